@@ -1,0 +1,9 @@
+"""The words that settings choose among."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+BackendName: TypeAlias = Literal["auto", "torch", "openvino"]
+Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
+OnError: TypeAlias = Literal["skip", "empty", "stop"]

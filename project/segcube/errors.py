@@ -1,0 +1,102 @@
+"""Reason codes, exit codes and the errors that carry them."""
+
+from __future__ import annotations
+
+import traceback
+from enum import Enum, IntEnum
+from pathlib import Path
+
+
+class ExitCode(IntEnum):
+    """What a run tells the shell."""
+
+    DONE = 0
+    USAGE = 2
+    SOME_FAILED = 3
+    NONE_DONE = 4
+    ENVIRONMENT = 5
+    TERMINATED = 143
+
+
+class Code(str, Enum):
+    """Stable reasons why a case is refused or odd; they stand in reports and on stderr."""
+
+    TRUNCATED = "TRUNCATED"
+    CORRUPT = "CORRUPT"
+    EMPTY_FILE = "EMPTY_FILE"
+    NOT_NIFTI = "NOT_NIFTI"
+    NOT_FILE = "NOT_FILE"
+    UNREADABLE = "UNREADABLE"
+    BAD_HEADER = "BAD_HEADER"
+    BAD_DTYPE = "BAD_DTYPE"
+    BAD_SPACING = "BAD_SPACING"
+    BAD_AFFINE = "BAD_AFFINE"
+    TOO_LARGE = "TOO_LARGE"
+    NDIM = "NDIM"
+    NONFINITE = "NONFINITE"
+    SHAPE_MISMATCH = "SHAPE_MISMATCH"
+    AFFINE_MISMATCH = "AFFINE_MISMATCH"
+    MISSING_MODALITY = "MISSING_MODALITY"
+    DUPLICATE = "DUPLICATE"
+    OUTPUT = "OUTPUT"
+    MEMORY = "MEMORY"
+    INTERNAL = "INTERNAL"
+    QFORM_SFORM = "QFORM_SFORM"
+    NO_FORM = "NO_FORM"
+    NOT_ORTHONORMAL = "NOT_ORTHONORMAL"
+    CONSTANT = "CONSTANT"
+    RANGE = "RANGE"
+    FLIPPED = "FLIPPED"
+    GEOMETRY = "GEOMETRY"
+    EMPTY_GATE = "EMPTY_GATE"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class SegcubeError(Exception):
+    """An error for a person: what was found, what was expected, how to mend it."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, found: str, *, file: Path | None = None, expected: str = "", mend: str = "") -> None:
+        self.found, self.file, self.expected, self.mend = found, file, expected, mend
+        super().__init__(self.sentence())
+
+    def sentence(self) -> str:
+        """The whole error in one line: file, found, expected, mend."""
+        parts = [f"{self.file}: {self.found}" if self.file else self.found]
+        if self.expected:
+            parts.append(f"expected {self.expected}")
+        if self.mend:
+            parts.append(self.mend)
+        return "; ".join(parts)
+
+
+class UsageError(SegcubeError):
+    """The command, its settings or a challenge file cannot be obeyed (exit 2)."""
+
+
+class EnvironmentFault(SegcubeError):
+    """Weights, disk or device are not as the run needs them (exit 5)."""
+
+    exit_code = ExitCode.ENVIRONMENT
+
+
+class CaseError(SegcubeError):
+    """A case that cannot be done, with the reason code that its report carries."""
+
+    exit_code = ExitCode.SOME_FAILED
+
+    def __init__(
+        self, code: Code, found: str, *, file: Path | None = None, expected: str = "", mend: str = ""
+    ) -> None:
+        self.code = code
+        super().__init__(found, file=file, expected=expected, mend=mend)
+
+
+def internal_error(error: Exception) -> CaseError:
+    """An error that nobody foresaw as its case's own, with the place where it arose."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return CaseError(Code.INTERNAL, f"{type(error).__name__}: {error}{place}", mend="please report this")

@@ -1,0 +1,89 @@
+"""How to run: the settings that the command line, the environment and parameters.yaml share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from segcube.choices import BackendName, OnError, Precision
+from segcube.errors import UsageError
+from segcube.validation import explain
+
+
+class RunSettings(BaseModel):
+    """Everything about a run that is not in the submission; the report repeats it whole."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    submission: str | None = Field(
+        default=None, description="folder of the submission, absolute or beside this file"
+    )
+    challenge: str = Field(
+        default="auto", description="auto, or a key among those that the submission serves"
+    )
+    device: str = Field(
+        default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N"
+    )
+    backend: BackendName = "auto"
+    precision: Precision = "auto"
+    flips: bool = Field(
+        default=True, description="test-time mirrors as the submission says; false leaves them out"
+    )
+    on_error: OnError = Field(default="skip", description="what a bad case costs: skip, empty or stop")
+    resume: bool = Field(default=False, description="keep finished maps that this run would make again")
+    shard: str = Field(default="1/1", pattern=r"^\d+/\d+$", description="i/n: every n-th case from the i-th")
+
+
+def read_parameters(file: Path) -> dict[str, Any]:
+    """Read parameters.yaml; an empty file gives no settings.
+
+    Raises UsageError when the file is missing, is no mapping or holds an unknown key or value.
+    """
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"cannot be read: {error}", file=file, expected="a YAML file of settings") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UsageError(f"holds a {type(content).__name__}", file=file, expected="a mapping of settings")
+    resolve_settings(content, source=file)
+    return content
+
+
+def resolve_settings(values: dict[str, Any], *, source: Path | None = None) -> RunSettings:
+    """Settings from plain values, defaults filled in.
+
+    Raises UsageError that names the key, the value and the valid ones.
+    """
+    try:
+        return RunSettings.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(explain(error, RunSettings), file=source) from error
+
+
+def parse_shard(shard: str) -> tuple[int, int]:
+    """'i/n' as (i, n), counted from 1.
+
+    Raises UsageError unless 1 <= i <= n.
+    """
+    index, count = (int(part) for part in shard.split("/"))
+    if not 1 <= index <= count:
+        raise UsageError(f"--shard {shard}", expected="i/n with 1 <= i <= n, such as 2/8")
+    return index, count
+
+
+def settings_of(file: Path | None, overrides: dict[str, Any]) -> RunSettings:
+    """Settings of a parameters file, if any, with the command line's over them.
+
+    A submission named in the file lies beside it. Raises UsageError.
+    """
+    values = read_parameters(file) if file else {}
+    if file and values.get("submission"):
+        values["submission"] = str(file.parent / values["submission"])
+    settings = resolve_settings(values | overrides)
+    parse_shard(settings.shard)
+    return settings

@@ -1,0 +1,117 @@
+"""What passes between the rooms: cases, grids, volumes, predictions and their reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from segcube.errors import Code
+
+Array: TypeAlias = Any
+"""A numpy array or a torch tensor; its name says its axes."""
+
+Shape: TypeAlias = tuple[int, int, int]
+Vector: TypeAlias = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something odd but sound about a case, told and done."""
+
+    code: Code
+    message: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case as discovery found it: its name and a file a channel."""
+
+    name: str
+    files: Mapping[str, Path]
+    reference: str
+    """The channel whose grid and header the label map keeps."""
+
+    @property
+    def reference_file(self) -> Path:
+        return self.files[self.reference]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where voxels lie: shape (x, y, z) and the affine from voxel to millimetre (RAS+)."""
+
+    shape: Shape
+    affine: np.ndarray
+
+    @property
+    def spacing(self) -> Vector:
+        """Edge lengths of a voxel along its own axes, in mm."""
+        x, y, z = np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0))
+        return float(x), float(y), float(z)
+
+    @property
+    def millilitres(self) -> float:
+        """Volume of one voxel."""
+        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
+
+
+@dataclass(frozen=True)
+class Forms:
+    """The reference file's transforms as its header stores them, for a map that repeats them bit for bit."""
+
+    sform_code: int
+    sform: tuple[float, ...]
+    """srow_x, srow_y and srow_z, row after row."""
+    qform_code: int
+    qform: tuple[float, ...]
+    """quatern_b, c, d, then qoffset_x, y, z."""
+    pixdim: tuple[float, ...]
+    """pixdim[0] to pixdim[3]: the qform's handedness, then the spacing."""
+    units: int
+    """xyzt_units."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A case's channels in memory, on one grid, as nibabel orders them (x, y, z)."""
+
+    case: Case
+    channels: tuple[str, ...]
+    image_cxyz: np.ndarray
+    grid: Grid
+    forms: Forms
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A case's label map on its native grid."""
+
+    case: Case
+    labels_xyz: np.ndarray
+    grid: Grid
+    forms: Forms
+    notices: tuple[Notice, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Wall time of each step."""
+
+
+@dataclass(frozen=True)
+class CaseReport:
+    """A case's line in the run report."""
+
+    case: str
+    status: str
+    """done, kept (resumed), empty (a background map in place of a failed case) or failed."""
+    code: str | None = None
+    message: str = ""
+    notices: tuple[Notice, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    voxels: Mapping[str, int] = field(default_factory=dict)
+    """Voxels of each label, by name."""
+    millilitres: Mapping[str, float] = field(default_factory=dict)
+    output: str | None = None
