@@ -1,0 +1,58 @@
+"""Find the challenge that a folder's names belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from segcube.challenges.loader import challenge_keys, load_challenge
+from segcube.challenges.names import nifti_stem, parse_name
+from segcube.challenges.schema import Challenge
+from segcube.errors import UsageError
+from segcube.types import Shape
+
+
+def match_challenge(names: Iterable[str], shapes: Iterable[Shape] = ()) -> Challenge:
+    """The one challenge that the names of files, folders or cases fit best.
+
+    Names that hosts invent count only where no proper name fits. Among equals, those that cannot have one of
+    the shapes drop out. Raises UsageError when none fits, or several still do: it lists their keys.
+    """
+    challenges = [load_challenge(key) for key in challenge_keys()]
+    found = tuple(names)
+    fitting = _best(challenges, found, aliases=False) or _best(challenges, found, aliases=True)
+    if not fitting:
+        raise UsageError(
+            "no name fits a challenge", expected="cases of " + ", ".join(challenge_keys()), mend=_MEND
+        )
+    if len(fitting) > 1:
+        seen = set(shapes)
+        fitting = [challenge for challenge in fitting if _can_have(challenge, seen)] or fitting
+    if len(fitting) > 1:
+        keys = ", ".join(challenge.key for challenge in fitting)
+        raise UsageError("the names fit several challenges", expected=f"one of {keys}", mend=_MEND)
+    return fitting[0]
+
+
+_MEND = "name it with --challenge"
+
+
+def _best(challenges: Sequence[Challenge], names: Sequence[str], aliases: bool) -> list[Challenge]:
+    counts = [sum(_fits(name, challenge, aliases) for name in names) for challenge in challenges]
+    most = max(counts)
+    return [challenge for challenge, count in zip(challenges, counts, strict=True) if 0 < count == most]
+
+
+def _fits(name: str, challenge: Challenge, aliases: bool) -> bool:
+    if parse_name(name, challenge, aliases):
+        return True
+    stem = nifti_stem(name)
+    if stem is None:
+        return challenge.is_case(name, aliases)
+    before, after = (nifti_stem(part) or part for part in challenge.output.split("{case}"))
+    case = stem.removeprefix(before).removesuffix(after)
+    return stem == f"{before}{case}{after}" and challenge.is_case(case, aliases)
+
+
+def _can_have(challenge: Challenge, shapes: set[Shape]) -> bool:
+    usual = {grid.shape for grid in challenge.geometry.grids}
+    return not challenge.geometry.fixed or shapes <= usual
