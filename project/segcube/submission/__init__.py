@@ -1,0 +1,65 @@
+"""Submissions: their schema and rules, read, checked, found and written."""
+
+from segcube.submission.load import (
+    LoadedSubmission,
+    choose_submission,
+    load_for,
+    read_challenge,
+    read_submission,
+    submission_folders,
+)
+from segcube.submission.rules import (
+    Fill,
+    KeepComponents,
+    LargestComponent,
+    Nest,
+    Paint,
+    ReplaceSmall,
+    Retry,
+    Rule,
+    Threshold,
+    Write,
+)
+from segcube.submission.schema import (
+    Branch,
+    Follows,
+    Length,
+    Member,
+    Normalize,
+    Outputs,
+    Resampling,
+    Stage,
+    Submission,
+    Window,
+)
+from segcube.submission.write import write_submission
+
+__all__ = [
+    "Branch",
+    "Fill",
+    "Follows",
+    "KeepComponents",
+    "LargestComponent",
+    "Length",
+    "LoadedSubmission",
+    "Member",
+    "Nest",
+    "Normalize",
+    "Outputs",
+    "Paint",
+    "ReplaceSmall",
+    "Resampling",
+    "Retry",
+    "Rule",
+    "Stage",
+    "Submission",
+    "Threshold",
+    "Window",
+    "Write",
+    "choose_submission",
+    "load_for",
+    "read_challenge",
+    "read_submission",
+    "submission_folders",
+    "write_submission",
+]

@@ -1,0 +1,110 @@
+"""What several tests share: tiny submissions and tiny cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import yaml
+
+from segcube.challenges import Challenge, load_challenge
+
+AFFINE = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@pytest.fixture(autouse=True)
+def _two_threads() -> Iterator[None]:
+    """Keep torch from taking every core of a shared machine, and results from depending on their number."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(2, before))
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def glioma() -> Challenge:
+    return load_challenge("brats2023-gli")
+
+
+@pytest.fixture
+def make_case() -> Callable[..., Path]:
+    """Write a case of random voxels: folder, challenge, name, shape, and what differs."""
+
+    def write(
+        folder: Path, challenge: Challenge, name: str, shape=(14, 12, 10), affine=AFFINE, seed: int = 0
+    ) -> Path:
+        rng = np.random.default_rng(seed)
+        place = folder / name if challenge.layout == "folders" else folder
+        place.mkdir(parents=True, exist_ok=True)
+        for channel in challenge.channels:
+            image_xyz = np.zeros(shape, dtype=np.int16)
+            inner_xyz = image_xyz[2:-2, 2:-2, 1:-1]
+            inner_xyz[...] = rng.integers(1, 1000, inner_xyz.shape)
+            nib.save(nib.Nifti1Image(image_xyz, affine), place / f"{name}{channel.suffixes[0]}.nii.gz")
+        return place
+
+    return write
+
+
+@pytest.fixture
+def save_member() -> Callable[..., dict[str, Any]]:
+    """Save a random tiny MedNeXt into a folder; returns its entry among the members."""
+    import torch
+
+    from segcube.checkpoints import save_network
+    from segcube.networks import build_network
+
+    def save(folder: Path, channels: int, outputs: int, seed: int = 0, **entry: Any) -> dict[str, Any]:
+        torch.manual_seed(seed)
+        arguments = {
+            "in_channels": channels,
+            "out_channels": outputs,
+            "n_channels": 2,
+            "exp_r": [2] * 9,
+            "block_counts": [1] * 9,
+        }
+        network = build_network("MedNeXtV1", arguments)
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.mul_(3)
+        file = f"seed{seed}.safetensors"
+        sha256 = save_network(network, "MedNeXtV1", arguments, folder / file)
+        return {"file": file, "sha256": sha256, **entry}
+
+    return save
+
+
+@pytest.fixture
+def tumour_submission(tmp_path: Path, save_member) -> Path:
+    """A folder with a submission of two members for brats2023-gli."""
+    folder = tmp_path / "weights" / "tumour"
+    folder.mkdir(parents=True)
+    members = [save_member(folder, 4, 3, seed) for seed in (0, 1)]
+    content = {
+        "name": "tumour",
+        "challenge": "brats2023-gli",
+        "serves": ["brats2023-ssa"],
+        "stages": [
+            {
+                "name": "tumour",
+                "branches": [
+                    {
+                        "channels": ["t2f", "t1n", "t1c", "t2w"],
+                        "outputs": {"kind": "regions", "names": ["TC", "WT", "ET"]},
+                        "window": {"size": [16, 16, 32], "plan": "monai"},
+                        "flips": ["x"],
+                        "members": members,
+                    }
+                ],
+            }
+        ],
+        "postprocess": [{"rule": "nest", "order": ["ET", "TC", "WT"]}],
+    }
+    (folder / "submission.yaml").write_text(yaml.safe_dump(content))
+    return folder
