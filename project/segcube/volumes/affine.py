@@ -1,0 +1,74 @@
+"""From a header's forms to the affine that counts."""
+
+from __future__ import annotations
+
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+from nibabel.quaternions import quat2mat
+
+from segcube.errors import CaseError, Code
+from segcube.types import Forms, Notice, Shape
+
+TOLERANCE_MM = 1e-3
+SHEAR = 1e-3
+
+
+def choose_affine(forms: Forms, shape: Shape, file: Path) -> np.ndarray:
+    """The affine of a file, 4x4: its sform, else its qform, else its spacing alone, as nibabel chooses.
+
+    Raises CaseError BAD_AFFINE when that is not finite or cannot be inverted.
+    """
+    if forms.sform_code > 0:
+        affine = np.vstack([np.reshape(forms.sform, (3, 4)), [0, 0, 0, 1]])
+    elif forms.qform_code > 0:
+        found = qform_affine(forms)
+        affine = np.full((4, 4), np.nan) if found is None else found
+    else:
+        affine = _spacing_affine(forms, shape)
+    if not np.isfinite(affine).all():
+        raise CaseError(Code.BAD_AFFINE, "an affine that is not finite", file=file, mend="export it again")
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    if lengths.min() == 0 or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-6:
+        raise CaseError(
+            Code.BAD_AFFINE, f"a singular affine {affine[:3, :3].tolist()}", file=file, mend="export it again"
+        )
+    return affine
+
+
+def qform_affine(forms: Forms) -> np.ndarray | None:
+    """The affine of the qform, 4x4 (NIfTI-1 method 2); None when its quaternion is none."""
+    b, c, d = forms.qform[:3]
+    rest = 1.0 - (b * b + c * c + d * d)
+    if not np.isfinite([*forms.qform, *forms.pixdim]).all() or rest < -1e-6:
+        return None
+    handedness = -1.0 if forms.pixdim[0] < 0 else 1.0
+    scales = np.array(forms.pixdim[1:4]) * (1.0, 1.0, handedness)
+    affine = np.eye(4)
+    affine[:3, :3] = quat2mat((sqrt(max(rest, 0.0)), b, c, d)) * scales
+    affine[:3, 3] = forms.qform[3:]
+    return affine
+
+
+def _spacing_affine(forms: Forms, shape: Shape) -> np.ndarray:
+    # nibabel's base affine: x runs to the left, the origin lies in the middle
+    scales = np.array(forms.pixdim[1:4]) * (-1.0, 1.0, 1.0)
+    affine = np.diag([*scales, 1.0])
+    affine[:3, 3] = -scales * (np.array(shape) - 1) / 2
+    return affine
+
+
+def affine_notices(forms: Forms, affine: np.ndarray, name: str) -> tuple[Notice, ...]:
+    """What is odd about a file's forms: none, two that differ, or axes that are not at right angles."""
+    notices: list[Notice] = []
+    if forms.sform_code <= 0 and forms.qform_code <= 0:
+        notices.append(Notice(Code.NO_FORM, f"{name}: neither sform nor qform; the spacing alone counts"))
+    if forms.sform_code > 0 and forms.qform_code > 0:
+        other = qform_affine(forms)
+        if other is None or np.abs(other - affine).max() > TOLERANCE_MM:
+            notices.append(Notice(Code.QFORM_SFORM, f"{name}: qform and sform differ; the sform counts"))
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    if np.abs(axes.T @ axes - np.eye(3)).max() > SHEAR:
+        notices.append(Notice(Code.NOT_ORTHONORMAL, f"{name}: its axes are not at right angles"))
+    return tuple(notices)

@@ -1,0 +1,102 @@
+"""Write a file whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from segcube.errors import EnvironmentFault
+
+PREFIX, SUFFIX = ".segcube-", ".part"
+NO_NAMELESS = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.EXDEV, errno.EPERM)
+"""What file systems and kernels say that know no files without a name, or cannot give them one later."""
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write a file that appears whole or not at all; one that is there is replaced.
+
+    The bytes go to a file without a name where the file system has those, else to a hidden one in the same
+    folder. Raises EnvironmentFault when the folder cannot be written or the disk is full.
+    """
+    hidden = file.parent / f"{PREFIX}{os.getpid()}-{file.name}{SUFFIX}"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if not _write_nameless(hidden, content):
+                _write_named(hidden, content)
+            hidden.replace(file)
+        except BaseException:
+            hidden.unlink(missing_ok=True)
+            raise
+        _sync_folder(file.parent)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"cannot be written: {error.strerror}",
+            file=file,
+            expected="a folder with room that this user may write",
+        ) from error
+
+
+def clear_leftovers(folder: Path) -> tuple[str, ...]:
+    """Remove parts that killed runs left in a folder; those that another run is writing stay."""
+    cleared: list[str] = []
+    for part in folder.glob(f"{PREFIX}*{SUFFIX}"):
+        with contextlib.suppress(OSError), part.open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink()
+            cleared.append(part.name)
+    return tuple(sorted(cleared))
+
+
+def _write_nameless(hidden: Path, content: bytes) -> bool:
+    """Write a file that has no name until it is whole; False where that cannot be."""
+    flag = getattr(os, "O_TMPFILE", None)
+    if flag is None:
+        return False
+    try:
+        handle = os.open(hidden.parent, flag | os.O_WRONLY, 0o666)
+    except OSError as error:
+        if error.errno in NO_NAMELESS:
+            return False
+        raise
+    with os.fdopen(handle, "wb") as opened:
+        _write(opened, content)
+        folder = os.open(hidden.parent, os.O_RDONLY)
+        try:
+            hidden.unlink(missing_ok=True)
+            # A folder's handle makes Python call linkat, which alone follows the link in /proc
+            os.link(f"/proc/self/fd/{handle}", hidden.name, dst_dir_fd=folder)
+        except OSError as error:
+            if error.errno in NO_NAMELESS:
+                return False
+            raise
+        finally:
+            os.close(folder)
+    return True
+
+
+def _write_named(hidden: Path, content: bytes) -> None:
+    with hidden.open("wb") as opened:
+        _write(opened, content)
+
+
+def _write(opened: BinaryIO, content: bytes) -> None:
+    # The lock tells `clear_leftovers` that this part is alive
+    fcntl.flock(opened, fcntl.LOCK_EX)
+    opened.write(content)
+    opened.flush()
+    os.fsync(opened.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    # Not every file system lets a folder be synced; the file itself is safe already
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

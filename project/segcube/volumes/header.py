@@ -1,0 +1,170 @@
+"""A NIfTI header, read from its bytes and believed only where it makes sense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite, prod
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti2 import Nifti2Header
+
+from segcube.errors import CaseError, Code
+from segcube.types import Forms, Grid, Notice, Shape
+from segcube.volumes.affine import affine_notices, choose_affine
+from segcube.volumes.stream import Stream
+
+MAX_VOXELS = 2**28
+MAX_OFFSET = 2**24
+DTYPES = {
+    2: np.uint8,
+    4: np.int16,
+    8: np.int32,
+    16: np.float32,
+    64: np.float64,
+    256: np.int8,
+    512: np.uint16,
+    768: np.uint32,
+    1024: np.int64,
+    1280: np.uint64,
+}
+ByteOrder: TypeAlias = Literal["<", ">"]
+ORDERS: tuple[tuple[ByteOrder, Literal["little", "big"]], ...] = (("<", "little"), (">", "big"))
+KINDS = {348: (Nifti1Header, b"n+1"), 540: (Nifti2Header, b"n+2")}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its voxels."""
+
+    grid: Grid
+    forms: Forms
+    dtype: np.dtype[Any]
+    """As stored, byte order included."""
+    offset: int
+    """Bytes before the first voxel."""
+    scale: tuple[float, float] | None
+    """Slope and intercept; None where the voxels stand as they are."""
+    description: str
+    notices: tuple[Notice, ...]
+
+    @property
+    def voxel_bytes(self) -> int:
+        """Bytes of all voxels."""
+        return prod(self.grid.shape) * self.dtype.itemsize
+
+
+def read_header(stream: Stream) -> tuple[Header, int]:
+    """Read and check a header; returns it with the bytes read so far.
+
+    Raises CaseError NOT_NIFTI, BAD_HEADER, NDIM, TOO_LARGE, BAD_DTYPE, BAD_SPACING or BAD_AFFINE.
+    """
+    file = stream.file
+    size_bytes = stream.read(4, "a header")
+    size, order = _size_and_order(size_bytes, file)
+    kind, magic = KINDS[size]
+    block = size_bytes + stream.read(size - 4, "a header")
+    raw: Any = kind(block, order, check=False)
+    if bytes(raw["magic"].tobytes())[:3] != magic:
+        two_files = bytes(raw["magic"].tobytes())[:2] == b"ni"
+        found = "is one half of a two-file NIfTI" if two_files else "has another magic"
+        raise CaseError(
+            Code.NOT_NIFTI, found, file=file, expected=magic.decode(), mend="export it as one .nii file"
+        )
+    shape = _shape(raw, file)
+    dtype = _dtype(raw, order, file)
+    offset = _offset(raw, size, file)
+    forms = _forms(raw)
+    spacing = forms.pixdim[1:]
+    if not all(isfinite(length) and length > 0 for length in spacing):
+        raise CaseError(
+            Code.BAD_SPACING, f"spacing {spacing}", file=file, expected="three lengths above 0 mm"
+        )
+    affine = choose_affine(forms, shape, file)
+    scale = _scale(raw, file)
+    description = bytes(raw["descrip"].tobytes()).split(b"\0")[0].decode("ascii", "replace")
+    grid = Grid(shape, affine)
+    header = Header(grid, forms, dtype, offset, scale, description, affine_notices(forms, affine, file.name))
+    return header, size
+
+
+def _size_and_order(size_bytes: bytes, file: Path) -> tuple[int, ByteOrder]:
+    for order, name in ORDERS:
+        size = int.from_bytes(size_bytes, name)
+        if size in KINDS:
+            return size, order
+    raise CaseError(
+        Code.NOT_NIFTI,
+        f"begins with {size_bytes!r}",
+        file=file,
+        expected="a NIfTI header",
+        mend="export it as NIfTI",
+    )
+
+
+def _shape(raw: Any, file: Path) -> Shape:
+    dims = [int(size) for size in raw["dim"]]
+    if not 1 <= dims[0] <= 7 or any(size <= 0 for size in dims[1 : dims[0] + 1]):
+        raise CaseError(
+            Code.BAD_HEADER, f"sizes {dims}", file=file, expected="1 to 7 axes, each of at least 1"
+        )
+    sizes = dims[1 : dims[0] + 1]
+    if len(sizes) < 3 or any(size != 1 for size in sizes[3:]):
+        raise CaseError(
+            Code.NDIM, f"{len(sizes)} axes of sizes {sizes}", file=file, expected="a volume of three axes"
+        )
+    if prod(sizes) > MAX_VOXELS:
+        raise CaseError(Code.TOO_LARGE, f"{prod(sizes)} voxels", file=file, expected=f"at most {MAX_VOXELS}")
+    x, y, z = sizes[:3]
+    return x, y, z
+
+
+def _dtype(raw: Any, order: ByteOrder, file: Path) -> np.dtype[Any]:
+    code, bits = int(raw["datatype"]), int(raw["bitpix"])
+    if code not in DTYPES:
+        valid = "integers or floats of one value a voxel"
+        raise CaseError(Code.BAD_DTYPE, f"datatype {code}", file=file, expected=valid, mend="convert it")
+    dtype = np.dtype(DTYPES[code]).newbyteorder(order)
+    if bits != 8 * dtype.itemsize:
+        raise CaseError(
+            Code.BAD_HEADER,
+            f"{bits} bits a voxel of {dtype.name}",
+            file=file,
+            expected=f"{8 * dtype.itemsize}",
+        )
+    return dtype
+
+
+def _offset(raw: Any, size: int, file: Path) -> int:
+    offset, least = float(raw["vox_offset"]), size + 4
+    if offset == 0:
+        return least
+    if not (isfinite(offset) and least <= offset <= MAX_OFFSET and offset.is_integer()):
+        raise CaseError(
+            Code.BAD_HEADER, f"vox_offset {offset}", file=file, expected=f"{least} to {MAX_OFFSET}"
+        )
+    return int(offset)
+
+
+def _scale(raw: Any, file: Path) -> tuple[float, float] | None:
+    slope, intercept = float(raw["scl_slope"]), float(raw["scl_inter"])
+    if slope == 0 or not isfinite(slope):
+        return None
+    if not isfinite(intercept):
+        raise CaseError(Code.BAD_HEADER, f"scl_inter {intercept}", file=file, expected="a number")
+    return None if (slope, intercept) == (1, 0) else (slope, intercept)
+
+
+def _forms(raw: Any) -> Forms:
+    rows = ("srow_x", "srow_y", "srow_z")
+    quaternion = ("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z")
+    return Forms(
+        sform_code=int(raw["sform_code"]),
+        sform=tuple(float(value) for row in rows for value in raw[row]),
+        qform_code=int(raw["qform_code"]),
+        qform=tuple(float(raw[name]) for name in quaternion),
+        pixdim=tuple(float(value) for value in raw["pixdim"][:4]),
+        units=int(raw["xyzt_units"]),
+    )

@@ -1,0 +1,70 @@
+"""Where a written map comes from, and whether it is finished."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from segcube.errors import CaseError
+from segcube.types import Case
+from segcube.volumes.nifti import read_grid, read_labels
+from segcube.volumes.stream import open_file
+
+DIGEST_BYTES = 8
+CHUNK = 2**20
+
+
+def describe_origin(version: str, fingerprint: str, labels_xyz: np.ndarray) -> str:
+    """What a map's header says of it: segcube's version, what it was made of, and a digest of its voxels."""
+    return f"segcube {version} {fingerprint} {labels_digest(labels_xyz)}"
+
+
+def labels_digest(labels_xyz: np.ndarray) -> str:
+    """A digest of a label map's values, whatever type they are stored as."""
+    smallest = np.min_scalar_type(int(labels_xyz.max(initial=0)))
+    content = np.ascontiguousarray(labels_xyz, dtype=smallest)
+    return blake2b(content.tobytes(), digest_size=DIGEST_BYTES).hexdigest()
+
+
+def inputs_digest(case: Case) -> str:
+    """A digest of the bytes of a case's files, channel by channel, wherever they lie.
+
+    Raises CaseError when a file cannot be read.
+    """
+    digest = blake2b(digest_size=DIGEST_BYTES)
+    for channel in sorted(case.files):
+        digest.update(channel.encode())
+        digest.update(_file_digest(case.files[channel]))
+    return digest.hexdigest()
+
+
+def unfinished(file: Path, fingerprint: str, case: Case) -> str:
+    """Why an existing map is not the finished map of a case; empty when it is.
+
+    A finished map is whole, lies on the case's grid, and carries this fingerprint and its own digest.
+    """
+    try:
+        labels_xyz, grid, description = read_labels(file)
+        reference, _ = read_grid(case.reference_file)
+    except CaseError as error:
+        return f"the map there is not whole: {error.code}"
+    words = description.split()
+    if len(words) != 4 or words[0] != "segcube":
+        return "the map there is not of segcube's making"
+    if words[2] != fingerprint:
+        return "the map there was made of another submission, other settings or other inputs"
+    if grid.shape != reference.shape or not np.array_equal(grid.affine, reference.affine):
+        return "the map there lies on another grid"
+    if words[3] != labels_digest(labels_xyz):
+        return "the voxels there were changed"
+    return ""
+
+
+def _file_digest(file: Path) -> bytes:
+    digest = blake2b(digest_size=DIGEST_BYTES)
+    with open_file(file) as raw:
+        while chunk := raw.read(CHUNK):
+            digest.update(chunk)
+    return digest.digest()
