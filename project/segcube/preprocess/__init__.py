@@ -1,0 +1,31 @@
+"""From native volumes to a model's input, and back: orientation, crop, intensities, resampling."""
+
+from segcube.preprocess.arrays import beside, to_host
+from segcube.preprocess.crop import Box, mask_box, nonzero_box, nonzero_mask
+from segcube.preprocess.holes import fill_holes
+from segcube.preprocess.intensity import int16_abs
+from segcube.preprocess.lattice import Lattice, plan_resampling
+from segcube.preprocess.normalize import foreground_mask, normalize
+from segcube.preprocess.orient import Orientation, plan_orientation
+from segcube.preprocess.placement import Placement
+from segcube.preprocess.resample import Resampler, resample_labels
+
+__all__ = [
+    "Box",
+    "Lattice",
+    "Orientation",
+    "Placement",
+    "Resampler",
+    "beside",
+    "fill_holes",
+    "foreground_mask",
+    "int16_abs",
+    "mask_box",
+    "nonzero_box",
+    "nonzero_mask",
+    "normalize",
+    "plan_orientation",
+    "plan_resampling",
+    "resample_labels",
+    "to_host",
+]

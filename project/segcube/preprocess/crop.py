@@ -1,0 +1,85 @@
+"""Boxes: cut them out of volumes and put them back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import array_api_compat
+import numpy as np
+
+from segcube.preprocess.arrays import to_host
+from segcube.types import Array, Shape, Vector
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box of voxels, from `start` up to but without `stop`, in the array's own axis order."""
+
+    start: Shape
+    stop: Shape
+
+    @property
+    def shape(self) -> Shape:
+        """Voxels along each axis."""
+        x, y, z = (stop - start for start, stop in zip(self.start, self.stop, strict=True))
+        return x, y, z
+
+    @property
+    def slices(self) -> tuple[slice, slice, slice]:
+        """The box as an index of three axes."""
+        x, y, z = (slice(start, stop) for start, stop in zip(self.start, self.stop, strict=True))
+        return x, y, z
+
+    def apply(self, array_xyz: Array) -> Array:
+        """Cut the box out of the last three axes: a view."""
+        return array_xyz[(..., *self.slices)]
+
+    def undo(self, array_xyz: Array, full_shape: Shape, fill: float | Sequence[float]) -> Array:
+        """Put the box back into a volume of `full_shape` that is `fill` elsewhere.
+
+        fill: one value, or one for each entry of the leading axis.
+        """
+        xp = array_api_compat.array_namespace(array_xyz)
+        device = array_api_compat.device(array_xyz)
+        values = xp.asarray(fill, dtype=array_xyz.dtype, device=device)
+        full = xp.empty((*array_xyz.shape[:-3], *full_shape), dtype=array_xyz.dtype, device=device)
+        full[...] = xp.reshape(values, (-1, 1, 1, 1)) if values.ndim else values
+        full[(..., *self.slices)] = array_xyz
+        return full
+
+
+def mask_box(mask_xyz: Array, margin_voxels: Vector = (0, 0, 0)) -> Box | None:
+    """The smallest box around a mask, grown by a margin and clipped to the volume.
+
+    margin_voxels: along each axis; parts of a voxel count as a whole one. None for an empty mask.
+    """
+    xp = array_api_compat.array_namespace(mask_xyz)
+    start, stop = [0, 0, 0], [0, 0, 0]
+    for axis, size in enumerate(mask_xyz.shape):
+        others = tuple(other for other in range(3) if other != axis)
+        rows = np.flatnonzero(to_host(xp.any(mask_xyz, axis=others)))
+        if not len(rows):
+            return None
+        margin = math.ceil(margin_voxels[axis])
+        start[axis] = max(int(rows[0]) - margin, 0)
+        stop[axis] = min(int(rows[-1]) + 1 + margin, size)
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+
+def nonzero_mask(image_cxyz: Array) -> Array:
+    """The voxels where any channel differs from 0: (X, Y, Z) bool."""
+    mask_xyz = image_cxyz[0] != 0
+    for channel_xyz in image_cxyz[1:]:
+        mask_xyz = mask_xyz | (channel_xyz != 0)
+    return mask_xyz
+
+
+def nonzero_box(image_cxyz: Array) -> Box:
+    """The smallest box that holds every voxel where any channel differs from 0.
+
+    An image of zeros gives the whole volume.
+    """
+    x, y, z = image_cxyz.shape[1:]
+    return mask_box(nonzero_mask(image_cxyz)) or Box((0, 0, 0), (x, y, z))

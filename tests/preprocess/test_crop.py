@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from segcube.preprocess import Box, mask_box, nonzero_box
+
+
+def test_a_box_goes_back_exactly(array):
+    image_cxyz = array(np.arange(2 * 4 * 5 * 6).reshape(2, 4, 5, 6))
+    box = Box((1, 0, 2), (3, 5, 6))
+
+    restored = box.undo(box.apply(image_cxyz), (4, 5, 6), -1)
+
+    inside = np.zeros((4, 5, 6), dtype=bool)
+    inside[1:3, :, 2:] = True
+    assert (restored[:, inside] == image_cxyz[:, inside]).all()
+    assert (restored[:, ~inside] == -1).all()
+    assert restored.dtype == image_cxyz.dtype
+
+
+def test_each_channel_may_have_its_own_fill(array):
+    cut_kxyz = array(np.full((2, 1, 1, 1), 9.0))
+
+    restored = Box((1, 0, 0), (2, 1, 1)).undo(cut_kxyz, (2, 1, 1), (1.0, 0.0))
+
+    assert restored.tolist() == [[[[1.0]], [[9.0]]], [[[0.0]], [[9.0]]]]
+
+
+def test_the_union_of_channels_is_boxed(array):
+    image_cxyz = np.zeros((2, 5, 5, 5))
+    image_cxyz[0, 1, 2, 3] = -4
+    image_cxyz[1, 3, 2, 1] = 7
+
+    assert nonzero_box(array(image_cxyz)) == Box((1, 2, 1), (4, 3, 4))
+
+
+def test_an_image_of_zeros_is_kept_whole(array):
+    assert nonzero_box(array(np.zeros((2, 3, 4, 5)))) == Box((0, 0, 0), (3, 4, 5))
+
+
+def test_a_margin_stops_at_the_border(array):
+    mask_xyz = np.zeros((9, 9, 9), dtype=bool)
+    mask_xyz[1, 4, 8] = True
+
+    assert mask_box(array(mask_xyz), (2, 1.2, 0)) == Box((0, 2, 8), (4, 7, 9))
+
+
+def test_an_empty_mask_has_no_box(array):
+    assert mask_box(array(np.zeros((2, 2, 2), dtype=bool))) is None
+
+
+def test_shape_counts_voxels():
+    assert Box((1, 0, 2), (3, 5, 6)).shape == (2, 5, 4)
+
+
+@pytest.mark.parametrize("fill", [0.0, 1.0])
+def test_an_empty_box_goes_back_as_fill(array, fill):
+    nothing = array(np.zeros((1, 0, 2, 2)))
+
+    assert (Box((1, 0, 0), (1, 2, 2)).undo(nothing, (3, 2, 2), fill) == fill).all()

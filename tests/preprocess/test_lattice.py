@@ -1,0 +1,32 @@
+import pytest
+
+from segcube.preprocess import Lattice, Resampler, plan_resampling
+
+
+def test_sizes_round_halves_to_even():
+    assert Lattice((240, 5, 3), (1.0, 1.0, 1.0)).at((0.97, 2.0, 2.0)) == Lattice(
+        (247, 2, 2), (0.97, 2.0, 2.0)
+    )
+
+
+def test_no_axis_vanishes():
+    assert Lattice((4, 4, 1), (1.0, 1.0, 1.0)).at((1.0, 1.0, 9.0)).shape == (4, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "separate", "coarse_axis"),
+    [
+        ((0.6, 0.6, 2.5), (1.0, 1.0, 1.0), "auto", 2),
+        ((1.0, 1.0, 1.0), (2.5, 0.6, 0.6), "auto", 0),
+        ((0.6, 0.6, 2.5), (5.0, 1.0, 1.0), "auto", 2),
+        ((1.0, 1.0, 3.0), (1.0, 1.0, 1.0), "auto", None),
+        ((0.2, 1.2, 1.2), (1.0, 1.0, 1.0), "auto", None),
+        ((1.0, 1.0, 1.5), (1.0, 1.0, 1.0), "always", 2),
+        ((1.0, 1.0, 1.0), (1.0, 1.0, 9.0), "always", None),
+        ((0.6, 0.6, 2.5), (1.0, 1.0, 1.0), "never", None),
+    ],
+)
+def test_the_coarse_axis_is_found_as_nnunet_finds_it(source, target, separate, coarse_axis):
+    plan = plan_resampling(Lattice((8, 8, 8), source), Lattice((9, 9, 9), target), 3, 1, separate)
+
+    assert plan == Resampler((8, 8, 8), (9, 9, 9), 3, coarse_axis, 1)
