@@ -1,0 +1,128 @@
+"""The grammar of keyword arguments that networks share; plain data, read without importing torch."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+
+from segcube.types import Shape
+
+T = TypeVar("T")
+
+Count: TypeAlias = Annotated[int, Field(ge=1, strict=True)]
+Fraction: TypeAlias = Annotated[float, Field(ge=0.0, le=1.0)]
+Options: TypeAlias = dict[str, bool | int | float]
+"""Keyword arguments of a layer."""
+Norm: TypeAlias = Literal["group", "layer"]
+Conv: TypeAlias = Literal["torch.nn.modules.conv.Conv3d", "torch.nn.Conv3d"]
+Dropout: TypeAlias = Literal[
+    "torch.nn.Dropout",
+    "torch.nn.Dropout3d",
+    "torch.nn.modules.dropout.Dropout",
+    "torch.nn.modules.dropout.Dropout3d",
+]
+
+
+def repeated(times: int) -> BeforeValidator:
+    """Let one number stand for `times` of them."""
+
+    def repeat(value: Any) -> Any:
+        return (value,) * times if isinstance(value, int) else value
+
+    return BeforeValidator(repeat)
+
+
+def _check_odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError("only an odd kernel keeps the size")
+    return value
+
+
+Extent: TypeAlias = Annotated[tuple[Count, Count, Count], repeated(3)]
+"""A kernel, stride or dilation; one number serves all three axes."""
+Odd: TypeAlias = Annotated[Count, AfterValidator(_check_odd)]
+OddExtent: TypeAlias = Annotated[tuple[Odd, Odd, Odd], repeated(3)]
+
+
+def _repeat_over_stages(fewer: int) -> Callable[[Any, ValidationInfo], Any]:
+    def repeat(value: Any, info: ValidationInfo) -> Any:
+        stages = info.data.get("n_stages")
+        return (value,) * (stages - fewer) if isinstance(value, int) and stages else value
+
+    return repeat
+
+
+def _check_count(fewer: int) -> Callable[[tuple[T, ...], ValidationInfo], tuple[T, ...]]:
+    def check(value: tuple[T, ...], info: ValidationInfo) -> tuple[T, ...]:
+        expected = info.data.get("n_stages", len(value) + fewer) - fewer
+        if len(value) != expected:
+            raise ValueError(f"{len(value)} entries where n_stages asks for {expected}")
+        return value
+
+    return check
+
+
+def _check_resolution(strides: tuple[Shape, ...]) -> tuple[Shape, ...]:
+    if strides[0] != (1, 1, 1):
+        raise ValueError("the first stage must have stride 1, or the logits lose the input's resolution")
+    return strides
+
+
+Stages: TypeAlias = Annotated[
+    tuple[T, ...], BeforeValidator(_repeat_over_stages(0)), AfterValidator(_check_count(0))
+]
+"""An entry for each of `n_stages`, from full resolution downwards; one number serves all."""
+DecoderStages: TypeAlias = Annotated[
+    tuple[T, ...], BeforeValidator(_repeat_over_stages(1)), AfterValidator(_check_count(1))
+]
+"""An entry for each stage but the bottleneck, from the lowest resolution upwards; one number serves all."""
+FullStrides: TypeAlias = Annotated[Stages[Extent], AfterValidator(_check_resolution)]
+
+
+class Arguments(BaseModel):
+    """A network's keyword arguments: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    @abstractmethod
+    def channels(self) -> tuple[int, int]:
+        """Channels in and out."""
+
+    @property
+    @abstractmethod
+    def multiple(self) -> Shape:
+        """What a window's size must be divisible by, an axis each."""
+
+
+class StagedArguments(Arguments):
+    """An encoder and decoder in stages, as nnU-Net's plans name them."""
+
+    input_channels: Count
+    num_classes: Count
+    n_stages: Annotated[int, Field(ge=2, strict=True)]
+    features_per_stage: Stages[Count]
+    kernel_sizes: Stages[Extent]
+    strides: FullStrides
+    conv_op: Conv = "torch.nn.modules.conv.Conv3d"
+    deep_supervision: bool = False
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels in and out."""
+        return self.input_channels, self.num_classes
+
+    @property
+    def multiple(self) -> Shape:
+        """The product of all strides."""
+        return product(self.strides)
+
+
+def product(strides: tuple[Shape, ...]) -> Shape:
+    """Strides multiplied along each axis."""
+    x, y, z = (math.prod(axis) for axis in zip(*strides, strict=True))
+    return x, y, z

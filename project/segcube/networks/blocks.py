@@ -1,0 +1,148 @@
+"""The block that every MedNeXt is built of."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from segcube.networks.arguments import Norm
+from segcube.types import Shape
+
+ONES: Shape = (1, 1, 1)
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """What a block is made of."""
+
+    in_channels: int
+    out_channels: int
+    expansion: int
+    """Widening between the two pointwise convolutions."""
+    kernel: Shape
+    stride: Shape = ONES
+    dilation: Shape = ONES
+    upsample: bool = False
+    """Multiply the size by the stride instead of dividing it."""
+    residual: Literal["none", "identity", "projection"] = "identity"
+    norm: Norm = "group"
+    response: bool = False
+    """Global response normalization, as in ConvNeXt v2 (arXiv 2301.00808)."""
+    dropout: Callable[[], nn.Module | None] = lambda: None
+    """Makes a block's own layer."""
+
+
+class ChannelNorm(nn.Module):
+    """Layer norm over the channels of each voxel."""
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.eps = eps
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (N, C, X, Y, Z); returns the same shape."""
+        centred = x - x.mean(1, keepdim=True)
+        scaled = centred / torch.sqrt(centred.pow(2).mean(1, keepdim=True) + self.eps)
+        return self.weight[:, None, None, None] * scaled + self.bias[:, None, None, None]
+
+
+def make_norm(norm: Norm, channels: int) -> nn.Module:
+    """A norm of that kind; group means a group for each channel."""
+    return nn.GroupNorm(channels, channels) if norm == "group" else ChannelNorm(channels)
+
+
+def same_padding(kernel: Shape, dilation: Shape = ONES) -> Shape:
+    """Padding that keeps the size at stride 1, for odd kernels."""
+    x, y, z = (step * (width - 1) // 2 for width, step in zip(kernel, dilation, strict=True))
+    return x, y, z
+
+
+def upsample_padding(stride: Shape) -> tuple[int, int, int, int, int, int]:
+    """What a transposed convolution lacks of `stride` times its input: before and after, last axis first."""
+    x, y, z = stride
+    return z // 2, (z - 1) // 2, y // 2, (y - 1) // 2, x // 2, (x - 1) // 2
+
+
+class MedNeXtBlock(nn.Module):
+    """Depthwise convolution, norm, widening, GELU, narrowing, and a residual; MIC-DKFZ's parameter names."""
+
+    def __init__(self, plan: BlockPlan) -> None:
+        super().__init__()
+        wide = plan.expansion * plan.in_channels
+        spatial = nn.ConvTranspose3d if plan.upsample else nn.Conv3d
+        self.conv1 = spatial(
+            plan.in_channels,
+            plan.in_channels,
+            kernel_size=plan.kernel,
+            stride=plan.stride,
+            padding=same_padding(plan.kernel, plan.dilation),
+            dilation=plan.dilation,
+            groups=plan.in_channels,
+        )
+        self.dropout = plan.dropout() or nn.Identity()
+        self.add_widening(make_norm(plan.norm, plan.in_channels), nn.Conv3d(plan.in_channels, wide, 1))
+        self.conv3 = nn.Conv3d(wide, plan.out_channels, 1)
+        if plan.residual == "projection":
+            self.res_conv = spatial(plan.in_channels, plan.out_channels, kernel_size=1, stride=plan.stride)
+        self.residual = plan.residual
+        self.response = plan.response
+        if plan.response:
+            self.grn_beta = nn.Parameter(torch.zeros(1, wide, 1, 1, 1))
+            self.grn_gamma = nn.Parameter(torch.zeros(1, wide, 1, 1, 1))
+        self.padding = upsample_padding(plan.stride) if plan.upsample else ()
+
+    def add_widening(self, norm: nn.Module, conv: nn.Module) -> None:
+        """Register the norm and the widening convolution under their published names."""
+        self.norm = norm
+        self.conv2 = conv
+
+    def widen(self, x: torch.Tensor) -> torch.Tensor:
+        """Norm, widening convolution and GELU."""
+        return functional.gelu(self.conv2(self.norm(x)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (N, C, X, Y, Z); returns (N, out_channels, ...), axes divided or multiplied by the stride."""
+        y = self.widen(self.dropout(self.conv1(x)))
+        if self.response:
+            y = self._respond(y)
+        y = self.conv3(y)
+        if self.residual == "identity":
+            y = x + y
+        elif self.residual == "projection":
+            y = y + self.res_conv(x)
+        return functional.pad(y, self.padding) if any(self.padding) else y
+
+    def _respond(self, x: torch.Tensor) -> torch.Tensor:
+        strength = torch.linalg.vector_norm(x, dim=(-3, -2, -1), keepdim=True)
+        relative = strength / (strength.mean(dim=1, keepdim=True) + 1e-6)
+        return self.grn_gamma * (x * relative) + self.grn_beta + x
+
+
+class MBASBlock(MedNeXtBlock):
+    """The same block with the parameter names of anenbergb/MBAS."""
+
+    def add_widening(self, norm: nn.Module, conv: nn.Module) -> None:
+        """Register the norm and the widening convolution under their published names."""
+        self.norm_conv2_act = nn.Sequential(norm, conv, nn.GELU())
+
+    def widen(self, x: torch.Tensor) -> torch.Tensor:
+        """Norm, widening convolution and GELU."""
+        return self.norm_conv2_act(x)
+
+
+def chain(block: type[MedNeXtBlock], plan: BlockPlan, count: int) -> nn.Sequential:
+    """`count` equal blocks."""
+    return nn.Sequential(*(block(plan) for _ in range(count)))
+
+
+def named(**modules: nn.Module) -> nn.Sequential:
+    """Modules in a row, under names of their own."""
+    return nn.Sequential(OrderedDict(modules))

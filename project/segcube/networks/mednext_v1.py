@@ -1,0 +1,112 @@
+"""MedNeXt v1, in the layout of MIC-DKFZ/MedNeXt."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from segcube.networks.blocks import BlockPlan, MedNeXtBlock, chain, named
+from segcube.networks.mednext_arguments import MedNeXtV1Arguments
+from segcube.types import Shape
+
+LEVELS = 4
+"""Halvings; the stages are this many down, the bottleneck, and this many up."""
+HALVING: Shape = (2, 2, 2)
+
+
+class MedNeXtV1(nn.Module):
+    """MedNeXt v1 (Roy et al. 2023, arXiv 2303.09975): parameter names and order as published.
+
+    Takes (N, C, X, Y, Z), each axis a multiple of 16. Gives logits (N, K, X, Y, Z); in training with deep
+    supervision a list of them, full resolution first, each half of the one before.
+    """
+
+    def __init__(self, arguments: MedNeXtV1Arguments) -> None:
+        super().__init__()
+        self.arguments = arguments
+        # Never used: published checkpoints hold it, from a way around a fault of torch's checkpointing.
+        self.dummy_tensor = nn.Parameter(torch.ones(1))
+        self.stem = nn.Conv3d(arguments.in_channels, arguments.n_channels, 1)
+        for level in range(LEVELS):
+            self.add_module(f"enc_block_{level}", self._stage(level))
+            self.add_module(f"down_{level}", self._down(level))
+        self.bottleneck = self._stage(LEVELS)
+        for level in reversed(range(LEVELS)):
+            self.add_module(f"up_{level}", self._up(level))
+            self.add_module(f"dec_block_{level}", self._stage(2 * LEVELS - level))
+        for level in range(LEVELS + 1 if arguments.deep_supervision else 1):
+            head = nn.ConvTranspose3d(self._width(level), arguments.out_channels, 1)
+            self.add_module(f"out_{level}", named(conv_out=head))
+
+    def forward(self, image_ncxyz: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
+        """Logits at full resolution; in training with deep supervision those of the lower levels too."""
+        supervised = self.training and self.arguments.deep_supervision
+        x = self.stem(image_ncxyz)
+        skips: list[torch.Tensor] = []
+        for level in range(LEVELS):
+            x = self._run("enc_block", level, x)
+            skips.append(x)
+            x = self._run("down", level, x)
+        x = self.bottleneck(x)
+        outputs = [self._run("out", LEVELS, x)] if supervised else []
+        for level in reversed(range(LEVELS)):
+            x = self._run("dec_block", level, skips.pop() + self._run("up", level, x))
+            if supervised or level == 0:
+                outputs.append(self._run("out", level, x))
+        return outputs[::-1] if supervised else outputs[0]
+
+    def _run(self, part: str, level: int, x: torch.Tensor) -> torch.Tensor:
+        return getattr(self, f"{part}_{level}")(x)
+
+    def _width(self, level: int) -> int:
+        return self.arguments.n_channels * 2**level
+
+    def _kernel(self, encoder: bool) -> Shape:
+        size = self.arguments.encoder_kernel if encoder else self.arguments.decoder_kernel
+        return size, size, size
+
+    def _stage(self, stage: int) -> nn.Sequential:
+        arguments = self.arguments
+        width = self._width(min(stage, 2 * LEVELS - stage))
+        plan = BlockPlan(
+            in_channels=width,
+            out_channels=width,
+            expansion=arguments.expansions[stage],
+            kernel=self._kernel(encoder=stage < LEVELS),
+            residual="identity" if arguments.do_res else "none",
+            norm=arguments.norm,
+            response=arguments.grn,
+        )
+        return chain(MedNeXtBlock, plan, arguments.blocks[stage])
+
+    def _down(self, level: int) -> MedNeXtBlock:
+        arguments = self.arguments
+        return MedNeXtBlock(
+            BlockPlan(
+                in_channels=self._width(level),
+                out_channels=self._width(level + 1),
+                expansion=arguments.expansions[level + 1],
+                kernel=self._kernel(encoder=True),
+                stride=HALVING,
+                residual="projection" if arguments.do_res_up_down else "none",
+                norm=arguments.norm,
+                # The published network leaves the first way down without it.
+                response=arguments.grn and level > 0,
+            )
+        )
+
+    def _up(self, level: int) -> MedNeXtBlock:
+        arguments = self.arguments
+        return MedNeXtBlock(
+            BlockPlan(
+                in_channels=self._width(level + 1),
+                out_channels=self._width(level),
+                expansion=arguments.expansions[2 * LEVELS - level],
+                kernel=self._kernel(encoder=False),
+                stride=HALVING,
+                upsample=True,
+                residual="projection" if arguments.do_res_up_down else "none",
+                norm=arguments.norm,
+                response=arguments.grn,
+            )
+        )

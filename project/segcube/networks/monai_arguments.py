@@ -1,0 +1,119 @@
+"""Keyword arguments of MONAI's networks, with MONAI's defaults but for the channels, which must be said."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from segcube.networks.arguments import Arguments, Count, Extent, Fraction, Options, product
+from segcube.types import Shape
+
+Layer: TypeAlias = str | tuple[str, Options]
+"""A layer's name in MONAI's factories, with or without its keyword arguments."""
+Four: TypeAlias = tuple[Count, Count, Count, Count]
+
+
+class MonaiArguments(Arguments):
+    """What MONAI's networks have in common."""
+
+    spatial_dims: Literal[3] = 3
+    in_channels: Count
+    out_channels: Count
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels in and out."""
+        return self.in_channels, self.out_channels
+
+
+def _check_ups(ups: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+    downs = info.data.get("blocks_down", ())
+    if downs and len(ups) != len(downs) - 1:
+        raise ValueError(f"{len(ups)} entries for {len(downs)} of blocks_down, which ask for one less")
+    return ups
+
+
+class SegResNetArguments(MonaiArguments):
+    """SegResNet (Myronenko 2018, arXiv 1810.11654) without its variational part."""
+
+    init_filters: Count = 8
+    dropout_prob: Fraction | None = None
+    act: Layer = ("RELU", {"inplace": True})
+    norm: Layer = ("GROUP", {"num_groups": 8})
+    blocks_down: Annotated[tuple[Count, ...], Field(min_length=2)] = (1, 2, 2, 4)
+    blocks_up: Annotated[tuple[Count, ...], AfterValidator(_check_ups), Field(validate_default=True)] = (
+        1,
+        1,
+        1,
+    )
+    upsample_mode: Literal["deconv", "nontrainable", "pixelshuffle"] = "nontrainable"
+
+    @property
+    def multiple(self) -> Shape:
+        """A halving for each level but the first."""
+        step = 2 ** (len(self.blocks_down) - 1)
+        return step, step, step
+
+
+def _check_strides(strides: tuple[Shape, ...], info: ValidationInfo) -> tuple[Shape, ...]:
+    kernels = info.data.get("kernel_size", strides)
+    if len(strides) != len(kernels):
+        raise ValueError(f"{len(strides)} entries for {len(kernels)} of kernel_size")
+    if strides[0] != (1, 1, 1):
+        raise ValueError("the first stride must be 1, or the logits lose the input's resolution")
+    return strides
+
+
+def _check_upsampling(kernels: tuple[Shape, ...] | None, info: ValidationInfo) -> tuple[Shape, ...] | None:
+    strides = info.data.get("strides", ())
+    if kernels is not None and strides and kernels != strides[1:]:
+        raise ValueError(f"must equal the strides after the first, {strides[1:]}")
+    return kernels
+
+
+class DynUNetArguments(MonaiArguments):
+    """MONAI's DynUNet; `upsample_kernel_size` is the strides after the first unless it is given."""
+
+    kernel_size: Annotated[tuple[Extent, ...], Field(min_length=3)]
+    strides: Annotated[tuple[Extent, ...], AfterValidator(_check_strides)]
+    upsample_kernel_size: Annotated[tuple[Extent, ...] | None, AfterValidator(_check_upsampling)] = None
+    filters: tuple[Count, ...] | None = None
+    dropout: Layer | Fraction | None = None
+    norm_name: Layer = ("INSTANCE", {"affine": True})
+    act_name: Layer = ("leakyrelu", {"inplace": True, "negative_slope": 0.01})
+    deep_supervision: bool = False
+    deep_supr_num: Count = 1
+    res_block: bool = False
+    trans_bias: bool = False
+
+    @property
+    def multiple(self) -> Shape:
+        """The product of all strides; one axis must hold at least twice that."""
+        return product(self.strides)
+
+
+class SwinUNETRArguments(MonaiArguments):
+    """Swin UNETR (Hatamizadeh et al. 2022, arXiv 2201.01266); its decoder fits a patch of 2 alone."""
+
+    patch_size: Literal[2] = 2
+    depths: Four = (2, 2, 2, 2)
+    num_heads: Four = (3, 6, 12, 24)
+    window_size: Extent = (7, 7, 7)
+    qkv_bias: bool = True
+    mlp_ratio: Annotated[float, Field(gt=0.0)] = 4.0
+    feature_size: Annotated[Count, Field(multiple_of=12)] = 24
+    norm_name: Layer = "instance"
+    drop_rate: Fraction = 0.0
+    attn_drop_rate: Fraction = 0.0
+    dropout_path_rate: Fraction = 0.0
+    normalize: bool = True
+    patch_norm: bool = False
+    use_checkpoint: bool = False
+    downsample: Literal["merging", "mergingv2"] = "merging"
+    use_v2: bool = False
+
+    @property
+    def multiple(self) -> Shape:
+        """The patch, then four mergings: patch_size ** 5, as MONAI says."""
+        return 32, 32, 32
