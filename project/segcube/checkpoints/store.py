@@ -1,0 +1,153 @@
+"""Our safetensors store: files are read whole and checked, and written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from segcube import __version__
+from segcube.checkpoints.card import NetworkCard, decode_card, encode_card
+from segcube.checkpoints.fit import fill, mismatches, not_finite, stored_state
+from segcube.errors import EnvironmentFault, UsageError
+from segcube.networks import build_network, check_arguments
+from segcube.volumes import write_whole
+
+CHUNK = 1 << 20
+FETCH_AGAIN = "fetch the file again"
+
+
+def sha256_of(file: Path) -> str:
+    """The sha256 of a whole file, in hexadecimal.
+
+    Raises EnvironmentFault when it cannot be read.
+    """
+    _expect_file(file)
+    digest = hashlib.sha256()
+    try:
+        with file.open("rb") as stream:
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    return digest.hexdigest()
+
+
+def read_metadata(file: Path) -> NetworkCard:
+    """The card of a weights file; its tensors are not read.
+
+    Raises EnvironmentFault for a file that is missing, cut off, no safetensors or without a card.
+    """
+    _expect_file(file)
+    try:
+        with safe_open(file, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise _no_safetensors(file, error) from error
+    return decode_card(metadata, file)
+
+
+def load_weights(file: Path, sha256: str | None) -> dict[str, torch.Tensor]:
+    """The tensors of a weights file, on the CPU.
+
+    sha256: of the whole file; None to go without. Raises EnvironmentFault for a file that is missing, cut
+    off, no safetensors, not the one that is asked for, or with a value that is not finite.
+    """
+    _expect_file(file)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    found = hashlib.sha256(data).hexdigest()
+    if sha256 not in (None, found):
+        raise EnvironmentFault(f"sha256 {found}", file=file, expected=f"sha256 {sha256}", mend=FETCH_AGAIN)
+    try:
+        weights = safetensors.torch.load(data)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise _no_safetensors(file, error) from error
+    _expect_finite(weights, file)
+    return weights
+
+
+def load_network(file: Path, sha256: str | None) -> nn.Module:
+    """The network of a weights file, on the CPU and in eval mode.
+
+    Weights of another precision are cast to the network's own. Raises EnvironmentFault as `read_metadata` and
+    `load_weights` do, and for weights that do not fit the network that the card names.
+    """
+    card = read_metadata(file)
+    weights = load_weights(file, sha256)
+    try:
+        network = _outline(card.network, card.arguments)
+    except UsageError as error:
+        raise EnvironmentFault(error.sentence(), file=file, mend="import the weights again") from error
+    found = mismatches(network, weights)
+    if found:
+        raise EnvironmentFault(f"keys {found}", file=file, expected=f"the weights of its {card.network}")
+    fill(network, weights)
+    return network.eval()
+
+
+def save_network(
+    network: nn.Module, name: str, arguments: Mapping[str, object], file: Path, notes: str | None = None
+) -> str:
+    """Write a network's weights and card, whole or not at all; returns the file's sha256.
+
+    name, arguments: as `build_network` takes them. The same input gives the same bytes. Raises UsageError
+    when they do not describe the network, EnvironmentFault when a value is not finite or the file cannot be
+    written.
+    """
+    weights = {
+        key: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for key, tensor in stored_state(network).items()
+    }
+    found = mismatches(_outline(name, arguments), weights)
+    if found:
+        raise UsageError(f"keys {found}", file=file, expected=f"the weights of a {name} of {dict(arguments)}")
+    _expect_finite(weights, file)
+    said = check_arguments(name, arguments).model_dump(mode="json", exclude_unset=True)
+    card = NetworkCard(name, said, __version__, notes)
+    data = safetensors.torch.save(weights, encode_card(card))
+    write_whole(file, data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def _outline(name: str, arguments: Mapping[str, object]) -> nn.Module:
+    """The network without memory or random numbers for its weights."""
+    with torch.device("meta"):
+        return build_network(name, arguments)
+
+
+def _expect_file(file: Path) -> None:
+    try:
+        regular = file.is_file()
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    if not regular:
+        raise EnvironmentFault("no such file", file=file, expected="weights as safetensors")
+
+
+def _expect_finite(weights: Mapping[str, torch.Tensor], file: Path) -> None:
+    broken = not_finite(weights)
+    if broken:
+        raise EnvironmentFault(
+            f"{len(broken)} tensors hold values that are not finite, {broken[0]} first",
+            file=file,
+            expected="finite weights",
+            mend="take an earlier checkpoint",
+        )
+
+
+def _unreadable(file: Path, error: OSError) -> EnvironmentFault:
+    return EnvironmentFault(f"cannot be read: {error.strerror}", file=file)
+
+
+def _no_safetensors(file: Path, error: Exception) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"cannot be read: {error}", file=file, expected="a whole safetensors file", mend=FETCH_AGAIN
+    )
