@@ -1,0 +1,53 @@
+"""From probabilities to the label map of a challenge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from segcube.challenges import BACKGROUND, Challenge
+from segcube.postprocess.labels import keep_largest, replace_small
+from segcube.postprocess.probabilities import Probabilities, label_indices
+from segcube.postprocess.regions import decide_regions
+from segcube.submission import LargestComponent, ReplaceSmall, Rule, Write
+
+
+def label_map(probabilities: Probabilities, rules: Sequence[Rule], challenge: Challenge) -> np.ndarray:
+    """Decide the label of every voxel: (X, Y, Z) of the smallest unsigned type that holds the labels.
+
+    Regions are thresholded, changed by the rules on regions and painted in the order of the write rule, or
+    of the challenge where there is none; labels go to the most probable one. Then come the rules on labels.
+    The names in the rules are those of the probabilities and the challenge: submission.check sees to that.
+    """
+    values = challenge.labels
+    dtype = np.min_scalar_type(max(values.values()))
+    if probabilities.kind == "labels":
+        value_of_index = np.array([values[name] for name in probabilities.names], dtype=dtype)
+        labels_xyz = value_of_index[label_indices(probabilities)]
+    else:
+        labels_xyz = np.full(probabilities.shape, values[BACKGROUND], dtype=dtype)
+        masks = decide_regions(probabilities, rules)
+        for region, label in _order(rules, challenge):
+            if region in masks:
+                labels_xyz[masks[region]] = values[label]
+    for rule in rules:
+        labels_xyz = _apply(rule, labels_xyz, values)
+    return labels_xyz
+
+
+def _order(rules: Sequence[Rule], challenge: Challenge) -> list[tuple[str, str]]:
+    written = next((rule for rule in rules if isinstance(rule, Write)), None)
+    return [(paint.region, paint.label) for paint in (written.order if written else challenge.write)]
+
+
+def _apply(rule: Rule, labels_xyz: np.ndarray, values: Mapping[str, int]) -> np.ndarray:
+    match rule:
+        case LargestComponent():
+            for label in rule.labels:
+                labels_xyz = keep_largest(labels_xyz, values[label], values[BACKGROUND], rule.connectivity)
+            return labels_xyz
+        case ReplaceSmall():
+            return replace_small(labels_xyz, values[rule.label], values[rule.with_], rule.below)
+        case _:
+            return labels_xyz

@@ -1,0 +1,91 @@
+"""A stage's probabilities, read slab by slab: no volume of them is ever held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, Protocol
+
+import array_api_compat
+import numpy as np
+
+from segcube.postprocess.components import Components
+from segcube.preprocess import beside, to_host
+from segcube.types import Array, Shape
+
+HALF = 0.5
+
+
+class Probabilities(Protocol):
+    """Probabilities on the native grid that can be gone through more than once."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Regions, or labels with the background first."""
+        ...
+
+    @property
+    def kind(self) -> Literal["regions", "labels"]:
+        """regions that may overlap, or labels that exclude each other."""
+        ...
+
+    @property
+    def shape(self) -> Shape:
+        """Native voxels along x, y and z."""
+        ...
+
+    def slabs(self) -> Iterator[tuple[slice, Array]]:
+        """Slices along x, in order, with their probabilities: (K, n, Y, Z) of numpy or torch."""
+        ...
+
+
+def region_masks(probabilities: Probabilities, thresholds: Mapping[str, float]) -> np.ndarray:
+    """Where each region's probability lies above its bound: (K, X, Y, Z) bool, K as in `names`.
+
+    Regions without a bound take 0.5.
+    """
+    masks_kxyz = np.empty((len(probabilities.names), *probabilities.shape), dtype=bool)
+    for place, slab_kxyz in probabilities.slabs():
+        for index, name in enumerate(probabilities.names):
+            masks_kxyz[index, place] = to_host(slab_kxyz[index] > thresholds.get(name, HALF))
+    return masks_kxyz
+
+
+def region_mask(probabilities: Probabilities, region: str, threshold: float) -> np.ndarray:
+    """Where one region's probability lies above a bound: (X, Y, Z) bool."""
+    index = probabilities.names.index(region)
+    slabs = [to_host(slab_kxyz[index] > threshold) for _, slab_kxyz in probabilities.slabs()]
+    return np.concatenate(slabs)
+
+
+def label_indices(probabilities: Probabilities) -> np.ndarray:
+    """The most probable channel of each voxel, the first of equals: (X, Y, Z), smallest unsigned type."""
+    smallest = np.min_scalar_type(len(probabilities.names) - 1)
+    indices_xyz = np.empty(probabilities.shape, dtype=smallest)
+    for place, slab_kxyz in probabilities.slabs():
+        xp = array_api_compat.array_namespace(slab_kxyz)
+        chosen_xyz = xp.argmax(slab_kxyz, axis=0)
+        indices_xyz[place] = to_host(xp.astype(chosen_xyz, getattr(xp, smallest.name)))
+    return indices_xyz
+
+
+def highest(probabilities: Probabilities, region: str) -> float:
+    """The highest probability of a region."""
+    index = probabilities.names.index(region)
+    return max(float(slab_kxyz[index].max()) for _, slab_kxyz in probabilities.slabs())
+
+
+def component_means(probabilities: Probabilities, region: str, components: Components) -> np.ndarray:
+    """Mean probability of a region within each component: (count + 1,), 0 for the background (id 0)."""
+    index = probabilities.names.index(region)
+    x, y, z = components.box.slices
+    sums = np.zeros(components.sizes.shape)
+    for place, slab_kxyz in probabilities.slabs():
+        start, stop = max(place.start, x.start), min(place.stop, x.stop)
+        if start >= stop:
+            continue
+        ids_xyz = components.ids_xyz[start - x.start : stop - x.start]
+        slab_xyz = slab_kxyz[index, start - place.start : stop - place.start, y, z]
+        inside_xyz = ids_xyz > 0
+        values = to_host(slab_xyz[beside(inside_xyz, slab_xyz)])
+        sums += np.bincount(ids_xyz[inside_xyz], weights=values, minlength=len(sums))
+    return sums / np.maximum(components.sizes, 1)
