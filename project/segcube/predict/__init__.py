@@ -1,0 +1,27 @@
+"""Prediction: windows, mirrors, members, branches and stages, on a backend."""
+
+from segcube.predict.backend import Backend
+from segcube.predict.cascade import Handed, View, follow, hand_on, whole_view
+from segcube.predict.devices import open_backend
+from segcube.predict.merge import Merged
+from segcube.predict.models import Models
+from segcube.predict.save import save_probabilities
+from segcube.predict.stage import Clock, StageRun
+from segcube.predict.windows import WindowPlan, plan_windows
+
+__all__ = [
+    "Backend",
+    "Clock",
+    "Handed",
+    "Merged",
+    "Models",
+    "StageRun",
+    "View",
+    "WindowPlan",
+    "follow",
+    "hand_on",
+    "open_backend",
+    "plan_windows",
+    "save_probabilities",
+    "whole_view",
+]

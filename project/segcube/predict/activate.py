@@ -1,0 +1,51 @@
+"""Logits to probabilities, and a network's channels to those that a stage hands on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from segcube.challenges import Challenge
+from segcube.submission import Branch, Stage
+from segcube.types import Array
+
+# exp stays finite in float32, and the probabilities beyond are 0 and 1 to its last digit
+SATURATION = 80.0
+
+
+def activate(logits_kxyz: Array, kind: Literal["regions", "labels"]) -> Array:
+    """Probabilities (K, X, Y, Z): a sigmoid a region, or a softmax over the labels."""
+    xp = array_namespace(logits_kxyz)
+    if kind == "regions":
+        return 1 / (1 + xp.exp(-xp.clip(logits_kxyz, -SATURATION, SATURATION)))
+    powers_kxyz = xp.exp(logits_kxyz - xp.max(logits_kxyz, axis=0, keepdims=True))
+    return powers_kxyz / xp.sum(powers_kxyz, axis=0, keepdims=True)
+
+
+def certain_background(kind: Literal["regions", "labels"], channels: int, merge: str) -> np.ndarray:
+    """What stands outside a crop, float32 (K,): no region, or the background label, for certain.
+
+    merge logits: in logits, far enough that the probabilities are those to the last digit of float16.
+    """
+    far = -SATURATION if merge == "logits" else 0.0
+    outside_k = np.full(channels, far, dtype=np.float32)
+    if kind == "labels":
+        outside_k[0] = 0.0 if merge == "logits" else 1.0
+    return outside_k
+
+
+def channel_matrix(stage: Stage, branch: Branch, challenge: Challenge) -> np.ndarray | None:
+    """Weights (R, K) that sum a branch's channels into the stage's; None where they are the same.
+
+    A region of a label model is the sum of its labels' probabilities.
+    """
+    names = branch.outputs.names
+    if names == stage.names:
+        return None
+    matrix = np.zeros((len(stage.names), len(names)), dtype=np.float32)
+    for row, region in enumerate(stage.names):
+        parts = [region] if branch.outputs.kind == "regions" else challenge.regions[region]
+        matrix[row, [names.index(part) for part in parts]] = 1.0
+    return matrix

@@ -1,0 +1,62 @@
+"""What a backend offers: arrays on a device, and networks that run there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from segcube.types import Array, Shape
+
+
+class DeviceMemoryError(Exception):
+    """The device has too little memory for what was asked; the ladder of `memory` has the next step."""
+
+
+class Network(Protocol):
+    """A member's weights on a device."""
+
+    def __call__(self, batch_ncxyz: Array) -> Array:
+        """Logits (N, K, X, Y, Z), float32, on the same device.
+
+        Raises DeviceMemoryError.
+        """
+        ...
+
+
+class Backend(Protocol):
+    """A device and the library that drives it."""
+
+    name: str
+    device: str
+    precision: str
+    reason: str
+    """Why this backend, device and precision, in one line."""
+
+    def load(self, file: Path, sha256: str) -> Network:
+        """The network of a weights file, read and checked once a run.
+
+        Raises EnvironmentFault for a file that is missing, changed or not finite.
+        """
+        ...
+
+    def upload(self, array: np.ndarray) -> Array:
+        """A copy on the device. Raises DeviceMemoryError."""
+        ...
+
+    def zeros(self, channels: int, shape: Shape) -> Array:
+        """A float32 accumulator (channels, *shape) on the device. Raises DeviceMemoryError."""
+        ...
+
+    def download(self, array: Array) -> np.ndarray:
+        """The array on the host; no copy where it is there already."""
+        ...
+
+    def release(self) -> None:
+        """Give back memory that is cached and not in use."""
+        ...
+
+    def in_full_precision(self) -> Backend:
+        """The same device in fp32, for a case whose half-precision result is not finite."""
+        ...

@@ -1,0 +1,90 @@
+"""The members of a branch and their mirrors, streamed into one weighted sum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from segcube.predict.activate import activate
+from segcube.predict.backend import Network
+from segcube.predict.flips import mirror_axes, mirrors
+from segcube.predict.memory import Workspace
+from segcube.predict.slide import Pass, slide
+from segcube.predict.windows import WindowPlan
+from segcube.submission import Branch, Member, Stage
+from segcube.types import Array
+
+SLAB = 16
+
+OnMember = Callable[[Member, Array], None]
+"""Takes a member and what it alone says, in the stage's channels."""
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """A branch of a stage, its networks in the order of its members, and how it is run."""
+
+    stage: Stage
+    branch: Branch
+    networks: Sequence[Network]
+    matrix_rk: np.ndarray | None
+    """Sums the networks' channels into the stage's; None where they are the same."""
+    flips: bool
+    on_member: OnMember | None = None
+
+    def run(self, image_cxyz: Array, plan: WindowPlan, space: Workspace) -> Array:
+        """sum_n weight_n * x_n over the members, (R, X, Y, Z) in the stage's channels.
+
+        x_n: the mean of member n's mirrors, in logits; as probabilities if the stage merges those.
+        Raises DeviceMemoryError.
+        """
+        looks = [self._looks(network, plan) for network in self.networks]
+        weights = [member_weights(member, self.stage) for member in self.branch.members]
+        count = len(self.branch.outputs.names)
+        if self.stage.merge == "logits" and self.on_member is None:
+            passes = [
+                _weigh(look, weight) for looks_, weight in zip(looks, weights, strict=True) for look in looks_
+            ]
+            return slide(image_cxyz, passes, count, space)
+        sum_rxyz = space.zeros(len(self.stage.names), image_cxyz.shape[1:])
+        for member, own, weight_r in zip(self.branch.members, looks, weights, strict=True):
+            logits_kxyz = slide(image_cxyz, own, count, space)
+            self._add(sum_rxyz, logits_kxyz, space.upload(weight_r), space)
+            if self.on_member is not None:
+                alone_rxyz = space.zeros(len(self.stage.names), image_cxyz.shape[1:])
+                self._add(alone_rxyz, logits_kxyz, space.upload(np.ones_like(weight_r)), space)
+                self.on_member(member, alone_rxyz)
+        return sum_rxyz
+
+    def _looks(self, network: Network, plan: WindowPlan) -> list[Pass]:
+        """The mirrors of one member: of each window (nnU-Net), or of the whole grid (MONAI)."""
+        axes = mirror_axes(self.branch.flips, self.branch.axes) if self.flips else ()
+        chosen = mirrors(axes)
+        share_k = np.full(len(self.branch.outputs.names), 1 / len(chosen))
+        whole = self.branch.window.plan == "monai"
+        return [Pass(network, plan.mirrored(m) if whole else plan, m, share_k) for m in chosen]
+
+    def _add(self, sum_rxyz: Array, logits_kxyz: Array, weight_r: Array, space: Workspace) -> None:
+        """Add a member to the sum, slab by slab, so that no second volume of temporaries stands."""
+        xp = array_namespace(logits_kxyz)
+        matrix_rk = None if self.matrix_rk is None else space.upload(self.matrix_rk)
+        for first in range(0, logits_kxyz.shape[1], SLAB):
+            slab = (slice(None), slice(first, first + SLAB))
+            values_kxyz = logits_kxyz[slab]
+            if self.stage.merge == "probabilities":
+                values_kxyz = activate(values_kxyz, self.branch.outputs.kind)
+            if matrix_rk is not None:
+                values_kxyz = xp.tensordot(matrix_rk, values_kxyz, axes=([1], [0]))
+            sum_rxyz[slab] += weight_r[:, None, None, None] * values_kxyz
+
+
+def member_weights(member: Member, stage: Stage) -> np.ndarray:
+    """A member's say in each of the stage's channels, (R,)."""
+    return np.array([member.weighs(name) for name in stage.names])
+
+
+def _weigh(look: Pass, weight_k: np.ndarray) -> Pass:
+    return Pass(look.network, look.plan, look.mirror, look.weight_k * weight_k)

@@ -1,0 +1,68 @@
+"""A submission's networks on a device, stepping down when its memory does not do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from segcube.errors import CaseError, Code
+from segcube.predict.backend import Backend, DeviceMemoryError, Network
+from segcube.predict.devices import cpu_instead
+from segcube.predict.memory import Workspace, ladder
+from segcube.submission import Branch, LoadedSubmission
+
+T = TypeVar("T")
+Tell = Callable[[str], None]
+
+
+@dataclass
+class Models:
+    """The submission, its backend, and the workspace that cases fit into so far."""
+
+    loaded: LoadedSubmission
+    backend: Backend
+    flips: bool = True
+    tell: Tell = print
+    _rungs: list[Workspace] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rungs = list(ladder(self.backend))
+
+    def load_all(self) -> None:
+        """Read and check every member now, so that a broken one ends the run before its first case.
+
+        Raises EnvironmentFault.
+        """
+        for stage in self.loaded.submission.stages:
+            for branch in stage.branches:
+                self.networks(branch, self.backend)
+
+    def networks(self, branch: Branch, backend: Backend) -> list[Network]:
+        """A branch's networks, in the order of its members."""
+        return [backend.load(self.loaded.folder / m.file, m.sha256) for m in branch.members]
+
+    def run(self, task: Callable[[Workspace], T]) -> T:
+        """Run a task where it fits: smaller batches, then sums on the host, then the CPU, each said aloud.
+
+        Later cases begin where this one ended. Raises CaseError MEMORY when nothing is left to try.
+        """
+        while True:
+            space = self._rungs[0]
+            try:
+                return task(space)
+            except (DeviceMemoryError, MemoryError) as error:
+                first_line = (str(error).strip() or "out of memory").splitlines()[0]
+            space.backend.release()
+            self._step_down(first_line)
+
+    def _step_down(self, why: str) -> None:
+        tried = self._rungs.pop(0)
+        if not self._rungs and tried.backend.device != "cpu":
+            self._rungs = [Workspace(cpu_instead())]
+        if not self._rungs:
+            self._rungs = [tried]
+            raise CaseError(
+                Code.MEMORY, why, expected="more memory", mend="give the run more memory or fewer flips"
+            )
+        self.tell(f"too little memory for {tried}: {why}; now {self._rungs[0]}")

@@ -1,0 +1,82 @@
+"""Sliding windows: the windows of a grid through one or more passes, summed into one accumulator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from segcube.predict.backend import Network
+from segcube.predict.memory import Workspace
+from segcube.predict.windows import WindowPlan
+from segcube.types import Array, Shape
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One look of a network at a grid, mirrored along `mirror` (array axes of x, y, z as 0, 1, 2)."""
+
+    network: Network
+    plan: WindowPlan
+    mirror: tuple[int, ...]
+    weight_k: np.ndarray
+    """Its say in the sum, a channel each."""
+
+
+def slide(image_cxyz: Array, passes: Sequence[Pass], channels: int, space: Workspace) -> Array:
+    """Sum the passes' blended logits: sum_p weight_p * blend(logits_p), (K, X, Y, Z).
+
+    image_cxyz: on the workspace's device. Where no window lies the sum is 0; no passes give zeros.
+    Raises DeviceMemoryError.
+    """
+    sum_kxyz = space.zeros(channels, image_cxyz.shape[1:])
+    for plan, looks in groupby(passes, key=attrgetter("plan")):
+        share_xyz = _inverse_cover(plan, space)
+        for look in looks:
+            weight_kxyz = space.upload(look.weight_k[:, None, None, None] * plan.weight_xyz)
+            for start, logits_kxyz in _windows(image_cxyz, look, space):
+                grid, window = plan.in_grid(start), (slice(None), *plan.in_window(start))
+                placed_kxyz = space.place(logits_kxyz)[window]
+                sum_kxyz[(slice(None), *grid)] += placed_kxyz * weight_kxyz[window] * share_xyz[grid]
+    return sum_kxyz
+
+
+def _windows(image_cxyz: Array, look: Pass, space: Workspace) -> Iterator[tuple[Shape, Array]]:
+    """Each corner of the plan with the logits of its window, mirrored back."""
+    xp = array_namespace(image_cxyz)
+    axes = tuple(axis + 2 for axis in look.mirror)
+    for first in range(0, len(look.plan.starts), space.batch):
+        starts = look.plan.starts[first : first + space.batch]
+        batch_ncxyz = xp.stack([_cut(image_cxyz, look.plan, start, space) for start in starts])
+        if axes:
+            batch_ncxyz = xp.flip(batch_ncxyz, axis=axes)
+        logits_nkxyz = look.network(batch_ncxyz)
+        if axes:
+            logits_nkxyz = xp.flip(logits_nkxyz, axis=axes)
+        yield from zip(starts, logits_nkxyz, strict=True)
+
+
+def _cut(image_cxyz: Array, plan: WindowPlan, start: Shape, space: Workspace) -> Array:
+    inside_cxyz = image_cxyz[(slice(None), *plan.in_grid(start))]
+    if inside_cxyz.shape[1:] == plan.size:
+        return inside_cxyz
+    window_cxyz = space.backend.zeros(image_cxyz.shape[0], plan.size)
+    window_cxyz[(slice(None), *plan.in_window(start))] = inside_cxyz
+    return window_cxyz
+
+
+def _inverse_cover(plan: WindowPlan, space: Workspace) -> Array:
+    """One over the sum of blending weights at each voxel; 0 where no window lies."""
+    cover_xyz = space.zeros(1, plan.shape)[0]
+    weight_xyz = space.upload(plan.weight_xyz)
+    for start in plan.starts:
+        cover_xyz[plan.in_grid(start)] += weight_xyz[plan.in_window(start)]
+    empty_xyz = cover_xyz == 0
+    cover_xyz[empty_xyz] = 1
+    share_xyz = 1 / cover_xyz
+    share_xyz[empty_xyz] = 0
+    return share_xyz

@@ -1,0 +1,133 @@
+"""One stage of a submission over one case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from segcube.errors import CaseError, Code
+from segcube.predict.activate import channel_matrix
+from segcube.predict.cascade import View
+from segcube.predict.ensemble import Ensemble, member_weights
+from segcube.predict.memory import Workspace
+from segcube.predict.merge import Merged, Part
+from segcube.predict.models import Models
+from segcube.predict.prepare import Prepared, prepare
+from segcube.predict.windows import WindowPlan, plan_windows
+from segcube.preprocess import beside
+from segcube.submission import Branch, Member, Stage
+from segcube.types import Array, Grid, Volume
+
+OnMember = Callable[[Member, Merged], None]
+
+
+@dataclass
+class Clock:
+    """Wall time of each step of a case, in seconds."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Generator[None, None, None]:
+        """Add the time inside to the step of that name."""
+        start = perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - start
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """A stage about to run on a case: what it sees, and where the time goes."""
+
+    stage: Stage
+    volume: Volume
+    view: View
+    models: Models
+    clock: Clock
+    on_member: OnMember | None = None
+
+    def run(self) -> Merged:
+        """The stage's merged probabilities on the native grid.
+
+        Raises CaseError MEMORY, or NONFINITE when a network's output is not finite in fp32 either.
+        """
+        if self.view.empty:
+            return self._merged(())
+        total_k = np.sum([self._weight(branch) for branch in self.stage.branches], axis=0)
+        parts = tuple(self._part(branch, total_k) for branch in self.stage.branches)
+        return self._merged(parts)
+
+    def _weight(self, branch: Branch) -> np.ndarray:
+        return np.sum([member_weights(member, self.stage) for member in branch.members], axis=0)
+
+    def _part(self, branch: Branch, total_k: np.ndarray) -> Part:
+        with self.clock.step("preprocess"):
+            prepared = self._prepare(branch)
+        plan = plan_windows(prepared.image_cxyz.shape[1:], branch.window)
+        if self.view.gate_xyz is not None:
+            plan = plan.meeting(prepared.touched(self.view.gate_xyz))
+        with self.clock.step(f"predict {self.stage.name}"):
+            values_kxyz = self.models.run(lambda space: self._predict(prepared, branch, plan, space))
+            values_kxyz /= beside(total_k.astype(np.float32)[:, None, None, None], values_kxyz)
+        return Part(prepared.placement, values_kxyz, (self._weight(branch) / total_k).astype(np.float32))
+
+    def _prepare(self, branch: Branch) -> Prepared:
+        image_cxyz = self.volume.image_cxyz
+        if branch.channels != self.volume.channels:
+            image_cxyz = image_cxyz[[self.volume.channels.index(name) for name in branch.channels]]
+        frame = self.view.frame
+        grid = Grid(frame.shape, self.volume.grid.affine)
+        return prepare(frame.apply(image_cxyz), grid, branch, self.view.earlier_kxyz)
+
+    def _predict(self, prepared: Prepared, branch: Branch, plan: WindowPlan, space: Workspace) -> Array:
+        """The branch's weighted sum, once more in fp32 if half precision overflowed."""
+        sum_kxyz = self._ensemble(prepared, branch, plan, space)
+        if not _finite(sum_kxyz) and space.backend.precision != "fp32":
+            self.models.tell(f"{self.volume.case.name}: {space.backend.precision} overflowed; again in fp32")
+            space = replace(space, backend=space.backend.in_full_precision())
+            sum_kxyz = self._ensemble(prepared, branch, plan, space)
+        if not _finite(sum_kxyz):
+            raise CaseError(Code.NONFINITE, f"stage {self.stage.name}: a network's output is not finite")
+        return sum_kxyz
+
+    def _ensemble(self, prepared: Prepared, branch: Branch, plan: WindowPlan, space: Workspace) -> Array:
+        ensemble = Ensemble(
+            self.stage,
+            branch,
+            self.models.networks(branch, space.backend),
+            channel_matrix(self.stage, branch, self.models.loaded.challenge),
+            self.models.flips,
+            self._alone(prepared) if self.on_member else None,
+        )
+        return ensemble.run(space.backend.upload(prepared.image_cxyz), plan, space)
+
+    def _alone(self, prepared: Prepared) -> Callable[[Member, Array], None]:
+        ones_k = np.ones(len(self.stage.names), dtype=np.float32)
+
+        def restore(member: Member, values_kxyz: Array) -> None:
+            if self.on_member:
+                self.on_member(member, self._merged((Part(prepared.placement, values_kxyz, ones_k),)))
+
+        return restore
+
+    def _merged(self, parts: tuple[Part, ...]) -> Merged:
+        return Merged(
+            stage=self.stage.name,
+            names=self.stage.names,
+            kind=self.stage.kind,
+            merge=self.stage.merge,
+            shape=self.volume.grid.shape,
+            parts=parts,
+            frame=self.view.frame,
+            gate_xyz=self.view.gate_xyz,
+        )
+
+
+def _finite(array: Array) -> bool:
+    xp = array_namespace(array)
+    return bool(xp.all(xp.isfinite(array)))

@@ -1,0 +1,92 @@
+"""torch on a CPU or a CUDA device: the reference backend."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from segcube.checkpoints import load_network
+from segcube.predict.backend import DeviceMemoryError
+from segcube.types import Shape
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass
+class TorchBackend:
+    """Networks in eval mode under autocast, channels last on CUDA; arrays are torch tensors."""
+
+    device: str
+    precision: str
+    reason: str
+    name: str = "torch"
+    networks: dict[Path, torch.nn.Module] = field(default_factory=dict)
+
+    def load(self, file: Path, sha256: str) -> TorchNetwork:
+        """The network of a weights file; read once, then kept on the device."""
+        if file not in self.networks:
+            with _memory_told():
+                layout = torch.preserve_format if self.device == "cpu" else torch.channels_last_3d
+                self.networks[file] = load_network(file, sha256).to(self.device, memory_format=layout)  # pyright: ignore
+        return TorchNetwork(self.networks[file], self.device, DTYPES[self.precision])
+
+    def upload(self, array: np.ndarray) -> torch.Tensor:
+        """A copy on the device."""
+        with _memory_told():
+            return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    def zeros(self, channels: int, shape: Shape) -> torch.Tensor:
+        """A float32 accumulator on the device."""
+        with _memory_told():
+            return torch.zeros((channels, *shape), device=self.device)
+
+    def download(self, array: torch.Tensor) -> np.ndarray:
+        """The array on the host."""
+        return array.cpu().numpy()
+
+    def release(self) -> None:
+        """Give cached blocks back to the device."""
+        if self.device != "cpu":
+            torch.cuda.empty_cache()
+
+    def in_full_precision(self) -> TorchBackend:
+        """The same device and networks in fp32."""
+        return TorchBackend(self.device, "fp32", "half precision overflowed", networks=self.networks)
+
+
+@dataclass(frozen=True)
+class TorchNetwork:
+    """A module on its device."""
+
+    module: torch.nn.Module
+    device: str
+    dtype: torch.dtype
+
+    def __call__(self, batch_ncxyz: torch.Tensor) -> torch.Tensor:
+        """Logits, float32."""
+        half = self.dtype != torch.float32
+        with (
+            _memory_told(),
+            torch.inference_mode(),
+            torch.autocast(self.device.split(":")[0], self.dtype, half),
+        ):
+            if self.device != "cpu":
+                batch_ncxyz = batch_ncxyz.contiguous(memory_format=torch.channels_last_3d)
+            return self.module(batch_ncxyz).float()
+
+
+@contextmanager
+def _memory_told() -> Generator[None, None, None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DeviceMemoryError(str(error)) from error
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error) or "not enough memory" in str(error):
+            raise DeviceMemoryError(str(error)) from error
+        raise
