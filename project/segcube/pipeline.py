@@ -1,0 +1,82 @@
+"""The main path: the way of a case from its channels to its label map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from segcube.postprocess import label_map
+from segcube.predict import (
+    Clock,
+    Handed,
+    Merged,
+    Models,
+    StageRun,
+    View,
+    follow,
+    hand_on,
+    save_probabilities,
+    whole_view,
+)
+from segcube.submission import Member, Stage
+from segcube.types import Prediction, Volume
+
+OnStage = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Where the last stage's probabilities are kept, merged and perhaps a file a member."""
+
+    folder: Path
+    each_member: bool = False
+
+
+def predict_volume(
+    volume: Volume, models: Models, on_stage: OnStage = lambda _: None, keep: Keep | None = None
+) -> Prediction:
+    """Predict a case: stage after stage, then regions, components and labels.
+
+    on_stage: told each stage's name as it begins. Raises CaseError, or EnvironmentFault when probabilities
+    cannot be kept.
+    """
+    submission = models.loaded.submission
+    clock, notices = Clock(), list(volume.notices)
+    handed: dict[str, Handed] = {}
+    merged: Merged | None = None
+    for stage in submission.stages:
+        on_stage(stage.name)
+        if merged is not None:
+            with clock.step("hand on"):
+                handed[merged.stage] = hand_on(merged)
+            merged = None
+        view = _view(stage, handed, volume)
+        notices += view.notices
+        is_last = stage is submission.stages[-1]
+        merged = StageRun(
+            stage, volume, view, models, clock, _member_keeper(volume, keep if is_last else None)
+        ).run()
+    assert merged is not None, "the schema asks for a stage"
+    with clock.step("labels"):
+        labels_xyz = label_map(merged, submission.postprocess, models.loaded.challenge)
+    if keep is not None:
+        save_probabilities(merged, volume.grid, keep.folder / f"{volume.case.name}.npz")
+    return Prediction(volume.case, labels_xyz, volume.grid, volume.forms, tuple(notices), clock.seconds)
+
+
+def _view(stage: Stage, handed: dict[str, Handed], volume: Volume) -> View:
+    if stage.follows is None:
+        return whole_view(volume.grid.shape)
+    return follow(stage.follows, handed[stage.follows.stage], volume.grid)
+
+
+def _member_keeper(volume: Volume, keep: Keep | None) -> Callable[[Member, Merged], None] | None:
+    if keep is None or not keep.each_member:
+        return None
+
+    def write(member: Member, alone: Merged) -> None:
+        name = f"{volume.case.name}.{Path(member.file).stem}.npz"
+        save_probabilities(alone, volume.grid, keep.folder / name)
+
+    return write

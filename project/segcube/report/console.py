@@ -1,0 +1,73 @@
+"""What a person sees of a run, on stderr: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typing_extensions import Self
+
+
+class RunConsole:
+    """Tell the course of a run; a stderr that is closed never stops it.
+
+    quiet: warnings and failures only.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._progress: Progress | None = None
+        self._steps = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.finish()
+
+    def say(self, message: str) -> None:
+        """A line of the ordinary course."""
+        if not self._quiet:
+            self._print(message)
+
+    def warn(self, message: str) -> None:
+        """A line that stands in quiet runs too."""
+        self._print(message, style="yellow")
+
+    def start(self, cases: int, steps: int) -> None:
+        """Show the bar for so many cases of so many stages each."""
+        self._steps = steps
+        if self._quiet or not self._console.is_terminal:
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("stages"),
+            TimeRemainingColumn(),
+        )
+        self._progress = Progress(*columns, console=self._console)
+        self._progress.add_task("reading", total=cases * steps)
+        self._progress.start()
+
+    def show(self, case: str, index: int, stage: str, step: int) -> None:
+        """Case number `index` (from 0) begins its stage number `step` (from 0)."""
+        if self._progress is not None:
+            task = self._progress.task_ids[0]
+            self._progress.update(task, description=f"{case} · {stage}", completed=index * self._steps + step)
+
+    def finish(self) -> None:
+        """Take the bar away."""
+        if self._progress is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self._progress.stop()
+            self._progress = None
+
+    def _print(self, message: str, style: str | None = None) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._console.print(message, style=style, markup=False)

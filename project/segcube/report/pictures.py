@@ -1,0 +1,112 @@
+"""A picture of a case: its channels and its label map, in three planes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from scipy.ndimage import binary_erosion
+
+from segcube.challenges import Challenge
+from segcube.errors import UsageError
+from segcube.types import Vector, Volume
+from segcube.volumes import discover, read_labels, read_volume
+
+PLANES = ("sagittal", "coronal", "axial")
+COLOURS = ("#000000", "#e6194b", "#ffd21f", "#3cb4ff", "#46d35a", "#f58231", "#b06cff")
+"""Of the labels, in the order of the challenge, the background first and never painted."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A plane through a volume: the array axis that it crosses, and where."""
+
+    plane: str
+    axis: int
+    index: int
+
+    def of(self, array_xyz: np.ndarray) -> np.ndarray:
+        """The plane as an image, its rows going up."""
+        return np.take(array_xyz, self.index, axis=self.axis).T
+
+    def aspect(self, spacing: Vector) -> float:
+        """Height over width of a pixel."""
+        across, up = (axis for axis in range(3) if axis != self.axis)
+        return spacing[up] / spacing[across]
+
+
+def draw_case(volume: Volume, labels_xyz: np.ndarray, challenge: Challenge, file: Path) -> None:
+    """Draw each channel through the largest cuts of the labels, painted over, as a PNG.
+
+    labels_xyz: on the volume's grid; an empty map gives the middle cuts, unpainted.
+    """
+    colours: dict[int, str] = dict(zip(challenge.labels.values(), COLOURS, strict=False))
+    cuts = [Cut(plane, axis, _fullest(labels_xyz, axis)) for axis, plane in enumerate(PLANES)]
+    columns = len(volume.channels)
+    figure = Figure(figsize=(2.8 * columns, 2.8 * len(cuts) + 0.5), facecolor="black", layout="constrained")
+    grid = figure.subplots(len(cuts), columns, squeeze=False)
+    for column, channel in enumerate(volume.channels):
+        grid[0][column].set_title(channel, color="white")
+        low, high = np.percentile(volume.image_cxyz[column], (1, 99.5))
+        for cut, axes in zip(cuts, grid[:, column], strict=True):
+            aspect = cut.aspect(volume.grid.spacing)
+            axes.imshow(
+                cut.of(volume.image_cxyz[column]),
+                cmap="gray",
+                vmin=low,
+                vmax=high,
+                origin="lower",
+                aspect=aspect,
+            )
+            axes.imshow(_paint(cut.of(labels_xyz), colours), origin="lower", aspect=aspect)
+            axes.set_axis_off()
+    names = [name for name, value in challenge.labels.items() if value]
+    patches = [Patch(color=colours[challenge.labels[name]], label=name) for name in names]
+    figure.legend(
+        handles=patches, loc="outside lower center", ncols=len(names), labelcolor="white", frameon=False
+    )
+    figure.suptitle(volume.case.name, color="white")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file, dpi=100)
+
+
+def _fullest(labels_xyz: np.ndarray, axis: int) -> int:
+    counts = np.count_nonzero(labels_xyz, axis=tuple(other for other in range(3) if other != axis))
+    return int(counts.argmax()) if counts.any() else len(counts) // 2
+
+
+def _paint(labels_yx: np.ndarray, colours: dict[int, str]) -> np.ndarray:
+    """The labels as RGBA: strong on their borders, faint inside."""
+    painted = np.zeros((*labels_yx.shape, 4))
+    for value, colour in colours.items():
+        mask_yx = labels_yx == value
+        if value == 0 or not mask_yx.any():
+            continue
+        painted[mask_yx] = to_rgba(colour, 0.25)
+        painted[mask_yx & ~binary_erosion(mask_yx)] = to_rgba(colour, 0.9)
+    return painted
+
+
+def draw_folder(data: Path, maps: Path, challenge: Challenge, out: Path) -> Iterator[Path]:
+    """Draw every case of `data` that has a map in `maps`; yields each PNG as it is there.
+
+    Raises CaseError for a case or map that cannot be read, UsageError when no case has a map.
+    """
+    channels = tuple(channel.name for channel in challenge.channels)
+    drawn = 0
+    for case in discover(data, challenge).cases:
+        map_file = maps / challenge.output_name(case.name)
+        if not map_file.exists():
+            continue
+        labels_xyz, _, _ = read_labels(map_file)
+        file = out / f"{case.name}.png"
+        draw_case(read_volume(case, channels), labels_xyz, challenge, file)
+        drawn += 1
+        yield file
+    if not drawn:
+        raise UsageError("no label map of a case of the data folder", file=maps)

@@ -1,0 +1,80 @@
+"""The report of a run: what ran, how, and what became of each case."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from segcube.submission import LoadedSubmission
+from segcube.types import CaseReport
+
+LIBRARIES = (
+    "segcube",
+    "torch",
+    "monai",
+    "numpy",
+    "scipy",
+    "nibabel",
+    "connected-components-3d",
+    "safetensors",
+)
+
+
+@dataclass(frozen=True)
+class DeviceReport:
+    """Where a run computed, and why there."""
+
+    backend: str
+    device: str
+    precision: str
+    reason: str
+
+
+@dataclass
+class RunReport:
+    """Everything about a run; grows by a case at a time."""
+
+    submission: str
+    starter: bool
+    challenge: str
+    settings: Mapping[str, Any]
+    device: DeviceReport
+    weights: Mapping[str, str]
+    """sha256 of each weights file."""
+    versions: Mapping[str, str]
+    cases: list[CaseReport] = field(default_factory=list)
+    ended: str = "running"
+    """running, done, terminated or failed."""
+
+    def as_json(self) -> bytes:
+        """The report as indented JSON, UTF-8."""
+        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def start_report(loaded: LoadedSubmission, settings: Mapping[str, Any], device: DeviceReport) -> RunReport:
+    """The report of a run before its first case."""
+    submission = loaded.submission
+    return RunReport(
+        submission=submission.name,
+        starter=submission.starter,
+        challenge=loaded.challenge.key,
+        settings=settings,
+        device=device,
+        weights={member.file: member.sha256 for member in submission.members},
+        versions={"python": platform.python_version()} | library_versions(),
+    )
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries whose numbers matter; those that are absent are left out."""
+    found: dict[str, str] = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

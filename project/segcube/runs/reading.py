@@ -1,0 +1,87 @@
+"""Read the next case while one is on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from segcube import __version__
+from segcube.errors import CaseError, Code, internal_error
+from segcube.predict import Backend
+from segcube.settings import RunSettings
+from segcube.submission import LoadedSubmission
+from segcube.types import Case, Volume
+from segcube.volumes import inputs_digest, read_volume, unfinished
+
+
+@dataclass(frozen=True)
+class Read:
+    """A case that was read, found finished, or refused."""
+
+    case: Case
+    output: Path
+    fingerprint: str = ""
+    volume: Volume | None = None
+    error: CaseError | None = None
+    redo: str = ""
+    """Why an existing map is made again."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads cases for one submission and its settings."""
+
+    loaded: LoadedSubmission
+    settings: RunSettings
+    backend: Backend
+    output: Path
+
+    def __call__(self, case: Case) -> Read:
+        """Read a case; any error becomes the case's own."""
+        file = self.output / self.loaded.challenge.output_name(case.name)
+        try:
+            return self._read(case, file)
+        except CaseError as error:
+            return Read(case, file, error=error)
+        except MemoryError:
+            return Read(case, file, error=CaseError(Code.MEMORY, "too little memory to read the case"))
+        except Exception as error:
+            return Read(case, file, error=internal_error(error))
+
+    def _read(self, case: Case, file: Path) -> Read:
+        fingerprint = self._fingerprint(case)
+        redo = ""
+        if self.settings.resume and file.exists():
+            redo = unfinished(file, fingerprint, case)
+            if not redo:
+                return Read(case, file, fingerprint)
+        channels = tuple(channel.name for channel in self.loaded.challenge.channels)
+        return Read(case, file, fingerprint, volume=read_volume(case, channels), redo=redo)
+
+    def _fingerprint(self, case: Case) -> str:
+        """What a map is made of: submission, challenge, settings, device, version and input files."""
+        backend = self.backend
+        parts = (
+            __version__,
+            self.loaded.submission.model_dump_json(),
+            self.loaded.challenge.model_dump_json(),
+            f"{backend.name} {backend.device.split(':')[0]} {backend.precision} {self.settings.flips}",
+            inputs_digest(case),
+        )
+        return blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
+
+
+def read_ahead(cases: Sequence[Case], reader: Reader) -> Iterator[Read]:
+    """Each case in order, the next one being read in a thread meanwhile."""
+    with ThreadPoolExecutor(1, thread_name_prefix="reader") as pool:
+        coming: Future[Read] | None = pool.submit(reader, cases[0]) if cases else None
+        for following in [*cases[1:], None]:
+            if coming is None:
+                return
+            read = coming.result()
+            coming = pool.submit(reader, following) if following is not None else None
+            yield read
+            del read

@@ -1,0 +1,87 @@
+"""Which submission and which challenge a run takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from segcube.challenges import Challenge
+from segcube.errors import EnvironmentFault, UsageError
+from segcube.runs.request import Request
+from segcube.submission import (
+    LoadedSubmission,
+    choose_submission,
+    load_for,
+    read_challenge,
+    submission_folders,
+)
+from segcube.volumes import Discovery, discover
+
+WEIGHTS_ROOT = Path(__file__).parents[3] / "weights"
+"""Where an image or a checkout keeps its submissions."""
+
+
+def select(request: Request) -> tuple[LoadedSubmission, Discovery]:
+    """The submission of a run and the cases of its challenge.
+
+    What was named is taken: --weights, then the parameters file. Only where nothing was named does the image
+    choose: the one submission baked in, else a starter whose challenge the folder's names fit. Raises
+    EnvironmentFault when there are no sound weights, UsageError when the names fit no challenge.
+    """
+    named = request.weights or request.settings.submission
+    if named is not None:
+        loaded = load_for(_submission_in(Path(named)), request.settings.challenge)
+    else:
+        loaded = _choose(request)
+    return loaded, _discover(request.data, loaded)
+
+
+def _submission_in(folder: Path) -> Path:
+    """The folder itself, or the only submission inside it: hosts mount one or the other."""
+    inside = submission_folders(folder)
+    if len(inside) > 1:
+        names = ", ".join(found.name for found in inside)
+        raise EnvironmentFault(
+            f"holds {len(inside)} submissions: {names}", file=folder, mend="name one of them"
+        )
+    return inside[0] if inside else folder
+
+
+def _choose(request: Request) -> LoadedSubmission:
+    folders = submission_folders(WEIGHTS_ROOT)
+    if not folders:
+        raise EnvironmentFault(
+            "no submission", file=WEIGHTS_ROOT, mend="name a submission folder with --weights"
+        )
+    if len(folders) == 1:
+        return load_for(folders[0], request.settings.challenge)
+
+    def fits(challenge: Challenge) -> bool:
+        found = discover(request.data, challenge)
+        return bool(found.cases or found.refused)
+
+    chosen = choose_submission(folders, request.settings.challenge, fits)
+    if chosen is None:
+        names = ", ".join(folder.name for folder in folders)
+        raise UsageError(
+            "no case that a submission at hand serves",
+            file=request.data,
+            expected=f"cases of {names}",
+            mend="name a submission folder with --weights",
+        )
+    return chosen
+
+
+def _discover(data: Path, loaded: LoadedSubmission) -> Discovery:
+    found = discover(data, loaded.challenge)
+    if found.cases or found.refused:
+        return found
+    for key in loaded.submission.serves:
+        other = discover(data, read_challenge(key, loaded.folder))
+        if other.cases or other.refused:
+            raise UsageError(
+                f"the names do not fit {loaded.challenge.key}",
+                file=data,
+                expected=f"cases like {loaded.challenge.case}",
+                mend=f"they fit {key}: add --challenge {key}",
+            )
+    return found

@@ -1,0 +1,60 @@
+"""A submission held ready, for Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segcube import __version__
+from segcube.errors import UsageError
+from segcube.pipeline import predict_volume
+from segcube.predict import Models, open_backend
+from segcube.settings import resolve_settings
+from segcube.submission import load_for
+from segcube.types import Case, Prediction
+from segcube.volumes import describe_origin, discover, read_volume, write_label_map
+
+
+@dataclass(frozen=True)
+class Session:
+    """A submission whose weights are read; predict as often as wanted."""
+
+    models: Models
+
+    def predict(self, case: Case | Path | str) -> Prediction:
+        """Predict one case: a Case, or a folder that holds one.
+
+        Raises CaseError for a bad case and UsageError for a folder that holds none or several.
+        """
+        found = case if isinstance(case, Case) else self._only_case(Path(case))
+        channels = tuple(channel.name for channel in self.models.loaded.challenge.channels)
+        return predict_volume(read_volume(found, channels), self.models)
+
+    def write(self, prediction: Prediction, folder: Path) -> Path:
+        """Write a label map into `folder` under the challenge's name; returns the file."""
+        file = folder / self.models.loaded.challenge.output_name(prediction.case.name)
+        origin = describe_origin(__version__, "session", prediction.labels_xyz)
+        write_label_map(prediction, file, origin)
+        return file
+
+    def _only_case(self, folder: Path) -> Case:
+        found = discover(folder, self.models.loaded.challenge)
+        if found.refused:
+            raise found.refused[0].error
+        if len(found.cases) != 1:
+            raise UsageError(
+                f"holds {len(found.cases)} cases", file=folder, expected="the folder of one case"
+            )
+        return found.cases[0]
+
+
+def load_submission(folder: Path | str, **settings: Any) -> Session:
+    """Read a submission's weights onto the device; settings are those of parameters.yaml.
+
+    Raises EnvironmentFault for weights or a device that cannot be used, UsageError for unknown settings.
+    """
+    resolved = resolve_settings(settings)
+    models = Models(load_for(Path(folder), resolved.challenge), open_backend(resolved), resolved.flips)
+    models.load_all()
+    return Session(models)

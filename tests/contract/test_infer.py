@@ -1,0 +1,204 @@
+"""Whole runs of `segcube infer`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from segcube.cli import app
+
+NAMES = ("BraTS-GLI-00001-000", "BraTS-GLI-00002-000", "BraTS-GLI-00003-000")
+
+
+@pytest.fixture
+def data(tmp_path, make_case, glioma) -> Path:
+    for seed, name in enumerate(NAMES):
+        make_case(tmp_path / "data", glioma, name, seed=seed)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def infer(tmp_path, data, tumour_submission):
+    """Run `segcube infer` over the data folder; returns exit code, output folder, report and stderr."""
+
+    def run(*options: str, out: str = "out"):
+        folder, report = tmp_path / out, tmp_path / f"{out}.json"
+        arguments = ["infer", "--data_path", data, "--output_path", folder, "--weights", tumour_submission]
+        result = CliRunner().invoke(
+            app, [*map(str, arguments), "--device", "cpu", "--report", str(report), *options]
+        )
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        told = json.loads(report.read_text()) if report.exists() else None
+        return result.exit_code, folder, told, result.stderr
+
+    return run
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_every_case_gets_its_map_on_its_own_grid(infer, data):
+    code, out, report, stderr = infer()
+    assert code == 0, stderr
+    assert sorted(files_of(out)) == [f"{name}.nii.gz" for name in NAMES]
+    given = nib.load(data / NAMES[0] / f"{NAMES[0]}-t1c.nii.gz")
+    written = nib.load(out / f"{NAMES[0]}.nii.gz")
+    assert written.shape == given.shape
+    assert written.get_data_dtype() == np.uint8
+    np.testing.assert_array_equal(written.affine, given.affine)
+    for form in ("sform_code", "qform_code"):
+        assert written.header[form] == given.header[form]
+    assert {case["status"] for case in report["cases"]} == {"done"}
+    assert report["ended"] == "done"
+    values = np.asarray(written.dataobj)
+    assert report["cases"][0]["voxels"]["ET"] == np.count_nonzero(values == 3)
+
+
+def test_the_same_input_gives_the_same_bytes(infer):
+    _, first, _, _ = infer(out="first")
+    _, second, _, _ = infer(out="second")
+    assert files_of(first) == files_of(second)
+
+
+def cut(data: Path, name: str) -> None:
+    file = data / name / f"{name}-t1c.nii.gz"
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(("on_error", "code", "maps"), [("skip", 3, 2), ("empty", 0, 3), ("stop", 3, 1)])
+def test_a_bad_case_costs_what_on_error_says(infer, data, on_error, code, maps):
+    cut(data, NAMES[1])
+    found, out, report, stderr = infer("--on-error", on_error)
+    assert found == code
+    assert len(files_of(out)) == maps
+    bad = report["cases"][1]
+    assert bad["code"] == "TRUNCATED"
+    assert f"{NAMES[1]}: TRUNCATED" in stderr
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize(("on_error", "code"), [("skip", 4), ("empty", 4), ("stop", 3)])
+def test_all_bad_cases_have_their_exit_code(infer, data, on_error, code):
+    for name in NAMES:
+        cut(data, name)
+    assert infer("--on-error", on_error)[0] == code
+
+
+def test_an_empty_map_lies_on_the_grid_of_the_case(infer, data):
+    cut(data, NAMES[1])
+    _, out, report, _ = infer("--on-error", "empty")
+    written = nib.load(out / f"{NAMES[1]}.nii.gz")
+    assert written.shape == (14, 12, 10)
+    assert not np.asarray(written.dataobj).any()
+    assert report["cases"][1]["status"] == "empty"
+
+
+def test_resume_keeps_what_is_finished_and_mends_the_rest(infer):
+    _, out, _, _ = infer()
+    before = files_of(out)
+    kept = (out / f"{NAMES[0]}.nii.gz").stat().st_mtime_ns
+    (out / f"{NAMES[1]}.nii.gz").write_bytes(before[f"{NAMES[1]}.nii.gz"][:-9])
+    (out / f"{NAMES[2]}.nii.gz").unlink()
+    code, _, report, stderr = infer("--resume")
+    assert code == 0
+    assert [case["status"] for case in report["cases"]] == ["kept", "done", "done"]
+    assert (out / f"{NAMES[0]}.nii.gz").stat().st_mtime_ns == kept
+    assert files_of(out) == before
+    assert "not whole" in stderr
+
+
+def test_resume_makes_again_what_other_settings_made(infer):
+    infer()
+    _, _, report, stderr = infer("--resume", "--no-flips")
+    assert [case["status"] for case in report["cases"]] == ["done"] * 3
+    assert "other settings" in stderr
+
+
+def test_resume_makes_again_what_other_inputs_made(infer, data, make_case, glioma):
+    infer()
+    make_case(data, glioma, NAMES[1], seed=77)
+    _, _, report, _ = infer("--resume")
+    assert [case["status"] for case in report["cases"]] == ["kept", "done", "kept"]
+
+
+def test_shards_share_the_cases(infer):
+    _, first, _, _ = infer("--shard", "1/2", out="first")
+    _, second, _, _ = infer("--shard", "2/2", out="second")
+    assert sorted(files_of(first)) == [f"{NAMES[0]}.nii.gz", f"{NAMES[2]}.nii.gz"]
+    assert sorted(files_of(second)) == [f"{NAMES[1]}.nii.gz"]
+
+
+def test_probabilities_are_kept_in_their_box(infer, tmp_path):
+    _, out, _, _ = infer("--save-probabilities", str(tmp_path / "kept"), "--each-member")
+    names = {file.name for file in (tmp_path / "kept").iterdir()}
+    assert names == {f"{n}{m}.npz" for n in NAMES for m in ("", ".seed0", ".seed1")}
+    with np.load(tmp_path / "kept" / f"{NAMES[0]}.npz") as kept:
+        assert list(kept["names"]) == ["TC", "WT", "ET"]
+        assert kept["probabilities_kxyz"].dtype == np.float16
+        size = kept["box_stop"] - kept["box_start"]
+        assert kept["probabilities_kxyz"].shape == (3, *size)
+        whole = np.zeros((3, *kept["shape"]))
+        whole[(slice(None), *map(slice, kept["box_start"], kept["box_stop"]))] = kept["probabilities_kxyz"]
+    labels = np.asarray(nib.load(out / f"{NAMES[0]}.nii.gz").dataobj)
+    sure_xyz = abs(whole[2] - 0.5) > 1e-3
+    np.testing.assert_array_equal((whole[2] > 0.5)[sure_xyz], (labels == 3)[sure_xyz])
+
+
+def test_a_quiet_run_tells_only_what_is_wrong(infer, data):
+    cut(data, NAMES[1])
+    _, _, _, stderr = infer("--quiet")
+    assert stderr.strip().splitlines() == [line for line in stderr.strip().splitlines() if NAMES[1] in line]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "told"),
+    [
+        (("--device", "cuda:9"), 5, "cuda:9"),
+        (("--weights", "/nowhere"), 5, "no such folder"),
+        (("--challenge", "mbas2024"), 2, "does not serve"),
+        (("--shard", "3/2"), 2, "--shard"),
+        (("--backend", "openvino"), 5, "openvino"),
+    ],
+)
+def test_what_the_run_cannot_have_ends_it(infer, options, code, told):
+    found, _, _, stderr = infer(*options)
+    assert found == code
+    assert told in stderr
+
+
+def test_changed_weights_end_the_run(infer, tumour_submission):
+    file = tumour_submission / "seed1.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    code, out, _, stderr = infer()
+    assert code == 5
+    assert "seed1.safetensors" in stderr
+    assert not out.exists() or not files_of(out)
+
+
+def test_names_of_another_served_challenge_say_how_to_ask_for_it(infer, data):
+    for name in NAMES:
+        for file in (data / name).iterdir():
+            file.rename(data / name / file.name.replace("GLI", "SSA"))
+        (data / name).rename(data / name.replace("GLI", "SSA"))
+    code, _, _, stderr = infer()
+    assert code == 2
+    assert "--challenge brats2023-ssa" in stderr
+    assert infer("--challenge", "brats2023-ssa")[0] == 0
+
+
+def test_a_folder_without_cases_has_done_none(infer, data):
+    for name in NAMES:
+        for file in (data / name).iterdir():
+            file.unlink()
+    code, _, _, stderr = infer()
+    assert code == 4
+    assert "no case" in stderr
