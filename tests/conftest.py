@@ -52,9 +52,8 @@ def make_case() -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture
-def save_member() -> Callable[..., dict[str, Any]]:
-    """Save a random tiny MedNeXt into a folder; returns its entry among the members."""
+def saver(name: str, arguments_of: Callable[[int, int], dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Saves random networks of one kind; what it saves is told as a member."""
     import torch
 
     from segcube.checkpoints import save_network
@@ -62,22 +61,49 @@ def save_member() -> Callable[..., dict[str, Any]]:
 
     def save(folder: Path, channels: int, outputs: int, seed: int = 0, **entry: Any) -> dict[str, Any]:
         torch.manual_seed(seed)
-        arguments = {
+        arguments = arguments_of(channels, outputs)
+        network = build_network(name, arguments)
+        file = f"{name}{seed}.safetensors"
+        sha256 = save_network(network, name, arguments, folder / file)
+        return {"file": file, "sha256": sha256, **entry}
+
+    return save
+
+
+@pytest.fixture
+def save_member() -> Callable[..., dict[str, Any]]:
+    """Save a random tiny MedNeXt into a folder: folder, channels, outputs, seed, and more of its entry."""
+    return saver(
+        "MedNeXtV1",
+        lambda channels, outputs: {
             "in_channels": channels,
             "out_channels": outputs,
             "n_channels": 2,
             "exp_r": [2] * 9,
             "block_counts": [1] * 9,
-        }
-        network = build_network("MedNeXtV1", arguments)
-        with torch.no_grad():
-            for parameter in network.parameters():
-                parameter.mul_(3)
-        file = f"seed{seed}.safetensors"
-        sha256 = save_network(network, "MedNeXtV1", arguments, folder / file)
-        return {"file": file, "sha256": sha256, **entry}
+        },
+    )
 
-    return save
+
+@pytest.fixture
+def save_unet() -> Callable[..., dict[str, Any]]:
+    """Save a random tiny U-Net of nnU-Net likewise."""
+    return saver(
+        "PlainConvUNet",
+        lambda channels, outputs: {
+            "input_channels": channels,
+            "num_classes": outputs,
+            "n_stages": 3,
+            "features_per_stage": [2, 4, 4],
+            "kernel_sizes": [[3, 3, 3]] * 3,
+            "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]],
+            "n_conv_per_stage": [1] * 3,
+            "n_conv_per_stage_decoder": [1] * 2,
+            "conv_bias": True,
+            "norm_op": "torch.nn.InstanceNorm3d",
+            "nonlin": "torch.nn.LeakyReLU",
+        },
+    )
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ def test_shards_share_the_cases(infer):
 def test_probabilities_are_kept_in_their_box(infer, tmp_path):
     _, out, _, _ = infer("--save-probabilities", str(tmp_path / "kept"), "--each-member")
     names = {file.name for file in (tmp_path / "kept").iterdir()}
-    assert names == {f"{n}{m}.npz" for n in NAMES for m in ("", ".seed0", ".seed1")}
+    assert names == {f"{n}{m}.npz" for n in NAMES for m in ("", ".MedNeXtV10", ".MedNeXtV11")}
     with np.load(tmp_path / "kept" / f"{NAMES[0]}.npz") as kept:
         assert list(kept["names"]) == ["TC", "WT", "ET"]
         assert kept["probabilities_kxyz"].dtype == np.float16
@@ -174,13 +174,13 @@ def test_what_the_run_cannot_have_ends_it(infer, options, code, told):
 
 
 def test_changed_weights_end_the_run(infer, tumour_submission):
-    file = tumour_submission / "seed1.safetensors"
+    file = tumour_submission / "MedNeXtV11.safetensors"
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
     code, out, _, stderr = infer()
     assert code == 5
-    assert "seed1.safetensors" in stderr
+    assert "MedNeXtV11.safetensors" in stderr
     assert not out.exists() or not files_of(out)
 
 
@@ -202,3 +202,10 @@ def test_a_folder_without_cases_has_done_none(infer, data):
     code, _, _, stderr = infer()
     assert code == 4
     assert "no case" in stderr
+
+
+def test_a_case_that_fails_now_keeps_no_map_of_an_earlier_run(infer, data):
+    _, out, _, _ = infer()
+    cut(data, NAMES[1])
+    assert infer()[0] == 3
+    assert sorted(files_of(out)) == [f"{NAMES[0]}.nii.gz", f"{NAMES[2]}.nii.gz"]

@@ -32,8 +32,10 @@ def open_backend(settings: RunSettings) -> Backend:
     if device == "cpu":
         keep_freed_memory()
     else:
-        # The windows of a run all have one shape: let cuDNN look for its best kernels once
-        torch.backends.cudnn.benchmark = True
+        # The same input gives the same bytes: no kernel chosen by the clock, no fp32 of 10 bits
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.allow_tf32 = False
     return TorchBackend(device, precision, f"{why}; torch {torch.__version__}, {precision}")
 
 

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from segcube.predict import Models
+from segcube.predict.torch_backend import TorchBackend
+from segcube.submission import load_for
+from segcube.types import Case, Forms, Grid, Volume
+
+CHANNELS = ("t1c", "t1n", "t2f", "t2w")
+
+
+def volume_of(
+    image_cxyz: np.ndarray, channels: tuple[str, ...] = CHANNELS, affine: np.ndarray | None = None
+) -> Volume:
+    """A volume that never was a file."""
+    grid = Grid(image_cxyz.shape[1:], np.diag([-1.0, -1.0, 1.0, 1.0]) if affine is None else affine)
+    forms = Forms(1, tuple(grid.affine[:3].ravel()), 0, (0.0,) * 6, (1.0, 1.0, 1.0, 1.0), 2)
+    case = Case("BraTS-GLI-00001-000", {}, channels[0])
+    return Volume(case, channels, image_cxyz.astype(np.float32), grid, forms)
+
+
+@pytest.fixture
+def models_of(tmp_path: Path) -> Callable[[dict[str, Any]], Models]:
+    """Models of a submission given as data, its weights in tmp_path, on the CPU in fp32."""
+
+    def load(content: dict[str, Any]) -> Models:
+        (tmp_path / "submission.yaml").write_text(yaml.safe_dump({"name": "a-test"} | content))
+        return Models(load_for(tmp_path), TorchBackend("cpu", "fp32", "a test"))
+
+    return load
+
+
+@pytest.fixture
+def tumour() -> Volume:
+    """Four channels of noise in a box of zeros."""
+    rng = np.random.default_rng(3)
+    image_cxyz = np.zeros((4, 20, 18, 14))
+    image_cxyz[:, 3:17, 2:15, 1:12] = rng.normal(100, 20, (4, 14, 13, 11))
+    return volume_of(image_cxyz)
+
+
+@pytest.fixture
+def heart() -> Volume:
+    """One channel with a bright block and a smaller one, 1 mm."""
+    image_xyz = np.random.default_rng(4).normal(10, 1, (24, 20, 12))
+    image_xyz[6:14, 6:13, 3:9] += 100
+    image_xyz[18:21, 2:5, 2:5] += 100
+    return volume_of(image_xyz[None], ("lge",))
