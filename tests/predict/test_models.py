@@ -12,7 +12,7 @@ from segcube.predict.torch_backend import TorchBackend
 
 
 def models(device: str, told: list[str]) -> Models:
-    return Models(None, TorchBackend(device, "fp32", "a test"), tell=told.append)  # type: ignore[arg-type]
+    return Models(None, TorchBackend(device, "fp32", "a test"), flips=True, tell=told.append)  # type: ignore[arg-type]
 
 
 def test_a_device_steps_down_to_single_windows_then_host_sums_then_the_cpu():
@@ -96,7 +96,7 @@ def test_cuda_agrees_with_the_cpu(precision, tmp_path, save_member, models_of, t
         ],
     }
     cpu = models_of(content)
-    cuda = Models(cpu.loaded, TorchBackend("cuda:0", precision, "a test"))
+    cuda = Models(cpu.loaded, TorchBackend("cuda:0", precision, "a test"), flips=True, tell=print)
 
     def run(held: Models) -> np.ndarray:
         stage = held.loaded.submission.stages[0]

@@ -9,6 +9,7 @@ from typing import TypeVar
 from segcube.errors import CaseError, Code
 from segcube.predict.backend import Backend, DeviceMemoryError, Network
 from segcube.predict.devices import cpu_instead
+from segcube.predict.fit import check_members
 from segcube.predict.memory import Workspace, ladder
 from segcube.submission import Branch, LoadedSubmission
 
@@ -22,8 +23,8 @@ class Models:
 
     loaded: LoadedSubmission
     backend: Backend
-    flips: bool = True
-    tell: Tell = print
+    flips: bool
+    tell: Tell
     _rungs: list[Workspace] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -34,9 +35,10 @@ class Models:
 
         Raises EnvironmentFault.
         """
+        check_members(self.loaded.submission, self.loaded.folder)
         for stage in self.loaded.submission.stages:
             for branch in stage.branches:
-                self.networks(branch, self.backend)
+                self.run(lambda space, branch=branch: self.networks(branch, space.backend))
 
     def networks(self, branch: Branch, backend: Backend) -> list[Network]:
         """A branch's networks, in the order of its members."""

@@ -59,7 +59,9 @@ class Reader:
             if not redo:
                 return Read(case, file, fingerprint)
         channels = tuple(channel.name for channel in self.loaded.challenge.channels)
-        return Read(case, file, fingerprint, volume=read_volume(case, channels), redo=redo)
+        return Read(
+            case, file, fingerprint, volume=read_volume(case, channels, self.loaded.challenge), redo=redo
+        )
 
     def _fingerprint(self, case: Case) -> str:
         """What a map is made of: submission, challenge, settings, device, version and input files."""

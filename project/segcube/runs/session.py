@@ -10,6 +10,7 @@ from segcube import __version__
 from segcube.errors import UsageError
 from segcube.pipeline import predict_volume
 from segcube.predict import Models, open_backend
+from segcube.report import RunConsole
 from segcube.settings import resolve_settings
 from segcube.submission import load_for
 from segcube.types import Case, Prediction
@@ -29,7 +30,7 @@ class Session:
         """
         found = case if isinstance(case, Case) else self._only_case(Path(case))
         channels = tuple(channel.name for channel in self.models.loaded.challenge.channels)
-        return predict_volume(read_volume(found, channels), self.models)
+        return predict_volume(read_volume(found, channels, self.models.loaded.challenge), self.models)
 
     def write(self, prediction: Prediction, folder: Path) -> Path:
         """Write a label map into `folder` under the challenge's name; returns the file."""
@@ -55,6 +56,7 @@ def load_submission(folder: Path | str, **settings: Any) -> Session:
     Raises EnvironmentFault for weights or a device that cannot be used, UsageError for unknown settings.
     """
     resolved = resolve_settings(settings)
-    models = Models(load_for(Path(folder), resolved.challenge), open_backend(resolved), resolved.flips)
+    loaded, backend = load_for(Path(folder), resolved.challenge), open_backend(resolved)
+    models = Models(loaded, backend, resolved.flips, RunConsole().warn)
     models.load_all()
     return Session(models)
