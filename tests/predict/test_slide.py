@@ -26,6 +26,12 @@ def image(shape: tuple[int, int, int], seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(2, *shape)).astype(np.float32)
 
 
+def blended(image_cxyz: np.ndarray, passes: list[Pass], space: Workspace):
+    sum_kxyz = space.zeros(3, image_cxyz.shape[1:])
+    slide(torch.from_numpy(image_cxyz), passes, sum_kxyz, space)
+    return sum_kxyz
+
+
 def one(module: torch.nn.Module, plan, mirror=(), weight=1.0) -> Pass:
     return Pass(TorchNetwork(module, "cpu", torch.float32), plan, mirror, np.full(3, weight))
 
@@ -36,7 +42,7 @@ def one(module: torch.nn.Module, plan, mirror=(), weight=1.0) -> Pass:
 def test_equals_monai_sliding_window_inference(overlap: float, blend: str, shape: tuple[int, int, int]):
     module, image_cxyz = network(), image(shape)
     plan = plan_windows(shape, Window(size=(8, 8, 8), overlap=overlap, plan="monai", blend=blend))
-    ours = slide(torch.from_numpy(image_cxyz), [one(module, plan)], 3, Workspace(CPU))
+    ours = blended(image_cxyz, [one(module, plan)], Workspace(CPU))
     with torch.inference_mode():
         theirs = sliding_window_inference(
             torch.from_numpy(image_cxyz)[None], (8, 8, 8), 1, module, overlap=overlap, mode=blend
@@ -48,7 +54,7 @@ def test_mirrors_of_a_monai_plan_are_those_of_the_whole_volume():
     module, image_cxyz = network(), image((13, 6, 10))
     plan = plan_windows((13, 6, 10), Window(size=(8, 8, 8), overlap=0.25, plan="monai"))
     passes = [one(module, plan.mirrored(m), m, 1 / 8) for m in mirrors((0, 1, 2))]
-    ours = slide(torch.from_numpy(image_cxyz), passes, 3, Workspace(CPU))
+    ours = blended(image_cxyz, passes, Workspace(CPU))
     expected = torch.zeros(3, 13, 6, 10)
     with torch.inference_mode():
         for m in mirrors((0, 1, 2)):
@@ -62,9 +68,9 @@ def test_mirrors_of_a_monai_plan_are_those_of_the_whole_volume():
 def test_batches_and_sums_on_the_host_change_nothing():
     module, image_cxyz = network(), image((13, 11, 17))
     plan = plan_windows((13, 11, 17), Window(size=(8, 8, 8)))
-    plain = slide(torch.from_numpy(image_cxyz), [one(module, plan)], 3, Workspace(CPU))
-    batched = slide(torch.from_numpy(image_cxyz), [one(module, plan)], 3, Workspace(CPU, batch=3))
-    on_host = slide(torch.from_numpy(image_cxyz), [one(module, plan)], 3, Workspace(CPU, sum_on_host=True))
+    plain = blended(image_cxyz, [one(module, plan)], Workspace(CPU))
+    batched = blended(image_cxyz, [one(module, plan)], Workspace(CPU, batch=3))
+    on_host = blended(image_cxyz, [one(module, plan)], Workspace(CPU, sum_on_host=True))
     assert isinstance(on_host, np.ndarray)
     np.testing.assert_allclose(batched.numpy(), plain.numpy(), atol=1e-6)
     np.testing.assert_allclose(on_host, plain.numpy(), atol=1e-6)
@@ -75,9 +81,9 @@ def test_windows_behind_a_gate_give_the_same_values_inside_it():
     plan = plan_windows((24, 8, 8), Window(size=(8, 8, 8)))
     gate_xyz = np.zeros((24, 8, 8), dtype=bool)
     gate_xyz[3:6] = True
-    whole = slide(torch.from_numpy(image_cxyz), [one(module, plan)], 3, Workspace(CPU)).numpy()
+    whole = blended(image_cxyz, [one(module, plan)], Workspace(CPU)).numpy()
     kept = plan.meeting(gate_xyz)
-    gated = slide(torch.from_numpy(image_cxyz), [one(module, kept)], 3, Workspace(CPU)).numpy()
+    gated = blended(image_cxyz, [one(module, kept)], Workspace(CPU)).numpy()
     assert 0 < len(kept.starts) < len(plan.starts)
     np.testing.assert_array_equal(gated[:, gate_xyz], whole[:, gate_xyz])
     assert (gated[:, 20:] == 0).all()

@@ -43,18 +43,20 @@ class Ensemble:
         """
         looks = [self._looks(network, plan) for network in self.networks]
         weights = [member_weights(member, self.stage) for member in self.branch.members]
-        count = len(self.branch.outputs.names)
+        shape = image_cxyz.shape[1:]
+        # Both sums stand before the first window and serve every member: the peak of memory stays the same
+        logits_kxyz = space.zeros(len(self.branch.outputs.names), shape)
         if self.stage.merge == "logits" and self.on_member is None:
-            passes = [
-                _weigh(look, weight) for looks_, weight in zip(looks, weights, strict=True) for look in looks_
-            ]
-            return slide(image_cxyz, passes, count, space)
-        sum_rxyz = space.zeros(len(self.stage.names), image_cxyz.shape[1:])
+            passes = [_weigh(look, w) for own, w in zip(looks, weights, strict=True) for look in own]
+            slide(image_cxyz, passes, logits_kxyz, space)
+            return logits_kxyz
+        sum_rxyz = space.zeros(len(self.stage.names), shape)
         for member, own, weight_r in zip(self.branch.members, looks, weights, strict=True):
-            logits_kxyz = slide(image_cxyz, own, count, space)
+            logits_kxyz[...] = 0
+            slide(image_cxyz, own, logits_kxyz, space)
             self._add(sum_rxyz, logits_kxyz, space.upload(weight_r), space)
             if self.on_member is not None:
-                alone_rxyz = space.zeros(len(self.stage.names), image_cxyz.shape[1:])
+                alone_rxyz = space.zeros(len(self.stage.names), shape)
                 self._add(alone_rxyz, logits_kxyz, space.upload(np.ones_like(weight_r)), space)
                 self.on_member(member, alone_rxyz)
         return sum_rxyz

@@ -27,13 +27,12 @@ class Pass:
     """Its say in the sum, a channel each."""
 
 
-def slide(image_cxyz: Array, passes: Sequence[Pass], channels: int, space: Workspace) -> Array:
-    """Sum the passes' blended logits: sum_p weight_p * blend(logits_p), (K, X, Y, Z).
+def slide(image_cxyz: Array, passes: Sequence[Pass], sum_kxyz: Array, space: Workspace) -> None:
+    """Add the passes' blended logits to a sum: sum_p weight_p * blend(logits_p).
 
-    image_cxyz: on the workspace's device. Where no window lies the sum is 0; no passes give zeros.
-    Raises DeviceMemoryError.
+    image_cxyz: on the workspace's device. sum_kxyz: (K, X, Y, Z) where the workspace's sums lie; it stays as
+    it is where no window lies. Raises DeviceMemoryError.
     """
-    sum_kxyz = space.zeros(channels, image_cxyz.shape[1:])
     for plan, looks in groupby(passes, key=attrgetter("plan")):
         share_xyz = _inverse_cover(plan, space)
         for look in looks:
@@ -42,7 +41,6 @@ def slide(image_cxyz: Array, passes: Sequence[Pass], channels: int, space: Works
                 grid, window = plan.in_grid(start), (slice(None), *plan.in_window(start))
                 placed_kxyz = space.place(logits_kxyz)[window]
                 sum_kxyz[(slice(None), *grid)] += placed_kxyz * weight_kxyz[window] * share_xyz[grid]
-    return sum_kxyz
 
 
 def _windows(image_cxyz: Array, look: Pass, space: Workspace) -> Iterator[tuple[Shape, Array]]:
