@@ -48,7 +48,7 @@ def _fits(name: str, challenge: Challenge, aliases: bool) -> bool:
     stem = nifti_stem(name)
     if stem is None:
         return challenge.is_case(name, aliases)
-    before, after = (nifti_stem(part) or part for part in challenge.output.split("{case}"))
+    before, after = challenge.output.removesuffix(".nii.gz").split("{case}")
     case = stem.removeprefix(before).removesuffix(after)
     return stem == f"{before}{case}{after}" and challenge.is_case(case, aliases)
 
