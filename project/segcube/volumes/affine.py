@@ -9,7 +9,7 @@ import numpy as np
 from nibabel.quaternions import quat2mat
 
 from segcube.errors import CaseError, Code
-from segcube.types import Forms, Notice, Shape
+from segcube.types import Forms, Grid, Notice, Shape
 
 TOLERANCE_MM = 1e-3
 SHEAR = 1e-3
@@ -27,7 +27,10 @@ def choose_affine(forms: Forms, shape: Shape, file: Path) -> np.ndarray:
         affine = np.full((4, 4), np.nan) if found is None else found
     else:
         affine = _spacing_affine(forms, shape)
-    if not np.isfinite(affine).all():
+    with np.errstate(over="ignore"):
+        # A label map stores them as float32
+        finite = np.isfinite(affine.astype(np.float32)).all()
+    if not finite:
         raise CaseError(Code.BAD_AFFINE, "an affine that is not finite", file=file, mend="export it again")
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     if lengths.min() == 0 or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-6:
@@ -59,16 +62,22 @@ def _spacing_affine(forms: Forms, shape: Shape) -> np.ndarray:
     return affine
 
 
-def affine_notices(forms: Forms, affine: np.ndarray, name: str) -> tuple[Notice, ...]:
+def millimetres_apart(grid: Grid, other: Grid) -> float:
+    """How far the corners of two grids of one shape lie apart at most, along any axis, in mm."""
+    corners = np.array([[x, y, z, 1] for x in (0, 1) for y in (0, 1) for z in (0, 1)]) * [*grid.shape, 1]
+    return float(np.abs(corners @ (grid.affine - other.affine).T).max())
+
+
+def affine_notices(forms: Forms, affine: np.ndarray) -> tuple[Notice, ...]:
     """What is odd about a file's forms: none, two that differ, or axes that are not at right angles."""
     notices: list[Notice] = []
     if forms.sform_code <= 0 and forms.qform_code <= 0:
-        notices.append(Notice(Code.NO_FORM, f"{name}: neither sform nor qform; the spacing alone counts"))
+        notices.append(Notice(Code.NO_FORM, "neither sform nor qform; the spacing alone counts"))
     if forms.sform_code > 0 and forms.qform_code > 0:
         other = qform_affine(forms)
         if other is None or np.abs(other - affine).max() > TOLERANCE_MM:
-            notices.append(Notice(Code.QFORM_SFORM, f"{name}: qform and sform differ; the sform counts"))
+            notices.append(Notice(Code.QFORM_SFORM, "qform and sform differ; the sform counts"))
     axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     if np.abs(axes.T @ axes - np.eye(3)).max() > SHEAR:
-        notices.append(Notice(Code.NOT_ORTHONORMAL, f"{name}: its axes are not at right angles"))
+        notices.append(Notice(Code.NOT_ORTHONORMAL, "its axes are not at right angles"))
     return tuple(notices)

@@ -8,6 +8,7 @@ import fcntl
 import os
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 from segcube.errors import EnvironmentFault
 
@@ -22,20 +23,21 @@ def write_whole(file: Path, content: bytes) -> None:
     The bytes go to a file without a name where the file system has those, else to a hidden one in the same
     folder. Raises EnvironmentFault when the folder cannot be written or the disk is full.
     """
-    hidden = file.parent / f"{PREFIX}{os.getpid()}-{file.name}{SUFFIX}"
+    # Containers share process numbers, so those cannot tell two runs apart
+    hidden = file.parent / f"{PREFIX}{uuid4().hex}{SUFFIX}"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            if not _write_nameless(hidden, content):
-                _write_named(hidden, content)
-            hidden.replace(file)
+            if not _write_nameless(hidden, file, content):
+                _write_named(hidden, file, content)
         except BaseException:
-            hidden.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                hidden.unlink(missing_ok=True)
             raise
         _sync_folder(file.parent)
     except OSError as error:
         raise EnvironmentFault(
-            f"cannot be written: {error.strerror}",
+            f"cannot be written: {error.strerror or error}",
             file=file,
             expected="a folder with room that this user may write",
         ) from error
@@ -45,6 +47,8 @@ def clear_leftovers(folder: Path) -> tuple[str, ...]:
     """Remove parts that killed runs left in a folder; those that another run is writing stay."""
     cleared: list[str] = []
     for part in folder.glob(f"{PREFIX}*{SUFFIX}"):
+        if part.is_symlink() or not part.is_file():
+            continue
         with contextlib.suppress(OSError), part.open("rb") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             part.unlink()
@@ -52,7 +56,7 @@ def clear_leftovers(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(cleared))
 
 
-def _write_nameless(hidden: Path, content: bytes) -> bool:
+def _write_nameless(hidden: Path, file: Path, content: bytes) -> bool:
     """Write a file that has no name until it is whole; False where that cannot be."""
     flag = getattr(os, "O_TMPFILE", None)
     if flag is None:
@@ -64,10 +68,10 @@ def _write_nameless(hidden: Path, content: bytes) -> bool:
             return False
         raise
     with os.fdopen(handle, "wb") as opened:
-        _write(opened, content)
+        _lock(opened)
+        _fill(opened, content)
         folder = os.open(hidden.parent, os.O_RDONLY)
         try:
-            hidden.unlink(missing_ok=True)
             # A folder's handle makes Python call linkat, which alone follows the link in /proc
             os.link(f"/proc/self/fd/{handle}", hidden.name, dst_dir_fd=folder)
         except OSError as error:
@@ -76,17 +80,28 @@ def _write_nameless(hidden: Path, content: bytes) -> bool:
             raise
         finally:
             os.close(folder)
+        hidden.replace(file)
     return True
 
 
-def _write_named(hidden: Path, content: bytes) -> None:
-    with hidden.open("wb") as opened:
-        _write(opened, content)
+def _write_named(hidden: Path, file: Path, content: bytes) -> None:
+    while True:
+        with hidden.open("wb") as opened:
+            _lock(opened)
+            # Another run may have cleared the part before it was locked
+            if os.fstat(opened.fileno()).st_nlink:
+                _fill(opened, content)
+                hidden.replace(file)
+                return
 
 
-def _write(opened: BinaryIO, content: bytes) -> None:
-    # The lock tells `clear_leftovers` that this part is alive
-    fcntl.flock(opened, fcntl.LOCK_EX)
+def _lock(opened: BinaryIO) -> None:
+    # The lock tells `clear_leftovers` that this part is alive; not every file system has locks
+    with contextlib.suppress(OSError):
+        fcntl.flock(opened, fcntl.LOCK_EX)
+
+
+def _fill(opened: BinaryIO, content: bytes) -> None:
     opened.write(content)
     opened.flush()
     os.fsync(opened.fileno())

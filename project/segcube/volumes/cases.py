@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from segcube.challenges import Challenge
+from segcube.challenges import Challenge, nifti_stem, parse_name
 from segcube.errors import CaseError, Code, UsageError
 from segcube.types import Case
-
-ENDINGS = (".nii.gz", ".nii")
 
 
 @dataclass(frozen=True)
@@ -39,68 +36,120 @@ class _Found:
     folders: set[Path] = field(default_factory=set)
 
 
+@dataclass
+class _Listing:
+    """The files of a folder, and what was passed over."""
+
+    folder: Path
+    depth: int
+    """How many folders below it are listed."""
+    files: list[Path] = field(default_factory=list)
+    folders: dict[Path, str] = field(default_factory=dict)
+    """Each folder below, and why it was not listed; empty when it was."""
+    ignored: list[str] = field(default_factory=list)
+
+    def ignore(self, path: Path, why: str) -> None:
+        # A name may hold bytes that are no text
+        name = str(path.relative_to(self.folder)).encode(errors="replace").decode()
+        self.ignored.append(f"{name} ({why})")
+
+
 def discover(folder: Path, challenge: Challenge) -> Discovery:
     """Find a challenge's cases in a folder, by the names of their files.
 
-    Files lie flat or in case folders, one deep; a challenge that is walked has them anywhere. Missing and
-    doubled channels refuse their case. Raises UsageError when the folder cannot be listed.
+    Files lie flat or in case folders, one deep; a challenge that is walked has them anywhere. Links to files
+    count, links to folders are not followed. Missing and doubled channels refuse their case, and so does a
+    folder that is named like a case and holds none of it, if other cases are there. Raises UsageError when
+    the folder cannot be listed.
     """
-    found: dict[str, _Found] = {}
-    ignored: list[str] = []
-    for file in _files(folder, 64 if challenge.layout == "walk" else 1, ignored):
-        place = _place(file.name, challenge)
-        if place is None:
-            ignored.append(f"{file.relative_to(folder)} (no channel of {challenge.key})")
-            continue
-        name, channel = place
-        case = found.setdefault(name, _Found())
-        case.files.setdefault(channel, []).append(file)
-        case.folders.add(file.parent)
-        if file.parent != folder and challenge.layout == "folders" and file.parent.name != name:
-            ignored.append(f"the folder's name {file.parent.name}: its files say {name}")
-    cases: list[Case] = []
-    refused: list[Refusal] = []
-    for name in sorted(found):
-        case, error = _judge(name, found[name], challenge)
-        if error is None:
-            cases.append(case)
-        else:
-            refused.append(Refusal(case, error))
-    return Discovery(tuple(cases), tuple(refused), tuple(dict.fromkeys(ignored)))
-
-
-def _files(folder: Path, depth: int, ignored: list[str]) -> Iterator[Path]:
+    listing = _Listing(folder, 64 if challenge.layout == "walk" else 1)
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        _list(folder, listing)
     except OSError as error:
         raise UsageError(
             f"cannot be listed: {error.strerror}", file=folder, expected="a folder of cases"
         ) from error
-    for entry in entries:
+    found = _by_case(listing, challenge)
+    judged = [_judge(name, found[name], challenge) for name in found]
+    judged += _hollow(listing, found, challenge) if found else []
+    judged.sort(key=lambda pair: pair[0].name)
+    return Discovery(
+        tuple(case for case, error in judged if error is None),
+        tuple(Refusal(case, error) for case, error in judged if error is not None),
+        tuple(dict.fromkeys(listing.ignored)),
+    )
+
+
+def _list(folder: Path, listing: _Listing, depth: int = 0) -> None:
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         path = folder / entry.name
         if entry.name.startswith("."):
-            ignored.append(f"{entry.name} (hidden)")
-        elif entry.is_dir() and not entry.name.endswith(ENDINGS):
-            if depth:
-                yield from _files(path, depth - 1, ignored)
-            else:
-                ignored.append(f"{entry.name}/ (deeper than case folders lie)")
+            listing.ignore(path, "hidden")
+        elif nifti_stem(entry.name) is not None or not _is_folder(path):
+            listing.files.append(path)
+        elif why := _why_not_listed(path, listing, depth):
+            listing.folders[path] = why
+            listing.ignore(path, why)
         else:
-            yield path
+            listing.folders[path] = ""
 
 
-def _place(name: str, challenge: Challenge) -> tuple[str, str] | None:
-    """The case and the channel that a file's name tells, if any."""
-    ending = next((ending for ending in ENDINGS if name.endswith(ending)), None)
-    if ending is None:
-        return None
-    stem = name.removesuffix(ending)
-    for channel in challenge.channels:
-        for suffix in channel.suffixes:
-            case = stem.removesuffix(suffix)
-            if case != stem and challenge.is_case(case):
-                return case, channel.name
-    return None
+def _why_not_listed(path: Path, listing: _Listing, depth: int) -> str:
+    """List a folder below; if that cannot be, why."""
+    if path.is_symlink():
+        return "a link to a folder, not followed"
+    if depth == listing.depth:
+        return "deeper than case folders lie"
+    try:
+        _list(path, listing, depth + 1)
+    except OSError as error:
+        return f"cannot be listed: {error.strerror}"
+    return ""
+
+
+def _by_case(listing: _Listing, challenge: Challenge) -> dict[str, _Found]:
+    found: dict[str, _Found] = {}
+    for file in listing.files:
+        named = parse_name(file.name, challenge)
+        if named is None:
+            listing.ignore(file, f"no channel of {challenge.key}")
+            continue
+        if named.channel is None:
+            continue
+        case = found.setdefault(named.case, _Found())
+        case.files.setdefault(named.channel, []).append(file)
+        case.folders.add(file.parent)
+        if file.parent != listing.folder and challenge.layout == "folders" and file.parent.name != named.case:
+            listing.ignore(file.parent, f"the folder's name; its files say {named.case}")
+    return found
+
+
+def _hollow(
+    listing: _Listing, found: dict[str, _Found], challenge: Challenge
+) -> list[tuple[Case, CaseError | None]]:
+    """Folders that are named like a case and give none of its files, each a refused case."""
+    used = {folder for case in found.values() for folder in case.folders}
+    return [
+        (
+            Case(folder.name, {}, challenge.reference),
+            CaseError(
+                Code.MISSING_MODALITY,
+                why or f"holds no file of {folder.name}",
+                file=folder,
+                expected=", ".join(challenge.channel_names),
+                mend="add the missing files",
+            ),
+        )
+        for folder, why in listing.folders.items()
+        if challenge.is_case(folder.name) and folder.name not in found and folder not in used
+    ]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _judge(name: str, found: _Found, challenge: Challenge) -> tuple[Case, CaseError | None]:

@@ -49,6 +49,7 @@ class Header:
     """Slope and intercept; None where the voxels stand as they are."""
     description: str
     notices: tuple[Notice, ...]
+    """What is odd about it, without its name."""
 
     @property
     def voxel_bytes(self) -> int:
@@ -56,38 +57,38 @@ class Header:
         return prod(self.grid.shape) * self.dtype.itemsize
 
 
-def read_header(stream: Stream) -> tuple[Header, int]:
-    """Read and check a header; returns it with the bytes read so far.
+def read_header(stream: Stream) -> Header:
+    """Read and check a header.
 
-    Raises CaseError NOT_NIFTI, BAD_HEADER, NDIM, TOO_LARGE, BAD_DTYPE, BAD_SPACING or BAD_AFFINE.
+    Raises CaseError NOT_NIFTI, BAD_HEADER, NDIM, TOO_LARGE, BAD_DTYPE, BAD_SPACING or BAD_AFFINE, and what
+    a stream that ends or breaks raises.
     """
     file = stream.file
-    size_bytes = stream.read(4, "a header")
+    size_bytes = bytes(stream.read(4, "a header"))
     size, order = _size_and_order(size_bytes, file)
     kind, magic = KINDS[size]
-    block = size_bytes + stream.read(size - 4, "a header")
-    raw: Any = kind(block, order, check=False)
-    if bytes(raw["magic"].tobytes())[:3] != magic:
-        two_files = bytes(raw["magic"].tobytes())[:2] == b"ni"
-        found = "is one half of a two-file NIfTI" if two_files else "has another magic"
-        raise CaseError(
-            Code.NOT_NIFTI, found, file=file, expected=magic.decode(), mend="export it as one .nii file"
-        )
+    raw: Any = kind(size_bytes + stream.read(size - 4, "a header"), order, check=False)
+    _check_magic(bytes(raw["magic"].tobytes()), magic, file)
     shape = _shape(raw, file)
     dtype = _dtype(raw, order, file)
     offset = _offset(raw, size, file)
     forms = _forms(raw)
-    spacing = forms.pixdim[1:]
-    if not all(isfinite(length) and length > 0 for length in spacing):
-        raise CaseError(
-            Code.BAD_SPACING, f"spacing {spacing}", file=file, expected="three lengths above 0 mm"
-        )
+    _check_spacing(forms, file)
     affine = choose_affine(forms, shape, file)
     scale = _scale(raw, file)
     description = bytes(raw["descrip"].tobytes()).split(b"\0")[0].decode("ascii", "replace")
-    grid = Grid(shape, affine)
-    header = Header(grid, forms, dtype, offset, scale, description, affine_notices(forms, affine, file.name))
-    return header, size
+    return Header(
+        Grid(shape, affine), forms, dtype, offset, scale, description, affine_notices(forms, affine)
+    )
+
+
+def _check_magic(found: bytes, expected: bytes, file: Path) -> None:
+    if found.startswith(expected):
+        return
+    told = "is one half of a two-file NIfTI" if found.startswith(b"ni") else "has another magic"
+    raise CaseError(
+        Code.NOT_NIFTI, told, file=file, expected=expected.decode(), mend="export it as one .nii file"
+    )
 
 
 def _size_and_order(size_bytes: bytes, file: Path) -> tuple[int, ByteOrder]:
@@ -157,14 +158,27 @@ def _scale(raw: Any, file: Path) -> tuple[float, float] | None:
     return None if (slope, intercept) == (1, 0) else (slope, intercept)
 
 
+def _check_spacing(forms: Forms, file: Path) -> None:
+    spacing = forms.pixdim[1:]
+    if not all(isfinite(length) and length > 0 for length in spacing):
+        raise CaseError(
+            Code.BAD_SPACING, f"spacing {spacing}", file=file, expected="three lengths above 0 mm"
+        )
+
+
 def _forms(raw: Any) -> Forms:
     rows = ("srow_x", "srow_y", "srow_z")
     quaternion = ("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z")
     return Forms(
-        sform_code=int(raw["sform_code"]),
+        sform_code=_narrow(raw["sform_code"]),
         sform=tuple(float(value) for row in rows for value in raw[row]),
-        qform_code=int(raw["qform_code"]),
+        qform_code=_narrow(raw["qform_code"]),
         qform=tuple(float(raw[name]) for name in quaternion),
         pixdim=tuple(float(value) for value in raw["pixdim"][:4]),
-        units=int(raw["xyzt_units"]),
+        units=int(raw["xyzt_units"]) & 0xFF,
     )
+
+
+def _narrow(code: Any) -> int:
+    """A form's code within the 16 bits that a label map has for it; NIfTI-2 has 32."""
+    return max(-(2**15), min(int(code), 2**15 - 1))

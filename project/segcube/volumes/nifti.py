@@ -2,57 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from segcube.challenges import Challenge
 from segcube.errors import CaseError, Code
 from segcube.types import Case, Forms, Grid, Notice, Volume
-from segcube.volumes.affine import TOLERANCE_MM
+from segcube.volumes.affine import TOLERANCE_MM, millimetres_apart
+from segcube.volumes.geometry import geometry_notices
 from segcube.volumes.header import Header, read_header
-from segcube.volumes.stream import open_stream
+from segcube.volumes.stream import Stream, open_stream
+
+EXACT = 2.0**24
+"""float32 holds every whole number below."""
+MAX_LABEL = 2**16 - 1
 
 
-def read_volume(case: Case, channels: Sequence[str]) -> Volume:
+def read_volume(case: Case, channels: Sequence[str], challenge: Challenge | None = None) -> Volume:
     """Read a case's channels onto one grid, that of its reference channel.
 
     Returns float32 (C, X, Y, Z) in the order of `channels`; the same voxels give the same floats, however
-    they are stored. Single voxels that are not finite become 0, with a notice. Raises CaseError.
+    they are stored. Single voxels that are not finite become 0, with a notice; so does a grid unlike the
+    challenge's, if one is given. Raises CaseError.
     """
-    files = {name: case.files[name] for name in dict.fromkeys([case.reference, *channels])}
-    reference, _ = read_header_of(case.reference_file)
+    reference = read_header_of(case.reference_file)
     image_cxyz = np.empty((len(channels), *reference.grid.shape), dtype=np.float32)
-    notices: list[Notice] = []
-    for index, name in enumerate(channels):
-        header = _read_channel(files[name], reference, image_cxyz[index], notices)
-        notices += header.notices
-    return Volume(case, tuple(channels), image_cxyz, reference.grid, reference.forms, tuple(notices))
+    found: dict[str, Sequence[Notice]] = dict.fromkeys(channels, ())
+    # The reference first: until its gzip stream proves sound, no other can be blamed for lying elsewhere
+    for index in sorted(range(len(channels)), key=lambda index: channels[index] != case.reference):
+        name = channels[index]
+        found[name] = _read_channel(case.files[name], reference, image_cxyz[index])
+    notices = _merged(found)
+    if challenge is not None:
+        notices += geometry_notices(reference.grid, challenge)
+    return Volume(case, tuple(channels), image_cxyz, reference.grid, reference.forms, notices)
 
 
-def _read_channel(file: Path, reference: Header, channel_xyz: np.ndarray, notices: list[Notice]) -> Header:
-    """Read a file's voxels into `channel_xyz`."""
+def _merged(found: dict[str, Sequence[Notice]]) -> tuple[Notice, ...]:
+    """Each notice once, with the channels that have it."""
+    channels: dict[Notice, list[str]] = {}
+    for name, notices in found.items():
+        for notice in notices:
+            channels.setdefault(notice, []).append(name)
+    return tuple(Notice(n.code, f"{', '.join(names)}: {n.message}") for n, names in channels.items())
+
+
+@contextmanager
+def _open_voxels(file: Path) -> Generator[tuple[Stream, Header], None, None]:
     with open_stream(file) as stream:
-        header, read = read_header(stream)
+        header = read_header(stream)
+        stream.go_to_voxels(header.offset, header.voxel_bytes)
+        yield stream, header
+
+
+def _read_channel(file: Path, reference: Header, channel_xyz: np.ndarray) -> tuple[Notice, ...]:
+    """Read a file's voxels into `channel_xyz`; returns what is odd about it."""
+    with _open_voxels(file) as (stream, header):
         _same_grid(header.grid, reference.grid, file)
-        stream.read(header.offset - read, "a header")
-        raw = stream.read(header.voxel_bytes, "voxels")
-        stream.finish(header.offset + header.voxel_bytes)
-    stored_xyz = np.frombuffer(raw, header.dtype).reshape(header.grid.shape, order="F")
+        stored_xyz = _read_voxels(stream, header)
     with np.errstate(over="ignore"):
         channel_xyz[...] = _scaled(stored_xyz, header)
-    _check_values(channel_xyz, file, notices)
-    return header
+    return (*header.notices, *_value_notices(channel_xyz, file))
+
+
+def _read_voxels(stream: Stream, header: Header) -> np.ndarray:
+    content = np.empty(header.voxel_bytes, dtype=np.uint8)
+    stream.read_into(content.data, "voxels")
+    stream.finish()
+    return content.view(header.dtype).reshape(header.grid.shape, order="F")
 
 
 def _scaled(stored_xyz: np.ndarray, header: Header) -> np.ndarray:
     if header.scale is None:
         return stored_xyz
     slope, intercept = header.scale
-    return stored_xyz.astype(np.float64) * slope + intercept
+    scaled_xyz = stored_xyz.astype(np.float64)
+    scaled_xyz *= slope
+    scaled_xyz += intercept
+    return scaled_xyz
 
 
-def _check_values(channel_xyz: np.ndarray, file: Path, notices: list[Notice]) -> None:
+def _value_notices(channel_xyz: np.ndarray, file: Path) -> Iterable[Notice]:
+    """What is odd about a channel's values; those that are not finite become 0.
+
+    Raises CaseError NONFINITE when none is finite.
+    """
     low, high = float(channel_xyz.min()), float(channel_xyz.max())
     if not np.isfinite([low, high]).all():
         bad_xyz = ~np.isfinite(channel_xyz)
@@ -60,10 +97,12 @@ def _check_values(channel_xyz: np.ndarray, file: Path, notices: list[Notice]) ->
         if count == bad_xyz.size:
             raise CaseError(Code.NONFINITE, "no voxel is finite", file=file, mend="export it again")
         channel_xyz[bad_xyz] = 0
-        notices.append(Notice(Code.NONFINITE, f"{file.name}: {count} voxels are not finite and count as 0"))
+        yield Notice(Code.NONFINITE, f"{count} voxels are not finite and count as 0")
         low, high = float(channel_xyz.min()), float(channel_xyz.max())
     if low == high:
-        notices.append(Notice(Code.CONSTANT, f"{file.name}: every voxel is {low:g}"))
+        yield Notice(Code.CONSTANT, f"every voxel is {low:g}")
+    if max(-low, high) >= EXACT:
+        yield Notice(Code.RANGE, f"values from {low:g} to {high:g}, rounded to float32")
 
 
 def _same_grid(grid: Grid, reference: Grid, file: Path) -> None:
@@ -75,8 +114,7 @@ def _same_grid(grid: Grid, reference: Grid, file: Path) -> None:
             expected=f"{reference.shape}, the reference's",
             mend="resample the channels onto one grid",
         )
-    corners = np.array([[x, y, z, 1] for x in (0, 1) for y in (0, 1) for z in (0, 1)]) * [*grid.shape, 1]
-    apart = float(np.abs(corners @ (grid.affine - reference.affine).T).max())
+    apart = millimetres_apart(grid, reference)
     if apart > TOLERANCE_MM:
         raise CaseError(
             Code.AFFINE_MISMATCH,
@@ -87,36 +125,46 @@ def _same_grid(grid: Grid, reference: Grid, file: Path) -> None:
         )
 
 
-def read_header_of(file: Path) -> tuple[Header, int]:
-    """A file's header alone, with the bytes that were read. Raises CaseError."""
+def read_header_of(file: Path) -> Header:
+    """A file's header alone. Raises CaseError."""
     with open_stream(file) as stream:
         return read_header(stream)
 
 
 def read_grid(file: Path) -> tuple[Grid, Forms]:
     """A file's grid and forms, from its header alone. Raises CaseError."""
-    header, _ = read_header_of(file)
+    header = read_header_of(file)
     return header.grid, header.forms
 
 
-def read_labels(file: Path) -> tuple[np.ndarray, Grid, str]:
-    """Read a label map: its integers (X, Y, Z), its grid and its header's description.
+def check_size(file: Path) -> None:
+    """Refuse, by header and size alone, a file that holds more or less than it declares. Raises CaseError."""
+    with _open_voxels(file):
+        pass
 
-    Whole numbers that are stored as floats count as integers. Raises CaseError; BAD_DTYPE for fractions.
+
+def read_labels(file: Path) -> tuple[np.ndarray, Grid, str]:
+    """Read a label map: its labels (X, Y, Z), unsigned, its grid and its header's description.
+
+    Labels come as they are stored if that is unsigned, else in the smallest unsigned type; whole numbers that
+    are stored as floats count. Raises CaseError; BAD_DTYPE for fractions and numbers below 0.
     """
-    with open_stream(file) as stream:
-        header, read = read_header(stream)
-        stream.read(header.offset - read, "a header")
-        raw = stream.read(header.voxel_bytes, "voxels")
-        stream.finish(header.offset + header.voxel_bytes)
-    stored_xyz = _scaled(np.frombuffer(raw, header.dtype).reshape(header.grid.shape, order="F"), header)
-    if stored_xyz.dtype.kind == "f":
-        if not np.isfinite(stored_xyz).all():
-            raise CaseError(Code.NONFINITE, "labels that are not finite", file=file, expected="whole numbers")
-        if (stored_xyz != np.rint(stored_xyz)).any():
-            raise CaseError(Code.BAD_DTYPE, "fractions", file=file, expected="whole numbers as labels")
-    return (
-        stored_xyz.astype(np.int64 if stored_xyz.dtype.kind == "f" else stored_xyz.dtype.newbyteorder("=")),
-        header.grid,
-        header.description,
-    )
+    with _open_voxels(file) as (stream, header):
+        stored_xyz = _scaled(_read_voxels(stream, header), header)
+    if stored_xyz.dtype.kind == "u":
+        return (
+            stored_xyz.astype(stored_xyz.dtype.newbyteorder("="), copy=False),
+            header.grid,
+            header.description,
+        )
+    low, high = stored_xyz.min(), stored_xyz.max()
+    if not np.isfinite([low, high]).all():
+        raise CaseError(Code.NONFINITE, "labels that are not finite", file=file, expected="whole numbers")
+    if low < 0 or high > MAX_LABEL:
+        raise CaseError(
+            Code.BAD_DTYPE, f"labels from {low:g} to {high:g}", file=file, expected=f"0 to {MAX_LABEL}"
+        )
+    labels_xyz = stored_xyz.astype(np.min_scalar_type(int(high)))
+    if stored_xyz.dtype.kind == "f" and (labels_xyz != stored_xyz).any():
+        raise CaseError(Code.BAD_DTYPE, "fractions", file=file, expected="whole numbers as labels")
+    return labels_xyz, header.grid, header.description

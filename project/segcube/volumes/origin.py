@@ -8,17 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from segcube.errors import CaseError
-from segcube.types import Case
-from segcube.volumes.nifti import read_grid, read_labels
-from segcube.volumes.stream import open_file
+from segcube.types import Case, Grid
+from segcube.volumes.affine import TOLERANCE_MM, millimetres_apart
+from segcube.volumes.nifti import check_size, read_header_of, read_labels
+from segcube.volumes.stream import open_file, unreadable
 
 DIGEST_BYTES = 8
+MAKER = "segcube"
 CHUNK = 2**20
 
 
 def describe_origin(version: str, fingerprint: str, labels_xyz: np.ndarray) -> str:
     """What a map's header says of it: segcube's version, what it was made of, and a digest of its voxels."""
-    return f"segcube {version} {fingerprint} {labels_digest(labels_xyz)}"
+    return f"{MAKER} {version} {fingerprint} {labels_digest(labels_xyz)}"
 
 
 def labels_digest(labels_xyz: np.ndarray) -> str:
@@ -31,7 +33,7 @@ def labels_digest(labels_xyz: np.ndarray) -> str:
 def inputs_digest(case: Case) -> str:
     """A digest of the bytes of a case's files, channel by channel, wherever they lie.
 
-    Raises CaseError when a file cannot be read.
+    Raises CaseError when a file cannot be read, or shows by its header and size that it is not sound.
     """
     digest = blake2b(digest_size=DIGEST_BYTES)
     for channel in sorted(case.files):
@@ -46,25 +48,32 @@ def unfinished(file: Path, fingerprint: str, case: Case) -> str:
     A finished map is whole, lies on the case's grid, and carries this fingerprint and its own digest.
     """
     try:
-        labels_xyz, grid, description = read_labels(file)
-        reference, _ = read_grid(case.reference_file)
+        header, reference = read_header_of(file), read_header_of(case.reference_file)
+        words = header.description.split()
+        if len(words) != 4 or words[0] != MAKER:
+            return "the map there is not of segcube's making"
+        if words[2] != fingerprint:
+            return "the map there was made of another submission, other settings or other inputs"
+        if not _on_grid(header.grid, reference.grid):
+            return "the map there lies on another grid"
+        labels_xyz, _, _ = read_labels(file)
     except CaseError as error:
         return f"the map there is not whole: {error.code}"
-    words = description.split()
-    if len(words) != 4 or words[0] != "segcube":
-        return "the map there is not of segcube's making"
-    if words[2] != fingerprint:
-        return "the map there was made of another submission, other settings or other inputs"
-    if grid.shape != reference.shape or not np.array_equal(grid.affine, reference.affine):
-        return "the map there lies on another grid"
-    if words[3] != labels_digest(labels_xyz):
-        return "the voxels there were changed"
-    return ""
+    return "" if words[3] == labels_digest(labels_xyz) else "the voxels there were changed"
+
+
+def _on_grid(grid: Grid, reference: Grid) -> bool:
+    # A reference in NIfTI-2 has more digits than a map in NIfTI-1 can repeat
+    return grid.shape == reference.shape and millimetres_apart(grid, reference) <= TOLERANCE_MM
 
 
 def _file_digest(file: Path) -> bytes:
+    check_size(file)
     digest = blake2b(digest_size=DIGEST_BYTES)
     with open_file(file) as raw:
-        while chunk := raw.read(CHUNK):
-            digest.update(chunk)
+        try:
+            while chunk := raw.read(CHUNK):
+                digest.update(chunk)
+        except OSError as error:
+            raise unreadable(file, error) from error
     return digest.digest()

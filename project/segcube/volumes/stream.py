@@ -6,71 +6,96 @@ import os
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from segcube.errors import CaseError, Code
-from segcube.volumes.gzipped import CutOffError, DamagedError, GzipReader
+from segcube.volumes.gzipped import CHUNK, GZIP_MAGIC, CutOffError, DamagedError, GzipReader
 
-GZIP_MAGIC = b"\x1f\x8b"
+EXTENDER_BYTES = 4
+"""They follow every header."""
+PROOF_BYTES = 2**26
+"""How far a refused gzip stream is unpacked to learn whether it is damaged."""
+ABOUT_THE_STREAM = (Code.CORRUPT, Code.TRUNCATED, Code.UNREADABLE)
 
 
 class Stream:
     """Reads forward through a file, unpacking it if its name ends in .gz."""
 
-    def __init__(self, file: Path, raw: BinaryIO) -> None:
+    def __init__(self, file: Path, raw: BufferedReader) -> None:
         self.file = file
         self._raw = raw
         self._packed = file.name.endswith(".gz")
         self._bytes = GzipReader(raw) if self._packed else raw
+        self._position = 0
 
-    def read(self, count: int, what: str) -> bytes:
+    def read(self, count: int, what: str) -> bytearray:
         """Exactly so many bytes of `what`.
 
-        Raises CaseError TRUNCATED when the file ends before, CORRUPT when it cannot be unpacked.
+        Raises CaseError EMPTY_FILE or TRUNCATED when the file ends before, CORRUPT when it is damaged.
         """
-        content = self._read(count)
-        if len(content) < count:
-            raise CaseError(
-                Code.TRUNCATED,
-                f"ends after {len(content)} of {count} bytes of {what}",
-                file=self.file,
-                expected="a whole file",
-                mend="copy it again",
-            )
+        content = bytearray(count)
+        self.read_into(memoryview(content), what)
         return content
 
-    def finish(self, declared: int) -> None:
+    def read_into(self, buffer: memoryview, what: str) -> None:
+        """Fill a buffer of bytes with `what`; raises as `read` does."""
+        found = self._readinto(buffer)
+        if self._position == 0:
+            raise CaseError(Code.EMPTY_FILE, "holds 0 bytes", file=self.file, mend="copy it again")
+        if found < len(buffer):
+            raise self._truncated(f"ends after {found} of {len(buffer)} bytes of {what}")
+
+    def go_to_voxels(self, offset: int, count: int) -> None:
+        """Pass over what stands before the first of `count` bytes of voxels.
+
+        A file that is not packed is measured at once. Raises CaseError BAD_HEADER when the file ends before
+        the voxels, TRUNCATED or TOO_LARGE when it has not the size that its header declares.
+        """
+        missing = offset - self._position
+        if self._readinto(memoryview(bytearray(missing))) < missing:
+            if missing <= EXTENDER_BYTES:
+                raise self._truncated("ends after its header")
+            raise CaseError(
+                Code.BAD_HEADER, f"vox_offset {offset} past the end", file=self.file, mend="export it again"
+            )
+        size = os.fstat(self._raw.fileno()).st_size
+        if not self._packed and size > offset + count:
+            raise self._too_large(offset + count)
+        if not self._packed and size < offset + count:
+            raise self._truncated(f"holds {size} of {offset + count} bytes")
+
+    def finish(self) -> None:
         """Check that the stream ends here, and a gzip stream with the right CRC and length.
 
-        declared: the bytes that the header asks for. Raises CaseError TOO_LARGE when more follow, TRUNCATED
-        or CORRUPT when the stream does not end as it should.
+        Raises CaseError TOO_LARGE when more follows, TRUNCATED or CORRUPT when it does not end as it should.
         """
-        if not self._read(1):
-            return
-        if self._packed and self._length_told() == declared % 2**32:
-            raise self._corrupt("more bytes follow than the gzip trailer tells")
-        raise CaseError(
-            Code.TOO_LARGE,
-            f"more than the {declared} bytes that its header declares",
-            file=self.file,
-            expected="no bytes after the voxels",
-            mend="export it again",
-        )
+        if self._readinto(memoryview(bytearray(1))):
+            raise self._too_large(self._position - 1)
 
-    def _read(self, count: int) -> bytes:
+    def expect_undamaged(self) -> None:
+        """Unpack on, within bounds: what is odd about a damaged file may be the damage itself.
+
+        Raises CaseError CORRUPT or TRUNCATED.
+        """
+        buffer, left = memoryview(bytearray(CHUNK)), PROOF_BYTES
+        while self._packed and left > 0 and (count := self._readinto(buffer)):
+            left -= count
+
+    def _readinto(self, buffer: memoryview) -> int:
         try:
-            return self._bytes.read(count)
+            count = self._bytes.readinto(buffer)
         except CutOffError as error:
-            raise CaseError(
-                Code.TRUNCATED, "the gzip stream is cut off", file=self.file, mend="copy it again"
-            ) from error
+            raise self._truncated("the gzip stream is cut off") from error
         except DamagedError as error:
             raise self._corrupt(str(error)) from error
         except OSError as error:
-            raise CaseError(
-                Code.UNREADABLE, f"cannot be read: {error.strerror or error}", file=self.file
-            ) from error
+            raise unreadable(self.file, error) from error
+        self._position += count
+        return count
+
+    def _truncated(self, found: str) -> CaseError:
+        return CaseError(Code.TRUNCATED, found, file=self.file, expected="a whole file", mend="copy it again")
 
     def _corrupt(self, why: str) -> CaseError:
         return CaseError(
@@ -81,9 +106,14 @@ class Stream:
             mend="copy it again",
         )
 
-    def _length_told(self) -> int:
-        self._raw.seek(-4, os.SEEK_END)
-        return int.from_bytes(self._raw.read(4), "little")
+    def _too_large(self, declared: int) -> CaseError:
+        return CaseError(
+            Code.TOO_LARGE,
+            f"more than the {declared} bytes that its header declares",
+            file=self.file,
+            expected="no bytes after the voxels",
+            mend="export it again",
+        )
 
 
 @contextmanager
@@ -91,6 +121,7 @@ def open_stream(file: Path) -> Generator[Stream, None, None]:
     """Open a file of NIfTI bytes.
 
     Raises CaseError as `open_file` does, and NOT_NIFTI when its name and its content disagree about gzip.
+    What is refused while it is open is CORRUPT or TRUNCATED where its gzip stream proves so.
     """
     with open_file(file) as raw:
         packed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
@@ -101,11 +132,17 @@ def open_stream(file: Path) -> Generator[Stream, None, None]:
             raise CaseError(
                 Code.NOT_NIFTI, found, file=file, expected=expected, mend="name it by what it holds"
             )
-        yield Stream(file, raw)
+        stream = Stream(file, raw)
+        try:
+            yield stream
+        except CaseError as error:
+            if error.code not in ABOUT_THE_STREAM:
+                stream.expect_undamaged()
+            raise
 
 
 @contextmanager
-def open_file(file: Path) -> Generator[BinaryIO, None, None]:
+def open_file(file: Path) -> Generator[BufferedReader, None, None]:
     """Open a file for reading; anything but a plain file is never opened.
 
     Raises CaseError NOT_FILE, UNREADABLE or EMPTY_FILE.
@@ -118,9 +155,14 @@ def open_file(file: Path) -> Generator[BinaryIO, None, None]:
             raise CaseError(Code.EMPTY_FILE, "holds 0 bytes", file=file, mend="copy it again")
         raw = file.open("rb")
     except OSError as error:
-        raise CaseError(Code.UNREADABLE, f"cannot be read: {error.strerror}", file=file) from error
+        raise unreadable(file, error) from error
     with raw:
         yield raw
+
+
+def unreadable(file: Path, error: OSError) -> CaseError:
+    """What the operating system says, as the case's error."""
+    return CaseError(Code.UNREADABLE, f"cannot be read: {error.strerror or error}", file=file)
 
 
 def _kind(mode: int) -> str:
