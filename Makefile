@@ -38,6 +38,7 @@ lint: setup
 
 bench: setup
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/starters.py
 
 starters: setup
 	$(BIN)/python -m segcube.train.starters --out weights

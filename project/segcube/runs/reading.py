@@ -46,6 +46,8 @@ class Reader:
             return self._read(case, file)
         except CaseError as error:
             return Read(case, file, error=error)
+        except OSError as error:
+            return Read(case, file, error=CaseError(Code.UNREADABLE, f"cannot be reached: {error}"))
         except MemoryError:
             return Read(case, file, error=CaseError(Code.MEMORY, "too little memory to read the case"))
         except Exception as error:

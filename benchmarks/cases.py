@@ -1,0 +1,25 @@
+"""Made cases for measurements."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from segcube.challenges import load_challenge
+from segcube.harness import write_phantoms
+
+
+def made(key: str, count: int, folder: Path, seed: int = 12345) -> Path:
+    """Make cases; returns their data folder."""
+    write_phantoms(load_challenge(key), count, seed, folder)
+    return folder / "data"
+
+
+def copies_of(data: Path, count: int, folder: Path) -> Path:
+    """A folder in which the first case of `data` stands `count` times under other names."""
+    case = min(data.iterdir())
+    for number in range(count):
+        name = f"{case.name[:-9]}{number:05d}{case.name[-4:]}"
+        (folder / name).mkdir(parents=True)
+        for file in case.iterdir():
+            (folder / name / file.name.replace(case.name, name)).symlink_to(file)
+    return folder

@@ -1,0 +1,35 @@
+"""How the starters score on made cases that they have never seen."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from cases import made
+
+from segcube.challenges import load_challenge
+from segcube.evaluate import evaluate_folder
+from segcube.report import print_scores
+from segcube.runs import Request, run_folder
+from segcube.settings import RunSettings
+
+ROOT = Path(__file__).parents[1]
+STARTERS = {"brats2023-gli": "brats-starter", "mbas2024": "mbas-starter"}
+CASES, SEED = 10, 20260001
+
+
+def main() -> None:
+    for key, name in STARTERS.items():
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            data = made(key, CASES, folder, SEED)
+            settings = RunSettings(device=sys.argv[1] if len(sys.argv) > 1 else "auto")
+            run_folder(Request(data, folder / "maps", ROOT / "weights" / name, settings, quiet=True))
+            print(f"{name} on {CASES} made cases of seed {SEED}")
+            scores = evaluate_folder(folder / "maps", folder / "labels", load_challenge(key))
+            print_scores(scores.cases, scores.problems)
+
+
+if __name__ == "__main__":
+    main()
