@@ -5,15 +5,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH_INDEX_cpu := --extra-index-url https://download.pytorch.org/whl/cpu
-TORCH_SPEC := $(shell sed -n 's/^torch==/torch==/p' requirements.txt)
+TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 
-.PHONY: setup demo test test-quick lint bench starters clean
+.PHONY: setup demo test lint bench starters clean
 
 setup: $(VENV)/ready
 
 $(VENV)/ready: pyproject.toml requirements.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q $(TORCH_INDEX_$(TORCH)) "$(TORCH_SPEC)"
+	$(BIN)/pip install -q --no-deps $(TORCH_INDEX_$(TORCH)) "$(TORCH_SPEC)"
 	$(BIN)/pip install -q -e ".[dev]"
 	touch $@
 
@@ -33,7 +33,7 @@ test: setup
 lint: setup
 	$(BIN)/ruff check project tests benchmarks
 	$(BIN)/ruff format --check project tests benchmarks
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 bench: setup

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from segcube.submission import Submission
+from segcube.types import Shape
 
 _UNTRAINED = "0" * 64
 
@@ -24,6 +25,8 @@ class Recipe:
     crop_chance: float = 0.0
     """How often a patch comes from a smaller field of view, z-scored anew."""
     bf16: bool = False
+    patch: Shape | None = None
+    """Voxels of a training patch; the branch's window where there is none."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Starter:
 
 def _mednext(n_channels: int, blocks: int, seed: int, steps: int) -> Recipe:
     arguments = {"in_channels": 4, "out_channels": 3, "n_channels": n_channels, "block_counts": blocks}
-    return Recipe("MedNeXtV1", arguments, steps=steps, seed=seed, flips=(0,))
+    return Recipe("MedNeXtV1", arguments, steps=steps, seed=seed, flips=(0,), patch=(64, 64, 64))
 
 
 def _unet(features: tuple[int, ...], outputs: int, first_kernel: int, steps: int) -> Recipe:
@@ -107,7 +110,7 @@ BRATS = Starter(
                             "spacing": [2.0, 2.0, 2.0],
                             "resampling": _LINEAR,
                             "outputs": {"kind": "regions", "names": ["TC", "WT", "ET"]},
-                            "window": {"size": [64, 64, 64], "overlap": 0.5},
+                            "window": {"size": [80, 96, 80], "overlap": 0.5},
                             "flips": ["x"],
                             "members": [_open(file) for file in _BRATS_MEMBERS],
                         }

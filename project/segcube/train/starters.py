@@ -35,8 +35,8 @@ def make_starters(
 ) -> list[Path]:
     """Train starters and write each as a submission folder below `out`; returns the folders.
 
-    which: names among `STARTERS`. cases, steps: instead of the recipes' own. Takes about an hour on two
-    cores. The same machine makes the same weights.
+    which: names among `STARTERS`. cases, steps: instead of the recipes' own. Takes about an hour on
+    two cores. The same machine makes the same weights.
     """
     keep_freed_memory()
     return [_Run(STARTERS[name], out / name, cases, steps, tell).make() for name in which]
@@ -95,10 +95,10 @@ def make_samples(starter: Starter, branch: Branch, cases: int, near_mm: float | 
 
 
 def plan_of(recipe: Recipe, branch: Branch, steps: int) -> TrainPlan:
-    """The recipe as a plan: patches as large as the branch's windows."""
+    """The recipe as a plan: patches as large as it says, or as the branch's windows."""
     return TrainPlan(
         kind=branch.outputs.kind,
-        patch=branch.window.size,
+        patch=recipe.patch or branch.window.size,
         steps=steps,
         flips=recipe.flips,
         crop_chance=recipe.crop_chance,
