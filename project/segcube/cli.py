@@ -9,7 +9,7 @@ import typer
 
 from segcube import __version__
 from segcube.choices import BackendName, OnError, Precision
-from segcube.errors import SegcubeError
+from segcube.errors import ExitCode, SegcubeError
 
 app = typer.Typer(
     name="segcube",
@@ -219,6 +219,11 @@ def _leave_with(task: Any) -> None:
     """Run a task and exit with its code; a known error is one line on stderr."""
     try:
         code = task()
+    except ModuleNotFoundError as error:
+        typer.echo(
+            f"error: {error}; install segcube with its extras: pip install 'segcube[report,train]'", err=True
+        )
+        code = ExitCode.USAGE
     except SegcubeError as error:
         typer.echo(f"error: {error}", err=True)
         code = error.exit_code

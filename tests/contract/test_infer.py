@@ -57,6 +57,7 @@ def test_every_case_gets_its_map_on_its_own_grid(infer, data):
         assert written.header[form] == given.header[form]
     assert {case["status"] for case in report["cases"]} == {"done"}
     assert report["ended"] == "done"
+    assert list(report["cases"][0]["seconds"]) == ["read", "preprocess", "predict tumour", "labels", "write"]
     values = np.asarray(written.dataobj)
     assert report["cases"][0]["voxels"]["ET"] == np.count_nonzero(values == 3)
 

@@ -30,6 +30,8 @@ def run_folder(request: Request) -> ExitCode:
     """
     with RunConsole(request.quiet) as console, ends_on_sigterm():
         loaded, found = select(request)
+        if request.weights and request.settings.submission:
+            console.say(f"--weights {request.weights} stands over submission {request.settings.submission}")
         backend = open_backend(request.settings)
         console.say(f"{loaded.submission.name} on {backend.reason}")
         if loaded.submission.starter:
@@ -127,6 +129,7 @@ class FolderRun:
             raise
         except Exception as error:
             return self._fail(replace(read, volume=None, error=internal_error(error)), writer)
+        prediction = replace(prediction, seconds={"read": read.seconds, **prediction.seconds})
         report = prediction_report(prediction, self.models.loaded.challenge, read.output.name)
         writer.write(prediction, read, report)
         return True

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
+from time import perf_counter
 
 from segcube import __version__
 from segcube.errors import CaseError, Code, internal_error
@@ -28,6 +29,8 @@ class Read:
     error: CaseError | None = None
     redo: str = ""
     """Why an existing map is made again."""
+    seconds: float = 0.0
+    """Wall time of reading, in its thread."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,9 @@ class Reader:
     def __call__(self, case: Case) -> Read:
         """Read a case; any error becomes the case's own."""
         file = self.output / self.loaded.challenge.output_name(case.name)
+        start = perf_counter()
         try:
-            return self._read(case, file)
+            return replace(self._read(case, file), seconds=perf_counter() - start)
         except CaseError as error:
             return Read(case, file, error=error)
         except OSError as error:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
 from types import TracebackType
 
 from typing_extensions import Self
@@ -22,7 +25,7 @@ class MapWriter:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer")
-        self._pending: tuple[Future[None], CaseReport] | None = None
+        self._pending: tuple[Future[float], CaseReport] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -38,7 +41,7 @@ class MapWriter:
         """Begin to write a map; the one before it is settled first."""
         self.settle()
         origin = describe_origin(__version__, read.fingerprint or "none", prediction.labels_xyz)
-        self._pending = (self._pool.submit(write_label_map, prediction, read.output, origin), report)
+        self._pending = (self._pool.submit(_timed_write, prediction, read.output, origin), report)
 
     def add(self, report: CaseReport) -> None:
         """Enter a case that writes no map, after those before it."""
@@ -54,8 +57,14 @@ class MapWriter:
             return
         (writing, report), self._pending = self._pending, None
         try:
-            writing.result()
+            report = replace(report, seconds={**report.seconds, "write": round(writing.result(), 3)})
         except CaseError as error:
             self._ledger.refuse(report.case, error)
             report = failed_report(report.case, error, None)
         self._ledger.add(report)
+
+
+def _timed_write(prediction: Prediction, file: Path, origin: str) -> float:
+    start = perf_counter()
+    write_label_map(prediction, file, origin)
+    return perf_counter() - start
