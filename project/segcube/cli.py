@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segcube import __version__
-from segcube.choices import BackendName, OnError, Precision
+from segcube import __version__, options
 from segcube.errors import ExitCode, SegcubeError
 
 app = typer.Typer(
@@ -33,106 +32,33 @@ def start(
 
 @app.command()
 def infer(
-    data_path: Annotated[
-        Path, typer.Option("--data_path", "--data-path", envvar="SEGCUBE_DATA_PATH", help="Folder of cases.")
-    ],
-    output_path: Annotated[
-        Path,
-        typer.Option(
-            "--output_path", "--output-path", envvar="SEGCUBE_OUTPUT_PATH", help="Folder of label maps."
-        ),
-    ],
-    weights: Annotated[
-        Path | None, typer.Option(envvar="SEGCUBE_WEIGHTS", help="Folder of a submission.")
-    ] = None,
-    parameters_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--parameters_file",
-            "--parameters-file",
-            envvar="SEGCUBE_PARAMETERS_FILE",
-            help="YAML of settings; options override it.",
-        ),
-    ] = None,
-    challenge: Annotated[
-        str | None,
-        typer.Option(envvar="SEGCUBE_CHALLENGE", help="auto, or a key that the submission serves."),
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(envvar="SEGCUBE_DEVICE", help="auto, cpu, cuda or cuda:N.")
-    ] = None,
-    backend: Annotated[
-        BackendName | None,
-        typer.Option(envvar="SEGCUBE_BACKEND", help="Library that runs the networks."),
-    ] = None,
-    precision: Annotated[
-        Precision | None,
-        typer.Option(envvar="SEGCUBE_PRECISION", help="auto: fp16 on CUDA, fp32 on a CPU."),
-    ] = None,
-    flips: Annotated[
-        bool | None,
-        typer.Option(
-            "--flips/--no-flips", envvar="SEGCUBE_FLIPS", help="Test-time mirrors, as the submission says."
-        ),
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(envvar="SEGCUBE_REPORT", help="JSON report, written after every case.")
-    ] = None,
-    resume: Annotated[
-        bool | None,
-        typer.Option(
-            "--resume/--no-resume",
-            envvar="SEGCUBE_RESUME",
-            help="Keep finished maps that this run would make again.",
-        ),
-    ] = None,
-    shard: Annotated[
-        str | None, typer.Option(envvar="SEGCUBE_SHARD", help="i/n: every n-th case from the i-th.")
-    ] = None,
-    on_error: Annotated[
-        OnError | None,
-        typer.Option(
-            "--on-error",
-            "--on_error",
-            envvar="SEGCUBE_ON_ERROR",
-            help="A bad case: no map, an empty map, or the end.",
-        ),
-    ] = None,
-    save_probabilities: Annotated[
-        Path | None,
-        typer.Option(
-            "--save-probabilities",
-            "--save_probabilities",
-            envvar="SEGCUBE_SAVE_PROBABILITIES",
-            help="Folder for the last stage's probabilities.",
-        ),
-    ] = None,
-    each_member: Annotated[
-        bool, typer.Option("--each-member", help="With --save-probabilities: a file a member as well.")
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", envvar="SEGCUBE_QUIET", help="Warnings and failures only.")
-    ] = False,
+    data_path: options.DataPath,
+    output_path: options.OutputPath,
+    weights: options.Weights = None,
+    parameters_file: options.ParametersFile = None,
+    challenge: options.ChallengeKey = None,
+    device: options.Device = None,
+    backend: options.BackendOf = None,
+    precision: options.PrecisionOf = None,
+    flips: options.Flips = None,
+    report: options.Report = None,
+    resume: options.Resume = None,
+    shard: options.Shard = None,
+    on_error: options.OnErrorOf = None,
+    save_probabilities: options.SaveProbabilities = None,
+    each_member: options.EachMember = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Predict a folder of cases: label maps by the challenge's conventions."""
-    given = {
-        "challenge": challenge,
-        "device": device,
-        "backend": backend,
-        "precision": precision,
-        "flips": flips,
-        "resume": resume,
-        "shard": shard,
-        "on_error": on_error,
-    }
+    given = {"challenge": challenge, "device": device, "backend": backend, "precision": precision}
+    given |= {"flips": flips, "resume": resume, "shard": shard, "on_error": on_error}
+    named = {key: value for key, value in given.items() if value is not None}
 
     def run() -> int:
         from segcube.runs import Request, run_folder
         from segcube.settings import settings_of
 
-        settings = settings_of(
-            parameters_file, {key: value for key, value in given.items() if value is not None}
-        )
+        settings = settings_of(parameters_file, named)
         return run_folder(
             Request(data_path, output_path, weights, settings, report, save_probabilities, each_member, quiet)
         )
