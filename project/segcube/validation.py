@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, TypeAlias, get_args
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
+import yaml
 from pydantic import AfterValidator, BaseModel, ValidationError
+
+from segcube.errors import SegcubeError
 
 
 def _axis_codes(letters: str) -> str:
@@ -16,6 +20,27 @@ def _axis_codes(letters: str) -> str:
 
 AxisCodes: TypeAlias = Annotated[str, AfterValidator(_axis_codes)]
 """Where each voxel axis runs to, such as RAS, in any order."""
+
+
+M = TypeVar("M", bound=BaseModel)
+# libyaml's loader is as safe as the plain one, and several times as fast
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read_model(file: Path, model: type[M], fault: type[SegcubeError]) -> M:
+    """Read a YAML file into a model.
+
+    Raises `fault` when the file cannot be read, is no YAML or breaks the schema: it names the key, the value
+    and what is valid.
+    """
+    try:
+        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise fault(f"cannot be read: {error}", file=file, expected="a YAML file") from error
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise fault(explain(error, model), file=file) from error
 
 
 def explain(error: ValidationError, model: type[BaseModel], limit: int = 5) -> str:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-from pydantic import ValidationError
-
 from segcube.challenges.schema import Challenge
 from segcube.errors import UsageError
-from segcube.validation import explain
+from segcube.validation import read_model
 
 FOLDER = Path(__file__).parent / "data"
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def challenge_keys() -> tuple[str, ...]:
@@ -28,22 +24,11 @@ def load_challenge(key_or_file: str | Path) -> Challenge:
     """
     own = Path(key_or_file)
     if own.suffix in (".yaml", ".yml"):
-        return _read(own)
+        return read_model(own, Challenge, UsageError)
     if key_or_file not in challenge_keys():
         raise UsageError(
             f"no challenge {str(key_or_file)!r}",
             expected="one of " + ", ".join(challenge_keys()),
             mend="or a YAML file of your own",
         )
-    return _read(FOLDER / f"{key_or_file}.yaml")
-
-
-def _read(file: Path) -> Challenge:
-    try:
-        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"cannot be read: {error}", file=file, expected="a YAML file") from error
-    try:
-        return Challenge.model_validate(content)
-    except ValidationError as error:
-        raise UsageError(explain(error, Challenge), file=file) from error
+    return read_model(FOLDER / f"{key_or_file}.yaml", Challenge, UsageError)

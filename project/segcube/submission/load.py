@@ -6,14 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-from pydantic import ValidationError
-
 from segcube.challenges import Challenge, load_challenge
 from segcube.errors import EnvironmentFault, UsageError
 from segcube.submission.check import check_names
 from segcube.submission.schema import Submission
-from segcube.validation import explain
+from segcube.validation import read_model
 
 FILE_NAME = "submission.yaml"
 
@@ -37,14 +34,7 @@ def read_submission(folder: Path) -> Submission:
     if not file.is_file():
         found = "no such file" if folder.is_dir() else "no such folder"
         raise EnvironmentFault(found, file=file, expected="a submission folder", mend="see --weights")
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise EnvironmentFault(f"cannot be read: {error}", file=file, expected="a YAML file") from error
-    try:
-        return Submission.model_validate(content)
-    except ValidationError as error:
-        raise EnvironmentFault(explain(error, Submission), file=file) from error
+    return read_model(file, Submission, EnvironmentFault)
 
 
 def load_for(folder: Path, challenge: str = "auto") -> LoadedSubmission:
