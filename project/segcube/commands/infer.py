@@ -1,0 +1,41 @@
+"""`segcube infer`."""
+
+from __future__ import annotations
+
+from segcube import options
+from segcube.commands.leave import leave_with
+
+
+def infer(
+    data_path: options.DataPath,
+    output_path: options.OutputPath,
+    weights: options.Weights = None,
+    parameters_file: options.ParametersFile = None,
+    challenge: options.ChallengeKey = None,
+    device: options.Device = None,
+    backend: options.BackendOf = None,
+    precision: options.PrecisionOf = None,
+    flips: options.Flips = None,
+    report: options.Report = None,
+    resume: options.Resume = None,
+    shard: options.Shard = None,
+    on_error: options.OnErrorOf = None,
+    save_probabilities: options.SaveProbabilities = None,
+    each_member: options.EachMember = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Predict a folder of cases: label maps by the challenge's conventions."""
+    given = {"challenge": challenge, "device": device, "backend": backend, "precision": precision}
+    given |= {"flips": flips, "resume": resume, "shard": shard, "on_error": on_error}
+    named = {key: value for key, value in given.items() if value is not None}
+
+    def run() -> int:
+        from segcube.runs import Request, run_folder
+        from segcube.settings import settings_of
+
+        settings = settings_of(parameters_file, named)
+        return run_folder(
+            Request(data_path, output_path, weights, settings, report, save_probabilities, each_member, quiet)
+        )
+
+    leave_with(run)

@@ -1,0 +1,28 @@
+"""`segcube phantoms`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segcube.commands.leave import leave_with
+
+
+def phantoms(
+    out: Annotated[Path, typer.Argument(help="Folder for data/ and labels/.")],
+    challenge: Annotated[str, typer.Option(help="Whose names and geometry the cases have.")],
+    count: Annotated[int, typer.Option(min=1, help="How many cases.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same cases.")] = 0,
+) -> None:
+    """Make cases with known labels: no patient, a challenge's names and geometry."""
+
+    def run() -> None:
+        from segcube.challenges import load_challenge
+        from segcube.harness import write_phantoms
+
+        for name in write_phantoms(load_challenge(challenge), count, seed, out):
+            typer.echo(name)
+
+    leave_with(run)

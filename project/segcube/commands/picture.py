@@ -1,0 +1,28 @@
+"""`segcube picture`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segcube.commands.leave import leave_with
+
+
+def picture(
+    out: Annotated[Path, typer.Argument(help="Folder for the pictures.")],
+    data: Annotated[Path, typer.Option(help="Folder of cases.")],
+    maps: Annotated[Path, typer.Option(help="Folder of their label maps.")],
+    challenge: Annotated[str, typer.Option(help="Whose names and labels they have.")],
+) -> None:
+    """Draw each case with its label map, as a PNG."""
+
+    def run() -> None:
+        from segcube.challenges import load_challenge
+        from segcube.report.pictures import draw_folder
+
+        for file in draw_folder(data, maps, load_challenge(challenge), out):
+            typer.echo(file)
+
+    leave_with(run)
