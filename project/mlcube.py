@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
+from pathlib import Path
 
 from segcube.cli import app
-from segcube.hosts import BARE_MOUNTS, command_of
+from segcube.hosts import BARE_MOUNTS, UNDER, command_of
+
+CACHES = {
+    "MPLCONFIGDIR": "matplotlib",
+    "TORCHINDUCTOR_CACHE_DIR": "inductor",
+    "TRITON_CACHE_DIR": "triton",
+    "NUMBA_CACHE_DIR": "numba",
+}
 
 
 def main() -> None:
     """Run what the arguments or the mounted folders mean; explain itself where there is neither."""
-    command = command_of(sys.argv[1:])
+    _settle()
+    arguments = sys.argv[1:]
+    if Path(sys.argv[0]).name == "predict.py":
+        arguments = ["predict.py", *arguments]
+    command = command_of(arguments, Path(os.environ.get(UNDER, "/")))
     if command is None:
         pairs = "\n".join(f"  {m.data} and {m.output}  ({m.name})" for m in BARE_MOUNTS)
         sys.stderr.write(
@@ -19,6 +33,18 @@ def main() -> None:
         )
         raise SystemExit(2)
     app(command)
+
+
+def _settle() -> None:
+    """Give libraries a user's name and a place for what they keep: a container may have neither."""
+    os.environ.setdefault("USER", "segcube")
+    try:
+        temporary = tempfile.gettempdir()
+    except FileNotFoundError:
+        return
+    os.environ["HOME"] = temporary
+    for name, folder in CACHES.items():
+        os.environ[name] = str(Path(temporary) / folder)
 
 
 if __name__ == "__main__":

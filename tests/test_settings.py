@@ -27,6 +27,14 @@ def test_a_submission_lies_beside_the_file(file):
     assert settings_of(file, {}).submission == str(file.parent / "mine")
 
 
+def test_a_file_stands_over_the_defaults(file):
+    defaults = file.with_name("defaults.yaml")
+    defaults.write_text("on_error: empty\nflips: false\n")
+    file.write_text("flips: true\n")
+    settings = settings_of(file, {}, defaults=defaults)
+    assert (settings.on_error, settings.flips) == ("empty", True)
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [

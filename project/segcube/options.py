@@ -25,6 +25,9 @@ Weights: TypeAlias = Annotated[Path | None, _option("weights", "Folder of a subm
 ParametersFile: TypeAlias = Annotated[
     Path | None, _option("parameters_file", "YAML of settings; options override it.")
 ]
+DefaultsFile: TypeAlias = Annotated[
+    Path | None, _option("defaults_file", "YAML of settings that all others override; an image's own.")
+]
 ChallengeKey: TypeAlias = Annotated[
     str | None, _option("challenge", "auto, or a key that the submission serves.")
 ]

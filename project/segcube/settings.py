@@ -76,14 +76,18 @@ def parse_shard(shard: str) -> tuple[int, int]:
     return index, count
 
 
-def settings_of(file: Path | None, overrides: dict[str, Any]) -> RunSettings:
-    """Settings of a parameters file, if any, with the command line's over them.
+def settings_of(file: Path | None, overrides: dict[str, Any], *, defaults: Path | None = None) -> RunSettings:
+    """Settings of a parameters file, if any, with the command line's over them and `defaults` below.
 
-    A submission named in the file lies beside it. Raises UsageError.
+    A submission named in a file lies beside it. Raises UsageError.
     """
+    settings = resolve_settings(_values_of(defaults) | _values_of(file) | overrides)
+    parse_shard(settings.shard)
+    return settings
+
+
+def _values_of(file: Path | None) -> dict[str, Any]:
     values = read_parameters(file) if file else {}
     if file and values.get("submission"):
         values["submission"] = str(file.parent / values["submission"])
-    settings = resolve_settings(values | overrides)
-    parse_shard(settings.shard)
-    return settings
+    return values

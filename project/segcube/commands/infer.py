@@ -11,6 +11,7 @@ def infer(
     output_path: options.OutputPath,
     weights: options.Weights = None,
     parameters_file: options.ParametersFile = None,
+    defaults_file: options.DefaultsFile = None,
     challenge: options.ChallengeKey = None,
     device: options.Device = None,
     backend: options.BackendOf = None,
@@ -33,7 +34,7 @@ def infer(
         from segcube.runs import Request, run_folder
         from segcube.settings import settings_of
 
-        settings = settings_of(parameters_file, named)
+        settings = settings_of(parameters_file, named, defaults=defaults_file)
         return run_folder(
             Request(data_path, output_path, weights, settings, report, save_probabilities, each_member, quiet)
         )
