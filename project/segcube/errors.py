@@ -11,6 +11,7 @@ class ExitCode(IntEnum):
     """What a run tells the shell."""
 
     DONE = 0
+    INTERNAL = 1
     USAGE = 2
     SOME_FAILED = 3
     NONE_DONE = 4
@@ -54,6 +55,14 @@ class Code(str, Enum):
         return self.value
 
 
+def printable(text: str) -> str:
+    """One line that any terminal and log takes: what cannot be printed stands as its escape.
+
+    Names of files may hold line breaks, terminal commands and bytes that are no text.
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class SegcubeError(Exception):
     """An error for a person: what was found, what was expected, how to mend it."""
 
@@ -70,7 +79,7 @@ class SegcubeError(Exception):
             parts.append(f"expected {self.expected}")
         if self.mend:
             parts.append(self.mend)
-        return "; ".join(parts)
+        return printable("; ".join(parts))
 
 
 class UsageError(SegcubeError):
@@ -95,8 +104,18 @@ class CaseError(SegcubeError):
         super().__init__(found, file=file, expected=expected, mend=mend)
 
 
-def internal_error(error: Exception) -> CaseError:
+def internal_error(error: BaseException) -> CaseError:
     """An error that nobody foresaw as its case's own, with the place where it arose."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return CaseError(Code.INTERNAL, f"{type(error).__name__}: {error}{place}", mend="please report this")
+    told = " ".join(str(error).split())
+    return CaseError(Code.INTERNAL, f"{type(error).__name__}: {told}{place}", mend="please report this")
+
+
+def as_case_error(error: BaseException) -> CaseError:
+    """Any error as its case's own: MEMORY where memory ran out, INTERNAL where nobody foresaw it."""
+    if isinstance(error, CaseError):
+        return error
+    if isinstance(error, MemoryError):
+        return CaseError(Code.MEMORY, "too little memory for the case", mend="give the run more memory")
+    return internal_error(error)

@@ -17,6 +17,12 @@ Array: TypeAlias = Any
 Shape: TypeAlias = tuple[int, int, int]
 Vector: TypeAlias = tuple[float, float, float]
 
+MAX_VOXELS = 2**28
+"""A volume of more is refused, as it comes and as a network would see it."""
+
+SAME_LENGTH = 1e-4
+"""Edge lengths that differ by this share are one length, told twice."""
+
 
 @dataclass(frozen=True)
 class Notice:
@@ -85,6 +91,17 @@ class Volume:
     grid: Grid
     forms: Forms
     notices: tuple[Notice, ...] = ()
+
+    @property
+    def spacing(self) -> Vector:
+        """Edge lengths of a voxel in mm, as the header has them where the affine says the same.
+
+        An oblique affine's lengths are some units of float32 off, which is enough to round the size of a
+        resampled grid to another voxel than SimpleITK and nibabel do.
+        """
+        x, y, z = self.forms.pixdim[1:4]
+        same = np.allclose((x, y, z), self.grid.spacing, rtol=SAME_LENGTH, atol=0)
+        return (x, y, z) if same else self.grid.spacing
 
 
 @dataclass(frozen=True)

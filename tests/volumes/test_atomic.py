@@ -143,3 +143,11 @@ def test_two_runs_in_one_folder_do_not_meet(tmp_path):
     assert faults == []
     assert listing(tmp_path) == [*contents, "same"]
     assert (tmp_path / "same").read_bytes() in contents.values()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_writes_belongs_to_the_folders_owner(tmp_path):
+    os.chown(tmp_path, 1000, 1001)
+    write_whole(tmp_path / "map", b"content")
+    written = (tmp_path / "map").stat()
+    assert (written.st_uid, written.st_gid) == (1000, 1001)

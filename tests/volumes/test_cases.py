@@ -120,7 +120,7 @@ def test_a_missing_channel_refuses_its_case_alone(tmp_path, glioma):
 
 
 def test_expert_labels_alone_are_no_case(tmp_path, glioma):
-    fill(tmp_path / NAME, channels=("seg",))
+    fill(tmp_path, channels=("seg",))
     assert discover(tmp_path, glioma) == Discovery(())
 
 
@@ -165,9 +165,11 @@ def test_a_case_folder_that_gives_nothing_is_refused_beside_others(tmp_path, gli
     assert refused(found) == {NAME: "MISSING_MODALITY"}
 
 
-def test_folders_alone_are_no_cases(tmp_path, glioma):
+def test_a_case_folder_alone_is_refused_and_says_nothing_of_the_challenge(tmp_path, glioma):
     (tmp_path / NAME).mkdir()
-    assert discover(tmp_path, glioma) == Discovery(())
+    found = discover(tmp_path, glioma)
+    assert refused(found) == {NAME: "MISSING_MODALITY"}
+    assert not found.fits
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may list everything")
@@ -177,7 +179,7 @@ def test_a_case_folder_without_permission_is_refused_beside_others(tmp_path, gli
     found = discover(tmp_path, glioma)
     (tmp_path / NAME).chmod(0o700)
     assert names(found) == [OTHER]
-    assert refused(found) == {NAME: "MISSING_MODALITY"}
+    assert refused(found) == {NAME: "UNREADABLE"}
 
 
 def test_names_that_hosts_invent_keep_their_name(tmp_path):

@@ -28,6 +28,7 @@ HEADERS = [
     ("BAD_HEADER", {"vox_offset": NAN}),
     ("BAD_HEADER", {"vox_offset": INF}),
     ("BAD_HEADER", {"vox_offset": -352}),
+    ("BAD_HEADER", {"vox_offset": 0}),
     ("BAD_HEADER", {"vox_offset": 100}),
     ("BAD_HEADER", {"vox_offset": 352.5}),
     ("BAD_HEADER", {"vox_offset": 1e9}),
@@ -42,6 +43,11 @@ HEADERS = [
     ("TOO_LARGE", {"dim": [3, 30000, 30000, 30000, 1, 1, 1, 1]}),
     ("TOO_LARGE", {"dim": [3, 1024, 1024, 257, 1, 1, 1, 1]}),
     ("TOO_LARGE", {"dim": [3, 4, 3, 1, 1, 1, 1, 1]}),
+    ("BAD_SPACING", {"pixdim": [1, 1e9, 1, 1, 1, 1, 1, 1]}),
+    ("BAD_SPACING", {"pixdim": [1, 1, 1e-9, 1, 1, 1, 1, 1]}),
+    ("BAD_AFFINE", {"srow_z": [0, 0, 1e9, 0]}),
+    ("BAD_AFFINE", {"srow_z": [0, 0, 1e-9, 0]}),
+    ("NOT_NIFTI", {"magic": b"n+1x"}),
     ("TRUNCATED", {"dim": [3, 4, 3, 3, 1, 1, 1, 1]}),
     ("TRUNCATED", {"dim": [3, 1024, 1024, 256, 1, 1, 1, 1]}),
     ("BAD_DTYPE", {"datatype": 128, "bitpix": 24}),
@@ -90,6 +96,8 @@ def test_a_header_that_makes_no_sense_is_refused(read_one, code, fields, name):
         ("BAD_HEADER", {"vox_offset": -1}),
         ("BAD_HEADER", {"vox_offset": 2**60}),
         ("NOT_NIFTI", {"magic": b"ni2"}),
+        ("NOT_NIFTI", {"eol_check": [10, 26, 10, 0]}),
+        ("TOO_LARGE", {"dim": [3, 2**15, 1, 1, 1, 1, 1, 1]}),
     ],
 )
 def test_a_nifti2_header_that_makes_no_sense_is_refused(read_one, code, fields):

@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from types import TracebackType
+from typing import IO, cast
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from typing_extensions import Self
+
+from segcube.errors import printable
+
+
+class _Stderr:
+    """stderr that may be closed, full or gone: what cannot be told there is not told."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        try:
+            return sys.stderr.isatty()
+        except (OSError, ValueError, AttributeError):
+            return False
 
 
 class RunConsole:
@@ -18,7 +44,7 @@ class RunConsole:
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = Console(file=cast("IO[str]", _Stderr()), highlight=False, soft_wrap=True, emoji=False)
         self._progress: Progress | None = None
         self._steps = 0
 
@@ -59,15 +85,15 @@ class RunConsole:
         """Case number `index` (from 0) begins its stage number `step` (from 0)."""
         if self._progress is not None:
             task = self._progress.task_ids[0]
-            self._progress.update(task, description=f"{case} · {stage}", completed=index * self._steps + step)
+            self._progress.update(
+                task, description=escape(f"{case} · {stage}"), completed=index * self._steps + step
+            )
 
     def finish(self) -> None:
         """Take the bar away."""
         if self._progress is not None:
-            with contextlib.suppress(OSError, ValueError):
-                self._progress.stop()
+            self._progress.stop()
             self._progress = None
 
     def _print(self, message: str, style: str | None = None) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._console.print(message, style=style, markup=False)
+        self._console.print(printable(message), style=style, markup=False)

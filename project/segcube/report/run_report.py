@@ -51,8 +51,10 @@ class RunReport:
     """running, done, terminated or failed."""
 
     def as_json(self) -> bytes:
-        """The report as indented JSON, UTF-8."""
-        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
+        """The report as indented JSON, UTF-8; bytes of a path that are no text stand as JSON's escapes."""
+        return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode(
+            errors="backslashreplace"
+        )
 
 
 def start_report(loaded: LoadedSubmission, settings: Mapping[str, Any], device: DeviceReport) -> RunReport:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from segcube.errors import CaseError, EnvironmentFault, ExitCode, internal_error
+from segcube.errors import EnvironmentFault, ExitCode, as_case_error
 from segcube.pipeline import Keep, predict_volume
 from segcube.predict import Models, open_backend
 from segcube.report import DeviceReport, RunConsole, start_report
@@ -25,42 +27,52 @@ from segcube.volumes import Discovery, clear_leftovers, discard_stale
 def run_folder(request: Request) -> ExitCode:
     """Predict every case of a folder; only label maps appear in the output folder.
 
-    Returns the exit code that on_error and the cases give. Raises SegcubeError when the run cannot begin or
-    go on: UsageError, or EnvironmentFault for weights, device or disk.
+    Returns the exit code that on_error and the cases give, or TERMINATED after a SIGTERM. Raises SegcubeError
+    when the run cannot begin or go on: UsageError, or EnvironmentFault for weights, device or disk.
     """
-    with RunConsole(request.quiet) as console, ends_on_sigterm():
-        loaded, found = select(request)
-        if request.weights and request.settings.submission:
-            console.say(f"--weights {request.weights} stands over submission {request.settings.submission}")
-        backend = open_backend(request.settings)
-        console.say(f"{loaded.submission.name} on {backend.reason}")
-        if loaded.submission.starter:
-            console.warn(f"{loaded.submission.name} is a STARTER, trained on made cases: it is no submission")
-        for message in found.ignored:
-            console.say(f"ignored: {message}")
-        models = Models(loaded, backend, request.settings.flips, console.warn)
-        models.load_all()
-        _prepare_output(request, console)
-        device = DeviceReport(backend.name, backend.device, backend.precision, backend.reason)
-        report = start_report(loaded, request.settings.model_dump(), device)
-        if not found.cases and not found.refused:
-            names = loaded.challenge.case
-            console.warn(f"{request.data}: no case of {loaded.challenge.key}; expected names like {names}")
-        return FolderRun(request, models, Ledger(report, request.report, console)).run(found)
+    with RunConsole(request.quiet) as console:
+        try:
+            with ends_on_sigterm():
+                return _run(request, console)
+        except Terminated:
+            console.warn("ended by SIGTERM; the maps that are there are whole")
+            return ExitCode.TERMINATED
+
+
+def _run(request: Request, console: RunConsole) -> ExitCode:
+    loaded, found = select(request)
+    if request.weights and request.settings.submission:
+        console.say(f"--weights {request.weights} stands over submission {request.settings.submission}")
+    backend = open_backend(request.settings)
+    console.say(f"{loaded.submission.name} on {backend.reason}")
+    if loaded.submission.starter:
+        console.warn(f"{loaded.submission.name} is a STARTER, trained on made cases: it is no submission")
+    for message in found.ignored:
+        console.say(f"ignored: {message}")
+    models = Models(loaded, backend, request.settings.flips, console.warn)
+    models.load_all()
+    _prepare_output(request, console)
+    device = DeviceReport(backend.name, backend.device, backend.precision, backend.reason)
+    report = start_report(loaded, request.settings.model_dump(), device)
+    if not found.fits:
+        names = loaded.challenge.case
+        console.warn(f"{request.data}: no case of {loaded.challenge.key}; expected names like {names}")
+    return FolderRun(request, models, Ledger(report, request.report, console)).run(found)
 
 
 def _prepare_output(request: Request, console: RunConsole) -> None:
     try:
         request.output.mkdir(parents=True, exist_ok=True)
-        cleared = clear_leftovers(request.output)
+        why = "" if os.access(request.output, os.W_OK | os.X_OK) else "no permission, or a read-only disk"
     except OSError as error:
-        raise EnvironmentFault(
-            f"cannot be written: {error.strerror}",
-            file=request.output,
-            expected="a folder that this user may write",
-        ) from error
-    for name in cleared:
-        console.say(f"cleared a leftover of an earlier run: {name}")
+        why = error.strerror or str(error)
+    if why:
+        expected = "a folder that this user may write"
+        raise EnvironmentFault(f"cannot be written: {why}", file=request.output, expected=expected)
+    reports = request.report.parent if request.report else request.output
+    for folder in {request.output, reports, request.probabilities or request.output}:
+        for name in clear_leftovers(folder):
+            console.say(f"cleared a leftover of an earlier run: {name}")
 
 
 @dataclass(frozen=True)
@@ -76,19 +88,18 @@ class FolderRun:
         cases, refused = self._shard(found)
         report, console = self.ledger.report, self.ledger.console
         console.start(len(cases), len(self.models.loaded.submission.stages))
+        # A report that cannot be written shall not cost the first case, nor an old one stand for this run
+        self.ledger.save()
         try:
             with MapWriter(self.ledger) as writer:
                 self._all(cases, refused, writer)
-            report.ended = "done"
-        except Terminated:
-            report.ended = "terminated"
-            console.warn("ended by SIGTERM; the maps that are there are whole")
-            return ExitCode.TERMINATED
-        except BaseException:
-            report.ended = "failed"
+        except BaseException as error:
+            report.ended = "terminated" if isinstance(error, Terminated) else "failed"
+            with contextlib.suppress(EnvironmentFault):
+                self.ledger.save()
             raise
-        finally:
-            self.ledger.save()
+        report.ended = "done"
+        self.ledger.save()
         return exit_code(report.cases, self.request.settings.on_error)
 
     def _shard(self, found: Discovery) -> tuple[list[Case], list[Read]]:
@@ -123,14 +134,12 @@ class FolderRun:
             self.ledger.console.say(f"{read.case.name}: made again, {read.redo}")
         try:
             prediction = self._predict(index, read.volume)
-        except CaseError as error:
-            return self._fail(replace(read, volume=None, error=error), writer)
+            prediction = replace(prediction, seconds={"read": read.seconds, **prediction.seconds})
+            report = prediction_report(prediction, self.models.loaded.challenge, read.output.name)
         except EnvironmentFault:
             raise
         except Exception as error:
-            return self._fail(replace(read, volume=None, error=internal_error(error)), writer)
-        prediction = replace(prediction, seconds={"read": read.seconds, **prediction.seconds})
-        report = prediction_report(prediction, self.models.loaded.challenge, read.output.name)
+            return self._fail(replace(read, volume=None, error=as_case_error(error)), writer)
         writer.write(prediction, read, report)
         return True
 

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import zip_longest
 from pathlib import Path
 from time import perf_counter
 
 from segcube import __version__
-from segcube.errors import CaseError, Code, internal_error
+from segcube.errors import CaseError, Code, as_case_error
 from segcube.predict import Backend
+from segcube.runs.threads import begin
 from segcube.settings import RunSettings
 from segcube.submission import LoadedSubmission
 from segcube.types import Case, Volume
@@ -44,18 +46,18 @@ class Reader:
 
     def __call__(self, case: Case) -> Read:
         """Read a case; any error becomes the case's own."""
-        file = self.output / self.loaded.challenge.output_name(case.name)
+        file = self.file_of(case)
         start = perf_counter()
         try:
             return replace(self._read(case, file), seconds=perf_counter() - start)
-        except CaseError as error:
-            return Read(case, file, error=error)
         except OSError as error:
             return Read(case, file, error=CaseError(Code.UNREADABLE, f"cannot be reached: {error}"))
-        except MemoryError:
-            return Read(case, file, error=CaseError(Code.MEMORY, "too little memory to read the case"))
         except Exception as error:
-            return Read(case, file, error=internal_error(error))
+            return Read(case, file, error=as_case_error(error))
+
+    def file_of(self, case: Case) -> Path:
+        """Where the case's map goes."""
+        return self.output / self.loaded.challenge.output_name(case.name)
 
     def _read(self, case: Case, file: Path) -> Read:
         fingerprint = self._fingerprint(case)
@@ -83,13 +85,22 @@ class Reader:
 
 
 def read_ahead(cases: Sequence[Case], reader: Reader) -> Iterator[Read]:
-    """Each case in order, the next one being read in a thread meanwhile."""
+    """Each case in order, the next one being read in a thread meanwhile; if that dies, it costs its case."""
     with ThreadPoolExecutor(1, thread_name_prefix="reader") as pool:
-        coming: Future[Read] | None = pool.submit(reader, cases[0]) if cases else None
-        for following in [*cases[1:], None]:
-            if coming is None:
-                return
-            read = coming.result()
-            coming = pool.submit(reader, following) if following is not None else None
+        coming = begin(pool, reader, cases[0]) if cases else None
+        for case, following in zip_longest(cases, cases[1:]):
+            assert coming is not None
+            read = _result(coming, reader, case)
+            coming = begin(pool, reader, following) if following is not None else None
             yield read
             del read
+
+
+def _result(coming: Future[Read], reader: Reader, case: Case) -> Read:
+    # Not result(): what ended the reading thread shall not end the run
+    error = coming.exception()
+    if error is not None:
+        return Read(case, reader.file_of(case), error=as_case_error(error))
+    read = coming.result()
+    # The case before it is done, and its memory free
+    return reader(case) if read.error is not None and read.error.code == Code.MEMORY else read

@@ -56,8 +56,7 @@ def _choose(request: Request) -> LoadedSubmission:
         return load_for(folders[0], request.settings.challenge)
 
     def fits(challenge: Challenge) -> bool:
-        found = discover(request.data, challenge)
-        return bool(found.cases or found.refused)
+        return discover(request.data, challenge).fits
 
     chosen = choose_submission(folders, request.settings.challenge, fits)
     if chosen is None:
@@ -73,11 +72,11 @@ def _choose(request: Request) -> LoadedSubmission:
 
 def _discover(data: Path, loaded: LoadedSubmission) -> Discovery:
     found = discover(data, loaded.challenge)
-    if found.cases or found.refused:
+    if found.fits:
         return found
     for key in loaded.submission.serves:
         other = discover(data, read_challenge(key, loaded.folder))
-        if other.cases or other.refused:
+        if other.fits:
             raise UsageError(
                 f"the names do not fit {loaded.challenge.key}",
                 file=data,

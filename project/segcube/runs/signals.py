@@ -8,10 +8,11 @@ import socket
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from segcube.errors import ExitCode
+from segcube.runs.threads import room_for_a_thread
 
 GRACE_SECONDS = 8.0
 
@@ -35,7 +36,10 @@ def ends_on_sigterm() -> Generator[None, None, None]:
     sender.setblocking(False)
     old_wakeup = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     old_handler = signal.signal(signal.SIGTERM, _raise)
-    threading.Thread(target=_watch, args=(receiver,), daemon=True).start()
+    # Where the system gives no thread, the signal's own handler has to do
+    with suppress(RuntimeError, MemoryError):
+        if room_for_a_thread():
+            threading.Thread(target=_watch, args=(receiver,), daemon=True).start()
     try:
         yield
     finally:
@@ -45,6 +49,8 @@ def ends_on_sigterm() -> Generator[None, None, None]:
 
 
 def _raise(_signal: int, _frame: FrameType | None) -> None:
+    # A second one would end the leaving itself; the watching thread sees that it ends in time
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise Terminated
 
 

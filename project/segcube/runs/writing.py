@@ -11,12 +11,13 @@ from types import TracebackType
 from typing_extensions import Self
 
 from segcube import __version__
-from segcube.errors import CaseError
+from segcube.errors import CaseError, Code, EnvironmentFault, as_case_error
 from segcube.runs.ledger import Ledger
 from segcube.runs.outcome import failed_report
 from segcube.runs.reading import Read
+from segcube.runs.threads import begin
 from segcube.types import CaseReport, Prediction
-from segcube.volumes import describe_origin, write_label_map
+from segcube.volumes import describe_origin, discard_stale, write_label_map
 
 
 class MapWriter:
@@ -25,7 +26,7 @@ class MapWriter:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer")
-        self._pending: tuple[Future[float], CaseReport] | None = None
+        self._pending: tuple[Future[float], Path, CaseReport] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -40,8 +41,12 @@ class MapWriter:
     def write(self, prediction: Prediction, read: Read, report: CaseReport) -> None:
         """Begin to write a map; the one before it is settled first."""
         self.settle()
-        origin = describe_origin(__version__, read.fingerprint or "none", prediction.labels_xyz)
-        self._pending = (self._pool.submit(_timed_write, prediction, read.output, origin), report)
+        # The thread keeps no more of the case than it needs
+        self._pending = (
+            begin(self._pool, _timed_write, prediction, replace(read, volume=None)),
+            read.output,
+            report,
+        )
 
     def add(self, report: CaseReport) -> None:
         """Enter a case that writes no map, after those before it."""
@@ -55,16 +60,24 @@ class MapWriter:
         """
         if self._pending is None:
             return
-        (writing, report), self._pending = self._pending, None
-        try:
+        (writing, file, report), self._pending = self._pending, None
+        error = writing.exception()
+        if isinstance(error, EnvironmentFault):
+            raise error
+        if error is None:
             report = replace(report, seconds={**report.seconds, "write": round(writing.result(), 3)})
-        except CaseError as error:
-            self._ledger.refuse(report.case, error)
-            report = failed_report(report.case, error, None)
+        else:
+            told = as_case_error(error)
+            self._ledger.refuse(report.case, told)
+            discard_stale(file)
+            report = failed_report(report.case, told, None)
         self._ledger.add(report)
 
 
-def _timed_write(prediction: Prediction, file: Path, origin: str) -> float:
-    start = perf_counter()
+def _timed_write(prediction: Prediction, read: Read) -> float:
+    start, file = perf_counter(), read.output
+    if file.is_dir() and not file.is_symlink():
+        raise CaseError(Code.OUTPUT, "a folder has the map's name", file=file, mend="remove it")
+    origin = describe_origin(__version__, read.fingerprint or "none", prediction.labels_xyz)
     write_label_map(prediction, file, origin)
     return perf_counter() - start

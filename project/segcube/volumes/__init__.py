@@ -1,25 +1,37 @@
 """Volumes: cases found, NIfTI read and written, maps that tell their origin."""
 
+from segcube.volumes.affine import millimetres_apart, qform_affine, same_place
 from segcube.volumes.atomic import clear_leftovers, write_whole
 from segcube.volumes.cases import Discovery, Refusal, discover
 from segcube.volumes.geometry import geometry_notices
+from segcube.volumes.header import Header, judge_header, read_fields
 from segcube.volumes.nifti import read_grid, read_labels, read_volume
-from segcube.volumes.origin import describe_origin, inputs_digest, unfinished
+from segcube.volumes.origin import describe_origin, inputs_digest, labels_digest, unfinished
 from segcube.volumes.stale import discard_stale
+from segcube.volumes.stream import Stream, open_stream
 from segcube.volumes.write import write_label_map
 
 __all__ = [
     "Discovery",
+    "Header",
     "Refusal",
+    "Stream",
     "clear_leftovers",
     "describe_origin",
     "discard_stale",
     "discover",
     "geometry_notices",
     "inputs_digest",
+    "judge_header",
+    "labels_digest",
+    "millimetres_apart",
+    "open_stream",
+    "qform_affine",
+    "read_fields",
     "read_grid",
     "read_labels",
     "read_volume",
+    "same_place",
     "unfinished",
     "write_label_map",
     "write_whole",

@@ -12,13 +12,20 @@ from segcube.errors import CaseError, Code
 from segcube.types import Forms, Grid, Notice, Shape
 
 TOLERANCE_MM = 1e-3
+FLOAT_NOISE = 2.0**-22
+"""What storing a number as float32 changes about it and another one, relative to it."""
+CORNERS_APART = 0.1
+"""How far noise may bring the corners of two grids apart, in edges of a voxel."""
 SHEAR = 1e-3
+EDGES_MM = (1e-4, 1e4)
+"""Shorter and longer edges of a voxel are no lengths in millimetres."""
 
 
 def choose_affine(forms: Forms, shape: Shape, file: Path) -> np.ndarray:
     """The affine of a file, 4x4: its sform, else its qform, else its spacing alone, as nibabel chooses.
 
-    Raises CaseError BAD_AFFINE when that is not finite or cannot be inverted.
+    Raises CaseError BAD_AFFINE when that is not finite, cannot be inverted, or has edges of no sensible
+    length.
     """
     if forms.sform_code > 0:
         affine = np.vstack([np.reshape(forms.sform, (3, 4)), [0, 0, 0, 1]])
@@ -36,6 +43,15 @@ def choose_affine(forms: Forms, shape: Shape, file: Path) -> np.ndarray:
     if lengths.min() == 0 or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-6:
         raise CaseError(
             Code.BAD_AFFINE, f"a singular affine {affine[:3, :3].tolist()}", file=file, mend="export it again"
+        )
+    least, most = EDGES_MM
+    if lengths.min() < least or lengths.max() > most:
+        raise CaseError(
+            Code.BAD_AFFINE,
+            f"voxels of {' x '.join(f'{length:g}' for length in lengths)} mm",
+            file=file,
+            expected=f"edges of {least:g} to {most:g} mm",
+            mend="export it again",
         )
     return affine
 
@@ -68,16 +84,34 @@ def millimetres_apart(grid: Grid, other: Grid) -> float:
     return float(np.abs(corners @ (grid.affine - other.affine).T).max())
 
 
+def same_place(grid: Grid, other: Grid) -> bool:
+    """Whether two grids of one shape differ by no more than the noise of stored affines.
+
+    Each number within TOLERANCE_MM, and the corners within a tenth of a voxel: a tilt adds up along an axis.
+    """
+    if millimetres_apart(grid, other) > CORNERS_APART * min(grid.spacing):
+        return False
+    return _within_noise(grid.affine, other.affine)
+
+
+def _within_noise(affine: np.ndarray, other: np.ndarray) -> bool:
+    tolerance = TOLERANCE_MM + FLOAT_NOISE * np.abs(affine).max()
+    return bool(np.abs(affine - other).max() <= tolerance)
+
+
 def affine_notices(forms: Forms, affine: np.ndarray) -> tuple[Notice, ...]:
     """What is odd about a file's forms: none, two that differ, or axes that are not at right angles."""
     notices: list[Notice] = []
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
     if forms.sform_code <= 0 and forms.qform_code <= 0:
         notices.append(Notice(Code.NO_FORM, "neither sform nor qform; the spacing alone counts"))
     if forms.sform_code > 0 and forms.qform_code > 0:
         other = qform_affine(forms)
-        if other is None or np.abs(other - affine).max() > TOLERANCE_MM:
+        if other is None or not _within_noise(affine, other):
             notices.append(Notice(Code.QFORM_SFORM, "qform and sform differ; the sform counts"))
-    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    elif forms.sform_code > 0 and not np.allclose(lengths, forms.pixdim[1:], rtol=0, atol=TOLERANCE_MM):
+        notices.append(Notice(Code.QFORM_SFORM, "spacing and sform differ; the sform counts"))
+    axes = affine[:3, :3] / lengths
     if np.abs(axes.T @ axes - np.eye(3)).max() > SHEAR:
         notices.append(Notice(Code.NOT_ORTHONORMAL, "its axes are not at right angles"))
     return tuple(notices)

@@ -70,17 +70,26 @@ def _write_nameless(hidden: Path, file: Path, content: bytes) -> bool:
     with os.fdopen(handle, "wb") as opened:
         _lock(opened)
         _fill(opened, content)
-        folder = os.open(hidden.parent, os.O_RDONLY)
+        _give_to_owner(opened, hidden.parent)
+        return _name(handle, hidden, file)
+
+
+def _name(handle: int, hidden: Path, file: Path) -> bool:
+    """Name a nameless file: at once where the name is free, so that nothing else is ever seen there."""
+    content, folder = f"/proc/self/fd/{handle}", os.open(hidden.parent, os.O_RDONLY)
+    try:
         try:
             # A folder's handle makes Python call linkat, which alone follows the link in /proc
-            os.link(f"/proc/self/fd/{handle}", hidden.name, dst_dir_fd=folder)
-        except OSError as error:
-            if error.errno in NO_NAMELESS:
-                return False
-            raise
-        finally:
-            os.close(folder)
-        hidden.replace(file)
+            os.link(content, file.name, dst_dir_fd=folder)
+        except FileExistsError:
+            os.link(content, hidden.name, dst_dir_fd=folder)
+            hidden.replace(file)
+    except OSError as error:
+        if error.errno in NO_NAMELESS:
+            return False
+        raise
+    finally:
+        os.close(folder)
     return True
 
 
@@ -91,6 +100,7 @@ def _write_named(hidden: Path, file: Path, content: bytes) -> None:
             # Another run may have cleared the part before it was locked
             if os.fstat(opened.fileno()).st_nlink:
                 _fill(opened, content)
+                _give_to_owner(opened, hidden.parent)
                 hidden.replace(file)
                 return
 
@@ -105,6 +115,15 @@ def _fill(opened: BinaryIO, content: bytes) -> None:
     opened.write(content)
     opened.flush()
     os.fsync(opened.fileno())
+
+
+def _give_to_owner(opened: BinaryIO, folder: Path) -> None:
+    """Let a file that root writes belong to the folder's owner, who could not remove root's."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        # Without its capabilities, not even root may
+        with contextlib.suppress(OSError):
+            os.fchown(opened.fileno(), owner.st_uid, owner.st_gid)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -27,6 +27,11 @@ class Discovery:
     refused: tuple[Refusal, ...] = ()
     ignored: tuple[str, ...] = ()
 
+    @property
+    def fits(self) -> bool:
+        """Whether the name of any file is the challenge's; folders alone may be another challenge's."""
+        return bool(self.cases) or any(refusal.case.files for refusal in self.refused)
+
 
 @dataclass
 class _Found:
@@ -46,6 +51,7 @@ class _Listing:
     files: list[Path] = field(default_factory=list)
     folders: dict[Path, str] = field(default_factory=dict)
     """Each folder below, and why it was not listed; empty when it was."""
+    unreadable: set[Path] = field(default_factory=set)
     ignored: list[str] = field(default_factory=list)
 
     def ignore(self, path: Path, why: str) -> None:
@@ -59,8 +65,7 @@ def discover(folder: Path, challenge: Challenge) -> Discovery:
 
     Files lie flat or in case folders, one deep; a challenge that is walked has them anywhere. Links to files
     count, links to folders are not followed. Missing and doubled channels refuse their case, and so does a
-    folder that is named like a case and holds none of it, if other cases are there. Raises UsageError when
-    the folder cannot be listed.
+    folder that is named like a case and holds none of it. Raises UsageError when the folder cannot be listed.
     """
     listing = _Listing(folder, 64 if challenge.layout == "walk" else 1)
     try:
@@ -71,7 +76,7 @@ def discover(folder: Path, challenge: Challenge) -> Discovery:
         ) from error
     found = _by_case(listing, challenge)
     judged = [_judge(name, found[name], challenge) for name in found]
-    judged += _hollow(listing, found, challenge) if found else []
+    judged += _hollow(listing, found, challenge)
     judged.sort(key=lambda pair: pair[0].name)
     return Discovery(
         tuple(case for case, error in judged if error is None),
@@ -103,6 +108,7 @@ def _why_not_listed(path: Path, listing: _Listing, depth: int) -> str:
     try:
         _list(path, listing, depth + 1)
     except OSError as error:
+        listing.unreadable.add(path)
         return f"cannot be listed: {error.strerror}"
     return ""
 
@@ -133,7 +139,7 @@ def _hollow(
         (
             Case(folder.name, {}, challenge.reference),
             CaseError(
-                Code.MISSING_MODALITY,
+                Code.UNREADABLE if folder in listing.unreadable else Code.MISSING_MODALITY,
                 why or f"holds no file of {folder.name}",
                 file=folder,
                 expected=", ".join(challenge.channel_names),
@@ -167,8 +173,8 @@ def _judge(name: str, found: _Found, challenge: Challenge) -> tuple[Case, CaseEr
 
 
 def _exists(file: Path) -> bool:
-    """Whether a name leads somewhere; a dangling link does not."""
+    """Whether a name leads somewhere, if only to what may not be read; a dangling link does not."""
     try:
         return file.exists()
     except OSError:
-        return False
+        return True

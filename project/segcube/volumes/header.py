@@ -12,11 +12,12 @@ from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 
 from segcube.errors import CaseError, Code
-from segcube.types import Forms, Grid, Notice, Shape
-from segcube.volumes.affine import affine_notices, choose_affine
+from segcube.types import MAX_VOXELS, Forms, Grid, Notice, Shape
+from segcube.volumes.affine import EDGES_MM, affine_notices, choose_affine
 from segcube.volumes.stream import Stream
 
-MAX_VOXELS = 2**28
+MAX_AXIS = 2**15 - 1
+"""A label map is NIfTI-1, which counts an axis in 16 bits."""
 MAX_OFFSET = 2**24
 DTYPES = {
     2: np.uint8,
@@ -32,7 +33,9 @@ DTYPES = {
 }
 ByteOrder: TypeAlias = Literal["<", ">"]
 ORDERS: tuple[tuple[ByteOrder, Literal["little", "big"]], ...] = (("<", "little"), (">", "big"))
-KINDS = {348: (Nifti1Header, b"n+1"), 540: (Nifti2Header, b"n+2")}
+KINDS = {348: (Nifti1Header, b"n+1\0"), 540: (Nifti2Header, b"n+2\0")}
+LINE_ENDS = (b"\r\n\x1a\n", b"\0\0\0\0")
+"""NIfTI-2 has the first to show a transfer as text, as PNG does; some writers leave it empty."""
 
 
 @dataclass(frozen=True)
@@ -63,31 +66,47 @@ def read_header(stream: Stream) -> Header:
     Raises CaseError NOT_NIFTI, BAD_HEADER, NDIM, TOO_LARGE, BAD_DTYPE, BAD_SPACING or BAD_AFFINE, and what
     a stream that ends or breaks raises.
     """
-    file = stream.file
+    return judge_header(read_fields(stream), stream.file)
+
+
+def read_fields(stream: Stream) -> Any:
+    """A header's fields as they are stored, as nibabel's header of NIfTI-1 or NIfTI-2; nothing is judged.
+
+    Raises CaseError NOT_NIFTI, and what a stream that ends or breaks raises.
+    """
     size_bytes = bytes(stream.read(4, "a header"))
-    size, order = _size_and_order(size_bytes, file)
+    size, order = _size_and_order(size_bytes, stream.file)
     kind, magic = KINDS[size]
-    raw: Any = kind(size_bytes + stream.read(size - 4, "a header"), order, check=False)
-    _check_magic(bytes(raw["magic"].tobytes()), magic, file)
-    shape = _shape(raw, file)
-    dtype = _dtype(raw, order, file)
-    offset = _offset(raw, size, file)
-    forms = _forms(raw)
+    fields: Any = kind(size_bytes + stream.read(size - 4, "a header"), order, check=False)
+    _check_magic(bytes(fields["magic"].tobytes()), magic, stream.file)
+    if size == 540 and bytes(fields["eol_check"].tobytes()) not in LINE_ENDS:
+        raise CaseError(
+            Code.NOT_NIFTI, "was sent as text, which changed it", file=stream.file, mend="copy it as binary"
+        )
+    return fields
+
+
+def judge_header(fields: Any, file: Path) -> Header:
+    """What a header's fields mean. Raises CaseError as `read_header` does."""
+    shape = _shape(fields, file)
+    dtype = _dtype(fields, fields.endianness, file)
+    offset = _offset(fields, int(fields["sizeof_hdr"]), file)
+    forms = _forms(fields)
     _check_spacing(forms, file)
     affine = choose_affine(forms, shape, file)
-    scale = _scale(raw, file)
-    description = bytes(raw["descrip"].tobytes()).split(b"\0")[0].decode("ascii", "replace")
+    scale = _scale(fields, file)
+    description = bytes(fields["descrip"].tobytes()).split(b"\0")[0].decode("ascii", "replace")
     return Header(
         Grid(shape, affine), forms, dtype, offset, scale, description, affine_notices(forms, affine)
     )
 
 
 def _check_magic(found: bytes, expected: bytes, file: Path) -> None:
-    if found.startswith(expected):
+    if found == expected:
         return
     told = "is one half of a two-file NIfTI" if found.startswith(b"ni") else "has another magic"
     raise CaseError(
-        Code.NOT_NIFTI, told, file=file, expected=expected.decode(), mend="export it as one .nii file"
+        Code.NOT_NIFTI, told, file=file, expected=f"{expected!r}", mend="export it as one .nii file"
     )
 
 
@@ -116,8 +135,13 @@ def _shape(raw: Any, file: Path) -> Shape:
         raise CaseError(
             Code.NDIM, f"{len(sizes)} axes of sizes {sizes}", file=file, expected="a volume of three axes"
         )
-    if prod(sizes) > MAX_VOXELS:
-        raise CaseError(Code.TOO_LARGE, f"{prod(sizes)} voxels", file=file, expected=f"at most {MAX_VOXELS}")
+    if prod(sizes) > MAX_VOXELS or max(sizes) > MAX_AXIS:
+        raise CaseError(
+            Code.TOO_LARGE,
+            f"{prod(sizes)} voxels, sizes {sizes}",
+            file=file,
+            expected=f"at most {MAX_VOXELS}, {MAX_AXIS} along an axis",
+        )
     x, y, z = sizes[:3]
     return x, y, z
 
@@ -139,9 +163,8 @@ def _dtype(raw: Any, order: ByteOrder, file: Path) -> np.dtype[Any]:
 
 
 def _offset(raw: Any, size: int, file: Path) -> int:
+    # 0 as well: readers differ on where the voxels of such a file begin
     offset, least = float(raw["vox_offset"]), size + 4
-    if offset == 0:
-        return least
     if not (isfinite(offset) and least <= offset <= MAX_OFFSET and offset.is_integer()):
         raise CaseError(
             Code.BAD_HEADER, f"vox_offset {offset}", file=file, expected=f"{least} to {MAX_OFFSET}"
@@ -159,10 +182,14 @@ def _scale(raw: Any, file: Path) -> tuple[float, float] | None:
 
 
 def _check_spacing(forms: Forms, file: Path) -> None:
+    least, most = EDGES_MM
     spacing = forms.pixdim[1:]
-    if not all(isfinite(length) and length > 0 for length in spacing):
+    if not all(least <= length <= most for length in spacing):
         raise CaseError(
-            Code.BAD_SPACING, f"spacing {spacing}", file=file, expected="three lengths above 0 mm"
+            Code.BAD_SPACING,
+            f"spacing {spacing}",
+            file=file,
+            expected=f"three lengths, {least:g} to {most:g} mm",
         )
 
 

@@ -11,13 +11,13 @@ import numpy as np
 from segcube.challenges import Challenge
 from segcube.errors import CaseError, Code
 from segcube.types import Case, Forms, Grid, Notice, Volume
-from segcube.volumes.affine import TOLERANCE_MM, millimetres_apart
+from segcube.volumes.affine import TOLERANCE_MM, millimetres_apart, same_place
 from segcube.volumes.geometry import geometry_notices
 from segcube.volumes.header import Header, read_header
 from segcube.volumes.stream import Stream, open_stream
 
-EXACT = 2.0**24
-"""float32 holds every whole number below."""
+USUAL = (-(2.0**15), 2.0**16)
+"""What the 16 bits of a scanner hold, signed or not; the end does not count."""
 MAX_LABEL = 2**16 - 1
 
 
@@ -61,7 +61,12 @@ def _open_voxels(file: Path) -> Generator[tuple[Stream, Header], None, None]:
 def _read_channel(file: Path, reference: Header, channel_xyz: np.ndarray) -> tuple[Notice, ...]:
     """Read a file's voxels into `channel_xyz`; returns what is odd about it."""
     with _open_voxels(file) as (stream, header):
-        _same_grid(header.grid, reference.grid, file)
+        mismatch = _mismatch(header.grid, reference.grid, file)
+        if mismatch is not None:
+            # A file that is not whole may lie elsewhere for that reason
+            stream.pass_over(header.voxel_bytes, "voxels")
+            stream.finish()
+            raise mismatch
         stored_xyz = _read_voxels(stream, header)
     with np.errstate(over="ignore"):
         channel_xyz[...] = _scaled(stored_xyz, header)
@@ -101,28 +106,29 @@ def _value_notices(channel_xyz: np.ndarray, file: Path) -> Iterable[Notice]:
         low, high = float(channel_xyz.min()), float(channel_xyz.max())
     if low == high:
         yield Notice(Code.CONSTANT, f"every voxel is {low:g}")
-    if max(-low, high) >= EXACT:
-        yield Notice(Code.RANGE, f"values from {low:g} to {high:g}, rounded to float32")
+    if low < USUAL[0] or high >= USUAL[1]:
+        yield Notice(Code.RANGE, f"values from {low:g} to {high:g}, more than 16 bits hold")
 
 
-def _same_grid(grid: Grid, reference: Grid, file: Path) -> None:
+def _mismatch(grid: Grid, reference: Grid, file: Path) -> CaseError | None:
+    """What keeps a channel from lying on the reference's grid; None if nothing does."""
     if grid.shape != reference.shape:
-        raise CaseError(
+        return CaseError(
             Code.SHAPE_MISMATCH,
             f"shape {grid.shape}",
             file=file,
             expected=f"{reference.shape}, the reference's",
             mend="resample the channels onto one grid",
         )
-    apart = millimetres_apart(grid, reference)
-    if apart > TOLERANCE_MM:
-        raise CaseError(
-            Code.AFFINE_MISMATCH,
-            f"lies up to {apart:.4g} mm from the reference channel",
-            file=file,
-            expected=f"one affine within {TOLERANCE_MM:g} mm",
-            mend="register the channels onto one grid",
-        )
+    if same_place(grid, reference):
+        return None
+    return CaseError(
+        Code.AFFINE_MISMATCH,
+        f"lies up to {millimetres_apart(grid, reference):.4g} mm from the reference channel",
+        file=file,
+        expected=f"one affine within {TOLERANCE_MM:g} mm",
+        mend="register the channels onto one grid",
+    )
 
 
 def read_header_of(file: Path) -> Header:

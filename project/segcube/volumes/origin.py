@@ -9,7 +9,7 @@ import numpy as np
 
 from segcube.errors import CaseError
 from segcube.types import Case, Grid
-from segcube.volumes.affine import TOLERANCE_MM, millimetres_apart
+from segcube.volumes.affine import same_place
 from segcube.volumes.nifti import check_size, read_header_of, read_labels
 from segcube.volumes.stream import open_file, unreadable
 
@@ -64,7 +64,7 @@ def unfinished(file: Path, fingerprint: str, case: Case) -> str:
 
 def _on_grid(grid: Grid, reference: Grid) -> bool:
     # A reference in NIfTI-2 has more digits than a map in NIfTI-1 can repeat
-    return grid.shape == reference.shape and millimetres_apart(grid, reference) <= TOLERANCE_MM
+    return grid.shape == reference.shape and same_place(grid, reference)
 
 
 def _file_digest(file: Path) -> bytes:

@@ -16,6 +16,8 @@ EXTENDER_BYTES = 4
 """They follow every header."""
 PROOF_BYTES = 2**26
 """How far a refused gzip stream is unpacked to learn whether it is damaged."""
+SLACK_BYTES = 2**20
+"""Beside twice its voxels: gzip never swells what it packs, and padding ends at a block."""
 ABOUT_THE_STREAM = (Code.CORRUPT, Code.TRUNCATED, Code.UNREADABLE)
 
 
@@ -28,6 +30,7 @@ class Stream:
         self._packed = file.name.endswith(".gz")
         self._bytes = GzipReader(raw) if self._packed else raw
         self._position = 0
+        self._unproved = PROOF_BYTES if self._packed else 0
 
     def read(self, count: int, what: str) -> bytearray:
         """Exactly so many bytes of `what`.
@@ -46,11 +49,19 @@ class Stream:
         if found < len(buffer):
             raise self._truncated(f"ends after {found} of {len(buffer)} bytes of {what}")
 
+    def pass_over(self, count: int, what: str) -> None:
+        """Read so many bytes of `what` and keep none; raises as `read` does."""
+        buffer = memoryview(bytearray(min(count, CHUNK)))
+        while count > 0:
+            self.read_into(buffer[:count], what)
+            count -= len(buffer)
+
     def go_to_voxels(self, offset: int, count: int) -> None:
         """Pass over what stands before the first of `count` bytes of voxels.
 
-        A file that is not packed is measured at once. Raises CaseError BAD_HEADER when the file ends before
-        the voxels, TRUNCATED or TOO_LARGE when it has not the size that its header declares.
+        The file is measured at once: a packed one may not be much larger than what it declares. Raises
+        CaseError BAD_HEADER when the file ends before the voxels, TRUNCATED or TOO_LARGE when it has not the
+        size that its header declares.
         """
         missing = offset - self._position
         if self._readinto(memoryview(bytearray(missing))) < missing:
@@ -59,11 +70,12 @@ class Stream:
             raise CaseError(
                 Code.BAD_HEADER, f"vox_offset {offset} past the end", file=self.file, mend="export it again"
             )
-        size = os.fstat(self._raw.fileno()).st_size
-        if not self._packed and size > offset + count:
-            raise self._too_large(offset + count)
-        if not self._packed and size < offset + count:
-            raise self._truncated(f"holds {size} of {offset + count} bytes")
+        size, declared = os.fstat(self._raw.fileno()).st_size, offset + count
+        if size > (2 * declared + SLACK_BYTES if self._packed else declared):
+            self._unproved = 0
+            raise self._too_large(declared)
+        if not self._packed and size < declared:
+            raise self._truncated(f"holds {size} of {declared} bytes")
 
     def finish(self) -> None:
         """Check that the stream ends here, and a gzip stream with the right CRC and length.
@@ -74,13 +86,13 @@ class Stream:
             raise self._too_large(self._position - 1)
 
     def expect_undamaged(self) -> None:
-        """Unpack on, within bounds: what is odd about a damaged file may be the damage itself.
+        """Unpack on, within bounds and keeping nothing: what is odd about a file may be its damage.
 
         Raises CaseError CORRUPT or TRUNCATED.
         """
-        buffer, left = memoryview(bytearray(CHUNK)), PROOF_BYTES
-        while self._packed and left > 0 and (count := self._readinto(buffer)):
-            left -= count
+        buffer = memoryview(bytearray(CHUNK))
+        while self._unproved > 0 and (count := self._readinto(buffer)):
+            self._unproved -= count
 
     def _readinto(self, buffer: memoryview) -> int:
         try:
