@@ -7,3 +7,4 @@ from typing import Literal, TypeAlias
 BackendName: TypeAlias = Literal["auto", "torch", "openvino"]
 Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
 OnError: TypeAlias = Literal["skip", "empty", "stop"]
+Checkpoint: TypeAlias = Literal["final", "best"]

@@ -79,6 +79,17 @@ def test_the_largest_component_of_each_label_is_kept(labels, mbas, spell):
     assert found == ["wall", "wall", "background", "background", "background", "RA", "RA"]
 
 
+def test_labels_taken_together_keep_their_largest_object(labels, mbas, spell):
+    wall = np.array([1, 0, 0, 1, 0, 0])
+    cavity = np.array([0, 0, 0, 0, 1, 1])
+    probabilities = labels(background=np.full(6, 0.5), wall=wall, RA=cavity)
+    rules = [LargestComponent(rule="largest_component", labels=("wall", "RA"), together=True)]
+
+    found = spell(label_map(probabilities, rules, mbas), mbas)
+
+    assert found == ["background", "background", "background", "wall", "RA", "RA"]
+
+
 def test_the_same_numbers_give_the_same_bytes(regions, brats):
     values = np.random.default_rng(0).random((3, 200), dtype=np.float32)
     probabilities = regions(ET=values[0], TC=values[1], WT=values[2])

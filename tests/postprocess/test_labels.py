@@ -4,11 +4,15 @@ from segcube.postprocess.labels import keep_largest, replace_small
 
 
 def test_lesser_components_become_background(row, digits):
-    assert digits(keep_largest(row("1101220222"), 2, 0, 26)) == "1101000222"
+    assert digits(keep_largest(row("1101220222"), [2], 0, 26)) == "1101000222"
+
+
+def test_labels_taken_together_are_one_object(row, digits):
+    assert digits(keep_largest(row("1120110333"), [1, 2], 0, 26)) == "1120000333"
 
 
 def test_an_absent_label_stays_absent(row, digits):
-    assert digits(keep_largest(row("110"), 2, 0, 26)) == "110"
+    assert digits(keep_largest(row("110"), [2], 0, 26)) == "110"
     assert digits(replace_small(row("110"), 2, 1, 9)) == "110"
 
 
@@ -18,5 +22,5 @@ def test_a_label_of_few_voxels_becomes_another(row, digits):
 
 
 def test_types_stay(row):
-    assert keep_largest(row("110"), 1, 0, 26).dtype == np.uint8
+    assert keep_largest(row("110"), [1], 0, 26).dtype == np.uint8
     assert replace_small(row("110"), 1, 2, 9).dtype == np.uint8

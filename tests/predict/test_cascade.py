@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segcube.errors import Code
-from segcube.pipeline import predict_volume
+from segcube.pipeline import Keep, predict_volume
 from segcube.predict.cascade import Handed, follow
 from segcube.submission import Follows
 from segcube.types import Grid
@@ -30,6 +30,41 @@ def test_the_gate_is_the_union_dilated_by_a_ball_of_voxels():
     assert view.gate_xyz is not None
     assert view.gate_xyz.sum() == 7
     assert view.gate_xyz[4, 4, 2]
+
+
+def test_a_gate_on_the_branch_is_dilated_there():
+    one = ((4, 5), (4, 5), (3, 4))
+    view = follow(follows(grid="branch", dilate={"radius": 1}), handed(one), GRID)
+    assert view.gate_xyz is None
+    assert view.earlier.maps_lxyz.sum() == 1
+    assert view.earlier.gate_of(view.earlier.maps_lxyz, (1.0, 1.0, 1.0)).sum() == 7
+    assert view.earlier.channels_of(view.earlier.maps_lxyz) == []
+
+
+def test_labels_that_exclude_each_other_are_one_map():
+    boxes = ((0, 4), (0, 4), (0, 4)), ((8, 10), (6, 8), (4, 6))
+    earlier = follow(follows(**{"as": "onehot_channels"}), handed(*boxes), GRID).earlier
+    assert earlier.maps_lxyz.shape == (1, *GRID.shape)
+    channels = np.concatenate(earlier.channels_of(earlier.maps_lxyz))
+    assert np.array_equal(channels, handed(*boxes).masks_kxyz)
+
+
+def test_regions_that_overlap_are_a_map_each():
+    both = handed(((0, 4), (0, 4), (0, 4)), ((0, 2), (0, 2), (0, 2)))
+    regions = Handed(both.names, both.masks_kxyz, "regions")
+    earlier = follow(follows(**{"as": "onehot_channels"}), regions, GRID).earlier
+    assert np.array_equal(np.concatenate(earlier.channels_of(earlier.maps_lxyz)), both.masks_kxyz)
+
+
+def test_regions_are_painted_into_labels_that_the_names_order():
+    both = handed(((0, 4), (0, 4), (0, 4)), ((0, 2), (0, 2), (0, 2)))
+    regions = Handed(("WT", "TC"), both.masks_kxyz, "regions")
+    paint = [{"region": "WT", "label": "ED"}, {"region": "TC", "label": "NCR"}]
+    way = {"as": "onehot_channels", "paint": paint, "names": ["NCR", "ED"]}
+    earlier = follow(follows(**way), regions, GRID).earlier
+    ncr_xyz, ed_xyz = np.concatenate(earlier.channels_of(earlier.maps_lxyz))
+    assert np.array_equal(ncr_xyz, both.masks_kxyz[1])
+    assert np.array_equal(ed_xyz, both.masks_kxyz[0] & ~both.masks_kxyz[1])
 
 
 def test_millimetres_follow_the_spacing():
@@ -112,6 +147,31 @@ def test_behind_a_gate_the_labels_are_those_of_the_stage_alone(
 def test_earlier_labels_join_as_channels(cascade, heart):
     labels_xyz = predict_volume(heart, cascade(2, **{"as": "onehot_channels"})).labels_xyz
     assert labels_xyz.shape == heart.grid.shape
+
+
+def test_behind_a_gate_on_the_branch_the_logits_are_those_of_background(
+    cascade, tmp_path, heart, save_unet, models_of
+):
+    gated = predict_volume(
+        heart, cascade(**{"as": "gate", "grid": "branch", "dilate": {"radius": 1}})
+    ).labels_xyz
+    alone = predict_volume(
+        heart,
+        models_of({"challenge": "mbas2024", "stages": [stage("atria", save_unet(tmp_path, 1, 4, 1), ATRIA)]}),
+    ).labels_xyz
+    first = stage("heart", save_unet(tmp_path, 1, 2, 0), ["background", "wall"])
+    mask_xyz = predict_volume(heart, models_of({"challenge": "mbas2024", "stages": [first]})).labels_xyz > 0
+    view = follow(follows(dilate={"radius": 1}), Handed(("heart",), mask_xyz[None]), heart.grid)
+    np.testing.assert_array_equal(gated, np.where(view.gate_xyz, alone, 0))
+
+
+def test_a_member_alone_stands_behind_the_gate_on_the_branch_too(cascade, heart, tmp_path):
+    models = cascade(**{"as": "gate", "grid": "branch"})
+    predict_volume(heart, models, keep=Keep(tmp_path, each_member=True))
+    merged, alone = (
+        np.load(file) for file in sorted(tmp_path.glob("*.npz"), key=lambda file: len(file.name))
+    )
+    np.testing.assert_array_equal(alone["probabilities_kxyz"], merged["probabilities_kxyz"])
 
 
 def test_a_crop_leaves_background_around_it(cascade, heart, tmp_path, save_unet, models_of):

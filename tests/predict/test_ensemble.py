@@ -120,3 +120,16 @@ def test_a_member_told_alone_changes_nothing():
     whole = keep.run(image(), plan, SPACE).numpy()
     np.testing.assert_allclose(whole, run(stage, modules), atol=1e-5)
     np.testing.assert_allclose(alone["1"].numpy(), blended(modules[1]), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["labels", "regions"])
+def test_windows_that_average_probabilities_are_not_activated_again(kind):
+    names = ("background", "NCR", "ED") if kind == "labels" else REGIONS
+    stage = stage_of(kind, names, [1.0, 3.0], "probabilities")
+    modules = [module(3, seed) for seed in (0, 1)]
+    found = {}
+    for average in ("logits", "probabilities"):
+        window = stage.branches[0].window.model_copy(update={"size": SHAPE, "average": average})
+        branch = stage.branches[0].model_copy(update={"window": window})
+        found[average] = run(stage.model_copy(update={"branches": (branch,)}), modules)
+    np.testing.assert_allclose(found["probabilities"], found["logits"], atol=1e-6)

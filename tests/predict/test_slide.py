@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -87,3 +89,20 @@ def test_windows_behind_a_gate_give_the_same_values_inside_it():
     assert 0 < len(kept.starts) < len(plan.starts)
     np.testing.assert_array_equal(gated[:, gate_xyz], whole[:, gate_xyz])
     assert (gated[:, 20:] == 0).all()
+
+
+@pytest.mark.parametrize("kind", ["labels", "regions"])
+def test_windows_may_be_averaged_as_probabilities(kind):
+    module, image_cxyz = network(), image((20, 16, 12))
+    plan = plan_windows((20, 16, 12), Window(size=(16, 16, 12)))
+    looks = [replace(one(module, plan, mirror, 0.5), kind=kind) for mirror in ((), (0,))]
+    total, cover = torch.zeros(3, 20, 16, 12), torch.zeros(20, 16, 12)
+    for start in (0, 4):
+        part = slice(start, start + 16)
+        window = torch.from_numpy(image_cxyz[None, :, part])
+        with torch.inference_mode():
+            seen = torch.stack([module(window)[0], module(window.flip(2))[0].flip(1)])
+        found = seen.softmax(1) if kind == "labels" else seen.sigmoid()
+        total[:, part] += found.mean(0) * torch.from_numpy(plan.weight_xyz)
+        cover[part] += torch.from_numpy(plan.weight_xyz)
+    torch.testing.assert_close(blended(image_cxyz, looks, Workspace(CPU)), total / cover, atol=1e-5, rtol=0)

@@ -30,3 +30,9 @@ def test_the_coarse_axis_is_found_as_nnunet_finds_it(source, target, separate, c
     plan = plan_resampling(Lattice((8, 8, 8), source), Lattice((9, 9, 9), target), 3, 1, separate)
 
     assert plan == Resampler((8, 8, 8), (9, 9, 9), 3, coarse_axis, 1)
+
+
+def test_a_lattice_past_what_a_file_may_have_is_refused():
+    with pytest.raises(CaseError) as caught:
+        Lattice((240, 240, 155), (10, 10, 10)).at((1, 1, 1))
+    assert caught.value.code == Code.TOO_LARGE

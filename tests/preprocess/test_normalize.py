@@ -120,6 +120,17 @@ def test_each_channel_has_its_own_scheme(array):
     assert normalized.tolist() == [[[[-1, 1]]], [[[0.5, 1]]], [[[2, 4]]]]
 
 
+def test_voxels_with_an_earlier_label_count_as_foreground(array):
+    image_cxyz = array(np.array([[[[0, 2, 4, 0]]]], dtype=np.float32))
+    labelled_xyz = array(np.array([[[True, True, False, False]]]))
+
+    normalized = normalize(image_cxyz, [Normalize(mask="foreground")], labelled_xyz)
+
+    spread = np.sqrt(8 / 3)
+    expected = [-2 / spread, 0, 2 / spread, 0]
+    np.testing.assert_allclose(np.asarray(normalized)[0, 0, 0], expected, atol=1e-6)
+
+
 def test_the_input_is_left_as_it_was(image_cxyz, array):
     given = array(image_cxyz)
 

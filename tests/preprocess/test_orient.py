@@ -66,6 +66,14 @@ def test_zyx_turns_the_axes_around_after_the_directions():
     assert plan.reorder("xyz") == ("z", "y", "x")
 
 
+@pytest.mark.parametrize("axes", ["xyz", "xzy", "yxz", "yzx", "zxy", "zyx"])
+def test_axes_come_in_the_order_that_is_asked_for(axes):
+    plan = plan_orientation(np.diag([-1.0, 1, 1, 1]), "RAS", axes)
+
+    assert plan.reorder("xyz") == tuple(axes)
+    assert plan.flips == tuple(axis == "x" for axis in axes)
+
+
 def test_an_axis_without_length_is_refused():
     with pytest.raises(CaseError) as refused:
         plan_orientation(np.diag([1.0, 0, 1, 1]), "RAS", "xyz")

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 from skimage.transform import resize
 
-from segcube.preprocess import Resampler, resample_labels
+from segcube.preprocess import Resampler
 from segcube.preprocess.resample import axis_matrix
 
 SHAPES = [
@@ -129,24 +129,3 @@ def test_dependency_is_where_a_change_would_be_seen(array, order, shapes):
         expected[place] = (resampler.apply(impulse)[0][mask_xyz] != 0).any()
 
     assert np.array_equal(np.asarray(resampler.dependency(array(mask_xyz))), expected)
-
-
-def test_labels_stand_where_their_share_reaches_one_half(array):
-    labels_xyz = np.zeros((12, 12, 6), dtype=np.uint8)
-    labels_xyz[2:9, 3:9, 1:5] = 1
-    labels_xyz[4:7, 5:8, 2:4] = 3
-    shape = (17, 10, 9)
-    expected = np.zeros(shape, dtype=np.uint8)
-    for label in (1, 3):
-        expected[reference((labels_xyz == label).astype(float), shape, 1) >= 0.5] = label
-
-    resampled = resample_labels(array(labels_xyz), Resampler((12, 12, 6), shape, 1))
-
-    assert np.array_equal(np.asarray(resampled), expected)
-    assert str(resampled.dtype).endswith("uint8")
-
-
-def test_labels_of_order_0_are_the_nearest(array):
-    labels_xyz = array(np.array([[[4, 9]]], dtype=np.uint8))
-
-    assert resample_labels(labels_xyz, Resampler((1, 1, 2), (1, 1, 4), 0)).tolist() == [[[4, 4, 9, 9]]]

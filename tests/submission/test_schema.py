@@ -88,6 +88,44 @@ def test_what_cannot_run_is_refused(path, value, told):
     assert told in refusal(changed(*path, value))
 
 
+def cascade(**follows):
+    last = {
+        "name": "last",
+        "follows": {"stage": "tumour", "as": "onehot_channels"} | follows,
+        "branches": [BRANCH],
+    }
+    return PLAIN | {"stages": [PLAIN["stages"][0], last]}
+
+
+@pytest.mark.parametrize(
+    ("follows", "told"),
+    [
+        ({"names": ["TC", "RC"]}, "takes ['RC'] of tumour"),
+        ({"paint": [{"region": "RC", "label": "RC"}]}, "takes ['RC'] of tumour"),
+        ({"paint": [{"region": "WT", "label": "ED"}], "names": ["NCR"]}, "takes ['NCR'] of tumour"),
+        ({"grid": "branch"}, "grid: branch belongs to as: gate"),
+    ],
+)
+def test_a_stage_takes_what_there_is_to_take(follows, told):
+    assert told in refusal(cascade(**follows))
+
+
+def test_painted_labels_come_in_the_order_of_the_names():
+    paint = [{"region": "WT", "label": "ED"}, {"region": "TC", "label": "NCR"}]
+    follows = Submission.model_validate(cascade(paint=paint)).stages[1].follows
+    assert follows.taken(("TC", "WT", "ET")) == ("ED", "NCR")
+    follows = Submission.model_validate(cascade(paint=paint, names=["NCR", "ED"])).stages[1].follows
+    assert follows.taken(("TC", "WT", "ET")) == ("NCR", "ED")
+
+
+def test_a_way_of_resampling_is_an_order_or_all_that_there_is_to_say():
+    way = {"image": 1, "output": {"order": 0, "order_z": 1}, "separate_z": "never"}
+    content = changed("stages", 0, "branches", 0, "resampling", way)
+    resampling = Submission.model_validate(content).stages[0].branches[0].resampling
+    assert (resampling.of("image").order, resampling.of("image").separate_z) == (1, "never")
+    assert (resampling.of("output").order_z, resampling.of("output").separate_z) == (1, "auto")
+
+
 @pytest.mark.parametrize("orientation", ["native", "RAS", "LPS", "SAR", "PIR"])
 def test_orientations_are_native_or_three_letters(orientation):
     content = changed("stages", 0, "branches", 0, "orientation", orientation)
@@ -102,3 +140,11 @@ def test_branches_with_other_outputs_need_the_regions_of_the_stage():
     assert Submission.model_validate(content).stages[0].kind == "regions"
     content["stages"][0]["merge"] = "logits"
     assert "merge logits needs equal outputs" in refusal(content)
+
+
+def test_logits_are_merged_of_windows_that_average_them():
+    window = {"size": [32, 32, 32], "average": "probabilities"}
+    stage = {"name": "tumour", "branches": [BRANCH | {"window": window}]}
+    Submission.model_validate(PLAIN | {"stages": [stage]})
+    with pytest.raises(ValidationError, match="merge logits needs windows that average them"):
+        Submission.model_validate(PLAIN | {"stages": [stage | {"merge": "logits"}]})

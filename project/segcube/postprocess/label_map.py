@@ -44,8 +44,9 @@ def _order(rules: Sequence[Rule], challenge: Challenge) -> list[tuple[str, str]]
 def _apply(rule: Rule, labels_xyz: np.ndarray, values: Mapping[str, int]) -> np.ndarray:
     match rule:
         case LargestComponent():
-            for label in rule.labels:
-                labels_xyz = keep_largest(labels_xyz, values[label], values[BACKGROUND], rule.connectivity)
+            chosen = [values[label] for label in rule.labels]
+            for group in [chosen] if rule.together else [[value] for value in chosen]:
+                labels_xyz = keep_largest(labels_xyz, group, values[BACKGROUND], rule.connectivity)
             return labels_xyz
         case ReplaceSmall():
             return replace_small(labels_xyz, values[rule.label], values[rule.with_], rule.below)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from segcube.postprocess.components import largest_component
@@ -9,10 +11,13 @@ from segcube.submission.rules import Connectivity
 
 
 def keep_largest(
-    labels_xyz: np.ndarray, value: int, background: int, connectivity: Connectivity
+    labels_xyz: np.ndarray, values: Sequence[int], background: int, connectivity: Connectivity
 ) -> np.ndarray:
-    """Turn all but the largest component of a label into background; a label that is absent stays so."""
-    mask_xyz = labels_xyz == value
+    """Turn all but the largest component of labels, taken together, into background.
+
+    Labels that are absent stay so.
+    """
+    mask_xyz = np.isin(labels_xyz, values)
     lesser_xyz = mask_xyz & ~largest_component(mask_xyz, connectivity)
     return np.where(lesser_xyz, labels_xyz.dtype.type(background), labels_xyz)
 

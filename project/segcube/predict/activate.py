@@ -36,6 +36,17 @@ def certain_background(kind: Literal["regions", "labels"], channels: int, merge:
     return outside_k
 
 
+def shut_gate(kind: Literal["regions", "labels"], channels: int, merge: str) -> np.ndarray:
+    """What stands outside a gate on a branch's own grid, float32 (K,).
+
+    Labels: 1 for the background and 0 for the others, in logits as in probabilities; restoring it to the
+    native grid blends it with what lies inside (MBAS). Regions: none, for certain.
+    """
+    if kind == "regions":
+        return certain_background(kind, channels, merge)
+    return np.eye(1, channels, dtype=np.float32)[0]
+
+
 def channel_matrix(stage: Stage, branch: Branch, challenge: Challenge) -> np.ndarray | None:
     """Weights (R, K) that sum a branch's channels into the stage's; None where they are the same.
 

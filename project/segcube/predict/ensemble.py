@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -38,7 +38,8 @@ class Ensemble:
     def run(self, image_cxyz: Array, plan: WindowPlan, space: Workspace) -> Array:
         """sum_n weight_n * x_n over the members, (R, X, Y, Z) in the stage's channels.
 
-        x_n: the mean of member n's mirrors, in logits; as probabilities if the stage merges those.
+        x_n: the mean of member n's mirrors, in what the window averages; as probabilities if the stage merges
+        those.
         Raises DeviceMemoryError.
         """
         looks = [self._looks(network, plan) for network in self.networks]
@@ -67,7 +68,8 @@ class Ensemble:
         chosen = mirrors(axes)
         share_k = np.full(len(self.branch.outputs.names), 1 / len(chosen))
         whole = self.branch.window.plan == "monai"
-        return [Pass(network, plan.mirrored(m) if whole else plan, m, share_k) for m in chosen]
+        kind = self.branch.outputs.kind if self.branch.window.average == "probabilities" else None
+        return [Pass(network, plan.mirrored(m) if whole else plan, m, share_k, kind) for m in chosen]
 
     def _add(self, sum_rxyz: Array, logits_kxyz: Array, weight_r: Array, space: Workspace) -> None:
         """Add a member to the sum, slab by slab, so that no second volume of temporaries stands."""
@@ -76,7 +78,7 @@ class Ensemble:
         for first in range(0, logits_kxyz.shape[1], SLAB):
             slab = (slice(None), slice(first, first + SLAB))
             values_kxyz = logits_kxyz[slab]
-            if self.stage.merge == "probabilities":
+            if self.stage.merge == "probabilities" and self.branch.window.average == "logits":
                 values_kxyz = activate(values_kxyz, self.branch.outputs.kind)
             if matrix_rk is not None:
                 values_kxyz = xp.tensordot(matrix_rk, values_kxyz, axes=([1], [0]))
@@ -89,4 +91,4 @@ def member_weights(member: Member, stage: Stage) -> np.ndarray:
 
 
 def _weigh(look: Pass, weight_k: np.ndarray) -> Pass:
-    return Pass(look.network, look.plan, look.mirror, look.weight_k * weight_k)
+    return replace(look, weight_k=look.weight_k * weight_k)

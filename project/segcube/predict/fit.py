@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from segcube.checkpoints import read_metadata
-from segcube.errors import EnvironmentFault
+from segcube.errors import EnvironmentFault, UsageError
 from segcube.networks import count_channels, window_multiple
 from segcube.submission import Branch, Stage, Submission
 
@@ -13,17 +13,24 @@ from segcube.submission import Branch, Stage, Submission
 def check_members(submission: Submission, folder: Path) -> None:
     """Check every member's channels and window against what its own file says of its network.
 
-    Raises EnvironmentFault that names the file, what was found and what its branch asks for.
+    Raises EnvironmentFault as `check_member` does, for the first that does not fit.
     """
     for stage in submission.stages:
         for branch in stage.branches:
             for member in branch.members:
-                _check(folder / member.file, branch, _channels_in(stage, branch, submission))
+                check_member(folder / member.file, branch, channels_in(stage, branch, submission))
 
 
-def _check(file: Path, branch: Branch, channels: int) -> None:
+def check_member(file: Path, branch: Branch, channels: int) -> None:
+    """Check one member of a branch whose image has so many channels.
+
+    Raises EnvironmentFault that names the file, what was found and what its branch asks for.
+    """
     card = read_metadata(file)
-    found, asked = count_channels(card.network, card.arguments), (channels, len(branch.outputs.names))
+    try:
+        found, asked = count_channels(card.network, card.arguments), (channels, len(branch.outputs.names))
+    except UsageError as error:
+        raise EnvironmentFault(error.sentence(), file=file, mend="import the weights again") from error
     if found != asked:
         raise EnvironmentFault(
             f"{card.network} takes {found[0]} channels and gives {found[1]}",
@@ -41,11 +48,10 @@ def _check(file: Path, branch: Branch, channels: int) -> None:
         )
 
 
-def _channels_in(stage: Stage, branch: Branch, submission: Submission) -> int:
+def channels_in(stage: Stage, branch: Branch, submission: Submission) -> int:
     """Channels of the branch's image: its own, and a mask for each name of an earlier stage."""
     follows = stage.follows
     if follows is None or follows.as_ != "onehot_channels":
         return len(branch.channels)
     earlier = next(other for other in submission.stages if other.name == follows.stage)
-    names = follows.names or earlier.names
-    return len(branch.channels) + len([name for name in names if name != "background"])
+    return len(branch.channels) + len(follows.taken(earlier.names))

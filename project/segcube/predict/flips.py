@@ -12,5 +12,5 @@ def mirrors(axes: Sequence[int]) -> list[tuple[int, ...]]:
 
 
 def mirror_axes(flips: Sequence[str], axes: str) -> tuple[int, ...]:
-    """The array axes of mirrors named x, y, z in a branch whose array axes are `axes` (xyz or zyx)."""
+    """The array axes of mirrors named x, y, z in a branch whose array axes are `axes`, such as zyx."""
     return tuple(sorted(axes.index(name) for name in flips))

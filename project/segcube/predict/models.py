@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from segcube.errors import CaseError, Code
+from segcube.errors import CaseError, Code, EnvironmentFault
 from segcube.predict.backend import Backend, DeviceMemoryError, Network
 from segcube.predict.devices import cpu_instead
 from segcube.predict.fit import check_members
@@ -36,9 +36,16 @@ class Models:
         Raises EnvironmentFault.
         """
         check_members(self.loaded.submission, self.loaded.folder)
-        for stage in self.loaded.submission.stages:
-            for branch in stage.branches:
-                self.run(lambda space, branch=branch: self.networks(branch, space.backend))
+        try:
+            for stage in self.loaded.submission.stages:
+                for branch in stage.branches:
+                    self.run(lambda space, branch=branch: self.networks(branch, space.backend))
+        except CaseError as error:
+            raise EnvironmentFault(
+                f"too little memory for the weights: {error.found}",
+                file=self.loaded.folder,
+                mend="give the run more memory",
+            ) from error
 
     def networks(self, branch: Branch, backend: Backend) -> list[Network]:
         """A branch's networks, in the order of its members."""

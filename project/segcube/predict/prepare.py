@@ -6,20 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segcube.predict.earlier import Earlier, resample_earlier
+from segcube.predict.scale import scale
 from segcube.preprocess import (
     Box,
     Lattice,
     Placement,
-    Resampler,
     int16_abs,
     nonzero_box,
-    normalize,
     plan_orientation,
     plan_resampling,
-    resample_labels,
 )
 from segcube.submission import Branch
-from segcube.types import Grid
+from segcube.types import Vector
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,8 @@ class Prepared:
     image_cxyz: np.ndarray
     """float32."""
     placement: Placement
+    gate_xyz: np.ndarray | None = None
+    """On the branch's grid; outside it the branch finds background."""
 
     def touched(self, mask_xyz: np.ndarray) -> np.ndarray:
         """The voxels of the branch's grid that a native mask takes its values from, as a mask."""
@@ -37,34 +38,36 @@ class Prepared:
 
 
 def prepare(
-    image_cxyz: np.ndarray, grid: Grid, branch: Branch, earlier_kxyz: np.ndarray | None = None
+    image_cxyz: np.ndarray,
+    affine: np.ndarray,
+    spacing: Vector,
+    branch: Branch,
+    earlier: Earlier | None = None,
 ) -> Prepared:
     """Bring a branch's channels from the native grid to the branch's own.
 
-    image_cxyz: on `grid`. earlier_kxyz: masks on `grid` that join the image as channels of 0 and 1.
+    affine, spacing: of the native grid. earlier: on that grid; what it holds goes the image's way.
     Raises CaseError for intensities that a scheme cannot take.
     """
-    orientation = plan_orientation(grid.affine, branch.orientation, branch.axes)
+    orientation = plan_orientation(affine, branch.orientation, branch.axes)
+    shape = image_cxyz.shape[1:]
     image_cxyz = orientation.apply(image_cxyz)
     if branch.intensity.cast == "int16_abs":
         image_cxyz = int16_abs(image_cxyz)
     whole = Box((0, 0, 0), image_cxyz.shape[1:])
     box = nonzero_box(image_cxyz) if branch.crop == "nonzero" else whole
-    schemes = [branch.normalize_of(index) for index in range(len(branch.channels))]
-    image_cxyz = normalize(box.apply(image_cxyz), schemes)
-    native = Lattice(box.shape, orientation.reorder(grid.spacing))
+    cropped_cxyz = box.apply(image_cxyz)
+    native = Lattice(box.shape, orientation.reorder(spacing))
     own = native if branch.spacing is None else native.at(branch.spacing)
-    image_cxyz = _between(native, own, branch, branch.resampling.image).apply(image_cxyz)
-    if earlier_kxyz is not None:
-        masks_kxyz = box.apply(orientation.apply(earlier_kxyz))
-        to_own = _between(native, own, branch, 1)
-        channels = [resample_labels(mask_xyz.astype(np.uint8), to_own) for mask_xyz in masks_kxyz]
-        image_cxyz = np.concatenate([image_cxyz, np.stack(channels).astype(np.float32)])
-    output = _between(own, native, branch, branch.resampling.output)
-    placement = Placement(grid.shape, orientation, box, output)
-    return Prepared(np.ascontiguousarray(image_cxyz, dtype=np.float32), placement)
-
-
-def _between(source: Lattice, target: Lattice, branch: Branch, order: int) -> Resampler:
-    resampling = branch.resampling
-    return plan_resampling(source, target, order, resampling.order_z, resampling.separate_z)
+    way = branch.resampling.of("output")
+    output = plan_resampling(own, native, way.order, way.order_z, way.separate_z)
+    placement = Placement(shape, orientation, box, output)
+    maps_lxyz = None if earlier is None else earlier.inside(orientation, box)
+    labelled_xyz = None if maps_lxyz is None else maps_lxyz.any(axis=0)
+    image_cxyz = scale(cropped_cxyz, branch, native, own, labelled_xyz)
+    gate_xyz = None
+    if earlier is not None and maps_lxyz is not None:
+        maps_lxyz = resample_earlier(maps_lxyz, cropped_cxyz, native, own, branch.resampling)
+        image_cxyz = np.concatenate([image_cxyz, *earlier.channels_of(maps_lxyz)])
+        gate_xyz = earlier.gate_of(maps_lxyz, own.spacing)
+    return Prepared(np.ascontiguousarray(image_cxyz, dtype=np.float32), placement, gate_xyz)

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
+from typing import Literal
 
 import numpy as np
 from array_api_compat import array_namespace
 
+from segcube.predict.activate import activate
 from segcube.predict.backend import Network
 from segcube.predict.memory import Workspace
 from segcube.predict.windows import WindowPlan
@@ -25,10 +27,12 @@ class Pass:
     mirror: tuple[int, ...]
     weight_k: np.ndarray
     """Its say in the sum, a channel each."""
+    kind: Literal["regions", "labels"] | None = None
+    """Outputs whose probabilities are summed; None sums the logits themselves."""
 
 
 def slide(image_cxyz: Array, passes: Sequence[Pass], sum_kxyz: Array, space: Workspace) -> None:
-    """Add the passes' blended logits to a sum: sum_p weight_p * blend(logits_p).
+    """Add the passes' blended windows to a sum: sum_p weight_p * blend(logits_p, or probabilities_p).
 
     image_cxyz: on the workspace's device. sum_kxyz: (K, X, Y, Z) where the workspace's sums lie; it stays as
     it is where no window lies. Raises DeviceMemoryError.
@@ -39,8 +43,10 @@ def slide(image_cxyz: Array, passes: Sequence[Pass], sum_kxyz: Array, space: Wor
             weight_kxyz = space.upload(look.weight_k[:, None, None, None] * plan.weight_xyz)
             for start, logits_kxyz in _windows(image_cxyz, look, space):
                 grid, window = plan.in_grid(start), (slice(None), *plan.in_window(start))
-                placed_kxyz = space.place(logits_kxyz)[window]
-                sum_kxyz[(slice(None), *grid)] += placed_kxyz * weight_kxyz[window] * share_xyz[grid]
+                placed_kxyz = space.place(logits_kxyz)
+                if look.kind is not None:
+                    placed_kxyz = activate(placed_kxyz, look.kind)
+                sum_kxyz[(slice(None), *grid)] += placed_kxyz[window] * weight_kxyz[window] * share_xyz[grid]
 
 
 def _windows(image_cxyz: Array, look: Pass, space: Workspace) -> Iterator[tuple[Shape, Array]]:

@@ -11,7 +11,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from segcube.errors import CaseError, Code
-from segcube.predict.activate import channel_matrix
+from segcube.predict.activate import channel_matrix, shut_gate
 from segcube.predict.cascade import View
 from segcube.predict.ensemble import Ensemble, member_weights
 from segcube.predict.memory import Workspace
@@ -21,7 +21,7 @@ from segcube.predict.prepare import Prepared, prepare
 from segcube.predict.windows import WindowPlan, plan_windows
 from segcube.preprocess import beside
 from segcube.submission import Branch, Member, Stage
-from segcube.types import Array, Grid, Volume
+from segcube.types import Array, Volume
 
 OnMember = Callable[[Member, Merged], None]
 
@@ -71,18 +71,29 @@ class StageRun:
         plan = plan_windows(prepared.image_cxyz.shape[1:], branch.window)
         if self.view.gate_xyz is not None:
             plan = plan.meeting(prepared.touched(self.view.gate_xyz))
+        if prepared.gate_xyz is not None:
+            plan = plan.meeting(prepared.gate_xyz)
         with self.clock.step(f"predict {self.stage.name}"):
             values_kxyz = self.models.run(lambda space: self._predict(prepared, branch, plan, space))
             values_kxyz /= beside(total_k.astype(np.float32)[:, None, None, None], values_kxyz)
-        return Part(prepared.placement, values_kxyz, (self._weight(branch) / total_k).astype(np.float32))
+        return self._gated_part(prepared, values_kxyz, (self._weight(branch) / total_k).astype(np.float32))
+
+    def _gated_part(self, prepared: Prepared, values_kxyz: Array, share_k: np.ndarray) -> Part:
+        """A part, with its share of background outside the branch's own gate."""
+        if prepared.gate_xyz is not None:
+            outside_k = shut_gate(self.stage.kind, len(self.stage.names), self.stage.merge) * share_k
+            outside_kxyz = beside(outside_k.astype(np.float32)[:, None, None, None], values_kxyz)
+            gate_xyz = beside(prepared.gate_xyz[None], values_kxyz)
+            values_kxyz = array_namespace(values_kxyz).where(gate_xyz, values_kxyz, outside_kxyz)
+        return Part(prepared.placement, values_kxyz, share_k)
 
     def _prepare(self, branch: Branch) -> Prepared:
         image_cxyz = self.volume.image_cxyz
         if branch.channels != self.volume.channels:
             image_cxyz = image_cxyz[[self.volume.channels.index(name) for name in branch.channels]]
-        frame = self.view.frame
-        grid = Grid(frame.shape, self.volume.grid.affine)
-        return prepare(frame.apply(image_cxyz), grid, branch, self.view.earlier_kxyz)
+        image_cxyz = self.view.frame.apply(image_cxyz)
+        volume = self.volume
+        return prepare(image_cxyz, volume.grid.affine, volume.spacing, branch, self.view.earlier)
 
     def _predict(self, prepared: Prepared, branch: Branch, plan: WindowPlan, space: Workspace) -> Array:
         """The branch's weighted sum, once more in fp32 if half precision overflowed."""
@@ -111,7 +122,7 @@ class StageRun:
 
         def restore(member: Member, values_kxyz: Array) -> None:
             if self.on_member:
-                self.on_member(member, self._merged((Part(prepared.placement, values_kxyz, ones_k),)))
+                self.on_member(member, self._merged((self._gated_part(prepared, values_kxyz, ones_k),)))
 
         return restore
 

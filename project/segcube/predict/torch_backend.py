@@ -14,6 +14,14 @@ from segcube.checkpoints import load_network
 from segcube.predict.backend import DeviceMemoryError
 from segcube.types import Shape
 
+OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "bad_alloc",
+    "could not create a memory",
+    "could not create a primitive",
+)
+"""What torch and oneDNN say of a CPU without memory; they have no error type for it."""
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -87,6 +95,6 @@ def _memory_told() -> Generator[None, None, None]:
     except torch.OutOfMemoryError as error:
         raise DeviceMemoryError(str(error)) from error
     except RuntimeError as error:
-        if "can't allocate memory" in str(error) or "not enough memory" in str(error):
+        if any(words in str(error) for words in OUT_OF_MEMORY):
             raise DeviceMemoryError(str(error)) from error
         raise

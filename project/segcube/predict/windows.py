@@ -15,6 +15,8 @@ from segcube.submission import Window
 from segcube.types import Shape
 
 MONAI_FLOOR = 1e-3
+NNUNET_PEAK = 10
+"""The weight of a window's middle."""
 
 Slices: TypeAlias = tuple[slice, slice, slice]
 
@@ -96,7 +98,9 @@ def monai_starts(length: int, size: int, overlap: float) -> list[int]:
 def blend_weights(window: Window) -> np.ndarray:
     """Weight of each voxel of a window, float32: ones, or the plan's own gaussian of an eighth of the size.
 
-    nnU-Net blurs a unit impulse and lifts zeros to the least weight; MONAI takes the formula with a floor.
+    nnU-Net blurs a unit impulse, scales it to NNUNET_PEAK and rounds to half precision, which counts in the
+    corners of windows; what vanishes there is lifted to the least weight. MONAI takes the formula with a
+    floor.
     """
     if window.blend == "constant":
         return np.ones(window.size, dtype=np.float32)
@@ -104,9 +108,10 @@ def blend_weights(window: Window) -> np.ndarray:
         weight_xyz = _outer([_monai_gaussian(size) for size in window.size])
         return np.maximum(weight_xyz, max(float(weight_xyz.min()), MONAI_FLOOR))
     weight_xyz = _outer([_nnunet_gaussian(size) for size in window.size])
-    weight_xyz /= weight_xyz.max()
-    lowest = weight_xyz[weight_xyz > 0].min()
-    return np.maximum(weight_xyz, lowest).astype(np.float32)
+    weight_xyz /= weight_xyz.max() / NNUNET_PEAK
+    # torch rounds a double to a half by way of a float
+    weight_xyz = weight_xyz.astype(np.float32).astype(np.float16).astype(np.float32)
+    return np.maximum(weight_xyz, weight_xyz[weight_xyz > 0].min())
 
 
 def _monai_gaussian(size: int) -> np.ndarray:

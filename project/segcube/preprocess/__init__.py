@@ -4,11 +4,12 @@ from segcube.preprocess.arrays import beside, to_host
 from segcube.preprocess.crop import Box, mask_box, nonzero_box, nonzero_mask
 from segcube.preprocess.holes import fill_holes
 from segcube.preprocess.intensity import int16_abs
+from segcube.preprocess.label_maps import resample_labels
 from segcube.preprocess.lattice import Lattice, plan_resampling
 from segcube.preprocess.normalize import foreground_mask, normalize
 from segcube.preprocess.orient import Orientation, plan_orientation
 from segcube.preprocess.placement import Placement
-from segcube.preprocess.resample import Resampler, resample_labels
+from segcube.preprocess.resample import Resampler
 
 __all__ = [
     "Box",

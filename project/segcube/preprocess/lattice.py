@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from segcube.errors import CaseError, Code
 from segcube.preprocess.resample import Resampler
-from segcube.types import Shape, Vector
+from segcube.types import MAX_VOXELS, Shape, Vector
 
 ANISOTROPIC = 3.0
 """nnU-Net treats the coarse axis by itself where the longest edge of a voxel is above this many shortest."""
@@ -22,12 +23,20 @@ class Lattice:
     def at(self, spacing: Vector) -> Lattice:
         """The lattice of other edge lengths over the same extent, each size rounded as nnU-Net does.
 
-        Halves round to even (compute_new_shape); no axis shrinks below one voxel.
+        Halves round to even (compute_new_shape); no axis shrinks below one voxel. Raises CaseError for more
+        voxels than a file may have (TOO_LARGE).
         """
         x, y, z = (
             max(round(old / new * size), 1)
             for old, new, size in zip(self.spacing, spacing, self.shape, strict=True)
         )
+        if x * y * z > MAX_VOXELS:
+            raise CaseError(
+                Code.TOO_LARGE,
+                f"{x} x {y} x {z} voxels at the network's spacing",
+                expected=f"at most {MAX_VOXELS}",
+                mend="check the spacing in its header",
+            )
         return Lattice((x, y, z), spacing)
 
 

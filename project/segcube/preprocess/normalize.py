@@ -19,17 +19,27 @@ SMALLEST_DIVISOR = 1e-8
 """What nnU-Net divides by at least."""
 
 
-def normalize(image_cxyz: Array, schemes: Sequence[Normalize]) -> Array:
+def normalize(
+    image_cxyz: Array,
+    schemes: Sequence[Normalize],
+    labelled_xyz: Array | None = None,
+    foreground_xyz: Array | None = None,
+) -> Array:
     """Normalise each channel by its own scheme.
 
-    image_cxyz: (C, X, Y, Z), cropped as in training: the statistics of some schemes depend on it. Returns a
-    new float array of that shape. Raises CaseError (RANGE) where rgb01 meets values outside 0..255.
+    image_cxyz: (C, X, Y, Z), cropped as in training: the statistics of some schemes depend on it.
+    labelled_xyz: voxels with a label of an earlier stage; they count as foreground, whatever they hold, as in
+    nnU-Net's cascades. foreground_xyz: the foreground, where the image no longer tells it. Returns a new
+    float array of that shape. Raises CaseError (RANGE) where rgb01 meets values outside 0..255.
     """
     xp = array_api_compat.array_namespace(image_cxyz)
     image_cxyz = as_float(image_cxyz)
-    foreground_xyz = None
-    if any(scheme.mask == "foreground" and _looks_at_mask(scheme) for scheme in schemes):
+    if foreground_xyz is None and any(
+        scheme.mask == "foreground" and _looks_at_mask(scheme) for scheme in schemes
+    ):
         foreground_xyz = foreground_mask(image_cxyz)
+        if labelled_xyz is not None:
+            foreground_xyz = foreground_xyz | labelled_xyz
     normalized_cxyz = xp.empty_like(image_cxyz)
     for index, scheme in enumerate(schemes):
         channel_xyz = image_cxyz[index]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import array_api_compat
 import numpy as np
@@ -47,20 +47,20 @@ class Orientation:
         return x, y, z
 
 
-def plan_orientation(affine: np.ndarray, orientation: str, axes: Literal["xyz", "zyx"]) -> Orientation:
+def plan_orientation(affine: np.ndarray, orientation: str, axes: str) -> Orientation:
     """Plan the turn from a file's axes to a model's.
 
     affine: (4, 4), voxel to RAS+ millimetre. orientation: native, or the three directions that the axes
     shall point to, such as RAS; an oblique axis counts as the one that nibabel's io_orientation finds
-    closest. axes: zyx turns the result around for models trained on (z, y, x).
+    closest. axes: the order of the result, such as zyx for models trained on (z, y, x).
     Raises CaseError (BAD_AFFINE) where an axis of the affine has no length.
     """
     plan = Orientation() if orientation == "native" else _towards(affine, orientation)
-    if axes == "xyz":
-        return plan
-    x, y, z = plan.permutation
-    a, b, c = plan.flips
-    return Orientation((z, y, x), (c, b, a))
+    first, second, third = ("xyz".index(axis) for axis in axes)
+    return Orientation(
+        (plan.permutation[first], plan.permutation[second], plan.permutation[third]),
+        (plan.flips[first], plan.flips[second], plan.flips[third]),
+    )
 
 
 def _towards(affine: np.ndarray, orientation: str) -> Orientation:

@@ -128,24 +128,6 @@ class Resampler:
         return _product(beside(matrix[:, columns].astype(precision), channel_xyz), channel_xyz, axis)
 
 
-def resample_labels(labels_xyz: Array, resampler: Resampler) -> Array:
-    """Resample a label map: (*shape_in) to (*shape_out), of its own type.
-
-    Order 0 takes the nearest label. Else each label's mask is resampled, and the label stands where that
-    reaches one half, the highest one where two do, background where none does: as nnU-Net's cascades were
-    trained (batchgenerators' resize_segmentation).
-    """
-    xp = array_api_compat.array_namespace(labels_xyz)
-    if resampler.order == 0:
-        return resampler.apply(labels_xyz[None])[0]
-    device = array_api_compat.device(labels_xyz)
-    result_xyz = xp.zeros(resampler.shape_out, dtype=labels_xyz.dtype, device=device)
-    for label in xp.unique_values(labels_xyz):
-        share_xyz = resampler.apply((labels_xyz == label)[None])[0]
-        result_xyz = xp.where(share_xyz >= 0.5, label, result_xyz)
-    return result_xyz
-
-
 def _product(matrix: Array, array_xyz: Array, axis: int) -> Array:
     """Multiply along one axis by a single large product: many small ones stall where threads compete."""
     xp = array_api_compat.array_namespace(array_xyz)

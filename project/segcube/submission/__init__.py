@@ -1,5 +1,16 @@
 """Submissions: their schema and rules, read, checked, found and written."""
 
+from segcube.submission.branch import (
+    Branch,
+    Intensity,
+    Member,
+    Normalize,
+    Outputs,
+    Resampling,
+    Spline,
+    Window,
+)
+from segcube.submission.folder import expect_room, whole_folder
 from segcube.submission.load import (
     LoadedSubmission,
     choose_submission,
@@ -20,24 +31,15 @@ from segcube.submission.rules import (
     Threshold,
     Write,
 )
-from segcube.submission.schema import (
-    Branch,
-    Follows,
-    Length,
-    Member,
-    Normalize,
-    Outputs,
-    Resampling,
-    Stage,
-    Submission,
-    Window,
-)
+from segcube.submission.schema import Follows, Length, Stage, Submission
+from segcube.submission.weights import WeightsFile, describe_weights
 from segcube.submission.write import write_submission
 
 __all__ = [
     "Branch",
     "Fill",
     "Follows",
+    "Intensity",
     "KeepComponents",
     "LargestComponent",
     "Length",
@@ -51,15 +53,20 @@ __all__ = [
     "Resampling",
     "Retry",
     "Rule",
+    "Spline",
     "Stage",
     "Submission",
     "Threshold",
+    "WeightsFile",
     "Window",
     "Write",
     "choose_submission",
+    "describe_weights",
+    "expect_room",
     "load_for",
     "read_challenge",
     "read_submission",
     "submission_folders",
+    "whole_folder",
     "write_submission",
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from segcube.challenges import Challenge
 from segcube.errors import EnvironmentFault
+from segcube.submission.branch import Branch
 from segcube.submission.rules import (
     Fill,
     KeepComponents,
@@ -18,7 +19,7 @@ from segcube.submission.rules import (
     Threshold,
     Write,
 )
-from segcube.submission.schema import Branch, Stage, Submission
+from segcube.submission.schema import Stage, Submission
 
 
 def check_names(submission: Submission, challenge: Challenge, file: Path) -> None:

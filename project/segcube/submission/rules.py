@@ -79,11 +79,12 @@ class Write(Model):
 
 
 class LargestComponent(Model):
-    """Keep the largest component of each label."""
+    """Keep the largest component of each label, or of all of them together."""
 
     rule: Literal["largest_component"]
     labels: Annotated[tuple[str, ...], Field(min_length=1)]
     connectivity: Connectivity = 26
+    together: bool = False
 
 
 class ReplaceSmall(Model):

@@ -2,140 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from segcube.submission.rules import Model, Rule
-from segcube.validation import AxisCodes
-
-Axis: TypeAlias = Literal["x", "y", "z"]
-Weight: TypeAlias = Annotated[float, Field(ge=0.0)]
-Triple: TypeAlias = tuple[float, float, float]
-Order: TypeAlias = Literal[0, 1, 3]
-
-
-class Intensity(Model):
-    """What the training pipeline did to intensities before all else."""
-
-    cast: Literal["int16_abs"] | None = None
-
-
-class Normalize(Model):
-    """How a channel's intensities are brought to scale.
-
-    zscore takes its statistics from `mask`: nonzero (the channel's own voxels), foreground (the union of
-    the channels' voxels with holes filled) or none (all voxels). ct clips to `bounds`, then uses the given
-    `mean` and `std`. `percentiles` clips to these percentiles of the mask and rescales to 0..1 first.
-    """
-
-    scheme: Literal["zscore", "ct", "rescale01", "rgb01", "none"] = "zscore"
-    mask: Literal["nonzero", "foreground", "none"] = "nonzero"
-    percentiles: tuple[float, float] | None = None
-    bounds: tuple[float, float] | None = None
-    mean: float | None = None
-    std: Annotated[float, Field(ge=0.0)] | None = None
-
-    @model_validator(mode="after")
-    def _ct_knows_its_numbers(self) -> Self:
-        numbers = (self.bounds, self.mean, self.std)
-        if self.scheme == "ct" and None in numbers:
-            raise ValueError("scheme ct needs bounds, mean and std")
-        if self.scheme != "ct" and numbers != (None, None, None):
-            raise ValueError(f"bounds, mean and std belong to scheme ct, not to {self.scheme}")
-        if self.percentiles and not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
-            raise ValueError("percentiles are two numbers, rising, from 0 to 100")
-        return self
-
-
-class Resampling(Model):
-    """Spline orders of resampling, into the branch's grid (image) and back (output).
-
-    separate_z: auto resamples the coarse axis of anisotropic data by itself at `order_z`, as nnU-Net does.
-    """
-
-    image: Order = 3
-    output: Order = 1
-    order_z: Order = 0
-    separate_z: Literal["auto", "always", "never"] = "auto"
-
-
-class Outputs(Model):
-    """A network's channels: overlapping regions (sigmoid) or labels (softmax, background first)."""
-
-    kind: Literal["regions", "labels"]
-    names: Annotated[tuple[str, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _names_are_sound(self) -> Self:
-        if len(set(self.names)) != len(self.names):
-            raise ValueError(f"names repeat: {', '.join(self.names)}")
-        if self.kind == "labels" and (self.names[0] != "background" or len(self.names) < 2):
-            raise ValueError("label names begin with background and hold at least one more")
-        return self
-
-
-class Window(Model):
-    """Sliding windows, sizes in the branch's own axis order.
-
-    plan nnunet spreads the steps evenly and mirrors window by window; plan monai moves the last window back
-    and mirrors the whole volume: each as its origin does, to the voxel.
-    """
-
-    size: tuple[int, int, int]
-    overlap: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
-    plan: Literal["nnunet", "monai"] = "nnunet"
-    blend: Literal["gaussian", "constant"] = "gaussian"
-
-    @model_validator(mode="after")
-    def _size_is_positive(self) -> Self:
-        if min(self.size) < 1:
-            raise ValueError("sizes are at least 1")
-        return self
-
-
-class Member(Model):
-    """A network's weights beside this file, and its say in the ensemble."""
-
-    file: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    weight: Weight | dict[str, Weight] = 1.0
-
-    def weighs(self, name: str) -> float:
-        """The member's weight for one of the stage's channels."""
-        return self.weight[name] if isinstance(self.weight, dict) else self.weight
-
-
-class Branch(Model):
-    """One way of preprocessing, with the members that share it."""
-
-    channels: Annotated[tuple[str, ...], Field(min_length=1)]
-    axes: Literal["xyz", "zyx"] = "xyz"
-    orientation: Literal["native"] | AxisCodes = "native"
-    intensity: Intensity = Intensity()
-    crop: Literal["nonzero", "none"] = "nonzero"
-    normalize: Normalize | Annotated[tuple[Normalize, ...], Field(min_length=1)] = Normalize()
-    spacing: Triple | None = None
-    resampling: Resampling = Resampling()
-    outputs: Outputs
-    window: Window
-    flips: tuple[Axis, ...] = ()
-    members: Annotated[tuple[Member, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _counts_agree(self) -> Self:
-        if isinstance(self.normalize, tuple) and len(self.normalize) != len(self.channels):
-            raise ValueError(f"{len(self.normalize)} normalize entries for {len(self.channels)} channels")
-        if self.spacing is not None and min(self.spacing) <= 0:
-            raise ValueError("spacing is three lengths in mm, all above 0")
-        if len(set(self.flips)) != len(self.flips):
-            raise ValueError(f"flips repeat: {', '.join(self.flips)}")
-        return self
-
-    def normalize_of(self, channel: int) -> Normalize:
-        """The scheme of one channel, counted from 0."""
-        return self.normalize[channel] if isinstance(self.normalize, tuple) else self.normalize
+from segcube.challenges import BACKGROUND
+from segcube.submission.branch import Branch, Member
+from segcube.submission.rules import Model, Paint, Rule
 
 
 class Length(Model):
@@ -150,13 +24,29 @@ class Follows(Model):
 
     gate: outside the dilated mask the result is background. onehot_channels: the earlier labels join the
     image, a channel each. crop: the stage sees the box around the dilated mask alone; dilate is its margin.
+    grid: where a gate is dilated and shut: the native one, or the branch's own, whose voxels count there,
+    before the result is restored (MBAS). paint: turns the regions of an earlier stage into labels, later ones
+    over earlier ones, that `names` then orders.
     """
 
     stage: str
     as_: Annotated[Literal["gate", "onehot_channels", "crop"], Field(alias="as")]
     names: tuple[str, ...] | None = None
+    paint: tuple[Paint, ...] = ()
     dilate: Length = Length(radius=0)
     keep: Literal["largest_component", "all"] = "all"
+    grid: Literal["native", "branch"] = "native"
+
+    def taken(self, earlier: tuple[str, ...]) -> tuple[str, ...]:
+        """The names that are taken from what the earlier stage hands on; the background never is one."""
+        painted = tuple(dict.fromkeys(paint.label for paint in self.paint))
+        return tuple(name for name in self.names or painted or earlier if name != BACKGROUND)
+
+    @model_validator(mode="after")
+    def _only_gates_choose_a_grid(self) -> Self:
+        if self.grid == "branch" and self.as_ != "gate":
+            raise ValueError("grid: branch belongs to as: gate")
+        return self
 
 
 class Stage(Model):
@@ -188,6 +78,8 @@ class Stage(Model):
                 raise ValueError(
                     f"merge logits needs equal outputs; branch {index} has {list(outputs.names)}"
                 )
+            if self.merge == "logits" and branch.window.average == "probabilities":
+                raise ValueError(f"merge logits needs windows that average them, unlike branch {index}'s")
             self._weights_fit(branch, index)
         for name in self.names:
             if not any(member.weighs(name) for branch in self.branches for member in branch.members):
@@ -233,7 +125,16 @@ class Submission(Model):
             follows = stage.follows
             if follows and follows.stage not in seen:
                 raise ValueError(f"stage {stage.name} follows {follows.stage!r}, not one of {list(seen)}")
-            if follows and not set(follows.names or ()) <= set(seen[follows.stage].names):
-                raise ValueError(f"stage {stage.name} takes {list(follows.names or ())} of {follows.stage}")
+            if follows:
+                _check_taken(stage.name, follows, seen[follows.stage])
             seen[stage.name] = stage
         return self
+
+
+def _check_taken(stage: str, follows: Follows, earlier: Stage) -> None:
+    """What a stage takes is there to be taken: regions that are painted, and names of the result."""
+    valid = tuple(paint.label for paint in follows.paint) or earlier.names
+    lacking = [name for name in follows.names or () if name not in valid]
+    lacking += [paint.region for paint in follows.paint if paint.region not in earlier.names]
+    if lacking:
+        raise ValueError(f"stage {stage} takes {lacking} of {earlier.name}, which has {list(earlier.names)}")
