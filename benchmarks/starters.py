@@ -28,7 +28,8 @@ def main() -> None:
             run_folder(Request(data, folder / "maps", ROOT / "weights" / name, settings, quiet=True))
             print(f"{name} on {CASES} made cases of seed {SEED}")
             scores = evaluate_folder(folder / "maps", folder / "labels", load_challenge(key))
-            print_scores(scores.cases, scores.problems)
+            cases = {case: found.regions for case, found in scores.cases.items()}
+            print_scores(name, scores.mean, scores.median, cases)
 
 
 if __name__ == "__main__":

@@ -37,8 +37,10 @@ class LesionWise(Model):
     """Unit in which prediction components of at most the threshold are left out, if they are."""
     false_positives: bool = True
     """Whether components that meet no lesion count."""
-    relabel_touching: bool = False
-    """Touching tissue components are relabelled before they are compared (2024 GLI)."""
+    relabel_touching: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Regions whose parts are united where they touch the same part of another label, these in order."""
+    numbered_masks: bool = False
+    """The whole mask's HD95, sensitivity and specificity take the parts' numbers for the mask's values."""
     nsd_tolerances: tuple[Positive, ...] = ()
     """Of the normalised surface Dice, in mm."""
 
@@ -56,13 +58,13 @@ class Matched(Model):
     """One-to-one matched instances of 2026."""
 
     profile: Literal["brats2026"]
-    match_at: Positive
+    match_at: Positive = 1e-6
     """Least Dice of a matched pair."""
-    infinity: Positive
+    infinity: Positive = 373
     """HD95 that stands for an infinite one."""
-    missing_case: Positive
+    missing_case: Positive = 373
     """HD95 of a case without a map."""
-    nsd_tolerance: Positive
+    nsd_tolerance: Positive = 0.5
     """Of the whole mask's normalised surface Dice, in voxels."""
     small_lesions: SmallLesions | None = None
 
@@ -71,8 +73,8 @@ class Overlap(Model):
     """Whole-mask scores alone."""
 
     profile: Literal["mbas", "plain"]
-    nsd_tolerances: tuple[Positive, ...] = ()
-    """Of the normalised surface Dice, in mm."""
+    nsd_tolerances: tuple[Positive, ...] = (0.5, 1.0)
+    """Of the plain profile's normalised surface Dice, in mm."""
 
 
 Metrics: TypeAlias = Annotated[LesionWise | Matched | Overlap, Field(discriminator="profile")]

@@ -114,7 +114,8 @@ class Challenge(Model):
         made = self.made_case.format(number=1)
         if not self.is_case(made):
             raise ValueError(f"made_case gives {made!r}, which is no case")
-        if self.output_name("{case}").count("{case}") != 1 or not self.output.endswith(".nii.gz"):
+        named = self.output_name("{case}")
+        if named.count("{case}") != 1 or "/" in named or not named.endswith(".nii.gz"):
             raise ValueError(f"output {self.output!r} does not name one .nii.gz file a case")
         if self.evaluator_pattern and not re.search(self.evaluator_pattern, self.output_name(made)):
             raise ValueError(f"evaluator_pattern does not find {self.output_name(made)!r}")

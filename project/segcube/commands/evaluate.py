@@ -13,16 +13,38 @@ from segcube.commands.leave import leave_with
 def evaluate(
     pred: Annotated[Path, typer.Option(help="Folder of label maps to score.")],
     ref: Annotated[Path, typer.Option(help="Folder of the true label maps.")],
-    challenge: Annotated[str, typer.Option(help="Whose labels and regions they hold.")],
+    challenge: Annotated[
+        str | None, typer.Option(help="A key or a YAML of your own; else the names decide.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="brats2023, brats2024, brats2026, mbas or plain; else the challenge's.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="File for all scores.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="File for a row a case and region.")] = None,
+    lesions: Annotated[bool, typer.Option("--lesions", help="Add each lesion's row to the JSON.")] = False,
+    millimetres: Annotated[
+        bool, typer.Option("--millimetres", help="Add distances in mm beside 2026's official ones in voxels.")
+    ] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Cases at once; else one a core.")] = None,
 ) -> None:
-    """Score label maps: Dice of each scored region, case by case."""
+    """Score label maps as the organisers do."""
 
     def run() -> None:
-        from segcube.challenges import load_challenge
-        from segcube.evaluate import evaluate_folder
-        from segcube.report import print_scores
+        from segcube.evaluate import as_csv, as_json, choose_challenge, evaluate_folder
+        from segcube.report import case_bar, print_problems, print_scores
+        from segcube.volumes import write_whole
 
-        scores = evaluate_folder(pred, ref, load_challenge(challenge))
-        print_scores(scores.cases, scores.problems)
+        chosen = choose_challenge(pred, ref, challenge)
+        with case_bar("scoring") as on_case:
+            found = evaluate_folder(pred, ref, chosen, profile, workers, millimetres, on_case)
+        if json is not None:
+            write_whole(json, as_json(found, lesions))
+        if csv is not None:
+            write_whole(csv, as_csv(found))
+        cases = {name: scores.regions for name, scores in found.cases.items()}
+        title = f"{found.challenge}, profile {found.profile}, {len(cases)} cases"
+        print_scores(title, found.mean, found.median, cases)
+        notices = {name: scores.notices for name, scores in found.cases.items()}
+        print_problems(found.problems, notices, found.without_reference)
 
     leave_with(run)

@@ -1,0 +1,80 @@
+"""What scoring hands on: a case's scores, its lesions, and the whole of a folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import fmean, median
+
+Scores = Mapping[str, float]
+"""A region's metrics by name."""
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """A lesion of the reference, or a component of the prediction that meets none."""
+
+    region: str
+    kind: str
+    """matched, missed or false_positive."""
+    number: int
+    """Of the component, in the reference or (false positives) in the prediction."""
+    volume: float
+    """In mm3."""
+    counted: bool
+    """Whether it enters the region's scores, or leaves them for its size."""
+    components: int
+    """How many components of the prediction are compared with it."""
+    scores: Scores = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CaseScores:
+    """A case's scores: its regions, its lesions, and what was odd."""
+
+    regions: Mapping[str, Scores]
+    lesions: tuple[Lesion, ...] = ()
+    notices: tuple[str, ...] = ()
+    problem: str | None = None
+    """Why the case is scored as one without a map."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of a folder."""
+
+    profile: str
+    challenge: str
+    cases: Mapping[str, CaseScores]
+    versions: Mapping[str, str]
+    without_reference: tuple[str, ...] = ()
+    """Maps of cases that the reference does not hold; they are not scored."""
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Why a case is scored as one without a map, for each such case."""
+        return {name: scores.problem for name, scores in self.cases.items() if scores.problem}
+
+    @cached_property
+    def mean(self) -> dict[str, dict[str, float]]:
+        """Each region's mean metrics over all cases, those with a problem included.
+
+        Cases that have no value (NaN) are left out, as the organisers do; NaN where none has one.
+        """
+        return {region: self._over_cases(region, fmean) for region in self._regions}
+
+    @cached_property
+    def median(self) -> dict[str, dict[str, float]]:
+        """Each region's median metrics, over the cases that the mean takes."""
+        return {region: self._over_cases(region, median) for region in self._regions}
+
+    @property
+    def _regions(self) -> tuple[str, ...]:
+        return tuple(next(iter(self.cases.values())).regions)
+
+    def _over_cases(self, region: str, summary: Callable[[Sequence[float]], float]) -> dict[str, float]:
+        rows = [scores.regions[region] for scores in self.cases.values()]
+        found = {name: [row[name] for row in rows if not math.isnan(row[name])] for name in rows[0]}
+        return {name: summary(values) if values else math.nan for name, values in found.items()}

@@ -1,0 +1,28 @@
+"""Members' probabilities by their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from segcube.types import Shape
+
+
+@dataclass(frozen=True)
+class Blended:
+    """Probabilities in memory, as the rules take them."""
+
+    names: tuple[str, ...]
+    kind: Literal["regions", "labels"]
+    values_kxyz: np.ndarray
+
+    @property
+    def shape(self) -> Shape:
+        x, y, z = self.values_kxyz.shape[1:]
+        return x, y, z
+
+    def slabs(self) -> Iterator[tuple[slice, np.ndarray]]:
+        yield slice(0, self.shape[0]), self.values_kxyz

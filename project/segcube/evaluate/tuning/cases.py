@@ -1,0 +1,142 @@
+"""The cases of a tuning: saved probabilities and the true labels, cut to what can matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from segcube.errors import CaseError, Code
+from segcube.evaluate.tuning.saved import Saved, read_saved
+from segcube.preprocess import Box, mask_box
+from segcube.types import Vector
+from segcube.volumes import read_labels
+
+SAME_PLACE = 1e-2
+"""Affines that differ by less, in mm, are the same."""
+
+
+@dataclass(frozen=True)
+class TuningCase:
+    """A case inside a box of its native grid that holds all lesions and all that may become one."""
+
+    name: str
+    names: tuple[str, ...]
+    kind: Literal["regions", "labels"]
+    members_mkxyz: np.ndarray
+    """float16: a member each, or the merged probabilities alone."""
+    reference_xyz: np.ndarray
+    spacing: Vector
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How cases are read."""
+
+    suffixes: tuple[str, ...]
+    """What stands between a case's name and .npz, a file each: one for the merged file, else one a member."""
+    floor: float
+    """No region is searched below this probability."""
+    margin: int
+    """Voxels around lesions that their scores may look at."""
+
+
+def read_case(name: str, probabilities: Path, reference: Path, reading: Reading) -> TuningCase:
+    """Read one case.
+
+    probabilities: the folder of saved files. reference: the true label map. Raises CaseError for a file that
+    cannot be read, and SHAPE_MISMATCH or AFFINE_MISMATCH for files on different grids.
+    """
+    files = [probabilities / f"{name}{suffix}.npz" for suffix in reading.suffixes]
+    saved = [read_saved(file) for file in files]
+    labels_xyz, grid, _ = read_labels(reference)
+    for one, file in zip(saved, files, strict=True):
+        if one.grid.shape != labels_xyz.shape:
+            raise CaseError(
+                Code.SHAPE_MISMATCH, f"{one.grid.shape}", file=file, expected=f"{labels_xyz.shape}"
+            )
+        if not np.allclose(one.grid.affine, grid.affine, atol=SAME_PLACE):
+            raise CaseError(
+                Code.AFFINE_MISMATCH, "another affine", file=file, expected=f"that of {reference}"
+            )
+        if (one.names, one.kind) != (saved[0].names, saved[0].kind):
+            raise CaseError(
+                Code.UNREADABLE,
+                f"{one.kind} {', '.join(one.names)}",
+                file=file,
+                expected=f"those of {files[0]}",
+            )
+    frame = _frame(saved, labels_xyz, reading)
+    members_mkxyz = np.stack([one.within(frame) for one in saved])
+    return TuningCase(
+        name, saved[0].names, saved[0].kind, members_mkxyz, frame.apply(labels_xyz).copy(), grid.spacing
+    )
+
+
+def find_saved(folder: Path, cases: Sequence[str], stems: Sequence[str]) -> tuple[str, ...]:
+    """The suffixes of the files to read: a member each where every case has all of them, else the merged one.
+
+    stems: of the members' files.
+    """
+    suffixes = tuple(f".{stem}" for stem in stems)
+    whole = all((folder / f"{case}{suffix}.npz").is_file() for case in cases for suffix in suffixes)
+    return suffixes if len(suffixes) > 1 and whole else ("",)
+
+
+def _frame(saved: Sequence[Saved], labels_xyz: np.ndarray, reading: Reading) -> Box:
+    """The box of all lesions, true and possible, and a margin; one voxel where there is neither."""
+    everywhere = Box((0, 0, 0), saved[0].grid.shape)
+    around = reduce(_join, [one.box for one in saved if 0 not in one.box.shape], None)
+    boxes = [mask_box(labels_xyz != 0)]
+    if around is not None:
+        possible = mask_box(_possible([one.within(around) for one in saved], saved[0].kind, reading.floor))
+        if possible is not None:
+            boxes.append(_shifted(possible, around.start))
+    held = reduce(_join, [box for box in boxes if box is not None], None)
+    return Box((0, 0, 0), (1, 1, 1)) if held is None else _grown(held, reading.margin, everywhere)
+
+
+def _possible(members: Sequence[np.ndarray], kind: str, floor: float) -> np.ndarray:
+    """Where some weighted mean of the members may be foreground: such a mean lies within their range."""
+    highest_kxyz = reduce(np.maximum, members)
+    if kind == "regions":
+        return np.asarray((highest_kxyz > floor).any(axis=0))
+    background_xyz = reduce(np.minimum, [member_kxyz[0] for member_kxyz in members])
+    return np.asarray((highest_kxyz[1:] >= background_xyz).any(axis=0))
+
+
+def _join(one: Box | None, other: Box) -> Box:
+    if one is None:
+        return other
+    start = np.minimum(one.start, other.start).tolist()
+    stop = np.maximum(one.stop, other.stop).tolist()
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+
+def _shifted(box: Box, by: Sequence[int]) -> Box:
+    start, stop = np.add(box.start, by).tolist(), np.add(box.stop, by).tolist()
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+
+def _grown(box: Box, margin: int, within: Box) -> Box:
+    start = np.maximum(np.subtract(box.start, margin), within.start).tolist()
+    stop = np.minimum(np.add(box.stop, margin), within.stop).tolist()
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+
+def read_cases(
+    references: Mapping[str, Path], probabilities: Path, reading: Reading
+) -> tuple[list[TuningCase], dict[str, str]]:
+    """Read the cases that have both; what is wrong with the others stands beside, by case."""
+    cases: list[TuningCase] = []
+    problems: dict[str, str] = {}
+    for name, reference in references.items():
+        try:
+            cases.append(read_case(name, probabilities, reference, reading))
+        except CaseError as error:
+            problems[name] = str(error)
+    return cases, problems

@@ -1,0 +1,82 @@
+"""What an unseen case gains: fit on some patients, judge on others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segcube.evaluate.tuning.fit import LEAST_GAIN, Scores, fit, mean_score
+from segcube.evaluate.tuning.folds import Fold, patient_of
+from segcube.evaluate.tuning.knobs import Knob
+from segcube.evaluate.tuning.point import Point
+
+OnFold = Callable[[int, int], None]
+"""Told the number of a fold that begins, from 1, and how many there are."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Scores of every case while it was held out."""
+
+    cases: tuple[str, ...]
+    before: Sequence[Mapping[str, float]]
+    """By region, at the submission's own values."""
+    after: Sequence[Mapping[str, float]]
+    """By region, at the values that were fitted to the other folds."""
+    points: tuple[Point, ...]
+    """What each fold was fitted to."""
+
+    @property
+    def gain(self) -> float:
+        """Mean gain of an unseen case."""
+        return mean_score(self.after) - mean_score(self.before)
+
+    @property
+    def error(self) -> float:
+        """Standard error of the gain over patients."""
+        gains: dict[str, list[float]] = {}
+        for case, before, after in zip(self.cases, self.before, self.after, strict=True):
+            gains.setdefault(patient_of(case), []).append(mean_score([after]) - mean_score([before]))
+        means = [float(np.mean(values)) for values in gains.values()]
+        return float(np.std(means, ddof=1)) / math.sqrt(len(means))
+
+    @property
+    def convinces(self) -> bool:
+        """Whether the gain is worth a change, and larger than its own standard error."""
+        return self.gain >= LEAST_GAIN and self.gain > self.error
+
+    def regions(self) -> dict[str, tuple[float, float]]:
+        """Mean score of each region, before and after."""
+        return {
+            region: (
+                float(np.mean([scores[region] for scores in self.before])),
+                float(np.mean([scores[region] for scores in self.after])),
+            )
+            for region in self.before[0]
+        }
+
+
+def cross_validate(
+    panel: Scores,
+    cases: Sequence[str],
+    start: Point,
+    blocks: Sequence[tuple[Knob, ...]],
+    folds: Sequence[Fold],
+    on_fold: OnFold = lambda _, __: None,
+) -> HeldOut:
+    """Fit on each fold's cases and score those that it holds out.
+
+    cases: names, in the order of the folds' indices; each is held out once.
+    """
+    after: dict[int, Mapping[str, float]] = {}
+    points: list[Point] = []
+    for number, fold in enumerate(folds, start=1):
+        on_fold(number, len(folds))
+        points.append(fit(panel, start, blocks, fold.fitted))
+        after |= zip(fold.held_out, panel.scores(points[-1], fold.held_out), strict=True)
+    everyone = range(len(cases))
+    before = panel.scores(start, everyone)
+    return HeldOut(tuple(cases), before, [after[index] for index in everyone], tuple(points))

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import csv
+import json
+import math
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from segcube.challenges import load_challenge
+from segcube.errors import UsageError
+from segcube.evaluate import as_csv, as_json, choose_challenge, dice, evaluate_folder
+
+ONE, TWO = "BraTS-GLI-00001-000", "BraTS-GLI-00002-000"
+
+
+def write(folder, name, labels_xyz, affine=None):
+    folder.mkdir(parents=True, exist_ok=True)
+    image = nib.Nifti1Image(labels_xyz.astype(np.uint8), np.eye(4) if affine is None else affine)
+    nib.save(image, folder / f"{name}.nii.gz")
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """A perfect map of case one; case two has none."""
+    labels_xyz = np.zeros((12, 12, 12))
+    labels_xyz[2:10, 2:10, 2:10] = 2
+    labels_xyz[4:8, 4:8, 4:8] = 3
+    for name in (ONE, TWO):
+        write(tmp_path / "ref", f"{name}-seg", labels_xyz)
+    write(tmp_path / "pred", ONE, labels_xyz)
+    return tmp_path / "pred", tmp_path / "ref"
+
+
+def test_dice_by_hand():
+    one, other = np.zeros((4, 4, 4), bool), np.zeros((4, 4, 4), bool)
+    one[:2], other[1:3] = True, True
+    assert dice(one, other) == 0.5
+    assert dice(one, one) == 1.0
+    assert dice(one, np.zeros_like(one)) == 0.0
+    assert dice(np.zeros_like(one), np.zeros_like(one)) == 1.0
+
+
+def test_a_missing_case_scores_0_and_the_penalty_and_stays_in_the_mean(folders, glioma):
+    found = evaluate_folder(*folders, glioma)
+    assert found.cases[ONE].regions["WT"]["lesionwise_dice"] == 1
+    missing = found.cases[TWO].regions["WT"]
+    assert missing["lesionwise_hd95"] == missing["hd95"] == 374
+    assert {value for name, value in missing.items() if "hd95" not in name} == {0}
+    assert found.problems == {TWO: "no label map"}
+    assert found.mean["WT"]["lesionwise_dice"] == found.median["WT"]["lesionwise_dice"] == 0.5
+    assert found.mean["WT"]["lesionwise_hd95"] == 187
+
+
+@pytest.mark.parametrize(
+    ("key", "penalty"), [("brats2024-gli", 337), ("brats2026-ped", 373), ("mbas2024", math.inf)]
+)
+def test_each_profile_has_its_own_penalty(key, penalty):
+    from segcube.evaluate.score import metrics_of, scores_without_map
+
+    challenge = load_challenge(key)
+    scores = scores_without_map(challenge, metrics_of(challenge), "no label map")
+    (row,) = {tuple(row.items()) for row in scores.regions.values()}
+    assert dict(row)["hd95"] == penalty
+    assert dict(row)["dice"] == 0
+    assert all(value in (0, penalty) for _, value in row)
+
+
+def test_an_unreadable_or_mis_shaped_map_scores_as_a_missing_one(folders, glioma):
+    pred, ref = folders
+    whole = (pred / f"{ONE}.nii.gz").read_bytes()
+    (pred / f"{ONE}.nii.gz").write_bytes(whole[: len(whole) // 2])
+    write(pred, TWO, np.zeros((12, 12, 11)))
+    found = evaluate_folder(pred, ref, glioma)
+    assert found.mean["WT"]["lesionwise_dice"] == 0
+    assert "cut off" in found.problems[ONE]
+    assert "shape (12, 12, 11)" in found.problems[TWO]
+
+
+def test_maps_without_a_reference_are_told(folders, glioma):
+    pred, ref = folders
+    write(pred, "BraTS-GLI-00009-000", np.zeros((12, 12, 12)))
+    assert evaluate_folder(pred, ref, glioma).without_reference == ("BraTS-GLI-00009-000",)
+
+
+def test_labels_that_are_none_and_maps_that_lie_elsewhere_are_told(folders, glioma):
+    pred, ref = folders
+    write(pred, TWO, np.full((12, 12, 12), 4), np.diag([1, 1, 2, 1]))
+    told = " ".join(evaluate_folder(pred, ref, glioma).cases[TWO].notices)
+    assert "labels 4" in told
+    assert "mm from the reference" in told
+
+
+def test_references_may_lie_in_case_folders_beside_images(folders, glioma):
+    pred, ref = folders
+    (ref / ONE).mkdir()
+    (ref / f"{ONE}-seg.nii.gz").rename(ref / ONE / f"{ONE}-seg.nii.gz")
+    write(ref / ONE, f"{ONE}-t1c", np.ones((12, 12, 12)))
+    assert evaluate_folder(pred, ref, glioma).cases[ONE].regions["ET"]["dice"] == 1
+
+
+def test_two_maps_of_a_case_are_refused(folders, glioma):
+    pred, ref = folders
+    write(ref / "again", f"{ONE}-seg", np.zeros((12, 12, 12)))
+    with pytest.raises(UsageError, match="second map"):
+        evaluate_folder(pred, ref, glioma)
+
+
+def test_a_reference_without_maps_is_told(tmp_path, glioma):
+    with pytest.raises(UsageError, match="no label map"):
+        evaluate_folder(tmp_path, tmp_path, glioma)
+
+
+def test_spacing_is_the_predictions(folders, glioma):
+    pred, ref = folders
+    labels_xyz = np.asarray(nib.load(pred / f"{ONE}.nii.gz").dataobj)
+    write(pred, ONE, labels_xyz, np.diag([1, 1, 2, 1]))
+    assert evaluate_folder(pred, ref, glioma).cases[ONE].regions["ET"]["volume_ref"] == 128
+
+
+def test_oblique_grids_have_the_spacing_of_their_columns(folders):
+    pred, ref = folders
+    turn = np.array([[0.6, -0.8, 0, 0], [0.8, 0.6, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]])
+    labels_xyz = np.asarray(nib.load(pred / f"{ONE}.nii.gz").dataobj)
+    for folder, name in ((pred, ONE), (ref, f"{ONE}-seg")):
+        write(folder, name, labels_xyz, turn)
+    for key in ("brats2023-gli", "brats2025-gli"):
+        found = evaluate_folder(pred, ref, load_challenge(key))
+        assert found.cases[ONE].regions["ET"]["volume_ref"] == pytest.approx(128, rel=1e-6)
+
+
+def test_more_workers_change_nothing(folders, glioma):
+    told: list[tuple[str, int]] = []
+    found = evaluate_folder(
+        *folders, glioma, workers=3, on_case=lambda case, total: told.append((case, total))
+    )
+    assert found == evaluate_folder(*folders, glioma, workers=1)
+    assert told == [(ONE, 2), (TWO, 2)]
+
+
+def test_millimetres_stand_beside_the_official_numbers_when_asked_for(folders, glioma):
+    def names(**asked):
+        return set(evaluate_folder(*folders, glioma, "brats2026", **asked).mean["WT"])
+
+    assert names(millimetres=True) - names() >= {"hd95_mm", "sq_hd95_mm", "nsd_0.5_mm"}
+    assert not any("_mm" in name for name in names())
+
+
+def test_names_decide_and_what_stays_open_is_told(folders, tmp_path):
+    pred, ref = folders
+    assert choose_challenge(pred, ref, "brats2023-gli").key == "brats2023-gli"
+    with pytest.raises(UsageError, match="brats2023-gli, brats2025-gli"):
+        choose_challenge(pred, ref, None)
+    write(tmp_path / "radiotherapy", "BraTS2021_00001", np.zeros((4, 4, 4)))
+    assert choose_challenge(tmp_path / "radiotherapy", tmp_path / "radiotherapy", None).key == "brats2021-gli"
+
+
+def test_json_holds_the_whole_and_spells_what_is_not_finite(folders, glioma):
+    found = evaluate_folder(*folders, glioma, "plain")
+    content = json.loads(as_json(found))
+    assert list(content)[:6] == ["profile", "challenge", "versions", "cases", "lesions", "mean"]
+    assert (content["profile"], content["challenge"]) == ("plain", "brats2023-gli")
+    assert content["cases"][TWO]["WT"]["hd95"] == content["mean"]["WT"]["hd95"] == "inf"
+    assert content["mean"]["WT"]["dice"] == 0.5
+    assert content["lesions"] == {}
+    empty = replace(found, cases={ONE: replace(found.cases[ONE], regions={"WT": {"dice": math.nan}})})
+    assert json.loads(as_json(empty))["mean"] == {"WT": {"dice": "nan"}}
+
+
+def test_json_holds_rows_of_lesions_when_asked_for(folders, glioma):
+    rows = json.loads(as_json(evaluate_folder(*folders, glioma), lesions=True))["lesions"]
+    (row,) = rows[ONE]["ET"]
+    assert (row["kind"], row["volume"], row["dice"]) == ("matched", 64, 1)
+    assert rows[TWO] == {"WT": [], "TC": [], "ET": []}
+
+
+def test_csv_has_a_row_a_case_and_region(folders, glioma):
+    rows = list(csv.DictReader(as_csv(evaluate_folder(*folders, glioma)).decode().splitlines()))
+    assert [(row["case"], row["region"]) for row in rows] == [
+        (c, r) for c in (ONE, TWO) for r in ("WT", "TC", "ET")
+    ]
+    assert rows[0]["lesionwise_dice"] == "1.0"
+    assert rows[3]["problem"] == "no label map"

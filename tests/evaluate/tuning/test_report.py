@@ -1,0 +1,54 @@
+import pytest
+import yaml
+
+from segcube.evaluate.tuning.crossvalidation import HeldOut
+from segcube.evaluate.tuning.inputs import Inputs
+from segcube.evaluate.tuning.knobs import FilterKnob, ThresholdKnob, WeightKnob
+from segcube.evaluate.tuning.point import starting_point
+from segcube.evaluate.tuning.report import tuned_block, verdict
+from segcube.evaluate.tuning.tuning import Tuned
+from segcube.submission import Nest
+
+NAMES = ("TC", "WT", "ET")
+NEST = Nest(rule="nest", order=("ET", "TC", "WT"))
+START = starting_point([NEST], NAMES, "regions", ((1.0,) * 3, (1.0,) * 3))
+
+
+@pytest.fixture
+def told(glioma, make_case):
+    """The block of a tuning after which unseen cases score so much."""
+
+    def tell(after):
+        fitted = ThresholdKnob("WT").turn(START, 0.35)
+        fitted = FilterKnob(2, "WT", "min_voxels").turn(fitted, 50)
+        fitted = WeightKnob(1, 0, "").turn(fitted, 0.5)
+        held_out = HeldOut(("a", "b"), [{"WT": 0.5}] * 2, [{"WT": score} for score in after], (fitted, START))
+        members = ("a.safetensors", "b.safetensors")
+        inputs = Inputs(glioma, glioma.metrics, (NEST,), START, members, (make_case(),), ())
+        tuned = Tuned(START, fitted, held_out, 0.7, ())
+        return verdict(tuned, inputs), tuned_block(tuned, inputs)
+
+    return tell
+
+
+def test_the_block_holds_the_tuned_rules_and_weights(told):
+    line, block = told([0.6, 0.6])
+    assert line == "lesionwise_dice of an unseen case: +0.1000 ± 0.0000 (2 cases, 2 folds)"
+    assert block.startswith(f"# {line}\n")
+    assert yaml.safe_load(block) == {
+        "postprocess": [
+            {"rule": "threshold", "at": {"TC": 0.5, "WT": 0.35, "ET": 0.5}},
+            {"rule": "keep_components", "region": "WT", "min_voxels": 50},
+            {"rule": "nest", "order": ["ET", "TC", "WT"]},
+        ],
+        "weights": {
+            "a.safetensors": {"TC": 1.0, "WT": 1.0, "ET": 1.0},
+            "b.safetensors": {"TC": 0.5, "WT": 1.0, "ET": 1.0},
+        },
+    }
+
+
+def test_without_a_gain_the_own_rules_are_written(told):
+    line, block = told([0.7, 0.3])
+    assert line.endswith("no gain to rely on, the own values stay")
+    assert yaml.safe_load(block) == {"postprocess": [{"rule": "nest", "order": ["ET", "TC", "WT"]}]}
