@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from segcube import options
 from segcube.commands.leave import leave_with
+from segcube.commands.limits import prepare_process
 
 
 def infer(
@@ -31,6 +32,7 @@ def infer(
     named = {key: value for key, value in given.items() if value is not None}
 
     def run() -> int:
+        prepare_process()
         from segcube.runs import Request, run_folder
         from segcube.settings import settings_of
 

@@ -1,27 +1,96 @@
-"""How a command ends."""
+"""How a command begins and ends."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Generator
+from types import FrameType
+from typing import NoReturn
 
 import typer
 
-from segcube.errors import ExitCode, SegcubeError
+from segcube.errors import EnvironmentFault, ExitCode, SegcubeError, internal_error, printable
 
 
-def leave_with(task: Callable[[], int | None]) -> None:
-    """Run a task and exit with its code, 0 for None; a known error is one line on stderr.
+def leave_with(task: Callable[[], int | None]) -> NoReturn:
+    """Run a task and exit with its code, 0 for None; an error is one line on stderr, never a traceback.
 
     Raises typer.Exit, always.
     """
-    try:
-        code = task()
-    except ModuleNotFoundError as error:
-        typer.echo(
-            f"error: {error}; install segcube with its extras: pip install 'segcube[report,train]'", err=True
-        )
-        code = ExitCode.USAGE
-    except SegcubeError as error:
-        typer.echo(f"error: {error}", err=True)
-        code = error.exit_code
+    _hold_streams()
+    with _ends_at_once_on_sigterm():
+        code = _code_of(task)
+        _let_go_of_broken_streams()
     raise typer.Exit(int(code or 0))
+
+
+def _code_of(task: Callable[[], int | None]) -> int | None:
+    try:
+        return task()
+    except ModuleNotFoundError as error:
+        extras = "install segcube with its extras: pip install 'segcube[report,train]'"
+        return _tell(f"{error}; {extras}", ExitCode.USAGE)
+    except SegcubeError as error:
+        return _tell(str(error), error.exit_code)
+    except MemoryError:
+        return _tell("too little memory; give the run more", ExitCode.ENVIRONMENT)
+    except (OSError, ImportError) as error:
+        return _tell(str(EnvironmentFault(str(error))), ExitCode.ENVIRONMENT)
+    except Exception as error:
+        return _tell(str(internal_error(error)), ExitCode.INTERNAL)
+
+
+def _tell(line: str, code: ExitCode) -> ExitCode:
+    # A stderr that is closed, full or gone changes no exit code
+    with contextlib.suppress(OSError, ValueError):
+        typer.echo(f"error: {printable(line)}", err=True)
+    return code
+
+
+def _hold_streams() -> None:
+    """Open what was closed among stdin, stdout and stderr, so that no file of ours takes its number.
+
+    A library that writes to stderr below Python would write into that file.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _let_go_of_broken_streams() -> None:
+    """Lead what a closed pipe or a full disk did not take to nowhere: Python's exit code would tell of it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except AttributeError:
+            continue
+
+
+@contextlib.contextmanager
+def _ends_at_once_on_sigterm() -> Generator[None, None, None]:
+    """End the process on SIGTERM until a task sets a handler of its own.
+
+    The first process of a container gets no signal that it has no handler for.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    os._exit(ExitCode.TERMINATED)

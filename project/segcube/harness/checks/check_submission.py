@@ -1,0 +1,93 @@
+"""Check a submission's folder: all that would end a run, and what its readers will ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import perf_counter
+
+from segcube.errors import EnvironmentFault, SegcubeError
+from segcube.harness.checks.check_weights import check_weights
+from segcube.harness.checks.codes import FindingCode
+from segcube.harness.checks.dry_run import dry_run
+from segcube.harness.checks.findings import CheckReport, Finding, error, from_fault, warning
+from segcube.predict import open_backend
+from segcube.settings import resolve_settings
+from segcube.submission import LoadedSubmission, Submission, read_challenge, read_submission
+from segcube.submission.check import check_names
+
+CARD = "MODEL_CARD.md"
+
+
+def check_submission(
+    folder: Path, device: str = "auto", tell: Callable[[str], None] = lambda _: None
+) -> CheckReport:
+    """Check a submission: schema, names, weights, networks, and a dry run where all that is sound.
+
+    tell: told what the dry run does. Raises EnvironmentFault for a device that cannot be used.
+    """
+    try:
+        submission = read_submission(folder)
+    except EnvironmentFault as fault:
+        return CheckReport("submission", folder, (from_fault(fault, FindingCode.SUBMISSION),))
+    findings = [*_paper_findings(submission, folder), *_challenge_findings(submission, folder)]
+    weights = check_weights(submission, folder)
+    findings += weights.findings
+    facts = [weights.fact(submission)]
+    if not any(finding.level == "error" for finding in findings):
+        backend = open_backend(resolve_settings({"device": device}))
+        loaded = LoadedSubmission(submission, folder, read_challenge(submission.challenge, folder))
+        start = perf_counter()
+        findings += dry_run(loaded, backend, tell)
+        facts.append(f"dry run: {perf_counter() - start:.1f} s on {backend.reason}")
+    else:
+        facts.append("dry run: not done, because of the errors below")
+    findings.sort(key=lambda found: (str(found.file), found.level))
+    return CheckReport("submission", folder, tuple(findings), tuple(facts), submission.challenge)
+
+
+def _paper_findings(submission: Submission, folder: Path) -> Iterator[Finding]:
+    file = folder / "submission.yaml"
+    if submission.starter:
+        yield warning(
+            FindingCode.STARTER,
+            "a starter, trained on made cases",
+            file=file,
+            expected="models of your own",
+            mend="hand in no starter; leave `starter` out of a submission of your own",
+        )
+    if submission.licence == "unknown":
+        yield warning(
+            FindingCode.LICENCE,
+            "no licence",
+            file=file,
+            expected="the licence of the weights",
+            mend="add one such as `licence: CC-BY-4.0`",
+        )
+    if submission.citation is None:
+        yield warning(
+            FindingCode.CITATION,
+            "no citation",
+            file=file,
+            expected="whom to cite for the weights",
+            mend="add `citation: ...`",
+        )
+    if not (folder / CARD).is_file():
+        yield warning(
+            FindingCode.MODEL_CARD,
+            "no model card",
+            file=folder / CARD,
+            expected="what the models were trained on and how they score",
+            mend=f"write {CARD}",
+        )
+
+
+def _challenge_findings(submission: Submission, folder: Path) -> Iterator[Finding]:
+    """Each challenge that is served must be known, and have every name that the submission uses."""
+    file = folder / "submission.yaml"
+    for key in submission.keys:
+        try:
+            check_names(submission, read_challenge(key, folder), file)
+        except SegcubeError as fault:
+            told = f"for {key}: {fault.found}"
+            yield error(FindingCode.CHALLENGE, told, file=file, expected=fault.expected, mend=fault.mend)

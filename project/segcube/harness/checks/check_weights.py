@@ -1,0 +1,129 @@
+"""Check the weights files of a submission, each member against its own branch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from segcube.checkpoints import load_network, read_metadata, sha256_of
+from segcube.errors import SegcubeError
+from segcube.harness.checks.codes import FindingCode
+from segcube.harness.checks.findings import Finding, count_of, error, from_fault, warning
+from segcube.predict.fit import channels_in, check_member
+from segcube.submission import Branch, Member, Submission
+
+FOREIGN = (".pth", ".pt", ".ckpt", ".pkl", ".bin", ".onnx")
+"""Endings of other people's checkpoints."""
+
+
+@dataclass(frozen=True)
+class CheckedWeights:
+    """What was found about the members' files, and what they add up to."""
+
+    findings: tuple[Finding, ...]
+    size: int
+    """Bytes of all files."""
+    parameters: int
+    """Of all networks that could be built."""
+
+    def fact(self, submission: Submission) -> str:
+        """The sums in one line."""
+        members = count_of(len(submission.members), "member")
+        size = f"{self.size / 1e6:.1f} MB, {self.parameters / 1e6:.1f} M parameters"
+        return f"{submission.name} for {', '.join(submission.keys)}: {members}, {size}"
+
+
+def check_weights(submission: Submission, folder: Path) -> CheckedWeights:
+    """Check every member: file, digest, card, channels, values and keys; one network is held at a time."""
+    findings: list[Finding] = []
+    size = parameters = 0
+    first: dict[str, str] = {}
+    for stage in submission.stages:
+        for branch in stage.branches:
+            for member in branch.members:
+                findings += _file_findings(member, folder, first)
+                if not _is_beside(member, folder):
+                    continue
+                size += (folder / member.file).stat().st_size
+                findings += _branch_findings(member, branch, channels_in(stage, branch, submission), folder)
+                parameters += _load(folder / member.file, findings)
+    findings += _unused(submission, folder)
+    return CheckedWeights(tuple(findings), size, parameters)
+
+
+def _is_beside(member: Member, folder: Path) -> bool:
+    file = folder / member.file
+    return file.parent.resolve() == folder.resolve() and file.is_file()
+
+
+def _file_findings(member: Member, folder: Path, first: dict[str, str]) -> Iterator[Finding]:
+    """What is wrong with the file as such. first: who brought each digest so far."""
+    file = folder / member.file
+    if not _is_beside(member, folder):
+        yield error(
+            FindingCode.MISSING_WEIGHTS,
+            "no such file beside submission.yaml",
+            file=file,
+            expected="the weights that submission.yaml names",
+            mend="put the file there, or mend the member's entry",
+        )
+        return
+    found = sha256_of(file)
+    if found != member.sha256:
+        yield error(
+            FindingCode.SHA256,
+            f"sha256 {found}",
+            file=file,
+            expected=f"sha256 {member.sha256}, as submission.yaml says",
+            mend="fetch the file again, or mend the entry if the file was changed on purpose",
+        )
+    if first.setdefault(found, member.file) != member.file:
+        yield warning(
+            FindingCode.SAME_WEIGHTS,
+            f"the same weights as {first[found]}",
+            file=file,
+            expected="another model in each file",
+            mend="export the other fold again; give a member more weight by `weight`",
+        )
+
+
+def _branch_findings(member: Member, branch: Branch, channels: int, folder: Path) -> Iterator[Finding]:
+    file = folder / member.file
+    try:
+        read_metadata(file)
+    except SegcubeError:
+        # Loading says the same
+        return
+    try:
+        check_member(file, branch, channels)
+    except SegcubeError as fault:
+        yield from_fault(fault, FindingCode.MEMBER, file)
+
+
+def _load(file: Path, findings: list[Finding]) -> int:
+    """Build a network and load its weights strictly; returns its parameters, 0 with a finding."""
+    try:
+        network = load_network(file, None)
+    except SegcubeError as fault:
+        findings.append(from_fault(fault, FindingCode.WEIGHTS, file))
+        return 0
+    except MemoryError:
+        findings.append(error(FindingCode.WEIGHTS, "too little memory to load it", file=file))
+        return 0
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _unused(submission: Submission, folder: Path) -> Iterator[Finding]:
+    named = {folder / member.file for member in submission.members}
+    for file in sorted(folder.rglob("*")):
+        if file in named or file.suffix not in (".safetensors", *FOREIGN) or not file.is_file():
+            continue
+        opened = "" if file.suffix == ".safetensors" else "; segcube opens no such file"
+        yield warning(
+            FindingCode.UNUSED_WEIGHTS,
+            f"{file.stat().st_size / 1e6:.1f} MB that no member names{opened}",
+            file=file,
+            expected="the weights of submission.yaml alone",
+            mend="remove it, or it rides along in the image",
+        )

@@ -1,0 +1,60 @@
+"""Stable words for what a check finds beyond the reason codes of a case."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class FindingCode(str, Enum):
+    """What is wrong or odd about a folder of cases, of maps, or of a submission."""
+
+    NO_CASE = "NO_CASE"
+    IGNORED = "IGNORED"
+    MISSING_MAP = "MISSING_MAP"
+    DOUBLED_MAP = "DOUBLED_MAP"
+    UNKNOWN_CASE = "UNKNOWN_CASE"
+    NAME = "NAME"
+    EXTENSION = "EXTENSION"
+    STRAY = "STRAY"
+    HIDDEN = "HIDDEN"
+    FOLDER = "FOLDER"
+    LINK = "LINK"
+    PERMISSIONS = "PERMISSIONS"
+    ROOT_OWNED = "ROOT_OWNED"
+    SPACING = "SPACING"
+    ORIENTATION = "ORIENTATION"
+    FORM_LOST = "FORM_LOST"
+    UNITS = "UNITS"
+    BIG_ENDIAN = "BIG_ENDIAN"
+    NIFTI2 = "NIFTI2"
+    FLOAT_TYPE = "FLOAT_TYPE"
+    WIDE_TYPE = "WIDE_TYPE"
+    SCALED = "SCALED"
+    LABELS = "LABELS"
+    FRACTIONS = "FRACTIONS"
+    COPY = "COPY"
+    EMPTY_MAP = "EMPTY_MAP"
+    MOSTLY_LABELLED = "MOSTLY_LABELLED"
+    OUTSIDE_IMAGE = "OUTSIDE_IMAGE"
+    ABSENT_LABEL = "ABSENT_LABEL"
+    UNCHECKED_GRID = "UNCHECKED_GRID"
+    SUBMISSION = "SUBMISSION"
+    CHALLENGE = "CHALLENGE"
+    MISSING_WEIGHTS = "MISSING_WEIGHTS"
+    WEIGHTS = "WEIGHTS"
+    SHA256 = "SHA256"
+    MEMBER = "MEMBER"
+    SAME_WEIGHTS = "SAME_WEIGHTS"
+    UNUSED_WEIGHTS = "UNUSED_WEIGHTS"
+    DRY_RUN = "DRY_RUN"
+    STARTER = "STARTER"
+    LICENCE = "LICENCE"
+    CITATION = "CITATION"
+    MODEL_CARD = "MODEL_CARD"
+    EXIT = "EXIT"
+    INPUT_CHANGED = "INPUT_CHANGED"
+    LABELS_DIFFER = "LABELS_DIFFER"
+    IMAGE_NAME = "IMAGE_NAME"
+
+    def __str__(self) -> str:
+        return self.value

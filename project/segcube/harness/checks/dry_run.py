@@ -1,0 +1,105 @@
+"""Run a submission's networks, and then all of it, on made voxels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from segcube.errors import CaseError, SegcubeError
+from segcube.harness.checks.codes import FindingCode
+from segcube.harness.checks.findings import Finding, error
+from segcube.pipeline import predict_volume
+from segcube.predict import Backend, Models
+from segcube.predict.backend import DeviceMemoryError
+from segcube.predict.fit import channels_in
+from segcube.submission import Branch, LoadedSubmission, Member, Stage
+from segcube.types import Case, Forms, Grid, Shape, Volume
+
+BRIGHTEST = 1000
+SEED = 0
+
+
+def dry_run(loaded: LoadedSubmission, backend: Backend, tell: Callable[[str], None]) -> Iterator[Finding]:
+    """Give every member one window, then the whole submission one made case of a window's size.
+
+    What comes out must be finite, of the right shape, and labels of the challenge.
+    """
+    sound = True
+    for stage in loaded.submission.stages:
+        for branch in stage.branches:
+            for member in branch.members:
+                tell(f"{member.file}: one window of {' x '.join(map(str, branch.window.size))}")
+                for finding in _run_member(loaded, stage, branch, member, backend):
+                    sound = False
+                    yield finding
+    if sound:
+        tell("all together: one made case")
+        yield from _run_all(loaded, Models(loaded, backend, False, tell))
+
+
+def _run_member(
+    loaded: LoadedSubmission, stage: Stage, branch: Branch, member: Member, backend: Backend
+) -> Iterator[Finding]:
+    file = loaded.folder / member.file
+    channels = channels_in(stage, branch, loaded.submission)
+    window_ncxyz = np.random.default_rng(SEED).standard_normal((1, channels, *branch.window.size))
+    expected = (1, len(branch.outputs.names), *branch.window.size)
+    try:
+        network = backend.load(file, member.sha256)
+        logits = backend.download(network(backend.upload(window_ncxyz.astype(np.float32))))
+    except DeviceMemoryError as fault:
+        told = f"too little memory on {backend.device} for one window: {fault}"
+        yield error(FindingCode.DRY_RUN, told, file=file, mend="take smaller windows or more memory")
+        return
+    except Exception as fault:
+        told = f"fails on one window: {type(fault).__name__}: {fault}"
+        yield error(FindingCode.DRY_RUN, told, file=file, expected=f"an output of {expected}")
+        return
+    if logits.shape != expected:
+        told = f"gives {logits.shape} for one window"
+        yield error(FindingCode.DRY_RUN, told, file=file, expected=str(expected))
+    if not np.isfinite(logits).all():
+        yield error(
+            FindingCode.DRY_RUN,
+            "gives values that are not finite for one window",
+            file=file,
+            expected="finite values for voxels of mean 0 and deviation 1",
+            mend="look at the checkpoint, and at the precision it was trained in",
+        )
+
+
+def _run_all(loaded: LoadedSubmission, models: Models) -> Iterator[Finding]:
+    file = loaded.folder / "submission.yaml"
+    volume = made_volume(loaded)
+    try:
+        labels_xyz = predict_volume(volume, models).labels_xyz
+    except SegcubeError as fault:
+        code = f"{fault.code}: " if isinstance(fault, CaseError) else ""
+        yield error(FindingCode.DRY_RUN, f"{code}{fault.found}", file=file, expected=fault.expected)
+        return
+    except Exception as fault:
+        yield error(
+            FindingCode.DRY_RUN, f"{type(fault).__name__}: {fault}", file=file, expected="a label map"
+        )
+        return
+    values = set(np.unique(labels_xyz).tolist())
+    if labels_xyz.shape != volume.grid.shape or not values <= set(loaded.challenge.labels.values()):
+        told = f"a map of {labels_xyz.shape} with labels {sorted(values)}"
+        yield error(FindingCode.DRY_RUN, told, file=file, expected=f"{volume.grid.shape}, known labels")
+
+
+def made_volume(loaded: LoadedSubmission) -> Volume:
+    """A case of noise, as large as the first window or the challenge's usual grid, whichever is less."""
+    challenge, branch = loaded.challenge, loaded.submission.stages[0].branches[0]
+    usual = challenge.geometry.grids[0]
+    x, y, z = (
+        min(branch.window.size[branch.axes.index(axis)], most)
+        for axis, most in zip("xyz", usual.shape, strict=True)
+    )
+    shape: Shape = (x, y, z)
+    grid = Grid(shape, np.diag([*usual.spacing, 1.0]))
+    names = challenge.channel_names
+    image_cxyz = np.random.default_rng(SEED).integers(1, BRIGHTEST, (len(names), *shape)).astype(np.float32)
+    forms = Forms(1, tuple(grid.affine[:3].ravel()), 0, (0.0,) * 6, (1.0, *usual.spacing), 2)
+    return Volume(Case("made", {}, challenge.reference), names, image_cxyz, grid, forms)

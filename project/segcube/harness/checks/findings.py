@@ -1,0 +1,115 @@
+"""What a check finds: every finding at once, each for a person and for a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from segcube.errors import CaseError, Code, ExitCode, SegcubeError
+from segcube.harness.checks.codes import FindingCode
+from segcube.types import Notice
+
+Level: TypeAlias = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong (error) or odd (warning): where, what, what was expected, how to mend it."""
+
+    level: Level
+    code: Code | FindingCode
+    file: Path | None
+    found: str
+    expected: str = ""
+    mend: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding as JSON's own types; a finding without a file has null there."""
+        return {
+            "level": self.level,
+            "code": str(self.code),
+            "file": None if self.file is None else str(self.file),
+            "found": self.found,
+            "expected": self.expected,
+            "mend": self.mend,
+        }
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What one check looked at, what it counted, and all that it found."""
+
+    check: str
+    """input, output, submission or a host's name."""
+    root: Path | None
+    """The folder that was checked."""
+    findings: tuple[Finding, ...]
+    facts: tuple[str, ...] = ()
+    """What was counted or measured, a sentence each."""
+    challenge: str | None = None
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that an evaluator or a host would stumble over."""
+        return tuple(finding for finding in self.findings if finding.level == "error")
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """The findings that may be meant."""
+        return tuple(finding for finding in self.findings if finding.level == "warning")
+
+    def exit_code(self, strict: bool = False) -> ExitCode:
+        """DONE without findings that count, else SOME_FAILED; warnings count if strict."""
+        failed = self.findings if strict else self.errors
+        return ExitCode.SOME_FAILED if failed else ExitCode.DONE
+
+    def as_json(self, strict: bool = False) -> dict[str, Any]:
+        """The report as JSON's own types, with the exit code that it gives."""
+        return {
+            "check": self.check,
+            "root": None if self.root is None else str(self.root),
+            "challenge": self.challenge,
+            "exit_code": int(self.exit_code(strict)),
+            "errors": len(self.errors),
+            "warnings": len(self.warnings),
+            "facts": list(self.facts),
+            "findings": [finding.as_json() for finding in self.findings],
+        }
+
+
+def error(
+    code: Code | FindingCode, found: str, *, file: Path | None = None, expected: str = "", mend: str = ""
+) -> Finding:
+    """A finding of level error."""
+    return Finding("error", code, file, found, expected, mend)
+
+
+def warning(
+    code: Code | FindingCode, found: str, *, file: Path | None = None, expected: str = "", mend: str = ""
+) -> Finding:
+    """A finding of level warning."""
+    return Finding("warning", code, file, found, expected, mend)
+
+
+def from_fault(
+    fault: SegcubeError, code: Code | FindingCode = Code.INTERNAL, file: Path | None = None
+) -> Finding:
+    """An error that was raised, as a finding.
+
+    code, file: for a fault that has none of its own.
+    """
+    code = fault.code if isinstance(fault, CaseError) else code
+    expected = fault.expected or ("a file that can be read" if code is Code.UNREADABLE else "")
+    return Finding("error", code, fault.file or file, fault.found, expected, fault.mend)
+
+
+def from_notices(notices: Iterable[Notice], file: Path) -> tuple[Finding, ...]:
+    """What is odd but sound about a file, as warnings."""
+    return tuple(Finding("warning", notice.code, file, notice.message) for notice in notices)
+
+
+def count_of(number: int, noun: str) -> str:
+    """A number with its noun: 1 map, 2 maps."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,61 @@
+"""The two files by which MLCube and MedPerf start an image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SHM = "4g"
+VOLUMES = "/mlcommons/volumes"
+PARAMETERS = f"{VOLUMES}/parameters/parameters_file.yaml"
+
+
+def mlcube_config(image: str, *, weights: bool, build: bool = False) -> dict[str, Any]:
+    """The content of mlcube.yaml for MLCube 0.0.9 and MedPerf 0.1.
+
+    weights: mount workspace/additional_files as the submission. build: build the image from the checkout
+    where it is not on the machine.
+    """
+    docker: dict[str, Any] = {"image": image}
+    if build:
+        docker |= {"build_context": "..", "build_file": "Dockerfile", "build_strategy": "auto"}
+    # MLCube asks Docker for GPUs by gpu_args alone; MedPerf reads these with a space, not with "="
+    docker |= {"gpu_args": f"--gpus=all --shm-size {SHM}", "cpu_args": f"--shm-size {SHM}"}
+    inputs: dict[str, Any] = {
+        "data_path": "data/",
+        "parameters_file": {"type": "file", "default": "parameters.yaml"},
+    }
+    if weights:
+        inputs["weights"] = "additional_files/"
+    outputs = {"output_path": {"type": "directory", "default": "predictions"}}
+    return {
+        "name": "segcube",
+        "description": "Segmentation folds as a challenge submission",
+        "authors": [{"name": "The segcube developers"}],
+        "platform": {"accelerator_count": 1},
+        "docker": docker,
+        "tasks": {"infer": {"parameters": {"inputs": inputs, "outputs": outputs}}},
+    }
+
+
+def container_config(image: str, *, weights: bool) -> dict[str, Any]:
+    """The content of container_config.yaml for MedPerf 0.2 and later.
+
+    weights: mount the additional files as the submission.
+    """
+    volumes: dict[str, Any] = {
+        "data_path": {"mount_path": f"{VOLUMES}/data", "type": "directory"},
+        "parameters_file": {"mount_path": PARAMETERS, "type": "file"},
+    }
+    command = ["infer", "--data_path", f"{VOLUMES}/data", "--parameters_file", PARAMETERS]
+    if weights:
+        place = f"{VOLUMES}/additional_files"
+        volumes["additional_files"] = {"mount_path": place, "type": "directory"}
+        command += ["--weights", place]
+    command += ["--output_path", f"{VOLUMES}/predictions"]
+    output = {"output_path": {"mount_path": f"{VOLUMES}/predictions", "type": "directory"}}
+    infer = {
+        "input_volumes": volumes,
+        "output_volumes": output,
+        "run_args": {"shm_size": SHM, "command": command},
+    }
+    return {"container_type": "DockerImage", "image": image, "tasks": {"infer": infer}}

@@ -1,0 +1,46 @@
+"""A submission made ready to hand in: checked, packed and, if asked for, built into an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from segcube.errors import EnvironmentFault
+from segcube.harness.checks import CheckReport
+from segcube.harness.packing.build import BuildArguments, build_image
+from segcube.harness.packing.orchestrator import Paper
+from segcube.harness.packing.pack import Packed, pack_submission
+from segcube.harness.packing.refuse import refusals
+from segcube.harness.trials import find_engine
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to pack, and under which names."""
+
+    weights: Path
+    image: str
+    out: Path | None = None
+    """packed/NAME, if None."""
+    paper: Paper = field(default_factory=Paper)
+    build: BuildArguments | None = None
+    device: str = "auto"
+    """For the dry run."""
+
+
+def carry_out(order: Order) -> tuple[CheckReport, Packed | None]:
+    """Check and pack a submission; nothing is packed when the check has errors.
+
+    Raises EnvironmentFault when an image is to be built and no engine answers, before anything is written.
+    """
+    engine = find_engine() if order.build else None
+    if order.build and engine is None:
+        raise EnvironmentFault("no container engine answers", expected="docker or podman")
+    report = refusals(order.weights, order.image, device=order.device)
+    if report.errors:
+        return report, None
+    out = order.out or Path("packed") / order.weights.resolve().name
+    packed = pack_submission(order.weights, order.image, out, order.paper)
+    if engine is not None and order.build is not None:
+        build_image(engine, order.image, order.weights, order.build)
+    return report, packed

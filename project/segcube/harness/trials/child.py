@@ -1,0 +1,65 @@
+"""The entrypoint as a child process, with the arguments and folders that a host would give it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from segcube.errors import UsageError
+from segcube.harness.trials.trial import Ended, Trial
+from segcube.hosts import ENTRYPOINT, UNDER
+
+UNPROVED = "the image, its user, read-only mounts, network, shared memory and the limit of memory"
+"""What a process cannot prove."""
+
+
+def run_child(trial: Trial, root: Path, limit_s: float) -> Ended:
+    """Start the entrypoint with a host's arguments; `root` stands for the container's own.
+
+    Raises UsageError where segcube does not run from a checkout.
+    """
+    if not ENTRYPOINT.is_file():
+        raise UsageError("no entrypoint", file=ENTRYPOINT, expected="a checkout of segcube")
+    for mount in trial.host.mounts:
+        place = root / mount.target.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(trial.sources[mount.target])
+    words = [_below(root, word, trial) for word in trial.host.command]
+    begun = time.monotonic()
+    try:
+        ended = subprocess.run(
+            [sys.executable, str(ENTRYPOINT), *words],
+            cwd=root,
+            env=_environment(trial, root),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=limit_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as expired:
+        return Ended(None, str(expired.output or ""), time.monotonic() - begun)
+    return Ended(ended.returncode, ended.stdout, time.monotonic() - begun)
+
+
+def _below(root: Path, word: str, trial: Trial) -> str:
+    """A word of the command with the container's paths put below `root`."""
+    name, equals, value = word.rpartition("=")
+    if any(value == m.target or value.startswith(m.target + "/") for m in trial.host.mounts):
+        return f"{name}{equals}{root}{value}"
+    return word
+
+
+def _environment(trial: Trial, root: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SEGCUBE_")}
+    for name in ("HOME", "USER", "LOGNAME"):
+        kept.pop(name, None)
+    temporary = next((m for m in trial.host.mounts if m.content == "temporary"), None)
+    if temporary is not None:
+        kept["TMPDIR"] = str(trial.sources[temporary.target])
+    return kept | {UNDER: str(root)}

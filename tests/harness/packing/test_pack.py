@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import tarfile
+
+import pytest
+import yaml
+
+from segcube.errors import UsageError
+from segcube.harness.packing import Paper, pack_submission
+from segcube.submission import read_submission
+
+IMAGE = "docker.synapse.org/syn1/brats:1"
+
+
+@pytest.fixture
+def packed(tumour_submission, tmp_path):
+    (tumour_submission / "MODEL_CARD.md").write_text("A card.")
+    (tumour_submission / "forgotten.safetensors").touch()
+    return pack_submission(tumour_submission, IMAGE, tmp_path / "packed", Paper())
+
+
+def names(archive):
+    with tarfile.open(archive) as tar:
+        return set(tar.getnames())
+
+
+def test_the_archive_holds_what_synapse_takes_at_its_root(packed):
+    assert names(packed.archive) == {
+        "mlcube.yaml",
+        "container_config.yaml",
+        "parameters.yaml",
+        "additional_files.tar.gz",
+    }
+
+
+def test_the_additional_files_hold_the_submission_at_their_root_and_no_stray_weights(packed):
+    held = names(packed.folder / "additional_files.tar.gz")
+    assert {"submission.yaml", "MODEL_CARD.md"} < held
+    assert "forgotten.safetensors" not in held
+    assert not any("/" in name for name in held)
+
+
+def test_both_files_name_the_image(packed):
+    mlcube = yaml.safe_load((packed.folder / "mlcube.yaml").read_text())
+    container = yaml.safe_load((packed.folder / "container_config.yaml").read_text())
+    assert mlcube["docker"]["image"] == container["image"] == IMAGE
+
+
+def test_the_folder_has_a_workspace_that_mlcube_run_finds(packed):
+    workspace = packed.folder / "workspace"
+    assert (workspace / "parameters.yaml").is_file()
+    assert read_submission(workspace / "additional_files").name == "tumour"
+
+
+def test_the_same_submission_packs_to_the_same_bytes(packed, tumour_submission, tmp_path):
+    again = pack_submission(tumour_submission, IMAGE, tmp_path / "again", Paper())
+    assert again.archive.read_bytes() == packed.archive.read_bytes()
+
+
+def test_what_is_there_already_is_not_overwritten(packed, tumour_submission):
+    with pytest.raises(UsageError, match="is there already"):
+        pack_submission(tumour_submission, IMAGE, packed.folder, Paper())
+
+
+def test_the_orchestrators_entry_stands_beside(packed):
+    entry = yaml.safe_load((packed.folder / "orchestrator.yml").read_text())
+    assert entry["algorithms"]["tumour"]["run_args"]["docker_image"] == IMAGE

@@ -1,0 +1,77 @@
+"""Hosts for real: an engine, the image built from this checkout, and a count of who really started it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from segcube.harness.trials import Engine
+
+from .machine import IMAGE, MLCUBE, ROOT, engine_here, expected_hosts
+
+exercised_hosts: list[str] = []
+
+
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    """Leave this folder out unless it was asked for: see `make test-hosts`."""
+    here = Path(__file__).parent
+    asked = [
+        Path(argument.split("::")[0]).resolve() for argument in config.invocation_params.args if argument
+    ]
+    return None if any(place == here or here in place.parents for place in asked) else True
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    found = engine_here()
+    if found is None:
+        pytest.skip("no container engine answers")
+    return found
+
+
+@pytest.fixture(scope="session")
+def image(engine: Engine) -> str:
+    """The image, built from this checkout with a CPU build of torch."""
+    assert engine.build(IMAGE, ROOT, ["--build-arg", "TORCH=cpu"]) == 0
+    return IMAGE
+
+
+@pytest.fixture(scope="session")
+def exercised() -> Callable[[str], None]:
+    """Say that a host started segcube and that its maps were checked."""
+    return exercised_hosts.append
+
+
+@pytest.fixture(scope="session")
+def mlcube(engine: Engine) -> Callable[..., str]:
+    """Run MLCube's own command."""
+    if engine.program != "docker" or not MLCUBE.is_file():
+        pytest.skip(f"MLCube needs Docker and {MLCUBE}: make mlcube")
+
+    def run(*words: str) -> str:
+        environment = os.environ | {"PATH": f"{MLCUBE.parent}:{os.environ['PATH']}"}
+        ended = subprocess.run([MLCUBE, *words], capture_output=True, text=True, env=environment, check=False)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout + ended.stderr
+
+    return run
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    terminalreporter.write_line(f"hosts really exercised: {len(exercised_hosts)}")
+    for host in exercised_hosts:
+        terminalreporter.write_line(f"  {host}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A skip never passes for a proof: each kind of host that this machine allows has to have run."""
+    if session.config.option.collectonly or session.config.option.keyword:
+        return
+    for kind, reason in expected_hosts().items():
+        if not any(host.startswith(kind) for host in exercised_hosts):
+            print(f"\nnot exercised: {kind}, though {reason}")
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,82 @@
+"""A benchmark's preparation and metrics, as small as MedPerf lets them be; standard library only."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import shutil
+import struct
+from pathlib import Path
+
+DATATYPES = {2: "B", 4: "h", 256: "b", 512: "H"}
+"""NIfTI-1's codes of whole numbers, as struct names them."""
+
+
+def prepare(told: argparse.Namespace) -> None:
+    shutil.copytree(told.data_path, told.output_path, dirs_exist_ok=True)
+    shutil.copytree(told.labels_path, told.output_labels_path, dirs_exist_ok=True)
+
+
+def sanity_check(told: argparse.Namespace) -> None:
+    cases = {folder.name for folder in told.data_path.iterdir()}
+    labels = {file.name.removesuffix(".nii.gz") for file in told.labels_path.iterdir()}
+    assert cases, "no case"
+    assert cases == labels, f"cases without labels, or labels without a case: {cases ^ labels}"
+
+
+def statistics(told: argparse.Namespace) -> None:
+    told.output_path.write_text(json.dumps({"cases": len(list(told.data_path.iterdir()))}))
+
+
+def evaluate(told: argparse.Namespace) -> None:
+    """Write the Dice of all that is labelled, case by case; a map missing or too many ends it, as in 2023."""
+    names = sorted(file.name for file in told.labels.iterdir())
+    found = sorted(file.name for file in told.predictions.iterdir())
+    assert names == found, f"maps {found} for labels {names}"
+    scores = {
+        name: dice(foreground(told.predictions / name), foreground(told.labels / name)) for name in names
+    }
+    told.output_path.write_text(json.dumps(scores))
+
+
+def foreground(file: Path) -> set[int]:
+    """Positions of the voxels that are not background."""
+    content = gzip.decompress(file.read_bytes())
+    (sides,) = struct.unpack_from("<h", content, 40)
+    shape = struct.unpack_from(f"<{sides}h", content, 42)
+    (code,) = struct.unpack_from("<h", content, 70)
+    (start,) = struct.unpack_from("<f", content, 108)
+    count = 1
+    for side in shape:
+        count *= side
+    values = struct.unpack_from(f"<{count}{DATATYPES[code]}", content, int(start))
+    return {position for position, value in enumerate(values) if value}
+
+
+def dice(one: set[int], other: set[int]) -> float:
+    return 2 * len(one & other) / (len(one) + len(other)) if one or other else 1.0
+
+
+TASKS = {
+    "prepare": (prepare, ("data_path", "labels_path", "output_path", "output_labels_path")),
+    "sanity_check": (sanity_check, ("data_path", "labels_path")),
+    "statistics": (statistics, ("data_path", "labels_path", "output_path")),
+    "evaluate": (evaluate, ("predictions", "labels", "output_path")),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    tasks = parser.add_subparsers(required=True)
+    for name, (task, options) in TASKS.items():
+        words = tasks.add_parser(name)
+        words.set_defaults(task=task)
+        for option in options:
+            words.add_argument(f"--{option}", type=Path, required=True)
+    told = parser.parse_args()
+    told.task(told)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Every host of the table, in containers where an engine answers, else as processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from segcube.harness.trials import Outcome, Start, Subject, check_hosts, made_subjects
+from segcube.harness.trials.trial import prepare
+from segcube.hosts import BAKED, HOSTS, host_names
+
+from .machine import engine_here
+
+
+@pytest.fixture(scope="session")
+def subjects(tmp_path_factory) -> list[Subject]:
+    """Both starters with a made case each."""
+    return made_subjects(BAKED, tmp_path_factory.mktemp("cases"))
+
+
+@pytest.fixture(scope="session")
+def outcomes(subjects, request) -> dict[str, list[Outcome]]:
+    """Every host's outcomes, tried one after another so that their labels are compared."""
+    engine = engine_here()
+    start = Start(engine, request.getfixturevalue("image")) if engine else Start()
+    tried = check_hosts(HOSTS, subjects, start)
+    return {host.name: [o for o in tried if o.host is host] for host in HOSTS}
+
+
+@pytest.mark.parametrize("name", host_names())
+def test_a_host_starts_both_starters_and_finds_sound_maps(name, outcomes, exercised):
+    assert len(outcomes[name]) == 2
+    assert [(o.submission, o.verdict, o.why) for o in outcomes[name]] == [
+        (o.submission, "passed", "") for o in outcomes[name]
+    ]
+    exercised(f"{'container' if engine_here() else 'process'} {name}")
+
+
+def test_the_strictest_host_gets_the_same_bytes_as_a_person(engine, image, subjects, tmp_path):
+    maps: dict[str, dict[str, bytes]] = {}
+    for name in ("docker", "sealed"):
+        host = next(host for host in HOSTS if host.name == name)
+        trial = prepare(host, subjects[0], tmp_path / name)
+        tmp_path.chmod(0o755)
+        assert engine.run(image, trial, 3600).code == 0
+        maps[name] = {file.name: file.read_bytes() for file in trial.folder("output").iterdir()}
+    assert maps["docker"]
+    assert maps["sealed"] == maps["docker"]
+
+
+def test_without_arguments_and_mounts_it_explains_itself(engine, image):
+    ended = subprocess.run(
+        [engine.program, "run", "--rm", image], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert "/input and /output" in ended.stderr
+
+
+def test_the_image_holds_neither_tests_nor_sources_of_wheels(engine, image):
+    words = [engine.program, "run", "--rm", "--entrypoint", "ls", image, "/app", "/"]
+    listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    assert {"project", "weights"} <= set(listed)
+    assert not {"tests", "wheels", ".git", "benchmarks"} & set(listed)
+
+
+def test_the_labels_tell_what_it_is(engine, image):
+    words = [engine.program, "image", "inspect", "--format", "{{json .Config.Labels}}", image]
+    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    for label in (
+        "image.version",
+        "image.licenses",
+        "image.source",
+        "torch.cuda",
+        "torch.gpus",
+        "torch.least-driver",
+    ):
+        assert f'{label}":"' in told
+
+
+def test_maps_belong_to_whoever_owns_the_folder(engine, image, subjects, tmp_path):
+    host = next(host for host in HOSTS if host.name == "docker")
+    trial = prepare(host, subjects[0], tmp_path / "owned")
+    output: Path = trial.folder("output")
+    owner = os.getuid() or 1000
+    os.chown(output, owner, os.getgid())
+    assert engine.run(image, trial, 3600).code == 0
+    assert [file.stat().st_uid for file in output.iterdir()] == [owner]
