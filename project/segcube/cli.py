@@ -32,6 +32,12 @@ app.command()(commands.infer)
 app.command()(commands.phantoms)
 app.command()(commands.evaluate)
 app.command()(commands.picture)
+app.command()(commands.rank)
+app.command()(commands.tune)
+app.add_typer(commands.check)
+app.command()(commands.pack)
+app.add_typer(commands.import_)
+app.add_typer(commands.soup)
 app.command()(commands.info)
 
 

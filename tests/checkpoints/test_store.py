@@ -214,9 +214,9 @@ def test_weights_of_another_network_are_refused_key_by_key(file):
 
 
 def test_a_file_of_an_unknown_network_is_told(file):
-    card = {"segcube": '{"network": "UNet", "arguments": {}, "version": "9"}'}
+    card = {"segcube": '{"network": "UNETR", "arguments": {}, "version": "9"}'}
     file.write_bytes(safetensors.torch.save({"a": torch.zeros(1)}, card))
-    with pytest.raises(EnvironmentFault, match=r"weights.safetensors: unknown network 'UNet'"):
+    with pytest.raises(EnvironmentFault, match=r"weights.safetensors: unknown network 'UNETR'"):
         load_network(file, None)
 
 

@@ -92,3 +92,17 @@ def test_swin_unetr_can_be_outlined_on_the_meta_device():
 def test_dynunet_tells_what_does_not_fit(arguments, words):
     with pytest.raises(UsageError, match=words):
         build_network("DynUNet", {**DYNUNET, **arguments})
+
+
+def test_unet_is_monai_s_own():
+    arguments = {"in_channels": 1, "out_channels": 2, "strides": [2, 2], "num_res_units": 1, "norm": "batch"}
+    ours = build_network("UNet", {**arguments, "features": [2, 4, 8]})
+    theirs = nets.UNet(spatial_dims=3, channels=(2, 4, 8), **arguments)
+    wanted = {key: tensor.shape for key, tensor in theirs.state_dict().items()}
+    assert {key: tensor.shape for key, tensor in ours.state_dict().items()} == wanted
+
+
+def test_unet_has_a_stride_less_than_levels():
+    arguments = {"in_channels": 1, "out_channels": 2, "features": [2, 4, 8], "strides": [2]}
+    with pytest.raises(UsageError, match="1 entries for 3 of features, which ask for one less"):
+        build_network("UNet", arguments)

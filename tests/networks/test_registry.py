@@ -29,6 +29,7 @@ TINY = {
     "DynUNet": {**MONAI, "kernel_size": [3, 3, 3], "strides": [1, [1, 2, 2], 2], "filters": [4, 4, 4]},
     "SegResNet": {**MONAI, "init_filters": 4, "norm": "BATCH"},
     "SwinUNETR": {**MONAI, "feature_size": 12, "depths": [1, 1, 1, 1], "window_size": 2},
+    "UNet": {**MONAI, "features": [4, 4, 4], "strides": [[1, 2, 2], 2]},
 }
 MULTIPLES = {"MedNeXtV1": (16, 16, 16), "SegResNet": (8, 8, 8), "SwinUNETR": (32, 32, 32)}
 
@@ -49,8 +50,8 @@ def test_every_network_tells_its_channels(name):
 
 
 def test_an_unknown_network_is_told_with_the_valid_ones():
-    with pytest.raises(UsageError, match=r"unknown network 'UNet'; expected one of MedNeXtV1, .*SwinUNETR"):
-        build_network("UNet", {})
+    with pytest.raises(UsageError, match=r"unknown network 'UNETR'; expected one of MedNeXtV1, .*SwinUNETR"):
+        build_network("UNETR", {})
 
 
 @pytest.mark.parametrize("name", NETWORKS)

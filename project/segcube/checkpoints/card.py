@@ -10,9 +10,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from segcube.errors import EnvironmentFault
-
-# One key for the whole card: safetensors writes several in an order that differs from run to run.
-KEY = "segcube"
+from segcube.submission.weights import KEY
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,7 @@ class NetworkCard:
 
 def encode_card(card: NetworkCard) -> dict[str, str]:
     """The card as safetensors metadata; equal cards give equal text."""
+    # One key for the whole card: safetensors writes several in an order that differs from run to run
     return {KEY: json.dumps(asdict(card), sort_keys=True)}
 
 

@@ -26,6 +26,16 @@ def stored_state(network: nn.Module) -> dict[str, torch.Tensor]:
     return {name: state[name] for name in stored_names(network).values()}
 
 
+def named_once(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """`weights` with the tensors that the network names twice under the name that a file holds.
+
+    Other people's checkpoints hold those once for each name; what the network does not name stays.
+    """
+    names = stored_names(network)
+    found = {name: tensor for name, tensor in weights.items() if names.get(name, name) == name}
+    return {names.get(name, name): tensor for name, tensor in weights.items()} | found
+
+
 def mismatches(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> str:
     """What keeps `weights` from fitting, in one line with the first ten of each kind; empty if they fit."""
     wanted = stored_state(network)

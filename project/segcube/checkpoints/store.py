@@ -13,7 +13,7 @@ from torch import nn
 
 from segcube import __version__
 from segcube.checkpoints.card import NetworkCard, decode_card, encode_card
-from segcube.checkpoints.fit import fill, mismatches, not_finite, stored_state
+from segcube.checkpoints.fit import fill, mismatches, named_once, not_finite, stored_state
 from segcube.errors import EnvironmentFault, UsageError
 from segcube.networks import build_network, check_arguments
 from segcube.volumes import write_whole
@@ -102,11 +102,26 @@ def save_network(
     when they do not describe the network, EnvironmentFault when a value is not finite or the file cannot be
     written.
     """
+    return save_weights(stored_state(network), name, arguments, file, notes)
+
+
+def save_weights(
+    weights: Mapping[str, torch.Tensor],
+    name: str,
+    arguments: Mapping[str, object],
+    file: Path,
+    notes: str | None = None,
+) -> str:
+    """Write weights and the card of their network as `save_network` does; returns the file's sha256.
+
+    weights: as the network's state_dict names them; a tensor of two names may come under both.
+    """
+    outline = _outline(name, arguments)
     weights = {
         key: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
-        for key, tensor in stored_state(network).items()
+        for key, tensor in named_once(outline, weights).items()
     }
-    found = mismatches(_outline(name, arguments), weights)
+    found = mismatches(outline, weights)
     if found:
         raise UsageError(f"keys {found}", file=file, expected=f"the weights of a {name} of {dict(arguments)}")
     _expect_finite(weights, file)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from segcube.networks.arguments import Arguments, Count, Extent, Fraction, Options, product
+from segcube.networks.arguments import Arguments, Count, Extent, Fraction, OddExtent, Options, product
 from segcube.types import Shape
 
 Layer: TypeAlias = str | tuple[str, Options]
@@ -117,3 +117,30 @@ class SwinUNETRArguments(MonaiArguments):
     def multiple(self) -> Shape:
         """The patch, then four mergings: patch_size ** 5, as MONAI says."""
         return 32, 32, 32
+
+
+def _check_levels(strides: tuple[Shape, ...], info: ValidationInfo) -> tuple[Shape, ...]:
+    features = info.data.get("features", ())
+    if features and len(strides) != len(features) - 1:
+        raise ValueError(f"{len(strides)} entries for {len(features)} of features, which ask for one less")
+    return strides
+
+
+class UNetArguments(MonaiArguments):
+    """MONAI's UNet; `features` is what MONAI calls channels, an entry a level."""
+
+    features: Annotated[tuple[Count, ...], Field(min_length=2)]
+    strides: Annotated[tuple[Extent, ...], AfterValidator(_check_levels)]
+    kernel_size: OddExtent = (3, 3, 3)
+    up_kernel_size: OddExtent = (3, 3, 3)
+    num_res_units: Annotated[int, Field(ge=0)] = 0
+    act: Layer = "PRELU"
+    norm: Layer = "INSTANCE"
+    dropout: Fraction = 0.0
+    bias: bool = True
+    adn_ordering: str = "NDA"
+
+    @property
+    def multiple(self) -> Shape:
+        """The product of all strides."""
+        return product(self.strides)

@@ -8,7 +8,12 @@ import torch
 from monai.networks import nets
 from monai.networks.nets.dynunet import DynUNetSkipLayer
 
-from segcube.networks.monai_arguments import DynUNetArguments, SegResNetArguments, SwinUNETRArguments
+from segcube.networks.monai_arguments import (
+    DynUNetArguments,
+    SegResNetArguments,
+    SwinUNETRArguments,
+    UNetArguments,
+)
 
 
 class DynUNet(nets.DynUNet):
@@ -40,6 +45,12 @@ class DynUNet(nets.DynUNet):
 def make_segresnet(arguments: SegResNetArguments) -> nets.SegResNet:
     """MONAI's SegResNet."""
     return nets.SegResNet(**arguments.model_dump())
+
+
+def make_unet(arguments: UNetArguments) -> nets.UNet:
+    """MONAI's UNet."""
+    keywords = arguments.model_dump()
+    return nets.UNet(channels=keywords.pop("features"), **keywords)
 
 
 def make_swin_unetr(arguments: SwinUNETRArguments) -> nets.SwinUNETR:

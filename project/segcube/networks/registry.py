@@ -16,7 +16,12 @@ from segcube.networks.mednext_arguments import (
     MedNeXtV1MBASArguments,
     MedNeXtV2MBASArguments,
 )
-from segcube.networks.monai_arguments import DynUNetArguments, SegResNetArguments, SwinUNETRArguments
+from segcube.networks.monai_arguments import (
+    DynUNetArguments,
+    SegResNetArguments,
+    SwinUNETRArguments,
+    UNetArguments,
+)
 from segcube.networks.nnunet_arguments import PlainConvUNetArguments, ResidualUNetArguments
 from segcube.types import Shape
 from segcube.validation import explain
@@ -42,6 +47,7 @@ NETWORKS: Mapping[str, Entry] = {
     "DynUNet": Entry(DynUNetArguments, "monai_networks", "DynUNet"),
     "SegResNet": Entry(SegResNetArguments, "monai_networks", "make_segresnet"),
     "SwinUNETR": Entry(SwinUNETRArguments, "monai_networks", "make_swin_unetr"),
+    "UNet": Entry(UNetArguments, "monai_networks", "make_unet"),
 }
 
 

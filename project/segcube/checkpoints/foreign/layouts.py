@@ -1,0 +1,129 @@
+"""The three layouts of checkpoints: torch's zip, torch's older one, and a bare pickle."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from dataclasses import dataclass
+from typing import IO, Any, cast
+
+import torch
+
+from segcube.checkpoints.foreign.cursor import Cursor
+from segcube.checkpoints.foreign.inert import RefusedPickle
+from segcube.checkpoints.foreign.machine import run_pickle
+from segcube.checkpoints.foreign.tensors import Storage, view_bytes
+from segcube.checkpoints.foreign.world import FileWorld
+
+ZIP_START = b"PK"
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+LEGACY_PROTOCOL = 1001
+LOCAL_HEADER = struct.Struct("<4s22xHH")
+"""Of a zip's entry: the signature, and at its end the lengths of the name and the extra field."""
+LOCAL_SIGNATURE = b"PK\3\4"
+LOCKED = 1
+COUNT = struct.Struct("<q")
+
+
+def read_layout(data: memoryview, nested: bool = False) -> Any:
+    """The tree of a checkpoint in memory, writable; tensors are views of that memory.
+
+    nested: whether it lies within another one. Raises RefusedPickle.
+    """
+    if bytes(data[:2]) == ZIP_START:
+        return _read_zip(data)
+    cursor = Cursor(data)
+    first = run_pickle(cursor, FileWorld(nested=None if nested else _read_nested))
+    return _read_legacy(data, cursor) if type(first) is int and first == LEGACY_MAGIC else first
+
+
+def _read_nested(data: bytes) -> Any:
+    return read_layout(memoryview(bytearray(data)), nested=True)
+
+
+def _read_legacy(data: memoryview, cursor: Cursor) -> Any:
+    """Protocol, system and tree as a pickle each, then the keys of the storages, then their numbers."""
+    if run_pickle(cursor, FileWorld()) != LEGACY_PROTOCOL:
+        raise RefusedPickle("a checkpoint of torch in an unknown protocol")
+    run_pickle(cursor, FileWorld())
+    start = cursor.at
+    # Where a storage lies is known behind the tree alone: a first pass without numbers finds out
+    outline = FileWorld(lambda _, dtype, count: Storage(torch.empty(count, dtype=dtype, device="meta")))
+    run_pickle(cursor, outline)
+    keys = run_pickle(cursor, FileWorld())
+    found = _legacy_storages(data, cursor.at, keys, outline.storages)
+    return run_pickle(Cursor(data, start), FileWorld(storages=found))
+
+
+def _legacy_storages(
+    data: memoryview, at: int, keys: object, outline: dict[str, Storage]
+) -> dict[str, Storage]:
+    if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(outline):
+        raise RefusedPickle("a damaged checkpoint: its storages are not those of its tree")
+    found: dict[str, Storage] = {}
+    for key in keys:
+        values = outline[str(key)].values
+        length = len(values) * values.dtype.itemsize
+        if bytes(data[at : at + COUNT.size]) != COUNT.pack(len(values)):
+            raise RefusedPickle(f"a damaged checkpoint: its storage {key} is cut off or of another length")
+        at += COUNT.size
+        found[str(key)] = view_bytes(data[at : at + length], values.dtype, len(values))
+        at += length
+    return found
+
+
+@dataclass(frozen=True)
+class _Archive:
+    """The entries of torch's zip, each as the memory that it lies in."""
+
+    entries: dict[str, memoryview]
+
+    def __post_init__(self) -> None:
+        if "data.pkl" not in self.entries:
+            raise RefusedPickle("a zip without a data.pkl, so no checkpoint of torch")
+
+    def storage(self, key: str, dtype: torch.dtype, count: int) -> Storage:
+        if f"data/{key}" not in self.entries:
+            raise RefusedPickle(f"a damaged checkpoint: it has no storage {key}")
+        order = bytes(self.entries.get("byteorder", memoryview(b"little")))
+        if order not in (b"little", b"big"):
+            raise RefusedPickle(f"a checkpoint in the byte order {order[:20]!r}")
+        return view_bytes(self.entries[f"data/{key}"], dtype, count, swap=order == b"big")
+
+
+def _read_zip(data: memoryview) -> Any:
+    archive = _Archive(_entries(data))
+    if any(name.startswith("code/") for name in archive.entries):
+        raise RefusedPickle("a TorchScript archive, which is code")
+    return run_pickle(Cursor(archive.entries["data.pkl"]), FileWorld(archive.storage))
+
+
+def _entries(data: memoryview) -> dict[str, memoryview]:
+    """The entries without the folder that holds them all; plain ones alone, side by side."""
+    try:
+        with zipfile.ZipFile(cast("IO[bytes]", Cursor(data))) as opened:
+            infos = sorted(opened.infolist(), key=lambda info: info.header_offset)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise RefusedPickle(f"a damaged zip: {error}") from error
+    found: dict[str, memoryview] = {}
+    end = 0
+    for info in infos:
+        folder, _, name = info.filename.partition("/")
+        begin = _begin_of(data, info.header_offset)
+        overlaid = info.header_offset < end or name in found
+        end = begin + info.file_size
+        if overlaid or folder in ("", "..") or info.flag_bits & LOCKED or info.compress_type:
+            raise RefusedPickle(f"a zip whose entry {info.filename} is repeated, packed, locked or outside")
+        if end > len(data) or info.file_size != info.compress_size:
+            raise RefusedPickle(f"a zip whose entry {info.filename} is cut off")
+        found[name] = data[begin:end]
+    return found
+
+
+def _begin_of(data: memoryview, header: int) -> int:
+    """Where an entry's bytes begin, behind its own header."""
+    fixed = bytes(data[header : header + LOCAL_HEADER.size])
+    signature, name, extra = LOCAL_HEADER.unpack(fixed) if len(fixed) == LOCAL_HEADER.size else (b"", 0, 0)
+    if signature != LOCAL_SIGNATURE:
+        raise RefusedPickle("a damaged zip: an entry lies where there is none")
+    return header + LOCAL_HEADER.size + name + extra

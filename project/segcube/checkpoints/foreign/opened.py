@@ -1,0 +1,33 @@
+"""The one way into other people's checkpoints."""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+from typing import Any
+
+from segcube.checkpoints.foreign.inert import RefusedPickle
+from segcube.checkpoints.foreign.layouts import read_layout
+from segcube.errors import EnvironmentFault
+
+EXPECTED = "tensors, numpy arrays, plain containers and the settings of known trainers"
+MEND = "save the state_dict alone, or fetch the file again"
+
+
+def open_checkpoint(file: Path) -> Any:
+    """The tree of a checkpoint: plain values, tensors, arrays, and `Inert` for listed foreign classes.
+
+    Reads torch's zip and older layouts (.pth, .pt, .ckpt, .model) and bare pickles (.pkl). Tensors are views
+    of the file, read when they are used, and may be changed: the file is not. Nothing that the file holds is
+    run. Raises EnvironmentFault for a missing, empty or damaged file and for names that are not on the list.
+    """
+    try:
+        with file.open("rb") as opened:
+            data = memoryview(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_COPY))
+    except (OSError, ValueError) as error:
+        told = error.strerror if isinstance(error, OSError) else "it is empty"
+        raise EnvironmentFault(f"cannot be read: {told}", file=file, expected="a checkpoint") from error
+    try:
+        return read_layout(data)
+    except RefusedPickle as error:
+        raise EnvironmentFault(f"holds {error}", file=file, expected=EXPECTED, mend=MEND) from error

@@ -1,0 +1,177 @@
+"""Lightning checkpoints of a MedNeXt v1, as BraTS-UGRIP trains them, as one ensemble."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segcube.checkpoints.foreign import Inert, open_checkpoint, plain
+from segcube.errors import EnvironmentFault, UsageError
+from segcube.importers.imported import Imported, Source, State, pending
+from segcube.importers.lightning.settings import (
+    CHANNELS,
+    UGRIP,
+    WINDOW,
+    LightningWishes,
+    component_rules,
+    patch_in,
+)
+from segcube.importers.mednext.shapes import ANCHOR, mednext_arguments, told_size
+from segcube.importers.names import match_channels, match_regions
+from segcube.importers.prefix import Unwrapped, unwrap
+from segcube.importers.wishes import Wishes
+from segcube.submission import Branch, Member, Normalize, Outputs, Stage, Submission, Window
+from segcube.types import Shape
+
+ENDING = ".ckpt"
+
+
+@dataclass(frozen=True)
+class _Checkpoint:
+    file: Path
+    source: Source
+    patch: Shape | None
+    notes: tuple[str, ...]
+
+
+def import_lightning(paths: Sequence[Path], wishes: Wishes, own: LightningWishes = UGRIP) -> Imported:
+    """Read .ckpt files, or all those of a folder; several are one ensemble, in their order.
+
+    Raises EnvironmentFault for files that are no Lightning checkpoint of a MedNeXt v1, UsageError for
+    weights, regions or channels that do not fit.
+    """
+    found = [_read(file, own.prefix) for path in paths for file in _files(path)]
+    regions = match_regions(own.regions, wishes.target.challenge)
+    branch = _branch(found, regions, wishes, own)
+    submission = Submission(
+        name=wishes.name,
+        challenge=wishes.target.reference,
+        licence=wishes.licence,
+        citation=wishes.citation,
+        stages=(Stage(name="tumour", branches=(branch,)),),
+        postprocess=component_rules(own.filter, regions),
+    )
+    sources = {
+        member.file: checkpoint.source for member, checkpoint in zip(branch.members, found, strict=True)
+    }
+    return Imported(submission, sources, wishes.target, "Lightning", _notes(found, branch, own))
+
+
+def _files(path: Path) -> list[Path]:
+    files = sorted(path.rglob(f"*{ENDING}")) if path.is_dir() else [path]
+    if not files:
+        raise EnvironmentFault("holds no checkpoint", file=path, expected=f"files that end in {ENDING}")
+    return files
+
+
+def _read(file: Path, prefix: str | None) -> _Checkpoint:
+    tree = _tree(file)
+    unwrapped = _unwrapped(tree, file, prefix)
+    try:
+        arguments = mednext_arguments(unwrapped.state)
+    except EnvironmentFault as error:
+        raise EnvironmentFault(error.found, file=file, expected=error.expected) from error
+
+    def read() -> State:
+        return _unwrapped(_tree(file), file, prefix).state
+
+    patch = patch_in(plain(tree.get("hyper_parameters", {})))
+    notes = (f"{file.name}: {told_size(arguments)}, behind `{unwrapped.prefix}`.", *unwrapped.notes())
+    return _Checkpoint(file, Source("MedNeXtV1", arguments, (file,), read), patch, notes)
+
+
+def _tree(file: Path) -> dict[str, Any]:
+    tree = open_checkpoint(file)
+    if isinstance(tree, Inert) or not isinstance(tree, dict) or "state_dict" not in tree:
+        raise EnvironmentFault("holds no state_dict", file=file, expected="a Lightning checkpoint")
+    return tree
+
+
+def _unwrapped(tree: dict[str, Any], file: Path, prefix: str | None) -> Unwrapped:
+    try:
+        return unwrap(tree["state_dict"], ANCHOR, prefix)
+    except EnvironmentFault as error:
+        raise EnvironmentFault(error.found, file=file, expected=error.expected, mend=error.mend) from error
+
+
+def _branch(
+    found: Sequence[_Checkpoint], regions: tuple[str, ...], wishes: Wishes, own: LightningWishes
+) -> Branch:
+    channels, outputs = _counts(found)
+    if outputs != len(regions):
+        raise UsageError(
+            f"the networks have {outputs} outputs for the regions {', '.join(regions)}",
+            expected="a region each",
+            mend="say them with --regions",
+        )
+    names = CHANNELS if channels == len(CHANNELS) else tuple(map(str, range(channels)))
+    scheme = Normalize()
+    if own.percentiles:
+        # Percentiles keep their voxels through the z-score before them, so that it leaves no trace
+        scheme = Normalize(scheme="none", percentiles=own.percentiles)
+    return Branch(
+        channels=match_channels(names, wishes.target.challenge, wishes.channels),
+        axes="xyz",
+        intensity={"cast": "int16_abs" if own.cast else None},  # type: ignore[arg-type]
+        normalize=scheme,
+        outputs=Outputs(kind="regions", names=regions),
+        window=Window(size=_window(found, own), overlap=own.overlap, plan="monai", blend=own.blend),
+        flips=("x", "y", "z") if own.flips else (),
+        members=_members(found, regions, own),
+    )
+
+
+def _counts(found: Sequence[_Checkpoint]) -> tuple[int, int]:
+    """Channels in and out, the same for all."""
+    counts = {
+        (int(str(one.source.arguments["in_channels"])), int(str(one.source.arguments["out_channels"])))
+        for one in found
+    }
+    if len(counts) > 1:
+        raise UsageError(
+            f"the checkpoints take and give {sorted(counts)} channels", expected="one ensemble of equals"
+        )
+    return counts.pop()
+
+
+def _window(found: Sequence[_Checkpoint], own: LightningWishes) -> Shape:
+    patches = {one.patch for one in found if one.patch}
+    if own.window is None and len(patches) > 1:
+        raise UsageError(
+            f"the checkpoints were trained on {', '.join(map(str, sorted(patches)))}",
+            expected="one window for all",
+            mend="say it with --window",
+        )
+    return own.window or (patches.pop() if patches else WINDOW)
+
+
+def _members(
+    found: Sequence[_Checkpoint], regions: tuple[str, ...], own: LightningWishes
+) -> tuple[Member, ...]:
+    says = own.weights or ((1.0,),) * len(found)
+    if len(says) != len(found) or any(len(say) not in (1, len(regions)) for say in says):
+        raise UsageError(
+            f"--weights {' '.join(','.join(f'{w:g}' for w in say) for say in says)}",
+            expected=f"one for each of {len(found)} checkpoints, with 1 or {len(regions)} numbers each",
+        )
+    files: dict[str, float | dict[str, float]] = {}
+    for one, say in zip(found, says, strict=True):
+        stem = re.sub(r"[^A-Za-z0-9.-]+", "_", one.file.stem)
+        name = stem if f"{stem}.safetensors" not in files else f"{stem}_{len(files)}"
+        files[f"{name}.safetensors"] = say[0] if len(say) == 1 else dict(zip(regions, say, strict=True))
+    return tuple(pending(file, weight) for file, weight in files.items())
+
+
+def _notes(found: Sequence[_Checkpoint], branch: Branch, own: LightningWishes) -> tuple[str, ...]:
+    said = own.window or any(one.patch for one in found)
+    size = " x ".join(map(str, branch.window.size))
+    origin = "the option" if own.window else "the hyper-parameters" if said else "BraTS-UGRIP"
+    return (
+        *(note for one in found for note in one.notes),
+        f"Windows of {size}, by {origin}; {branch.window.blend} blend, overlap {branch.window.overlap:g}.",
+        f"Channels {', '.join(branch.channels)} to {', '.join(branch.outputs.names)}, in this order.",
+        f"Component filter: {own.filter}.",
+    )

@@ -1,0 +1,71 @@
+"""A MedNeXt v1 told by the shapes of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from segcube.errors import EnvironmentFault
+from segcube.networks.mednext_arguments import BLOCKS, EXPANSIONS
+
+ANCHOR = "stem.weight"
+"""An entry that every MedNeXt v1 has once."""
+STAGES = (
+    *(f"enc_block_{level}" for level in range(4)),
+    "bottleneck",
+    *(f"dec_block_{level}" for level in reversed(range(4))),
+)
+PUBLISHED_WIDTH = 32
+
+
+def mednext_arguments(state: Mapping[str, torch.Tensor]) -> dict[str, object]:
+    """The keyword arguments of `MedNeXtV1` that these weights belong to.
+
+    Width, expansions, blocks, kernels, residual ways up and down, response normalisation and deep
+    supervision show in the shapes; group and layer normalisation look alike, and the published networks have
+    groups. Raises EnvironmentFault for weights that are no MedNeXt v1.
+    """
+    try:
+        return _arguments(state)
+    except (KeyError, IndexError, ValueError) as error:
+        raise EnvironmentFault(
+            f"has no entry {error}", expected="the weights of a MedNeXt v1, as MIC-DKFZ names them"
+        ) from error
+
+
+def told_size(arguments: Mapping[str, object]) -> str:
+    """The network in words, such as `MedNeXt v1 B, kernel 3`."""
+    encoder, decoder = arguments["enc_kernel_size"], arguments["dec_kernel_size"]
+    kernel = str(encoder) if encoder == decoder else f"{encoder} down and {decoder} up"
+    return f"MedNeXt v1 {arguments.get('size', 'of its own size')}, kernel {kernel}"
+
+
+def _arguments(state: Mapping[str, torch.Tensor]) -> dict[str, object]:
+    width, channels = state[ANCHOR].shape[:2]
+    blocks = tuple(_blocks(state, stage) for stage in STAGES)
+    expansions = tuple(_expansion(state, f"{stage}.0") for stage in STAGES)
+    sizes = [size for size in BLOCKS if BLOCKS[size] == blocks and EXPANSIONS[size] == expansions]
+    shape: dict[str, object] = {"n_channels": width, "block_counts": blocks, "exp_r": expansions}
+    if sizes and width == PUBLISHED_WIDTH:
+        shape = {"size": sizes[0]}
+    return shape | {
+        "in_channels": channels,
+        "out_channels": state["out_0.conv_out.weight"].shape[1],
+        "enc_kernel_size": state["enc_block_0.0.conv1.weight"].shape[2],
+        "dec_kernel_size": state["bottleneck.0.conv1.weight"].shape[2],
+        "do_res_up_down": "down_0.res_conv.weight" in state,
+        "deep_supervision": "out_1.conv_out.weight" in state,
+        "grn": "enc_block_0.0.grn_beta" in state,
+    }
+
+
+def _blocks(state: Mapping[str, torch.Tensor], stage: str) -> int:
+    return 1 + max(int(key.split(".")[1]) for key in state if key.startswith(f"{stage}."))
+
+
+def _expansion(state: Mapping[str, torch.Tensor], block: str) -> int:
+    widened, width = state[f"{block}.conv2.weight"].shape[:2]
+    if widened % width:
+        raise ValueError(f"{block}.conv2.weight that widens {width} channels to a multiple")
+    return widened // width

@@ -1,0 +1,141 @@
+"""A trained nnU-Net v2 model: its plans, its labels and the weights of its folds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from segcube.checkpoints.foreign import open_checkpoint
+from segcube.errors import EnvironmentFault, UsageError
+from segcube.importers.imported import State
+from segcube.importers.nnunet.plans import (
+    Configuration,
+    Dataset,
+    Plans,
+    read_configuration,
+    read_dataset,
+    read_plans,
+)
+
+Tree: TypeAlias = Mapping[str, Any]
+WRAPPERS = ("module.", "_orig_mod.")
+"""What torch puts before the names of a network that trained on several devices, or compiled."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weights of one fold, read when they are asked for."""
+
+    file: Path
+    read: Callable[[], State]
+
+
+@dataclass(frozen=True)
+class Model:
+    """One configuration of an nnU-Net, as far as a prediction depends on it."""
+
+    source: Path
+    plans: Plans
+    dataset: Dataset
+    name: str
+    """Of the configuration."""
+    configuration: Configuration
+    trainer: str
+    mirrors: tuple[int, ...]
+    """Array axes that the checkpoint allows to be mirrored."""
+    folds: Mapping[str, Weights]
+
+
+def read_folder(folder: Path, folds: tuple[str, ...] = (), checkpoint: str = "final") -> Model:
+    """Read a model folder: plans.json, dataset.json and fold_*/checkpoint_*.pth.
+
+    folds: numbers or `all`; none takes every numbered fold, else fold_all, as nnU-Net does. checkpoint: final
+    or best. The configuration and the mirrors are the first fold's. Raises EnvironmentFault for files that
+    are missing, broken or not supported, UsageError for folds that are not there.
+    """
+    files = _checkpoints(folder, folds, f"checkpoint_{checkpoint}.pth")
+    plans, dataset = _read_json(folder / "plans.json"), _read_json(folder / "dataset.json")
+    first = next(iter(files.values()))
+    weights = {fold: Weights(file, _reader(file)) for fold, file in files.items()}
+    return read_tree(_checkpoint(file=first), plans, dataset, first, weights)
+
+
+def read_tree(
+    checkpoint: Tree, plans: object, dataset: object, source: Path, folds: Mapping[str, Weights]
+) -> Model:
+    """A model of what a checkpoint, a plans.json and a dataset.json hold.
+
+    source: what an error names. Raises EnvironmentFault for what is broken or not supported.
+    """
+    read = read_plans(plans, source)
+    name = str(checkpoint["init_args"]["configuration"])
+    mirrors = checkpoint.get("inference_allowed_mirroring_axes") or ()
+    return Model(
+        source=source,
+        plans=read,
+        dataset=read_dataset(dataset, source),
+        name=name,
+        configuration=read_configuration(read, name, source),
+        trainer=str(checkpoint.get("trainer_name", "nnUNetTrainer")),
+        mirrors=tuple(int(axis) for axis in mirrors),
+        folds=folds,
+    )
+
+
+def state_of(checkpoint: Tree) -> State:
+    """The weights of a checkpoint, under the network's own names."""
+    return {_unwrapped(name): tensor for name, tensor in checkpoint["network_weights"].items()}
+
+
+def expect_checkpoint(content: object, file: Path) -> Tree:
+    """Check that a tree is a checkpoint of nnU-Net's trainer. Raises EnvironmentFault."""
+    keys = content.keys() if isinstance(content, dict) else ()
+    if not isinstance(content, dict) or not {"network_weights", "init_args"} <= set(keys):
+        raise EnvironmentFault(
+            f"holds {', '.join(map(str, list(keys)[:10])) or 'no names'}",
+            file=file,
+            expected="network_weights and init_args, as nnU-Net v2 saves them",
+        )
+    return content
+
+
+def _checkpoint(file: Path) -> Tree:
+    return expect_checkpoint(open_checkpoint(file), file)
+
+
+def _reader(file: Path) -> Callable[[], State]:
+    return lambda: state_of(_checkpoint(file))
+
+
+def _unwrapped(name: str) -> str:
+    for wrapper in WRAPPERS:
+        name = name.removeprefix(wrapper)
+    return name
+
+
+def _checkpoints(folder: Path, folds: tuple[str, ...], name: str) -> dict[str, Path]:
+    found = {place.name.removeprefix("fold_"): place / name for place in sorted(folder.glob("fold_*"))}
+    there = {fold: file for fold, file in found.items() if file.is_file()}
+    numbered = sorted((fold for fold in there if fold.isdecimal()), key=int)
+    chosen = folds or tuple(numbered) or tuple(there)
+    if not chosen or not set(chosen) <= set(there):
+        lacking = ", ".join(f"fold_{fold}" for fold in chosen if fold not in there) or "any fold"
+        others = sorted({file.name for file in folder.glob("fold_*/checkpoint_*.pth")})
+        raise UsageError(
+            f"no {name} of {lacking}",
+            file=folder,
+            expected=", ".join(f"fold_{fold}" for fold in there) or "fold_*/checkpoint_*.pth",
+            mend=f"there is {', '.join(others)}: see --checkpoint" if others and not there else "",
+        )
+    return {fold: there[fold] for fold in chosen}
+
+
+def _read_json(file: Path) -> object:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        told = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
+        raise EnvironmentFault(told, file=file, expected="an nnU-Net v2 model folder's file") from error

@@ -1,0 +1,197 @@
+"""plans.json and dataset.json of nnU-Net v2, as far as a prediction depends on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from segcube.errors import EnvironmentFault
+from segcube.submission.branch import Order
+from segcube.types import Shape, Vector
+from segcube.validation import explain
+
+READERS = {
+    "SimpleITKIO": "native",
+    "SimpleITKIOWithReorient": "RAS",
+    "NibabelIO": "native",
+    "NibabelIOWithReorient": "RAS",
+}
+"""The readers of NIfTI files and the orientation that they bring scans to; all hand them on as (z, y, x)."""
+
+
+class Read(BaseModel):
+    """A part of a file that nnU-Net wrote: keys that no prediction depends on are passed over."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ResamplingOptions(Read):
+    """Keyword arguments of a resampling function."""
+
+    order: Order = 3
+    order_z: Order = 0
+    force_separate_z: bool | None = None
+    separate_z_anisotropy_threshold: Literal[3] = 3
+    memefficient_seg_resampling: Literal[False] = False
+    mode: Literal["linear"] = "linear"
+    aniso_axis_mode: Literal["nearest-exact"] = "nearest-exact"
+
+
+class Intensities(Read):
+    """A channel's foreground in the training set."""
+
+    mean: float
+    std: float
+    percentile_00_5: float
+    percentile_99_5: float
+
+
+class Architecture(Read):
+    """The network, by class and keyword arguments."""
+
+    network_class_name: str
+    arch_kwargs: dict[str, Any]
+
+
+class Configuration(Read):
+    """One configuration, what it inherits resolved."""
+
+    spacing: Vector
+    patch_size: Shape
+    normalization_schemes: tuple[str, ...]
+    use_mask_for_norm: tuple[bool, ...]
+    preprocessor_name: str = "DefaultPreprocessor"
+    resampling_fn_data: str
+    resampling_fn_data_kwargs: dict[str, Any]
+    resampling_fn_seg: str
+    resampling_fn_seg_kwargs: dict[str, Any]
+    resampling_fn_probabilities: str
+    resampling_fn_probabilities_kwargs: dict[str, Any]
+    architecture: Architecture
+    previous_stage: str | None = None
+    is_cascaded_mask: bool = False
+    cascaded_mask_dilation: float = 0
+
+
+class Plans(Read):
+    """plans.json."""
+
+    plans_name: str = "nnUNetPlans"
+    dataset_name: str = "unknown"
+    image_reader_writer: str
+    transpose_forward: tuple[int, int, int]
+    label_manager: str = "LabelManager"
+    configurations: dict[str, dict[str, Any]]
+    foreground_intensity_properties_per_channel: dict[str, Intensities] = Field(default_factory=dict)
+    foreground_intensity_properties_by_modality: dict[str, Intensities] = Field(default_factory=dict)
+
+    @property
+    def intensities(self) -> Mapping[str, Intensities]:
+        """Each channel's, by its number as text; older plans have another key for it."""
+        older = self.foreground_intensity_properties_by_modality
+        return self.foreground_intensity_properties_per_channel or older
+
+
+class Dataset(Read):
+    """dataset.json."""
+
+    channel_names: dict[str, str] | None = None
+    modality: dict[str, str] | None = None
+    labels: dict[str, int | tuple[int, ...]]
+    regions_class_order: tuple[int, ...] | None = None
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels' names in the order of their numbers."""
+        named = self.channel_names or self.modality or {}
+        return tuple(named[key] for key in sorted(named, key=int))
+
+
+def read_plans(content: object, file: Path) -> Plans:
+    """Check the content of a plans.json.
+
+    Raises EnvironmentFault for content that is none, and for readers and label managers other than nnU-Net's
+    own for NIfTI files.
+    """
+    plans = _validate(Plans, content, file)
+    if plans.image_reader_writer not in READERS:
+        raise EnvironmentFault(
+            f"images were read by {plans.image_reader_writer}",
+            file=file,
+            expected="one of " + ", ".join(READERS),
+        )
+    if plans.label_manager != "LabelManager":
+        raise EnvironmentFault(f"label manager {plans.label_manager}", file=file, expected="LabelManager")
+    return plans
+
+
+def read_dataset(content: object, file: Path) -> Dataset:
+    """Check the content of a dataset.json. Raises EnvironmentFault for content that is none."""
+    return _validate(Dataset, content, file)
+
+
+def read_configuration(plans: Plans, name: str, file: Path) -> Configuration:
+    """A configuration of the plans, what it inherits filled in and plans of nnU-Net 2.0 to 2.3 turned.
+
+    Raises EnvironmentFault for an unknown name, for 2d and for preprocessors other than nnU-Net's own.
+    """
+    content = _inherited(plans, name, file)
+    if len(content.get("patch_size", ())) == 2:
+        raise EnvironmentFault(
+            f"{name} predicts slice by slice",
+            file=file,
+            expected="a 3d configuration",
+            mend="import 3d_fullres, 3d_lowres or 3d_cascade_fullres",
+        )
+    if "architecture" not in content:
+        content["architecture"] = _older_architecture(content, file)
+    configuration = _validate(Configuration, content, file)
+    if configuration.preprocessor_name != "DefaultPreprocessor":
+        found = f"{name} is preprocessed by {configuration.preprocessor_name}"
+        raise EnvironmentFault(found, file=file, expected="DefaultPreprocessor")
+    return configuration
+
+
+def _inherited(plans: Plans, name: str, file: Path, heirs: tuple[str, ...] = ()) -> dict[str, Any]:
+    if name not in plans.configurations or name in heirs:
+        found = f"configuration {name} inherits itself" if name in heirs else f"no configuration {name}"
+        raise EnvironmentFault(found, file=file, expected="one of " + ", ".join(plans.configurations))
+    content = plans.configurations[name]
+    parent = content.get("inherits_from")
+    return {**(_inherited(plans, parent, file, (*heirs, name)) if parent else {}), **content}
+
+
+def _older_architecture(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """What plans before nnU-Net 2.4 said of the network, in today's words."""
+    try:
+        name = content["UNet_class_name"]
+        counts = content["n_conv_per_stage_encoder"]
+        widest = content["unet_max_num_features"]
+        features = [min(content["UNet_base_num_features"] * 2**i, widest) for i in range(len(counts))]
+        arguments = {
+            "n_stages": len(counts),
+            "features_per_stage": features,
+            "conv_op": "torch.nn.modules.conv.Conv3d",
+            "kernel_sizes": content["conv_kernel_sizes"],
+            "strides": content["pool_op_kernel_sizes"],
+            "n_conv_per_stage" if name == "PlainConvUNet" else "n_blocks_per_stage": counts,
+            "n_conv_per_stage_decoder": content["n_conv_per_stage_decoder"],
+            "conv_bias": True,
+            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
+            "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+            "nonlin": "torch.nn.LeakyReLU",
+            "nonlin_kwargs": {"inplace": True},
+        }
+    except (KeyError, TypeError) as error:
+        raise EnvironmentFault(f"a configuration without {error}", file=file, expected="a network") from error
+    return {"network_class_name": f"dynamic_network_architectures.{name}", "arch_kwargs": arguments}
+
+
+def _validate(model: type[Any], content: object, file: Path) -> Any:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise EnvironmentFault(explain(error, model), file=file, expected="nnU-Net's own file") from error

@@ -1,0 +1,77 @@
+"""A greedy soup: the best member first, then each that helps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from segcube.soups.ledger import Ledger, Terms, Trial, open_ledger
+from segcube.soups.pot import Pot, write_soup_card
+from segcube.soups.validation import Validation
+from segcube.submission import Member, expect_room, whole_folder
+
+
+@dataclass(frozen=True)
+class GreedyResult:
+    """The members that were kept, and the score of their mean."""
+
+    kept: tuple[str, ...]
+    score: float
+
+
+def greedy_soup(pot: Pot, validation: Validation, out: Path, ledger_file: Path) -> GreedyResult:
+    """Sort the members by their own score, then keep each whose addition raises that of the mean.
+
+    Writes the kept members' mean as a submission to `out`, and every trial to the ledger, from which another
+    run goes on. Equal scores keep the submission's order; a member that changes nothing is left out
+    (Wortsman et al. 2022, arXiv 2203.05482, with a strict rise). Raises UsageError and EnvironmentFault.
+    """
+    expect_room(out)
+    search = _Search(pot, validation, open_ledger(ledger_file, _terms(pot, validation)))
+    kept, score = search.run()
+    told = f"A greedy soup of {len(kept)} of {len(pot.members)} members, {validation.metric} {score:.4f}."
+    with whole_folder(out) as folder:
+        pot.cook(kept, folder)
+        write_soup_card(pot, kept, told, folder)
+    return GreedyResult(tuple(member.file for member in kept), score)
+
+
+def _terms(pot: Pot, validation: Validation) -> Terms:
+    return Terms(
+        metric=f"{validation.profile} {validation.metric}",
+        candidates={member.file: member.sha256 for member in pot.members},
+        cases=validation.digests(),
+        settings={"stage": pot.stage, **validation.settings},
+    )
+
+
+@dataclass(frozen=True)
+class _Search:
+    pot: Pot
+    validation: Validation
+    ledger: Ledger
+
+    def run(self) -> tuple[tuple[Member, ...], float]:
+        alone = {member.file: self._try((member,), None) for member in self.pot.members}
+        ordered = sorted(self.pot.members, key=lambda member: -alone[member.file])
+        kept, best = (ordered[0],), alone[ordered[0].file]
+        self.ledger.note(Trial((ordered[0].file,), best, kept=True))
+        for member in ordered[1:]:
+            score = self._try((*kept, member), best)
+            if score > best:
+                kept, best = (*kept, member), score
+        return kept, best
+
+    def _try(self, members: Sequence[Member], best: float | None) -> float:
+        """A soup's score, from the ledger if it is there; `best` is what it has to beat."""
+        files = tuple(member.file for member in members)
+        score = self.ledger.score_of(files)
+        if score is None:
+            with TemporaryDirectory(prefix="segcube-soup-") as folder:
+                self.pot.cook(members, Path(folder))
+                score = self.validation.score(Path(folder))
+            self.ledger.note(Trial(files, score, kept=best is not None and score > best))
+        self.validation.tell(f"{' + '.join(files)}: {score:.4f}")
+        return score

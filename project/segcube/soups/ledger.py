@@ -1,0 +1,102 @@
+"""What a greedy soup tried and kept, a JSON line each, so that it can go on where it was ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from segcube.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What scores hang on: with other terms a ledger is another one's."""
+
+    metric: str
+    candidates: Mapping[str, str]
+    """Files and their sha256."""
+    cases: Mapping[str, str]
+    """Validation cases, and a digest of their images and labels."""
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A soup, its score, and whether it was kept."""
+
+    soup: tuple[str, ...]
+    score: float
+    kept: bool
+
+
+@dataclass
+class Ledger:
+    """The file of terms and trials; a trial is written as soon as it is known."""
+
+    file: Path
+    terms: Terms
+    trials: dict[tuple[str, ...], Trial] = field(default_factory=dict)
+
+    def score_of(self, soup: Sequence[str]) -> float | None:
+        """The score that a soup of these files had, in whatever order; None if it was not tried."""
+        trial = self.trials.get(tuple(sorted(soup)))
+        return None if trial is None else trial.score
+
+    def note(self, trial: Trial) -> None:
+        """Write a trial down, unless the ledger ends on it."""
+        key = tuple(sorted(trial.soup))
+        if self.trials.get(key) != trial:
+            self.trials[key] = trial
+            with self.file.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(asdict(trial)) + "\n")
+
+
+def open_ledger(file: Path, terms: Terms) -> Ledger:
+    """Open a ledger, or begin one.
+
+    A last line that a killed run left half-written is dropped. Raises UsageError for a ledger of other terms,
+    naming what changed, and for a file that is none.
+    """
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(asdict(terms)) + "\n", encoding="utf-8")
+        return Ledger(file, terms)
+    text = file.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        file.write_text(whole, encoding="utf-8")
+    try:
+        first, *lines = [json.loads(line) for line in whole.splitlines()]
+        trials = [Trial(tuple(line["soup"]), float(line["score"]), bool(line["kept"])) for line in lines]
+        changed = _changes(first, json.loads(json.dumps(asdict(terms))))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UsageError(
+            f"is no ledger of a soup: {error}", file=file, mend="name another --ledger"
+        ) from error
+    if changed:
+        raise UsageError(
+            f"was written for other {', '.join(changed)}",
+            file=file,
+            expected="a ledger of the same files, cases and settings",
+            mend="name another --ledger, or delete it",
+        )
+    return Ledger(file, terms, {tuple(sorted(trial.soup)): trial for trial in trials})
+
+
+def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What differs, down to the files and cases by name."""
+    found: list[str] = []
+    for key in after:
+        if before[key] == after[key]:
+            continue
+        if not isinstance(after[key], dict):
+            found.append(f"{key} ({before[key]})")
+            continue
+        names = sorted(
+            name for name in {*before[key], *after[key]} if before[key].get(name) != after[key].get(name)
+        )
+        found.append(f"{key} ({', '.join(names)})")
+    return found

@@ -1,0 +1,98 @@
+"""The members of a submission that a soup is made of, and the submission that it becomes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segcube.checkpoints import save_weights, sha256_of
+from segcube.errors import EnvironmentFault, UsageError
+from segcube.soups.average import average_weights
+from segcube.submission import LoadedSubmission, Member, Submission, load_for, write_submission
+
+CARD = "MODEL_CARD.md"
+MEMBER = "soup.safetensors"
+
+
+@dataclass(frozen=True)
+class Pot:
+    """A submission, and the stage whose members are averaged."""
+
+    loaded: LoadedSubmission
+    stage: str
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The candidates, in the submission's order."""
+        return next(s for s in self.loaded.submission.stages if s.name == self.stage).branches[0].members
+
+    def cook(self, members: Sequence[Member], folder: Path) -> Submission:
+        """Write the submission with the mean of some members in the place of all; returns it.
+
+        folder: empty. Raises UsageError for members of different networks, EnvironmentFault for weights that
+        cannot be read or written.
+        """
+        card, weights = average_weights([self.loaded.folder / member.file for member in members])
+        notes = "mean of " + ", ".join(member.file for member in members)
+        digest = save_weights(weights, card.network, card.arguments, folder / MEMBER, notes)
+        submission = self._with(Member(file=MEMBER, sha256=digest))
+        for member in submission.members:
+            if member.file != MEMBER:
+                shutil.copyfile(self.loaded.folder / member.file, folder / member.file)
+        own = self.loaded.folder / submission.challenge
+        if own.is_file():
+            shutil.copyfile(own, folder / own.name)
+        write_submission(submission, folder)
+        return submission
+
+    def _with(self, member: Member) -> Submission:
+        stages = tuple(
+            stage.model_copy(
+                update={"branches": (stage.branches[0].model_copy(update={"members": (member,)}),)}
+            )
+            if stage.name == self.stage
+            else stage
+            for stage in self.loaded.submission.stages
+        )
+        return self.loaded.submission.model_copy(update={"stages": stages})
+
+
+def open_pot(folder: Path, stage: str | None = None) -> Pot:
+    """Read a submission whose stage (the last unless it is named) holds the candidates in one branch.
+
+    Raises UsageError for a stage that is not there, or has several branches or one member,
+    EnvironmentFault for a folder or weights that are not as submission.yaml says.
+    """
+    loaded = load_for(folder)
+    names = [one.name for one in loaded.submission.stages]
+    name = stage or names[-1]
+    if name not in names:
+        raise UsageError(f"no stage {name!r}", file=folder, expected="one of " + ", ".join(names))
+    pot = Pot(loaded, name)
+    chosen = loaded.submission.stages[names.index(name)]
+    if len(chosen.branches) > 1 or len(pot.members) < 2:
+        raise UsageError(
+            f"stage {name} has {len(chosen.branches)} branches, and {len(pot.members)} members in the first",
+            file=folder,
+            expected="one branch with the members to average",
+        )
+    for member in pot.members:
+        file = folder / member.file
+        found = sha256_of(file)
+        if found != member.sha256:
+            raise EnvironmentFault(f"sha256 {found}", file=file, expected=f"sha256 {member.sha256}")
+    return pot
+
+
+def write_soup_card(pot: Pot, members: Sequence[Member], told: str, folder: Path) -> None:
+    """Write MODEL_CARD.md: what the soup was made of, then the source's own card."""
+    source = pot.loaded.folder / CARD
+    rows = "\n".join(f"| {member.file} | {member.sha256} |" for member in members)
+    before = source.read_text(encoding="utf-8") if source.is_file() else "The source had no card.\n"
+    text = (
+        f"# {folder.name}\n\n{told} Their weights, of one network, were averaged in float64.\n\n"
+        f"| averaged | sha256 |\n|---|---|\n{rows}\n\n## The card of {pot.loaded.folder.name}\n\n{before}"
+    )
+    (folder / CARD).write_text(text, encoding="utf-8")

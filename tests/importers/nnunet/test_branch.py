@@ -1,0 +1,124 @@
+import pytest
+
+from segcube.errors import EnvironmentFault
+from segcube.importers import pending
+from segcube.importers.nnunet.branch import branch_of
+from segcube.importers.nnunet.labels import decide
+from segcube.importers.nnunet.model import read_folder
+
+SPLINES = "resample_data_or_seg_to_shape"
+
+
+@pytest.fixture
+def branch(folder, made, wishes):
+    """The branch of plans with these changes."""
+
+    def read(**changes):
+        model = read_folder(folder(own_plans=made.plans(**changes)))
+        return branch_of(model, decide(model, wishes()).outputs, (pending("a.safetensors"),), wishes())
+
+    return read
+
+
+def test_a_branch_sees_what_nnunet_saw(branch):
+    found = branch()
+
+    assert (found.axes, found.orientation, found.crop) == ("zyx", "native", "nonzero")
+    assert found.spacing == (2.5, 0.9, 0.8)
+    assert found.window.model_dump() == {
+        **found.window.model_dump(),
+        "size": (8, 16, 16),
+        "overlap": 0.5,
+        "plan": "nnunet",
+        "blend": "gaussian",
+    }
+    assert found.flips == ("z", "x")
+    assert found.channels == ("lge",)
+
+
+def test_a_transposed_plan_turns_axes_and_mirrors(branch):
+    found = branch(transpose_forward=[2, 0, 1])
+
+    assert found.axes == "xzy"
+    assert found.flips == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("reader", "orientation"),
+    [
+        ("SimpleITKIO", "native"),
+        ("NibabelIO", "native"),
+        ("NibabelIOWithReorient", "RAS"),
+        ("SimpleITKIOWithReorient", "RAS"),
+    ],
+)
+def test_the_reader_decides_the_orientation(branch, reader, orientation):
+    assert branch(image_reader_writer=reader).orientation == orientation
+
+
+@pytest.mark.parametrize(
+    ("name", "masked", "scheme", "mask"),
+    [
+        ("ZScoreNormalization", False, "zscore", "none"),
+        ("ZScoreNormalization", True, "zscore", "foreground"),
+        ("NoNormalization", False, "none", "none"),
+        ("RescaleTo01Normalization", False, "rescale01", "none"),
+        ("RGBTo01Normalization", True, "rgb01", "none"),
+    ],
+)
+def test_every_normalisation_has_its_scheme(branch, name, masked, scheme, mask):
+    found = branch(normalization_schemes=[name], use_mask_for_norm=[masked]).normalize_of(0)
+
+    assert (found.scheme, found.mask) == (scheme, mask)
+
+
+def test_ct_takes_the_channels_intensities(branch):
+    found = branch(normalization_schemes=["CTNormalization"]).normalize_of(0)
+
+    assert (found.scheme, found.bounds, found.mean, found.std) == ("ct", (3.0, 20.0), 10.0, 2.0)
+
+
+def test_another_normalisation_is_refused_by_name(branch):
+    with pytest.raises(EnvironmentFault, match="channel 0 is normalised by MyNormalization"):
+        branch(normalization_schemes=["MyNormalization"])
+
+
+def test_splines_keep_their_orders_and_separate_slices(branch):
+    found = branch(
+        resampling_fn_data_kwargs={"order": 1, "order_z": 1, "force_separate_z": True},
+        resampling_fn_probabilities_kwargs={"order": 0},
+    ).resampling
+
+    assert found.of("image").model_dump() == {"order": 1, "order_z": 1, "separate_z": "always"}
+    assert found.of("output").model_dump() == {"order": 0, "order_z": 0, "separate_z": "never"}
+    assert found.of("labels").model_dump() == {"order": 1, "order_z": 0, "separate_z": "auto"}
+    assert found.ties == "nearest"
+
+
+def test_torch_resampling_is_linear_and_gives_ties_to_the_lowest_label(branch):
+    torch = {f"resampling_fn_{part}": "resample_torch_fornnunet" for part in ("data", "seg", "probabilities")}
+    options = {f"{key}_kwargs": {"is_seg": False, "force_separate_z": False} for key in torch}
+
+    found = branch(**torch, **options).resampling
+
+    assert (found.of("image").order, found.of("image").separate_z) == (1, "never")
+    assert found.ties == "lowest"
+
+
+def test_no_resampling_keeps_the_native_grid(branch):
+    none = {f"resampling_fn_{part}": "no_resampling_hack" for part in ("data", "seg", "probabilities")}
+
+    assert branch(**none, **{f"{key}_kwargs": {} for key in none}).spacing is None
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"resampling_fn_data": "mine"}, "resampling by mine"),
+        ({"resampling_fn_data_kwargs": {"order": 2}}, "'order' = '2'"),
+        ({"resampling_fn_data_kwargs": {"separate_z_anisotropy_threshold": 2}}, "threshold"),
+    ],
+)
+def test_what_resampling_cannot_repeat_is_refused(branch, change, told):
+    with pytest.raises(EnvironmentFault, match=told):
+        branch(**change)

@@ -1,0 +1,83 @@
+import json
+
+import pytest
+import torch
+
+from segcube.checkpoints import load_network
+from segcube.errors import UsageError
+from segcube.soups import Validation, greedy_soup, open_pot
+
+SETTINGS = {"device": "cpu", "flips": False}
+
+
+@pytest.fixture
+def trials():
+    return []
+
+
+@pytest.fixture
+def validation(validation_of, network, challenge, trials):
+    """Labels are what `network` says, so that it alone scores 1."""
+    data, labels = validation_of(network)
+    return Validation(data, labels, challenge, settings=SETTINGS, tell=trials.append)
+
+
+def lines_of(file):
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_members_whose_mean_is_better_are_kept(tmp_path, network, moved, submission_of, validation):
+    apart = {"plus": moved(network, 0.3), "minus": moved(network, -0.3), "far": moved(network, 3, seed=5)}
+    pot, ledger = open_pot(submission_of("source", **apart)), tmp_path / "soup.jsonl"
+    result = greedy_soup(pot, validation, tmp_path / "out", ledger)
+    assert set(result.kept) == {"plus.safetensors", "minus.safetensors"}
+    assert result.score == 1
+    soup = load_network(tmp_path / "out" / "soup.safetensors", None)
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(soup.state_dict()[name], tensor)
+    terms, *tried = lines_of(ledger)
+    assert terms["candidates"].keys() == {f"{name}.safetensors" for name in apart}
+    last = {tuple(sorted(line["soup"])): line["kept"] for line in tried}
+    assert last[("minus.safetensors", "plus.safetensors")] is True
+    assert last[("far.safetensors",)] is False
+    assert [soup for soup, kept in last.items() if kept and len(soup) == 1] == [(result.kept[0],)]
+
+
+def test_the_best_alone_stays_alone_where_nothing_helps(tmp_path, network, moved, submission_of, validation):
+    pot = open_pot(submission_of("source", other=moved(network, 3), truth=network))
+    result = greedy_soup(pot, validation, tmp_path / "out", tmp_path / "soup.jsonl")
+    assert (result.kept, result.score) == (("truth.safetensors",), 1)
+
+
+def test_a_second_run_goes_on_from_the_ledger(tmp_path, network, moved, submission_of, validation):
+    pot, ledger = open_pot(submission_of("source", a=moved(network, 1), b=network)), tmp_path / "soup.jsonl"
+    first = greedy_soup(pot, validation, tmp_path / "out", ledger)
+    whole = ledger.read_text()
+    # The scores of the ledger are believed: a false one shows that nothing was predicted again
+    ledger.write_text(whole.replace(f'"score": {first.score}', '"score": 0.125'))
+    again = greedy_soup(pot, validation, tmp_path / "again", ledger)
+    assert again.score != first.score
+    ledger.write_text("".join(whole.splitlines(keepends=True)[:-1]))
+    assert greedy_soup(pot, validation, tmp_path / "third", ledger) == first
+    assert ledger.read_text() == whole
+
+
+def test_a_label_that_changed_is_noticed(tmp_path, network, moved, submission_of, validation):
+    pot, ledger = open_pot(submission_of("source", a=moved(network, 1), b=network)), tmp_path / "soup.jsonl"
+    greedy_soup(pot, validation, tmp_path / "out", ledger)
+    (label,) = validation.labels.iterdir()
+    label.write_bytes(label.read_bytes() + b"\0")
+    with pytest.raises(UsageError, match=r"was written for other cases \(BraTS-MEN-RT-0001-1\)"):
+        greedy_soup(pot, validation, tmp_path / "again", ledger)
+
+
+def test_labels_without_a_case_are_refused(validation):
+    (label,) = validation.labels.iterdir()
+    label.rename(label.with_name("BraTS-MEN-RT-0077-1.nii.gz"))
+    with pytest.raises(UsageError, match="has no case for 1 label maps, BraTS-MEN-RT-0077-1 first"):
+        validation.cases()
+
+
+def test_a_metric_of_which_less_is_better_is_refused(tmp_path, challenge):
+    with pytest.raises(UsageError, match="of hd95 less is better"):
+        Validation(tmp_path, tmp_path, challenge, metric="hd95")
