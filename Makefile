@@ -4,10 +4,13 @@ TORCH ?= cpu
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ORACLE := .venv-oracle
 TORCH_INDEX_cpu := --extra-index-url https://download.pytorch.org/whl/cpu
+# mlcube 0.0.9 needs distutils, so Python up to 3.11, and a pip that takes its old metadata
+MLCUBE_PYTHON ?= $(PYTHON)
 TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 
-.PHONY: setup demo test lint bench starters clean
+.PHONY: setup demo test test-hosts wheels image mlcube orchestrator oracle test-oracle parity fuzz audit lint bench starters clean
 
 setup: $(VENV)/ready
 
@@ -30,6 +33,67 @@ demo: setup
 test: setup
 	$(BIN)/pytest
 
+# The hosts themselves, where this machine has them: containers need Docker or Podman
+test-hosts: setup
+	if docker info > /dev/null 2>&1; then $(MAKE) wheels mlcube orchestrator; fi
+	$(BIN)/pytest tests/real_hosts
+
+# A wheel of torch for the image; without it, the image's build looks for one itself
+wheels: setup
+	ls wheels/torch-*.whl 2> /dev/null || \
+	  $(BIN)/pip download -q --no-deps --python-version 3.11 --only-binary :all: $(TORCH_INDEX_$(TORCH)) -d wheels "$(TORCH_SPEC)"
+
+image: wheels
+	docker build -t segcube --build-arg TORCH=$(TORCH) .
+
+mlcube: .venv-mlcube/ready
+
+.venv-mlcube/ready: mlcube/requirements.txt
+	$(MLCUBE_PYTHON) -m venv .venv-mlcube
+	.venv-mlcube/bin/pip install -q "pip<24.1"
+	.venv-mlcube/bin/pip install -q -r mlcube/requirements.txt
+	touch $@
+
+orchestrator: .venv-brats/ready
+
+.venv-brats/ready: tests/real_hosts/requirements.txt
+	$(PYTHON) -m venv .venv-brats
+	.venv-brats/bin/pip install -q -r tests/real_hosts/requirements.txt
+	touch $@
+
+# Published code that the tests compare with lives in an environment of its own.
+oracle: $(ORACLE)/ready
+
+$(ORACLE)/ready: tests/oracle/requirements.txt requirements.txt
+	$(PYTHON) -m venv $(ORACLE)
+	$(ORACLE)/bin/pip install -q --no-deps $(TORCH_INDEX_cpu) "$(TORCH_SPEC)"
+	$(ORACLE)/bin/pip install -q "$(TORCH_SPEC)" -r tests/oracle/requirements.txt
+	touch $@
+
+test-oracle: setup oracle
+	$(BIN)/pytest tests/oracle
+
+parity: test-oracle
+	cat tests/oracle/parity.md build/oracle/nnunet.md > docs/parity.md
+
+# Coverage-guided, for as long as FUZZ_SECONDS; what it finds joins the corpus
+FUZZ_SECONDS ?= 600
+
+fuzz: setup
+	$(BIN)/pip install -q -e ".[fuzz]"
+	mkdir -p build/fuzz
+	$(BIN)/python tests/fuzz/nifti_target.py build/fuzz tests/fuzz/corpus -max_total_time=$(FUZZ_SECONDS) \
+	  -timeout=5 -max_len=4000 -artifact_prefix=build/
+
+# Known holes of everything that is installed, asked of PyPI by a tool in an environment of its own
+audit: setup .venv-audit/ready
+	.venv-audit/bin/pip-audit --skip-editable --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+
+.venv-audit/ready:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install -q pip-audit==2.10.1
+	touch $@
+
 lint: setup
 	$(BIN)/ruff check project tests benchmarks
 	$(BIN)/ruff format --check project tests benchmarks
@@ -39,9 +103,10 @@ lint: setup
 bench: setup
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/starters.py
+	$(BIN)/python benchmarks/checks.py
 
 starters: setup
 	$(BIN)/python -m segcube.train.starters --out weights
 
 clean:
-	rm -rf $(VENV) demo bench
+	rm -rf .venv* build demo bench wheels
