@@ -17,8 +17,8 @@ from segcube.harness.trials import Subject, made_subjects
 from segcube.hosts import BAKED
 
 from .machine import ROOT
+from .medperf.documents import METRICS, PREPARATION, container_of, mlcube_of
 from .medperf.program import CONFIG, MedPerf, Model
-from .medperf.stages import METRICS, PREPARATION, container_of, mlcube_of
 
 STAGE = Path(__file__).parent / "medperf"
 REGISTRY = os.environ.get("MEDPERF_REGISTRY", "localhost:5000")

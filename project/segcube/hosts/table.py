@@ -65,7 +65,12 @@ HOSTS = (
         name="medperf-0.1.6",
         who="MedPerf 0.1.4 to 0.1.6",
         mounts=(*_mlcube(read_only=True), Mount("temporary", "/tmp")),
-        command=_MLCUBE_COMMAND,
+        command=(
+            "infer",
+            "--data_path=/mlcube_io0/",
+            "--parameters_file=/mlcube_io1/parameters.yaml",
+            "--output_path=/mlcube_io2/",
+        ),
         user="caller",
         flags=("--shm-size", "4g"),
     ),
