@@ -44,7 +44,7 @@ def read_parameters(file: Path) -> dict[str, Any]:
     """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise UsageError(f"cannot be read: {error}", file=file, expected="a YAML file of settings") from error
     if content is None:
         return {}

@@ -1,5 +1,6 @@
 import pytest
 
+from segcube.errors import CaseError, Code
 from segcube.preprocess import Lattice, Resampler, plan_resampling
 
 

@@ -1,0 +1,73 @@
+"""What the tests of faults share: a server of commands, sound cases and what becomes of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .commands import Commands
+from .make_case import make_case
+from .make_submission import make_submission
+
+SOUND = ("BraTS-GLI-00001-000", "BraTS-GLI-00002-000", "BraTS-GLI-00003-000")
+NOBODY = 65534
+AS_NOBODY = f"import os, resource\nif os.geteuid() == 0: os.setgid({NOBODY}); os.setuid({NOBODY})\n"
+"""Root may do everything, which hides some faults; nobody may not even import what root installed."""
+
+
+@pytest.fixture(scope="session")
+def base() -> Iterator[Path]:
+    """A folder that other users may enter; pytest's own are closed to them."""
+    folder = Path(tempfile.mkdtemp(prefix="segcube-faults-"))
+    folder.chmod(0o755)
+    yield folder
+    # Some faults lock folders
+    for inside, _, _ in os.walk(folder):
+        Path(inside).chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def room(base: Path) -> Path:
+    """An empty folder for one test, which anybody may write."""
+    return open_to_all(Path(tempfile.mkdtemp(dir=base)))
+
+
+def open_to_all(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o777)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def weights(base: Path) -> Path:
+    return make_submission(base / "weights")
+
+
+@pytest.fixture(scope="session")
+def data(base: Path) -> Path:
+    """Three sound cases."""
+    for seed, name in enumerate(SOUND):
+        make_case(base / "data" / name, seed)
+    return base / "data"
+
+
+@pytest.fixture(scope="session")
+def commands(base: Path, weights: Path, data: Path) -> Iterator[Commands]:
+    started = Commands.started(weights, data, open_to_all(base / "scratch"))
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def sound(base: Path, commands: Commands, data: Path) -> dict[str, bytes]:
+    """The maps of the sound cases from a run in which nothing is wrong."""
+    ended = commands.run(data, base / "sound")
+    assert ended.code == 0, ended.stderr
+    assert sorted(ended.maps()) == [f"{name}.nii.gz" for name in SOUND]
+    return ended.maps()

@@ -1,0 +1,113 @@
+"""One run over every fault of an input, with sound cases between them."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .commands import Commands, Ended, labels_of
+from .conftest import AS_NOBODY, SOUND, open_to_all
+from .make_case import Fault, make_case
+from .make_channels import CHANNEL_FAULTS
+from .make_files import FILES
+from .make_headers import HEADERS
+from .make_streams import STREAMS
+from .make_variants import SILENT, TOLD, VARIANTS
+
+FAULTS = [*STREAMS, *HEADERS, *FILES, *CHANNEL_FAULTS]
+USUAL = {"GEOMETRY"}
+"""Told of every made case: they are smaller than the challenge's."""
+
+
+def name_of(number: int) -> str:
+    return f"BraTS-GLI-{number:05d}-000"
+
+
+NAMES = {fault.name: name_of(number) for number, fault in enumerate(FAULTS, start=100)}
+VARIANT_NAMES = {fault.name: name_of(number) for number, fault in enumerate(VARIANTS, start=2000)}
+
+
+def fill(folder: Path, faults: list[Fault], names: dict[str, str], sound: Path) -> Path:
+    shutil.copytree(sound, folder)
+    for fault in faults:
+        fault.spoil(make_case(folder / names[fault.name]))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def spoiled(base: Path, commands: Commands, data: Path) -> Ended:
+    """Every fault beside the sound cases, in a run of somebody who is not root."""
+    folder = fill(base / "spoiled", FAULTS, NAMES, data)
+    return commands.run(folder, open_to_all(base / "of spoiled"), before=AS_NOBODY)
+
+
+@pytest.fixture(scope="module")
+def odd(base: Path, commands: Commands, data: Path) -> Ended:
+    """Every variant of the first sound case."""
+    folder = fill(base / "odd", VARIANTS, VARIANT_NAMES, data)
+    return commands.run(folder, base / "of odd")
+
+
+def test_the_faults_are_many_and_each_has_a_name_of_its_own():
+    assert len(FAULTS) >= 90
+    assert max(Counter(fault.name for fault in [*FAULTS, *VARIANTS]).values()) == 1
+
+
+def test_bad_cases_cost_nobody_else(spoiled, sound):
+    spoiled.expect(3, sound=sound)
+    assert sorted(spoiled.maps()) == sorted(sound)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_is_refused_by_its_code(spoiled, fault):
+    name = NAMES[fault.name]
+    assert spoiled.codes().get(name) == fault.code
+    assert f"{name}: {fault.code}: " in spoiled.stderr
+
+
+def test_a_refusal_takes_no_longer_than_a_second(spoiled):
+    """The whole run, sound cases and all, as far as a test may tell: a bound a fault, not a measurement."""
+    assert spoiled.seconds < len(FAULTS)
+
+
+@pytest.mark.parametrize("fault", VARIANTS, ids=lambda fault: fault.name)
+def test_the_same_voxels_give_the_same_labels(odd, fault):
+    plain = labels_of(odd.output / f"{SOUND[0]}.nii.gz")
+    found = labels_of(odd.output / f"{VARIANT_NAMES[fault.name]}.nii.gz")
+    assert len(np.unique(plain)) > 1
+    np.testing.assert_array_equal(found, plain)
+
+
+def test_odd_cases_change_nothing_for_the_sound(odd, sound):
+    assert odd.code == 0, odd.stderr
+    assert {name: odd.maps()[name] for name in sound} == sound
+    assert len(odd.maps()) == len(sound) + len(VARIANTS)
+
+
+@pytest.mark.parametrize("fault", TOLD, ids=lambda fault: fault.name)
+def test_what_is_odd_is_told(odd, fault):
+    assert fault.code in notices(odd, VARIANT_NAMES[fault.name])
+    assert f"{VARIANT_NAMES[fault.name]}: {fault.code}: " in odd.stderr
+
+
+@pytest.mark.parametrize("fault", SILENT, ids=lambda fault: fault.name)
+def test_what_is_sound_raises_no_alarm(odd, fault):
+    assert notices(odd, VARIANT_NAMES[fault.name]) == set()
+
+
+def test_names_cannot_write_lines_or_commands_of_their_own(odd):
+    assert "\x1b" not in odd.stderr
+    assert "\x07" not in odd.stderr
+    assert "\nsecond" not in odd.stderr
+    assert r"first\nsecond" in odd.stderr
+    assert "[red]:brain: 🧠" in odd.stderr
+
+
+def notices(ended: Ended, name: str) -> set[str]:
+    (case,) = [case for case in ended.report["cases"] if case["case"] == name]
+    assert case["status"] == "done"
+    return {notice["code"] for notice in case["notices"]} - USUAL

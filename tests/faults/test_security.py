@@ -1,0 +1,99 @@
+"""What the package never does at run time."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import segcube
+from segcube.challenges import challenge_keys, load_challenge
+from segcube.errors import UsageError
+
+PACKAGE = Path(segcube.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+IMPORTS_CHECKPOINTS = PACKAGE / "checkpoints" / "foreign"
+"""The command that imports other people's checkpoints reads pickles with an unpickler of its own."""
+
+FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
+FORBIDDEN_MODULES = {"pickle", "dill", "joblib", "marshal", "shelve", "cloudpickle", "socketserver", "urllib"}
+FORBIDDEN_ATTRIBUTES = {
+    "torch.load",
+    "torch.hub",
+    "yaml.unsafe_load",
+    "yaml.full_load",
+    "yaml.load_all",
+    "os.system",
+    "os.popen",
+    "np.loads",
+    "tarfile.extractall",
+}
+
+
+def found_in(file: Path) -> list[str]:
+    """Each forbidden thing of a file, with its line."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    found = []
+    for node in ast.walk(tree):
+        name = ""
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            name = node.func.id if node.func.id in FORBIDDEN_CALLS else ""
+        elif isinstance(node, ast.Attribute):
+            name = ast.unparse(node) if ast.unparse(node) in FORBIDDEN_ATTRIBUTES else ""
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            modules = (
+                [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            )
+            name = next((m for m in modules if m.split(".")[0] in FORBIDDEN_MODULES), "")
+        elif isinstance(node, ast.keyword) and node.arg in ("allow_pickle", "shell"):
+            name = (
+                node.arg if not (isinstance(node.value, ast.Constant) and node.value.value is False) else ""
+            )
+        if name:
+            found.append(f"{file.relative_to(PACKAGE)}:{getattr(node, 'lineno', 0)} {name}")
+    return found
+
+
+def test_nothing_runs_what_it_reads():
+    files = [file for file in FILES if IMPORTS_CHECKPOINTS not in file.parents]
+    assert len(files) > 50
+    assert [line for file in files for line in found_in(file)] == []
+
+
+def test_the_search_finds_what_it_looks_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.PACKAGE", tmp_path)
+    file = tmp_path / "a.py"
+    file.write_text("import pickle\neval('1')\ntorch.load(f)\nnp.load(f, allow_pickle=True)\n")
+    assert len(found_in(file)) == 4
+
+
+def test_yaml_is_read_by_safe_loaders_alone():
+    calls = [
+        (file, ast.unparse(node))
+        for file in FILES
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "yaml.load"
+    ]
+    assert all("Loader=_Loader" in call for _, call in calls)
+    assert all('"CSafeLoader", yaml.SafeLoader' in file.read_text() for file, _ in calls)
+
+
+@pytest.mark.parametrize("key", challenge_keys())
+@pytest.mark.parametrize("name", ["..", "../a", "-rf", "a/b", "..%2fa", "", "a\n", "a\0b", "~", "$HOME"])
+def test_no_name_of_a_case_leaves_the_output_folder(key, name):
+    challenge = load_challenge(key)
+    assert not challenge.is_case(name)
+    assert not challenge.is_case(challenge.made_case.format(number=1) + "\n")
+    assert Path(challenge.output_name(challenge.made_case.format(number=1))).name == challenge.output_name(
+        challenge.made_case.format(number=1)
+    )
+
+
+@pytest.mark.parametrize("output", ["../{case}.nii.gz", "/tmp/{case}.nii.gz", "maps/{case}.nii.gz"])
+def test_a_challenge_of_ones_own_cannot_write_elsewhere(tmp_path, output):
+    shipped = PACKAGE / "challenges" / "data" / "brats2023-gli.yaml"
+    own = tmp_path / "own.yaml"
+    own.write_text(shipped.read_text() + f"\noutput: '{output}'\n")
+    with pytest.raises(UsageError, match="output"):
+        load_challenge(str(own))
