@@ -7,7 +7,7 @@ import pytest
 
 from segcube.evaluate.borders import border_of
 from segcube.evaluate.distances import nearest_distances
-from segcube.evaluate.surfels import area_table, average_distance, robust_hausdorff, surface_dice, surface_of
+from segcube.evaluate.surfels import SurfaceDistances, area_table, surface_of
 
 MM = (1.0, 1.0, 1.0)
 
@@ -31,9 +31,9 @@ def test_one_voxel_is_cut_by_eight_corners():
 
 def test_empty_surfaces():
     voxel, nothing = surface_of(np.ones((1, 1, 1), bool), MM), surface_of(np.zeros((2, 2, 2), bool), MM)
-    assert robust_hausdorff(voxel, nothing, MM) == math.inf
-    assert average_distance(nothing, voxel, MM) == math.inf
-    assert surface_dice(voxel, nothing, MM, 1.0) == 0
+    for pair in ((voxel, nothing), (nothing, voxel), (nothing, nothing)):
+        distances = SurfaceDistances(*pair, MM)
+        assert (distances.hd95(), distances.mean(), distances.nsd(1.0)) == (math.inf, math.inf, 0)
     assert border_of(np.zeros((2, 2, 2), bool)).shape == (0, 3)
 
 

@@ -16,13 +16,16 @@ from .machine import IMAGE, MLCUBE, ROOT, engine_here, expected_hosts
 exercised_hosts: list[str] = []
 
 
-def pytest_ignore_collect(config: pytest.Config) -> bool | None:
-    """Leave this folder out unless it was asked for: see `make test-hosts`."""
+def was_asked_for(config: pytest.Config) -> bool:
+    """Whether this folder, or a file of it, was named: see `make test-hosts`."""
     here = Path(__file__).parent
-    asked = [
-        Path(argument.split("::")[0]).resolve() for argument in config.invocation_params.args if argument
-    ]
-    return None if any(place == here or here in place.parents for place in asked) else True
+    places = [Path(word.split("::")[0]).resolve() for word in config.invocation_params.args if word]
+    return any(place == here or here in place.parents for place in places)
+
+
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    """Leave this folder out unless it was asked for."""
+    return None if was_asked_for(config) else True
 
 
 @pytest.fixture(scope="session")

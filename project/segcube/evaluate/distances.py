@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+
 import numpy as np
 from scipy.spatial import KDTree
 
 from segcube.types import Vector
+
+LOOKED_AT = 256
+"""Neighbours that are looked at before the tree is asked: on 1 mm voxels, those within 3.9 mm."""
+AT_ONCE = 16
 
 
 def nearest_distances(points: np.ndarray, others: np.ndarray, spacing: Vector) -> np.ndarray:
@@ -14,23 +21,63 @@ def nearest_distances(points: np.ndarray, others: np.ndarray, spacing: Vector) -
     points, others: (N, 3) voxel coordinates, whole numbers. inf for each point when there are no others;
     empty for no points.
     """
+    distances = np.full(len(points), np.inf)
     if not len(others) or not len(points):
-        return np.full(len(points), np.inf)
-    distances = np.zeros(len(points))
-    apart = np.flatnonzero(~_among(points, others))
-    steps = np.asarray(spacing, dtype=np.float64)
-    _, nearest = KDTree(others * steps, balanced_tree=False, compact_nodes=False).query(points[apart] * steps)
-    # Anew from whole steps: the tree subtracts rounded products, which a tolerance's edge would feel.
-    gaps = (points[apart] - others[nearest]) * steps
-    gaps *= gaps
-    distances[apart] = np.sqrt(gaps[:, 0] + gaps[:, 1] + gaps[:, 2])
+        return distances
+    far = _look_around(points, others, spacing, distances)
+    if len(far):
+        steps = np.asarray(spacing, dtype=np.float64)
+        _, nearest = KDTree(others * steps, balanced_tree=False, compact_nodes=False).query(
+            points[far] * steps
+        )
+        # Anew from whole steps: the tree subtracts rounded products, which a tolerance's edge would feel.
+        distances[far] = _lengths(points[far] - others[nearest], spacing)
     return distances
 
 
-def _among(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Which points are among the others: bool, one a point."""
-    low = np.minimum(points.min(axis=0), others.min(axis=0))
-    high = np.maximum(points.max(axis=0), others.max(axis=0))
-    there_xyz = np.zeros(high - low + 1, dtype=bool)
-    there_xyz[tuple((others - low).T)] = True
-    return there_xyz[tuple((points - low).T)]
+def _look_around(
+    points: np.ndarray, others: np.ndarray, spacing: Vector, distances: np.ndarray
+) -> np.ndarray:
+    """Fill in the distances of points with another close by; the indices of those without.
+
+    Two masks of one thing lie mostly within a few voxels: looking there takes a seventh of a tree's time.
+    """
+    steps, lengths = _neighbours(spacing)
+    reach = np.abs(steps).max(axis=0)
+    low, shape = points.min(axis=0) - reach, np.ptp(points, axis=0) + 2 * reach + 1
+    there_xyz = np.zeros(shape, dtype=bool)
+    moved = others - low
+    there_xyz[tuple(moved[((moved >= 0) & (moved < shape)).all(axis=1)].T)] = True
+    strides = np.array([shape[1] * shape[2], shape[2], 1])
+    places, shifts, there = (points - low) @ strides, steps @ strides, there_xyz.ravel()
+    left = np.arange(len(points))
+    for start in range(0, len(shifts), AT_ONCE):
+        hits = there[places[:, None] + shifts[start : start + AT_ONCE]]
+        first = hits.argmax(axis=1)
+        met = hits[np.arange(len(left)), first]
+        distances[left[met]] = lengths[start + first[met]]
+        left, places = left[~met], places[~met]
+        if not len(left):
+            break
+    return left
+
+
+@lru_cache(maxsize=64)
+def _neighbours(spacing: Vector) -> tuple[np.ndarray, np.ndarray]:
+    """Steps to the nearest neighbours, (N, 3), and their lengths in mm, nearest first, itself included."""
+    edges = np.asarray(spacing, dtype=np.float64)
+    # A ball with room for a few more, so that grids without cubes still find about as many
+    radius = 1.1 * (LOOKED_AT * edges.prod() * 3 / (4 * math.pi)) ** (1 / 3)
+    ends = np.floor(radius / edges).astype(int)
+    axes = np.meshgrid(*(np.arange(-end, end + 1) for end in ends), indexing="ij")
+    steps = np.stack(axes, axis=-1).reshape(-1, 3)
+    lengths = _lengths(steps, spacing)
+    order = np.argsort(lengths, kind="stable")
+    order = order[lengths[order] <= radius][:LOOKED_AT]
+    return steps[order], lengths[order]
+
+
+def _lengths(gaps: np.ndarray, spacing: Vector) -> np.ndarray:
+    """In mm, of steps between voxels, (N, 3)."""
+    squares = (gaps * np.asarray(spacing, dtype=np.float64)) ** 2
+    return np.sqrt(squares[:, 0] + squares[:, 1] + squares[:, 2])

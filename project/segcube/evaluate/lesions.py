@@ -13,7 +13,7 @@ from segcube.evaluate.borders import BorderDistances
 from segcube.evaluate.dilation import dilated
 from segcube.evaluate.pair import volume_of
 from segcube.evaluate.parts import Parts
-from segcube.evaluate.surfels import robust_hausdorff
+from segcube.evaluate.surfels import SurfaceDistances
 from segcube.types import Vector
 
 EPSILON = 1e-8
@@ -86,7 +86,8 @@ def _compare(
         return Comparison(number, volume, counted, met, 0.0, math.inf, (0.0,) * len(tolerances))
     common = int(np.count_nonzero(np.isin(found_xyz[lesion_xyz], met)))
     both = int(reference.sizes[number]) + int(found.sizes[list(met)].sum())
-    hd95 = robust_hausdorff(reference.surface_of((number,), spacing), found.surface_of(met, spacing), spacing)
+    surfaces = reference.surface_of((number,), spacing), found.surface_of(met, spacing)
+    hd95 = SurfaceDistances(*surfaces, spacing).hd95()
     nsd: tuple[float, ...] = ()
     if tolerances:
         distances = BorderDistances(found.border_of(met), reference.border_of((number,)), spacing)

@@ -15,7 +15,7 @@ from segcube.evaluate.pair import Pair, volume_of
 from segcube.evaluate.parts import Parts
 from segcube.evaluate.region_parts import RegionParts
 from segcube.evaluate.results import CaseScores, Lesion
-from segcube.evaluate.surfels import robust_hausdorff
+from segcube.evaluate.surfels import SurfaceDistances
 from segcube.evaluate.whole import dice, sensitivity_specificity
 
 
@@ -90,7 +90,7 @@ def _whole_hd95(found: Parts, reference: Parts, pair: Pair, metrics: LesionWise,
         surfaces = found.numbered_surface(pair.spacing), reference.numbered_surface(pair.spacing)
     else:
         surfaces = found.surface(pair.spacing), reference.surface(pair.spacing)
-    distance = robust_hausdorff(*surfaces, pair.spacing)
+    distance = SurfaceDistances(*surfaces, pair.spacing).hd95()
     return penalty if math.isinf(distance) else distance
 
 

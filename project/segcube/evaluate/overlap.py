@@ -10,7 +10,7 @@ from segcube.challenges import Challenge, Overlap
 from segcube.evaluate.borders import BorderDistances, border_of
 from segcube.evaluate.pair import Pair, volume_of
 from segcube.evaluate.results import CaseScores
-from segcube.evaluate.surfels import average_distance, robust_hausdorff, surface_dice, surface_of
+from segcube.evaluate.surfels import SurfaceDistances, surface_of
 from segcube.evaluate.whole import dice
 from segcube.types import Vector
 
@@ -76,10 +76,9 @@ def _distances(
     if not found_xyz.any() and not reference_xyz.any():
         return {"hd95": 0.0, "asd": 0.0} | {f"nsd_{tolerance}": 1.0 for tolerance in tolerances}
     surfaces = surface_of(found_xyz, spacing), surface_of(reference_xyz, spacing)
-    scores = {"hd95": robust_hausdorff(*surfaces, spacing), "asd": average_distance(*surfaces, spacing)}
-    return scores | {
-        f"nsd_{tolerance}": surface_dice(*surfaces, spacing, tolerance) for tolerance in tolerances
-    }
+    distances = SurfaceDistances(*surfaces, spacing)
+    scores = {"hd95": distances.hd95(), "asd": distances.mean()}
+    return scores | {f"nsd_{tolerance}": distances.nsd(tolerance) for tolerance in tolerances}
 
 
 def _volumes(found_xyz: np.ndarray, reference_xyz: np.ndarray, spacing: Vector) -> dict[str, float]:

@@ -6,7 +6,7 @@ The rule of google-deepmind/surface-distance: marching cubes on 2x2x2 neighbourh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -71,14 +71,38 @@ def united(surfaces: Sequence[Surface]) -> Surface:
     return Surface(points, np.concatenate([surface.areas for surface in surfaces]))
 
 
-def robust_hausdorff(one: Surface, other: Surface, spacing: Vector) -> float:
-    """The larger of both directions' area-weighted 95th percentiles, in mm.
+class SurfaceDistances:
+    """Distances between two surfaces, both ways, each element weighted by its area.
 
-    One empty surface gives inf, and so do two: whoever asks decides what two empty masks are worth.
+    An empty surface is infinitely far from any, and so are two: whoever asks decides what they are worth.
     """
-    there = nearest_distances(one.points, other.points, spacing)
-    back = nearest_distances(other.points, one.points, spacing)
-    return max(_percentile(there, one.areas), _percentile(back, other.areas))
+
+    def __init__(self, one: Surface, other: Surface, spacing: Vector) -> None:
+        self._areas = one.areas, other.areas
+        self._apart = not len(one.points) or not len(other.points)
+        self._distances = (
+            nearest_distances(one.points, other.points, spacing),
+            nearest_distances(other.points, one.points, spacing),
+        )
+
+    def hd95(self) -> float:
+        """The larger of both directions' area-weighted 95th percentiles, in mm; inf where one is empty."""
+        there, back = map(_percentile, self._distances, self._areas)
+        return max(there, back)
+
+    def mean(self) -> float:
+        """Mean distance over both surfaces, in mm; inf where one is empty."""
+        return math.inf if self._apart else self._weigh(*self._distances)
+
+    def nsd(self, tolerance: float) -> float:
+        """Share of both surfaces, by area, that lies within `tolerance` mm of the other; 0 where one is empty."""
+        there, back = ((distances <= tolerance).astype(np.float64) for distances in self._distances)
+        return 0.0 if self._apart else self._weigh(there, back)
+
+    def _weigh(self, there: np.ndarray, back: np.ndarray) -> float:
+        one, other = self._areas
+        weighed = float(np.sum(there * one) + np.sum(back * other))
+        return weighed / float(np.sum(one) + np.sum(other))
 
 
 def _percentile(distances: np.ndarray, areas: np.ndarray) -> float:
@@ -88,26 +112,3 @@ def _percentile(distances: np.ndarray, areas: np.ndarray) -> float:
     share = np.cumsum(areas[order]) / np.sum(areas[order])
     index = int(np.searchsorted(share, PERCENT / 100))
     return float(distances[order][min(index, len(distances) - 1)])
-
-
-def average_distance(one: Surface, other: Surface, spacing: Vector) -> float:
-    """Mean distance over both surfaces, each element weighted by its area, in mm; inf where one is empty."""
-    if not len(one.points) or not len(other.points):
-        return math.inf
-    return _weigh(one, other, spacing, lambda distances: distances)
-
-
-def surface_dice(one: Surface, other: Surface, spacing: Vector, tolerance: float) -> float:
-    """Share of both surfaces, by area, that lies within `tolerance` mm of the other; 0 where one is empty."""
-    if not len(one.points) or not len(other.points):
-        return 0.0
-    return _weigh(one, other, spacing, lambda distances: (distances <= tolerance).astype(np.float64))
-
-
-def _weigh(
-    one: Surface, other: Surface, spacing: Vector, value_of: Callable[[np.ndarray], np.ndarray]
-) -> float:
-    there = value_of(nearest_distances(one.points, other.points, spacing))
-    back = value_of(nearest_distances(other.points, one.points, spacing))
-    weighed = float(np.sum(there * one.areas) + np.sum(back * other.areas))
-    return weighed / float(np.sum(one.areas) + np.sum(other.areas))
