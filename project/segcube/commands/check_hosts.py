@@ -27,7 +27,10 @@ def check_hosts(
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hosts: start the image as each of them would, and check what it leaves behind."""
+    """Try every host on this machine.
+
+    Starts the image as each of them would, on made cases, and checks what it leaves behind.
+    """
 
     def run() -> int:
         from segcube.harness.trials import UNPROVED, Trials, exit_code, outcome_line, print_trials, try_hosts

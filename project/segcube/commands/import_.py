@@ -12,7 +12,7 @@ from segcube.commands.import_nnunet import nnunet
 
 import_ = typer.Typer(
     name="import",
-    help="Turn a trained model into a submission folder, without running anything that it holds.",
+    help="Bring a trained model, running nothing in it.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

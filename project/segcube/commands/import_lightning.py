@@ -34,7 +34,10 @@ def lightning(
     licence: importing.Licence = "unknown",
     citation: importing.Citation = None,
 ) -> None:
-    """Import Lightning checkpoints of a MedNeXt v1, as BraTS-UGRIP trains them."""
+    """Import Lightning checkpoints of a MedNeXt.
+
+    MedNeXt v1 as BraTS-UGRIP trains it; several checkpoints are an ensemble.
+    """
 
     def run() -> None:
         from segcube.importers import parse_names, parse_numbers

@@ -28,7 +28,10 @@ def mbas(
     licence: importing.Licence = "unknown",
     citation: importing.Citation = None,
 ) -> None:
-    """Import a model of anenbergb/MBAS: two stages, the second one behind the first one's mask."""
+    """Import a two-stage model of MBAS.
+
+    As anenbergb/MBAS trains them: the second stage runs behind the first one's mask.
+    """
 
     def run() -> None:
         from segcube.importers.nnunet import import_mbas

@@ -33,7 +33,10 @@ def mednext(
     licence: Licence = "unknown",
     citation: Citation = None,
 ) -> None:
-    """Import MIC-DKFZ's MedNeXt v1, trained within nnU-Net v1."""
+    """Import a MedNeXt trained in nnU-Net v1.
+
+    MIC-DKFZ's MedNeXt v1.
+    """
 
     def run() -> None:
         from segcube.importers import parse_names

@@ -20,7 +20,10 @@ def monai_bundle(
     licence: importing.Licence = "unknown",
     citation: importing.Citation = None,
 ) -> None:
-    """Import a MONAI bundle; its configuration is read, never run."""
+    """Import a MONAI bundle.
+
+    Its configuration is read, never run.
+    """
 
     def run() -> None:
         from segcube.importers.bundle import import_bundle

@@ -29,7 +29,10 @@ def nnunet(
     licence: importing.Licence = "unknown",
     citation: importing.Citation = None,
 ) -> None:
-    """Import an nnU-Net v2: any 3d configuration, labels or regions, cascades too."""
+    """Import an nnU-Net v2.
+
+    Any 3d configuration, labels or regions, cascades too.
+    """
 
     def run() -> None:
         from segcube.importers.nnunet import import_nnunet

@@ -26,7 +26,10 @@ def infer(
     each_member: options.EachMember = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Predict a folder of cases: label maps by the challenge's conventions."""
+    """Predict a folder of cases.
+
+    The label maps keep each case's grid and header, and the challenge's names and label values.
+    """
     given = {"challenge": challenge, "device": device, "backend": backend, "precision": precision}
     given |= {"flips": flips, "resume": resume, "shard": shard, "on_error": on_error}
     named = {key: value for key, value in given.items() if value is not None}

@@ -14,7 +14,10 @@ def info(
     folder: Annotated[Path | None, typer.Argument(help="Folder of a submission.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
-    """Tell a submission's stages, windows and members; without a folder, the challenges that are known."""
+    """Tell what a submission holds.
+
+    Its stages, windows and members; without a folder, the challenges that are known.
+    """
 
     def run() -> None:
         from segcube.report import print_challenges, print_submission

@@ -34,7 +34,10 @@ def pack(
     ] = None,
     device: Annotated[str, typer.Option(help="For the dry run: auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> None:
-    """Pack a submission for Synapse, MedPerf, MLCube and the BraTS orchestrator, after checking it."""
+    """Check and pack a submission to hand it in.
+
+    For Synapse, MedPerf, MLCube and the BraTS orchestrator.
+    """
 
     def run() -> int:
         from segcube.harness.checks import print_report

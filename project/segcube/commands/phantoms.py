@@ -16,7 +16,10 @@ def phantoms(
     count: Annotated[int, typer.Option(min=1, help="How many cases.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same cases.")] = 0,
 ) -> None:
-    """Make cases with known labels: no patient, a challenge's names and geometry."""
+    """Make cases with known labels.
+
+    No patient is in them; names and geometry are a challenge's.
+    """
 
     def run() -> None:
         from segcube.challenges import load_challenge

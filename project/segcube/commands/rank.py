@@ -18,7 +18,10 @@ def rank(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the random permutations.")] = 0,
 ) -> None:
-    """Rank submissions as the organisers do, with a permutation test of each pair."""
+    """Rank submissions as the organisers do.
+
+    Each pair is put to a permutation test, and the cases that part them are named.
+    """
 
     def run() -> None:
         from segcube.evaluate.ranking import print_ranking, rank_files

@@ -50,7 +50,10 @@ def greedy(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     flips: Annotated[bool, typer.Option("--flips/--no-flips", help="Test-time mirrors.")] = True,
 ) -> None:
-    """Average the best member with each that helps; ended runs go on from the ledger."""
+    """Keep each member that helps.
+
+    From the best one on; a run that was ended goes on from its ledger.
+    """
 
     def run() -> None:
         from segcube.soups import Validation, greedy_soup, open_pot

@@ -22,7 +22,10 @@ def tune(
     folds: Annotated[int, typer.Option(min=2, help="Parts that the patients are dealt into.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="The same seed deals the same folds.")] = 0,
 ) -> None:
-    """Search a submission's thresholds, component filters and member weights; tell what unseen cases gain."""
+    """Tune thresholds, filters and weights.
+
+    Cross-validated over patients: it tells what unseen cases gain, and keeps to your own values otherwise.
+    """
 
     def run() -> None:
         from segcube.evaluate.tuning import TuneRequest, print_tuned, read_inputs, tune_inputs, tuned_block
