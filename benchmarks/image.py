@@ -47,7 +47,9 @@ def main() -> None:
             subject = Subject(name, BAKED / name, key, cases / "data")
             times = [seconds(engine, image, subject, cases / str(turn)) for turn in range(3)]
             table.add_row(
-                f"start to end, {name}, page cache dropped", f"{max(times):.1f} s", f"<= {GOAL:g} s"
+                f"start, imports and weights, {name}, page cache dropped, worst of 3",
+                f"{max(times):.1f} s",
+                f"<= {GOAL:g} s",
             )
     Console().print(table)
 

@@ -1,0 +1,40 @@
+"""An image with one submission inside, built as `segcube pack --build` builds it."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from segcube.harness.packing import BuildArguments, build_image
+from segcube.harness.trials import Start, check_hosts, made_subjects
+from segcube.hosts import HOSTS
+
+PACKED = "segcube:packed-under-test"
+
+
+@pytest.fixture
+def packed(engine, image, tumour_submission) -> str:
+    """An image that holds the submission alone; after `image`, whose layers serve again."""
+    build_image(engine, PACKED, tumour_submission, BuildArguments("cpu", "https://example.org/ours"))
+    return PACKED
+
+
+def test_it_holds_that_submission_and_no_other(engine, packed):
+    words = [engine.program, "run", "--rm", "--entrypoint", "find", packed, "/app/weights", "-name", "*.yaml"]
+    listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    assert listed == ["/app/weights/submission.yaml"]
+
+
+def test_its_runs_do_not_speak_of_a_starter(engine, packed, tumour_submission, tmp_path, exercised):
+    [subject] = made_subjects(tumour_submission, tmp_path)
+    [host] = [host for host in HOSTS if host.name == "brats-2025"]
+    [outcome] = check_hosts([host], [subject], Start(engine, packed))
+    assert (outcome.verdict, outcome.why) == ("passed", "")
+    exercised("container brats-2025, a packed image")
+
+
+def test_its_label_says_where_its_sources_are(engine, packed):
+    words = [engine.program, "image", "inspect", "--format", "{{json .Config.Labels}}", packed]
+    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert '"org.opencontainers.image.source":"https://example.org/ours"' in told
