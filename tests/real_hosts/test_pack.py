@@ -14,8 +14,8 @@ PACKED = "segcube:packed-under-test"
 
 
 @pytest.fixture
-def packed(engine, image, tumour_submission) -> str:
-    """An image that holds the submission alone; after `image`, whose layers serve again."""
+def packed(engine, tumour_submission) -> str:
+    """An image that holds the submission alone; its first layers are those of any other image."""
     build_image(engine, PACKED, tumour_submission, BuildArguments("cpu", "https://example.org/ours"))
     return PACKED
 
