@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 from segcube.errors import UsageError
-from segcube.harness.trials.trial import Ended, Trial
+from segcube.harness.trials.ended import Ended, run_to_end
+from segcube.harness.trials.trial import Trial
 from segcube.hosts import ENTRYPOINT, UNDER
 
 UNPROVED = "the image, its user, read-only mounts, network, shared memory and the limit of memory"
@@ -28,23 +27,8 @@ def run_child(trial: Trial, root: Path, limit_s: float) -> Ended:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(trial.sources[mount.target])
     words = [_below(root, word, trial) for word in trial.host.command]
-    begun = time.monotonic()
-    try:
-        ended = subprocess.run(
-            [sys.executable, str(ENTRYPOINT), *words],
-            cwd=root,
-            env=_environment(trial, root),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=limit_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as expired:
-        return Ended(None, str(expired.output or ""), time.monotonic() - begun)
-    return Ended(ended.returncode, ended.stdout, time.monotonic() - begun)
+    entrypoint = [sys.executable, str(ENTRYPOINT), *words]
+    return run_to_end(entrypoint, limit_s, folder=root, env=_environment(trial, root))
 
 
 def _below(root: Path, word: str, trial: Trial) -> str:

@@ -6,13 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 from segcube.errors import EnvironmentFault
-from segcube.harness.trials.trial import Ended, Trial, user_of
+from segcube.harness.trials.ended import Ended, run_to_end
+from segcube.harness.trials.trial import Trial, user_of
 
 ENGINES = ("docker", "podman")
 BAKED_IN = "/app/weights"
@@ -70,21 +70,10 @@ class Engine:
     def run(self, image: str, trial: Trial, limit_s: float) -> Ended:
         """Start an image as a host does, and wait; one that outlasts its limit is stopped."""
         name = f"segcube-{uuid4().hex[:12]}"
-        begun = time.monotonic()
-        try:
-            ended = subprocess.run(
-                self.arguments(image, trial, name),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                timeout=limit_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as expired:
+        ended = run_to_end(self.arguments(image, trial, name), limit_s)
+        if ended.code is None:
             self._ask("kill", name)
-            return Ended(None, str(expired.output or ""), time.monotonic() - begun)
-        return Ended(ended.returncode, ended.stdout, time.monotonic() - begun)
+        return ended
 
     def _ask(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([self.program, *words], capture_output=True, text=True, check=False)

@@ -12,9 +12,10 @@ import numpy as np
 from segcube.errors import SegcubeError
 from segcube.harness.checks import Finding, FindingCode, check_output, error
 from segcube.harness.trials.child import run_child
+from segcube.harness.trials.ended import Ended
 from segcube.harness.trials.engine import Engine
 from segcube.harness.trials.subjects import Subject
-from segcube.harness.trials.trial import Ended, Outcome, Trial, prepare
+from segcube.harness.trials.trial import Outcome, Trial, prepare
 from segcube.hosts import Host
 from segcube.volumes import read_labels
 

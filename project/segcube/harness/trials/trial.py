@@ -34,16 +34,6 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a started process ended."""
-
-    code: int | None
-    """None: it was stopped after its time."""
-    log: str
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What a host's try showed."""
 
