@@ -10,7 +10,7 @@ TORCH_INDEX_cpu := --extra-index-url https://download.pytorch.org/whl/cpu
 MLCUBE_PYTHON ?= $(PYTHON)
 TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 
-.PHONY: setup demo test test-hosts wheels image mlcube orchestrator oracle test-oracle parity fuzz audit lint bench starters clean
+.PHONY: setup demo test test-hosts wheels image mlcube orchestrator oracle test-oracle parity fuzz audit lint bench bench-image starters clean
 
 setup: $(VENV)/ready
 
@@ -104,6 +104,10 @@ bench: setup
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/starters.py
 	$(BIN)/python benchmarks/checks.py
+	$(BIN)/python benchmarks/metrics.py
+
+bench-image: setup image
+	$(BIN)/python benchmarks/image.py
 
 starters: setup
 	$(BIN)/python -m segcube.train.starters --out weights

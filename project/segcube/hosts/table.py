@@ -60,6 +60,7 @@ HOSTS = (
         mounts=_mlcube(read_only=True),
         command=_MLCUBE_COMMAND,
         user="caller",
+        flags=("--shm-size", "4g"),
     ),
     Host(
         name="medperf-0.1.6",
