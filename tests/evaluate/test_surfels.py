@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from segcube.evaluate.borders import border_of
-from segcube.evaluate.distances import nearest_distances
 from segcube.evaluate.surfels import SurfaceDistances, area_table, surface_of
 
 MM = (1.0, 1.0, 1.0)
@@ -39,19 +38,3 @@ def test_empty_surfaces():
 
 def test_a_solid_block_has_no_border_inside():
     assert len(border_of(np.ones((4, 4, 4), bool))) == 64 - 8
-
-
-def test_distances_are_those_of_scipys_transform():
-    from scipy.ndimage import distance_transform_edt
-
-    rng = np.random.default_rng(3)
-    points_xyz, others_xyz = rng.random((9, 8, 7)) < 0.1, rng.random((9, 8, 7)) < 0.02
-    spacing = (0.7, 1.1, 3.0)
-    expected = distance_transform_edt(~others_xyz, sampling=spacing)[points_xyz]
-    found = nearest_distances(np.argwhere(points_xyz), np.argwhere(others_xyz), spacing)
-    assert found == pytest.approx(expected, abs=1e-12)
-
-
-def test_a_tolerance_as_long_as_a_step_holds_the_step():
-    points, others = np.array([[1000, 7, 3]]), np.array([[999, 7, 3]])
-    assert nearest_distances(points, others, (0.1, 1.0, 1.0))[0] <= 0.1

@@ -44,12 +44,12 @@ def _look_around(
     """
     steps, lengths = _neighbours(spacing)
     reach = np.abs(steps).max(axis=0)
-    low, shape = points.min(axis=0) - reach, np.ptp(points, axis=0) + 2 * reach + 1
-    there_xyz = np.zeros(shape, dtype=bool)
-    moved = others - low
-    there_xyz[tuple(moved[((moved >= 0) & (moved < shape)).all(axis=1)].T)] = True
+    low = np.minimum(points.min(axis=0), others.min(axis=0)) - reach
+    shape = np.maximum(points.max(axis=0), others.max(axis=0)) + reach - low + 1
     strides = np.array([shape[1] * shape[2], shape[2], 1])
-    places, shifts, there = (points - low) @ strides, steps @ strides, there_xyz.ravel()
+    there = np.zeros(shape.prod(), dtype=bool)
+    there[(others - low) @ strides] = True
+    places, shifts = (points - low) @ strides, steps @ strides
     left = np.arange(len(points))
     for start in range(0, len(shifts), AT_ONCE):
         hits = there[places[:, None] + shifts[start : start + AT_ONCE]]

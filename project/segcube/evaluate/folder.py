@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 from segcube.challenges import Challenge, LesionWise, Metrics
 from segcube.errors import CaseError, Code, UsageError
 from segcube.evaluate.maps import find_maps
+from segcube.evaluate.processes import at_once, in_order
 from segcube.evaluate.results import CaseScores, Evaluation
 from segcube.evaluate.score import metrics_of, score_pair, scores_without_map
 from segcube.report import library_versions
@@ -44,10 +44,13 @@ def evaluate_folder(
     """Score the maps of `found` against those of `reference`, paired by case name.
 
     A case whose map is missing, unreadable or of another shape scores 0 everywhere and the penalty, as the
-    organisers do. workers: cases at once, each in a thread, as many as cores where none is named; memory is
-    that of so many cases. millimetres: keep what stands in mm beside official distances in voxels. on_case:
-    hears the name of each case that is done, and how many there are. Raises UsageError when the reference
-    holds no map of the challenge, and for a profile that the challenge has no constants for.
+    organisers do. workers: cases at once, each in a process of its own, at most as many as cores, which is
+    also what none means; memory is that of so many cases. 1 starts no process; a script that lets several
+    start needs Python's `if __name__ == "__main__"`. millimetres: keep what stands in mm beside official
+    distances in voxels. on_case: hears the name of each case that is done, and how many there are.
+
+    Raises UsageError when the reference holds no map of the challenge, and for a profile that the challenge
+    has no constants for; EnvironmentFault when a process dies.
     """
     metrics = metrics_of(challenge, profile)
     references = find_maps(reference, challenge)
@@ -56,8 +59,8 @@ def evaluate_folder(
     maps = find_maps(found, challenge)
     jobs = [Job(name, maps.get(name), file, challenge, metrics) for name, file in references.items()]
     cases: dict[str, CaseScores] = {}
-    with ThreadPoolExecutor(workers or len(os.sched_getaffinity(0))) as pool:
-        for job, scores in zip(jobs, pool.map(score_case, jobs), strict=True):
+    with closing(in_order(score_case, jobs, at_once(workers, len(jobs)))) as scored:
+        for job, scores in zip(jobs, scored, strict=True):
             cases[job.case] = scores if millimetres else _official(scores)
             if on_case is not None:
                 on_case(job.case, len(jobs))

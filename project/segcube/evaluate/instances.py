@@ -92,7 +92,7 @@ def match(found: Parts, reference: Parts, match_at: float) -> dict[int, int]:
 
 def _components(mask_xyz: np.ndarray) -> Parts:
     """Numbered in the order of (z, y, x), which decides between matchings of equal worth."""
-    return Parts(find_parts(np.ascontiguousarray(mask_xyz.T)).ids_xyz.T)
+    return find_parts(mask_xyz).first_along_z()
 
 
 def _measure(number: int, partner: int, found: Parts, reference: Parts, spacing: Vector) -> dict[str, float]:

@@ -73,8 +73,7 @@ def region_values(labels: Mapping[str, int], names: Sequence[str]) -> list[int]:
 
 
 def _mask(labels_xyz: np.ndarray, values: Sequence[int]) -> np.ndarray:
-    if labels_xyz.dtype.kind == "u" and labels_xyz.dtype.itemsize <= 2:
-        wanted = np.zeros(np.iinfo(labels_xyz.dtype).max + 1, dtype=bool)
-        wanted[[value for value in values if value < len(wanted)]] = True
-        return wanted[labels_xyz]
-    return np.isin(labels_xyz, values)
+    mask_xyz = np.zeros(labels_xyz.shape, dtype=bool)
+    for value in values:
+        mask_xyz |= labels_xyz == value
+    return mask_xyz

@@ -39,10 +39,10 @@ def united_by(parts: Parts, others: Parts) -> Parts:
         return parts
     above = len(parts.sizes)
     fresh: dict[int, int] = {}
-    number_of = np.arange(above, dtype=np.int32)
+    number_of = np.arange(above, dtype=np.int64)
     for _, other in pairs:
         fresh.setdefault(other, above + len(fresh))
     # Backwards, so that the lowest of several has the last word
     for number, other in reversed(pairs):
         number_of[number] = fresh[other]
-    return Parts(number_of[parts.ids_xyz])
+    return parts.relabelled(number_of)

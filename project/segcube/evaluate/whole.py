@@ -33,7 +33,8 @@ def sensitivity_specificity(
     counts as background as well.
     """
     found, reference = int(found_xyz.sum(dtype=np.int64)), int(reference_xyz.sum(dtype=np.int64))
-    hits = int(np.count_nonzero((found_xyz == 1) & (reference_xyz == 1)))
-    rest = int(np.count_nonzero((found_xyz != 1) & (reference_xyz != 1))) + outside
+    found_ones_xyz, reference_ones_xyz = found_xyz == 1, reference_xyz == 1
+    hits = int(np.count_nonzero(found_ones_xyz & reference_ones_xyz))
+    rest = found_xyz.size - int(np.count_nonzero(found_ones_xyz | reference_ones_xyz)) + outside
     sensitivity = 1.0 if found == 0 == reference else hits / (hits + (reference - hits) + TINY)
     return sensitivity, rest / (rest + (found - hits) + TINY)

@@ -40,7 +40,7 @@ def find_components(mask_xyz: np.ndarray, connectivity: Connectivity, box: Box |
     # Without a border cc3d 4.1.1 overruns its table of ids on small boxes of scattered voxels.
     padded_xyz = np.pad(box.apply(mask_xyz), 1)
     ids_xyz = cc3d.connected_components(padded_xyz, connectivity=connectivity)
-    sizes = np.bincount(ids_xyz.ravel())
+    sizes = np.bincount(ids_xyz[ids_xyz > 0], minlength=1)
     sizes[0] = 0
     return Components(box, ids_xyz[1:-1, 1:-1, 1:-1], sizes)
 
