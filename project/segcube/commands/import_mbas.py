@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from segcube.choices import Checkpoint
 from segcube.commands import importing
 from segcube.commands.leave import leave_with
 
@@ -21,7 +20,7 @@ def mbas(
     previous: Annotated[
         Path | None, typer.Option(help="With a model folder: that of the stage before.")
     ] = None,
-    checkpoint: Annotated[Checkpoint, typer.Option(help="Which of each fold's checkpoints.")] = "final",
+    checkpoint: importing.CheckpointOf = "final",
     folds: importing.Folds = "",
     channels: importing.Channels = "",
     labels: importing.Labels = "",

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from segcube.choices import Checkpoint
+
 if TYPE_CHECKING:
     from segcube.importers import Imported, Wishes
 
@@ -15,6 +17,7 @@ Out: TypeAlias = Annotated[Path, typer.Option(help="Folder of the submission: ne
 ChallengeOf: TypeAlias = Annotated[
     str, typer.Option(help="Key of `segcube info`, or a YAML file of your own, which is copied.")
 ]
+CheckpointOf: TypeAlias = Annotated[Checkpoint, typer.Option(help="Which of each fold's checkpoints.")]
 Folds: TypeAlias = Annotated[
     str, typer.Option(help="Such as 0,1,2 or all; without it, those that are there.")
 ]
