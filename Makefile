@@ -10,7 +10,7 @@ TORCH_INDEX_cpu := --extra-index-url https://download.pytorch.org/whl/cpu
 MLCUBE_PYTHON ?= $(PYTHON)
 TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 
-.PHONY: setup demo test test-hosts wheels image mlcube orchestrator oracle test-oracle parity fuzz audit lint bench bench-image starters clean
+.PHONY: setup demo test test-hosts wheels image mlcube orchestrator oracle test-oracle parity fuzz audit lint bench bench-full bench-quick bench-own bench-image starters clean
 
 setup: $(VENV)/ready
 
@@ -66,7 +66,7 @@ oracle: $(ORACLE)/ready
 
 $(ORACLE)/ready: tests/oracle/requirements.txt requirements.txt
 	$(PYTHON) -m venv $(ORACLE)
-	$(ORACLE)/bin/pip install -q --no-deps $(TORCH_INDEX_cpu) "$(TORCH_SPEC)"
+	$(ORACLE)/bin/pip install -q --no-deps $(TORCH_INDEX_$(TORCH)) "$(TORCH_SPEC)"
 	$(ORACLE)/bin/pip install -q "$(TORCH_SPEC)" -r tests/oracle/requirements.txt
 	touch $@
 
@@ -100,9 +100,23 @@ lint: setup
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-bench: setup
+# Side by side with nnU-Net and MONAI, under half an hour on two cores; TORCH=cuda for both environments adds the
+# rows of a GPU. BENCH takes options, such as BENCH="--row '5 folds' --rounds 3".
+BENCH ?=
+
+bench: setup oracle
+	cd benchmarks && ../$(BIN)/python -m versus $(BENCH)
+
+bench-full: bench-own
+	$(MAKE) bench BENCH="--full $(BENCH)"
+
+bench-quick:
+	$(MAKE) bench BENCH="--quick $(BENCH)"
+
+bench-own: setup
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/starters.py
+	$(BIN)/python benchmarks/presets.py
 	$(BIN)/python benchmarks/checks.py
 	$(BIN)/python benchmarks/metrics.py
 

@@ -8,7 +8,7 @@ from segcube.challenges import load_challenge
 from segcube.harness import write_phantoms
 
 
-def made(key: str, count: int, folder: Path, seed: int = 12345) -> Path:
+def made(key: str | Path, count: int, folder: Path, seed: int = 12345) -> Path:
     """Make cases; returns their data folder."""
     write_phantoms(load_challenge(key), count, seed, folder)
     return folder / "data"

@@ -1,4 +1,4 @@
-"""`make bench`: the figures that the README and the notes name, each by a measurement of this run."""
+"""`make bench-own`: the figures that the README and the notes name, each by a measurement of this run."""
 
 from __future__ import annotations
 

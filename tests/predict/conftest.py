@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
+from segcube.backends.torch_backend import TorchBackend
 from segcube.predict import Models
-from segcube.predict.torch_backend import TorchBackend
 from segcube.submission import load_for
 from segcube.types import Case, Forms, Grid, Volume
 

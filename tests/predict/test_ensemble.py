@@ -5,12 +5,12 @@ import pytest
 import torch
 from monai.inferers import sliding_window_inference
 
+from segcube.backends.torch_backend import TorchBackend, TorchNetwork
 from segcube.challenges import load_challenge
 from segcube.predict.activate import channel_matrix
 from segcube.predict.ensemble import Ensemble
 from segcube.predict.flips import mirrors
 from segcube.predict.memory import Workspace
-from segcube.predict.torch_backend import TorchBackend, TorchNetwork
 from segcube.predict.windows import plan_windows
 from segcube.submission import Stage
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from segcube.backends import DeviceMemoryError
+from segcube.backends.torch_backend import TorchBackend
 from segcube.errors import CaseError, Code
-from segcube.predict.backend import DeviceMemoryError
 from segcube.predict.memory import ladder
 from segcube.predict.models import Models
-from segcube.predict.torch_backend import TorchBackend
 
 
 def models(device: str, told: list[str]) -> Models:

@@ -7,10 +7,10 @@ import pytest
 import torch
 from monai.inferers import sliding_window_inference
 
+from segcube.backends.torch_backend import TorchBackend, TorchNetwork
 from segcube.predict.flips import mirrors
 from segcube.predict.memory import Workspace
 from segcube.predict.slide import Pass, slide
-from segcube.predict.torch_backend import TorchBackend, TorchNetwork
 from segcube.predict.windows import plan_windows
 from segcube.submission import Window
 

@@ -7,7 +7,6 @@ from segcube.checkpoints.store import (
     read_metadata,
     save_network,
     save_weights,
-    sha256_of,
 )
 
 __all__ = [
@@ -17,5 +16,4 @@ __all__ = [
     "read_metadata",
     "save_network",
     "save_weights",
-    "sha256_of",
 ]

@@ -16,26 +16,8 @@ from segcube.checkpoints.card import NetworkCard, decode_card, encode_card
 from segcube.checkpoints.fit import fill, mismatches, named_once, not_finite, stored_state
 from segcube.errors import EnvironmentFault, UsageError
 from segcube.networks import build_network, check_arguments
+from segcube.submission import FETCH_AGAIN, expect_file, expect_sha256, unreadable
 from segcube.volumes import write_whole
-
-CHUNK = 1 << 20
-FETCH_AGAIN = "fetch the file again"
-
-
-def sha256_of(file: Path) -> str:
-    """The sha256 of a whole file, in hexadecimal.
-
-    Raises EnvironmentFault when it cannot be read.
-    """
-    _expect_file(file)
-    digest = hashlib.sha256()
-    try:
-        with file.open("rb") as stream:
-            while chunk := stream.read(CHUNK):
-                digest.update(chunk)
-    except OSError as error:
-        raise _unreadable(file, error) from error
-    return digest.hexdigest()
 
 
 def read_metadata(file: Path) -> NetworkCard:
@@ -43,7 +25,7 @@ def read_metadata(file: Path) -> NetworkCard:
 
     Raises EnvironmentFault for a file that is missing, cut off, no safetensors or without a card.
     """
-    _expect_file(file)
+    expect_file(file)
     try:
         with safe_open(file, framework="pt") as opened:
             metadata = opened.metadata() or {}
@@ -58,14 +40,13 @@ def load_weights(file: Path, sha256: str | None) -> dict[str, torch.Tensor]:
     sha256: of the whole file; None to go without. Raises EnvironmentFault for a file that is missing, cut
     off, no safetensors, not the one that is asked for, or with a value that is not finite.
     """
-    _expect_file(file)
+    expect_file(file)
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise _unreadable(file, error) from error
-    found = hashlib.sha256(data).hexdigest()
-    if sha256 not in (None, found):
-        raise EnvironmentFault(f"sha256 {found}", file=file, expected=f"sha256 {sha256}", mend=FETCH_AGAIN)
+        raise unreadable(file, error) from error
+    if sha256 is not None:
+        expect_sha256(hashlib.sha256(data).hexdigest(), sha256, file)
     try:
         weights = safetensors.torch.load(data)
     except (SafetensorError, KeyError, ValueError) as error:
@@ -138,15 +119,6 @@ def _outline(name: str, arguments: Mapping[str, object]) -> nn.Module:
         return build_network(name, arguments)
 
 
-def _expect_file(file: Path) -> None:
-    try:
-        regular = file.is_file()
-    except OSError as error:
-        raise _unreadable(file, error) from error
-    if not regular:
-        raise EnvironmentFault("no such file", file=file, expected="weights as safetensors")
-
-
 def _expect_finite(weights: Mapping[str, torch.Tensor], file: Path) -> None:
     broken = not_finite(weights)
     if broken:
@@ -156,10 +128,6 @@ def _expect_finite(weights: Mapping[str, torch.Tensor], file: Path) -> None:
             expected="finite weights",
             mend="take an earlier checkpoint",
         )
-
-
-def _unreadable(file: Path, error: OSError) -> EnvironmentFault:
-    return EnvironmentFault(f"cannot be read: {error.strerror}", file=file)
 
 
 def _no_safetensors(file: Path, error: Exception) -> EnvironmentFault:

@@ -2,6 +2,7 @@
 
 from segcube.commands.check import check
 from segcube.commands.check_hosts import check_hosts
+from segcube.commands.compile import compile_
 from segcube.commands.evaluate import evaluate
 from segcube.commands.import_ import import_
 from segcube.commands.infer import infer
@@ -16,6 +17,7 @@ from segcube.commands.tune import tune
 __all__ = [
     "check",
     "check_hosts",
+    "compile_",
     "evaluate",
     "import_",
     "infer",

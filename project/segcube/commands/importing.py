@@ -68,9 +68,9 @@ def bring_all(sources: Sequence[Path], out: Path, read: Callable[[Sequence[Path]
 
     from pydantic import ValidationError
 
+    from segcube.backends.fit import check_members
     from segcube.errors import UsageError
     from segcube.importers import expect_room, opened_source, write_imported
-    from segcube.predict.fit import check_members
     from segcube.submission import Submission
     from segcube.validation import explain
 

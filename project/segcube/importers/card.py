@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from segcube import __version__
-from segcube.checkpoints import sha256_of
 from segcube.importers.imported import Imported
-from segcube.submission import Member, Submission
+from segcube.submission import Member, Submission, sha256_of
 
 FILE_NAME = "MODEL_CARD.md"
 UNKNOWN = "unknown: say it here and in submission.yaml before you hand this in"

@@ -1,8 +1,6 @@
 """Prediction: windows, mirrors, members, branches and stages, on a backend."""
 
-from segcube.predict.backend import Backend
 from segcube.predict.cascade import Handed, View, follow, hand_on, whole_view
-from segcube.predict.devices import open_backend
 from segcube.predict.merge import Merged
 from segcube.predict.models import Models
 from segcube.predict.save import save_probabilities
@@ -10,7 +8,6 @@ from segcube.predict.stage import Clock, StageRun
 from segcube.predict.windows import WindowPlan, plan_windows
 
 __all__ = [
-    "Backend",
     "Clock",
     "Handed",
     "Merged",
@@ -20,7 +17,6 @@ __all__ = [
     "WindowPlan",
     "follow",
     "hand_on",
-    "open_backend",
     "plan_windows",
     "save_probabilities",
     "whole_view",

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from array_api_compat import array_namespace
 
+from segcube.backends import Network
 from segcube.predict.activate import activate
-from segcube.predict.backend import Network
 from segcube.predict.flips import mirror_axes, mirrors
 from segcube.predict.memory import Workspace
 from segcube.predict.slide import Pass, slide

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segcube.predict.backend import Backend
+from segcube.backends import Backend
 from segcube.types import Array, Shape
 
 CUDA_BATCH = 4

@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from segcube.backends import Backend, DeviceMemoryError, Network, branch_files, cpu_instead
 from segcube.errors import CaseError, Code, EnvironmentFault
-from segcube.predict.backend import Backend, DeviceMemoryError, Network
-from segcube.predict.devices import cpu_instead
-from segcube.predict.fit import check_members
 from segcube.predict.memory import Workspace, ladder
-from segcube.submission import Branch, LoadedSubmission
+from segcube.submission import Branch, LoadedSubmission, Stage
 
 T = TypeVar("T")
 Tell = Callable[[str], None]
@@ -35,11 +33,12 @@ class Models:
 
         Raises EnvironmentFault.
         """
-        check_members(self.loaded.submission, self.loaded.folder)
+        submission = self.loaded.submission
         try:
-            for stage in self.loaded.submission.stages:
+            for stage in submission.stages:
                 for branch in stage.branches:
-                    self.run(lambda space, branch=branch: self.networks(branch, space.backend))
+                    files = branch_files(stage, branch, submission, self.loaded.folder)
+                    self.run(lambda space, files=files: [space.backend.load(file) for file in files])
         except CaseError as error:
             raise EnvironmentFault(
                 f"too little memory for the weights: {error.found}",
@@ -47,9 +46,10 @@ class Models:
                 mend="give the run more memory",
             ) from error
 
-    def networks(self, branch: Branch, backend: Backend) -> list[Network]:
+    def networks(self, stage: Stage, branch: Branch, backend: Backend) -> list[Network]:
         """A branch's networks, in the order of its members."""
-        return [backend.load(self.loaded.folder / m.file, m.sha256) for m in branch.members]
+        files = branch_files(stage, branch, self.loaded.submission, self.loaded.folder)
+        return [backend.load(file) for file in files]
 
     def run(self, task: Callable[[Workspace], T]) -> T:
         """Run a task where it fits: smaller batches, then sums on the host, then the CPU, each said aloud.

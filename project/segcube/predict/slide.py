@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from array_api_compat import array_namespace
 
+from segcube.backends import Network
 from segcube.predict.activate import activate
-from segcube.predict.backend import Network
 from segcube.predict.memory import Workspace
 from segcube.predict.windows import WindowPlan
 from segcube.types import Array, Shape

@@ -110,7 +110,7 @@ class StageRun:
         ensemble = Ensemble(
             self.stage,
             branch,
-            self.models.networks(branch, space.backend),
+            self.models.networks(self.stage, branch, space.backend),
             channel_matrix(self.stage, branch, self.models.loaded.challenge),
             self.models.flips,
             self._alone(prepared) if self.on_member else None,

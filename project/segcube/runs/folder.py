@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from segcube.backends import open_backend
 from segcube.errors import EnvironmentFault, ExitCode, as_case_error
 from segcube.pipeline import Keep, predict_volume
-from segcube.predict import Models, open_backend
+from segcube.predict import Models
 from segcube.report import DeviceReport, RunConsole, start_report
 from segcube.runs.ledger import Ledger
 from segcube.runs.outcome import background_map, exit_code, failed_report, prediction_report
@@ -43,7 +44,7 @@ def _run(request: Request, console: RunConsole) -> ExitCode:
     loaded, found = select(request)
     if request.weights and request.settings.submission:
         console.say(f"--weights {request.weights} stands over submission {request.settings.submission}")
-    backend = open_backend(request.settings)
+    backend = open_backend(request.settings, loaded, console.warn)
     console.say(f"{loaded.submission.name} on {backend.reason}")
     if loaded.submission.starter:
         console.warn(f"{loaded.submission.name} is a STARTER, trained on made cases: it is no submission")

@@ -11,8 +11,8 @@ from pathlib import Path
 from time import perf_counter
 
 from segcube import __version__
+from segcube.backends import Backend
 from segcube.errors import CaseError, Code, as_case_error
-from segcube.predict import Backend
 from segcube.runs.threads import begin
 from segcube.settings import RunSettings
 from segcube.submission import LoadedSubmission

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from segcube import __version__
+from segcube.backends import open_backend
 from segcube.errors import UsageError
 from segcube.pipeline import predict_volume
-from segcube.predict import Models, open_backend
+from segcube.predict import Models
 from segcube.report import RunConsole
 from segcube.settings import resolve_settings
 from segcube.submission import load_for
@@ -56,7 +57,7 @@ def load_submission(folder: Path | str, **settings: Any) -> Session:
     Raises EnvironmentFault for weights or a device that cannot be used, UsageError for unknown settings.
     """
     resolved = resolve_settings(settings)
-    loaded, backend = load_for(Path(folder), resolved.challenge), open_backend(resolved)
-    models = Models(loaded, backend, resolved.flips, RunConsole().warn)
+    loaded, tell = load_for(Path(folder), resolved.challenge), RunConsole().warn
+    models = Models(loaded, open_backend(resolved, loaded, tell), resolved.flips, tell)
     models.load_all()
     return Session(models)

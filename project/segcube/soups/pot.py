@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segcube.checkpoints import save_weights, sha256_of
+from segcube.checkpoints import save_weights
 from segcube.errors import EnvironmentFault, UsageError
 from segcube.soups.average import average_weights
-from segcube.submission import LoadedSubmission, Member, Submission, load_for, write_submission
+from segcube.submission import LoadedSubmission, Member, Submission, load_for, sha256_of, write_submission
 
 CARD = "MODEL_CARD.md"
 MEMBER = "soup.safetensors"

@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from segcube.challenges import Challenge
-from segcube.checkpoints import sha256_of
 from segcube.errors import CaseError, UsageError
 from segcube.evaluate import evaluate_folder
 from segcube.evaluate.maps import find_maps
 from segcube.runs import load_submission
+from segcube.submission import sha256_of
 from segcube.types import Case
 from segcube.volumes import discover, inputs_digest
 

@@ -10,6 +10,7 @@ from segcube.submission.branch import (
     Spline,
     Window,
 )
+from segcube.submission.digest import FETCH_AGAIN, expect_file, expect_sha256, sha256_of, unreadable
 from segcube.submission.folder import expect_room, whole_folder
 from segcube.submission.load import (
     LoadedSubmission,
@@ -36,6 +37,7 @@ from segcube.submission.weights import WeightsFile, describe_weights
 from segcube.submission.write import write_submission
 
 __all__ = [
+    "FETCH_AGAIN",
     "Branch",
     "Fill",
     "Follows",
@@ -62,11 +64,15 @@ __all__ = [
     "Write",
     "choose_submission",
     "describe_weights",
+    "expect_file",
     "expect_room",
+    "expect_sha256",
     "load_for",
     "read_challenge",
     "read_submission",
+    "sha256_of",
     "submission_folders",
+    "unreadable",
     "whole_folder",
     "write_submission",
 ]

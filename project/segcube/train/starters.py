@@ -10,11 +10,11 @@ from pathlib import Path
 
 import torch
 
+from segcube.backends import keep_freed_memory
 from segcube.challenges import BACKGROUND, Challenge, load_challenge
 from segcube.checkpoints import save_network
 from segcube.harness import make_phantom
 from segcube.networks import build_network
-from segcube.predict.malloc import keep_freed_memory
 from segcube.submission import Branch, Member, Stage, write_submission
 from segcube.train.loop import train_network
 from segcube.train.plan import TrainPlan

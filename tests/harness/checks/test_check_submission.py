@@ -11,10 +11,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
-from segcube.checkpoints import sha256_of
 from segcube.cli import app
 from segcube.harness.checks.check_submission import check_submission
 from segcube.harness.checks.findings import CheckReport
+from segcube.submission import sha256_of
 
 FIRST = "MedNeXtV10.safetensors"
 PAPERS = {"LICENCE", "CITATION", "MODEL_CARD"}

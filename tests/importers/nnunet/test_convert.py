@@ -1,9 +1,9 @@
 import pytest
 
+from segcube.backends.fit import check_members
 from segcube.errors import EnvironmentFault, UsageError
 from segcube.importers import write_imported
 from segcube.importers.nnunet import import_nnunet
-from segcube.predict.fit import check_members
 from segcube.submission import load_for
 
 

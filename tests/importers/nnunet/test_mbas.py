@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import segcube
+from segcube.backends.fit import check_members
 from segcube.errors import Code, EnvironmentFault
 from segcube.importers import write_imported
 from segcube.importers.nnunet import import_mbas
-from segcube.predict.fit import check_members
 
 HEART = {"background": 0, "heart": 1}
 EACH = [{"labels_or_regions": label} for label in (1, 2, 3)]

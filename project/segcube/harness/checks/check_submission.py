@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
 
+from segcube.backends import open_backend
 from segcube.errors import EnvironmentFault, SegcubeError
 from segcube.harness.checks.check_weights import check_weights
 from segcube.harness.checks.codes import FindingCode
 from segcube.harness.checks.dry_run import dry_run
 from segcube.harness.checks.findings import CheckReport, Finding, error, from_fault, warning
-from segcube.predict import open_backend
 from segcube.settings import resolve_settings
 from segcube.submission import LoadedSubmission, Submission, read_challenge, read_submission
 from segcube.submission.check import check_names
@@ -35,8 +35,8 @@ def check_submission(
     findings += weights.findings
     facts = [weights.fact(submission)]
     if not any(finding.level == "error" for finding in findings):
-        backend = open_backend(resolve_settings({"device": device}))
         loaded = LoadedSubmission(submission, folder, read_challenge(submission.challenge, folder))
+        backend = open_backend(resolve_settings({"device": device}), loaded, tell)
         start = perf_counter()
         findings += dry_run(loaded, backend, tell)
         facts.append(f"dry run: {perf_counter() - start:.1f} s on {backend.reason}")

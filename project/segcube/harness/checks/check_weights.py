@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from segcube.checkpoints import load_network, read_metadata, sha256_of
+from segcube.backends import MemberFile, member_files
+from segcube.backends.fit import check_member
+from segcube.checkpoints import load_network, read_metadata
 from segcube.errors import SegcubeError
 from segcube.harness.checks.codes import FindingCode
 from segcube.harness.checks.findings import Finding, count_of, error, from_fault, warning
-from segcube.predict.fit import channels_in, check_member
-from segcube.submission import Branch, Member, Submission
+from segcube.submission import Member, Submission, sha256_of
 
 FOREIGN = (".pth", ".pt", ".ckpt", ".pkl", ".bin", ".onnx")
 """Endings of other people's checkpoints."""
@@ -39,15 +40,14 @@ def check_weights(submission: Submission, folder: Path) -> CheckedWeights:
     findings: list[Finding] = []
     size = parameters = 0
     first: dict[str, str] = {}
-    for stage in submission.stages:
-        for branch in stage.branches:
-            for member in branch.members:
-                findings += _file_findings(member, folder, first)
-                if not _is_beside(member, folder):
-                    continue
-                size += (folder / member.file).stat().st_size
-                findings += _branch_findings(member, branch, channels_in(stage, branch, submission), folder)
-                parameters += _load(folder / member.file, findings)
+    wanted = member_files(submission, folder)
+    for member, want in zip(submission.members, wanted, strict=True):
+        findings += _file_findings(member, folder, first)
+        if not _is_beside(member, folder):
+            continue
+        size += want.file.stat().st_size
+        findings += _branch_findings(want)
+        parameters += _load(want.file, findings)
     findings += _unused(submission, folder)
     return CheckedWeights(tuple(findings), size, parameters)
 
@@ -88,17 +88,16 @@ def _file_findings(member: Member, folder: Path, first: dict[str, str]) -> Itera
         )
 
 
-def _branch_findings(member: Member, branch: Branch, channels: int, folder: Path) -> Iterator[Finding]:
-    file = folder / member.file
+def _branch_findings(member: MemberFile) -> Iterator[Finding]:
     try:
-        read_metadata(file)
+        read_metadata(member.file)
     except SegcubeError:
         # Loading says the same
         return
     try:
-        check_member(file, branch, channels)
+        check_member(member)
     except SegcubeError as fault:
-        yield from_fault(fault, FindingCode.MEMBER, file)
+        yield from_fault(fault, FindingCode.MEMBER, member.file)
 
 
 def _load(file: Path, findings: list[Finding]) -> int:

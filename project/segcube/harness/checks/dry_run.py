@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from segcube.backends import Backend, DeviceMemoryError, MemberFile, member_files
 from segcube.errors import CaseError, SegcubeError
 from segcube.harness.checks.codes import FindingCode
 from segcube.harness.checks.findings import Finding, error
 from segcube.pipeline import predict_volume
-from segcube.predict import Backend, Models
-from segcube.predict.backend import DeviceMemoryError
-from segcube.predict.fit import channels_in
-from segcube.submission import Branch, LoadedSubmission, Member, Stage
+from segcube.predict import Models
+from segcube.submission import LoadedSubmission
 from segcube.types import Case, Forms, Grid, Shape, Volume
 
 BRIGHTEST = 1000
@@ -26,27 +25,22 @@ def dry_run(loaded: LoadedSubmission, backend: Backend, tell: Callable[[str], No
     What comes out must be finite, of the right shape, and labels of the challenge.
     """
     sound = True
-    for stage in loaded.submission.stages:
-        for branch in stage.branches:
-            for member in branch.members:
-                tell(f"{member.file}: one window of {' x '.join(map(str, branch.window.size))}")
-                for finding in _run_member(loaded, stage, branch, member, backend):
-                    sound = False
-                    yield finding
+    for member in member_files(loaded.submission, loaded.folder):
+        tell(f"{member.file.name}: one window of {' x '.join(map(str, member.window))}")
+        for finding in _run_member(member, backend):
+            sound = False
+            yield finding
     if sound:
         tell("all together: one made case")
         yield from _run_all(loaded, Models(loaded, backend, False, tell))
 
 
-def _run_member(
-    loaded: LoadedSubmission, stage: Stage, branch: Branch, member: Member, backend: Backend
-) -> Iterator[Finding]:
-    file = loaded.folder / member.file
-    channels = channels_in(stage, branch, loaded.submission)
-    window_ncxyz = np.random.default_rng(SEED).standard_normal((1, channels, *branch.window.size))
-    expected = (1, len(branch.outputs.names), *branch.window.size)
+def _run_member(member: MemberFile, backend: Backend) -> Iterator[Finding]:
+    file = member.file
+    window_ncxyz = np.random.default_rng(SEED).standard_normal((1, member.channels, *member.window))
+    expected = (1, member.outputs, *member.window)
     try:
-        network = backend.load(file, member.sha256)
+        network = backend.load(member)
         logits = backend.download(network(backend.upload(window_ncxyz.astype(np.float32))))
     except DeviceMemoryError as fault:
         told = f"too little memory on {backend.device} for one window: {fault}"

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from segcube.backends.fit import check_members
 from segcube.errors import EnvironmentFault
-from segcube.predict.fit import check_members
 from segcube.submission import Submission
 
 

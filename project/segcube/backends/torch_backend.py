@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
 
+from segcube.backends.fit import check_member
+from segcube.backends.members import MemberFile
+from segcube.backends.protocol import DeviceMemoryError
 from segcube.checkpoints import load_network
-from segcube.predict.backend import DeviceMemoryError
 from segcube.types import Shape
 
 OUT_OF_MEMORY = (
@@ -33,15 +34,17 @@ class TorchBackend:
     precision: str
     reason: str
     name: str = "torch"
-    networks: dict[Path, torch.nn.Module] = field(default_factory=dict)
+    networks: dict[MemberFile, torch.nn.Module] = field(default_factory=dict)
 
-    def load(self, file: Path, sha256: str) -> TorchNetwork:
+    def load(self, member: MemberFile) -> TorchNetwork:
         """The network of a weights file; read once, then kept on the device."""
-        if file not in self.networks:
+        if member not in self.networks:
+            check_member(member)
             with _memory_told():
                 layout = torch.preserve_format if self.device == "cpu" else torch.channels_last_3d
-                self.networks[file] = load_network(file, sha256).to(self.device, memory_format=layout)  # pyright: ignore
-        return TorchNetwork(self.networks[file], self.device, DTYPES[self.precision])
+                network = load_network(member.file, member.sha256)
+                self.networks[member] = network.to(self.device, memory_format=layout)  # pyright: ignore
+        return TorchNetwork(self.networks[member], self.device, DTYPES[self.precision])
 
     def upload(self, array: np.ndarray) -> torch.Tensor:
         """A copy on the device."""
@@ -98,3 +101,8 @@ def _memory_told() -> Generator[None, None, None]:
         if any(words in str(error) for words in OUT_OF_MEMORY):
             raise DeviceMemoryError(str(error)) from error
         raise
+
+
+def on_cpu(precision: str, why: str) -> TorchBackend:
+    """torch on the CPU; why: what comes before its name and precision in the reason."""
+    return TorchBackend("cpu", precision, f"{why}; torch {torch.__version__}, {precision}")

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from segcube.backends.members import MemberFile
 from segcube.types import Array, Shape
 
 
 class DeviceMemoryError(Exception):
-    """The device has too little memory for what was asked; the ladder of `memory` has the next step."""
+    """The device has too little memory for what was asked; a leaner way may do."""
 
 
 class Network(Protocol):
     """A member's weights on a device."""
 
     def __call__(self, batch_ncxyz: Array) -> Array:
-        """Logits (N, K, X, Y, Z), float32, on the same device.
+        """Logits (N, K, X, Y, Z), float32, on the same device; they stand until the next call.
 
         Raises DeviceMemoryError.
         """
@@ -34,15 +34,15 @@ class Backend(Protocol):
     reason: str
     """Why this backend, device and precision, in one line."""
 
-    def load(self, file: Path, sha256: str) -> Network:
+    def load(self, member: MemberFile) -> Network:
         """The network of a weights file, read and checked once a run.
 
-        Raises EnvironmentFault for a file that is missing, changed or not finite.
+        Raises EnvironmentFault for a file that is missing, changed or not finite, or does not fit its branch.
         """
         ...
 
     def upload(self, array: np.ndarray) -> Array:
-        """A copy on the device. Raises DeviceMemoryError."""
+        """The array on the device. Raises DeviceMemoryError."""
         ...
 
     def zeros(self, channels: int, shape: Shape) -> Array:

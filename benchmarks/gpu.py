@@ -1,0 +1,169 @@
+"""What a CUDA device gives: forwards of plain torch against ours, windows a second, and how busy it is.
+
+Random weights, made cases; about ten minutes. Says so and ends where there is no device.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import torch
+import yaml
+from cases import copies_of, made
+from rich.console import Console
+from rich.table import Table
+from torch.autograd import DeviceType
+
+from segcube import load_submission
+from segcube.backends import MemberFile, Network
+from segcube.backends.cuda import open_cuda
+from segcube.backends.torch_backend import TorchBackend
+from segcube.checkpoints import save_network
+from segcube.networks import build_network
+from segcube.predict.windows import plan_windows
+from segcube.runs import Request, run_folder
+from segcube.settings import RunSettings
+
+WINDOW = (128, 128, 128)
+CHANNELS, REGIONS = ("t1c", "t1n", "t2f", "t2w"), ("TC", "WT", "ET")
+FOLDS, CASES = 5, 10
+WARM, TIMES = 12, 10
+"""Forwards before those that count; the captured ones begin among the first."""
+MEDNEXT = {"in_channels": 4, "out_channels": 3, "size": "B"}
+RESENC_M = {
+    "input_channels": 4,
+    "num_classes": 3,
+    "n_stages": 6,
+    "features_per_stage": [32, 64, 128, 256, 320, 320],
+    "kernel_sizes": [[3, 3, 3]] * 6,
+    "strides": [[1, 1, 1]] + [[2, 2, 2]] * 5,
+    "n_blocks_per_stage": [1, 3, 4, 6, 6, 6],
+    "n_conv_per_stage_decoder": [1] * 5,
+    "conv_bias": True,
+    "norm_op": "torch.nn.InstanceNorm3d",
+    "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+    "nonlin": "torch.nn.LeakyReLU",
+    "nonlin_kwargs": {"inplace": True},
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where networks are saved, and what is told."""
+
+    folder: Path
+    say: Callable[[str], None]
+
+    def save(self, name: str, arguments: dict[str, object]) -> MemberFile:
+        """A network of random weights."""
+        file = self.folder / f"{name}.safetensors"
+        torch.manual_seed(0)
+        sha256 = save_network(build_network(name, arguments), name, arguments, file)
+        return MemberFile(file, sha256, len(CHANNELS), len(REGIONS), WINDOW)
+
+    def forwards(self, member: MemberFile, table: Table) -> None:
+        """Milliseconds of a window, plain torch in fp16 against ours."""
+        for windows in (1, 4):
+            batch = torch.randn(windows, len(CHANNELS), *WINDOW, device="cuda")
+            plain = milliseconds(TorchBackend("cuda:0", "fp16", "plain").load(member), batch) / windows
+            torch.cuda.empty_cache()
+            ours = milliseconds(open_cuda("cuda:0", "fp16", "auto", self.say).load(member), batch) / windows
+            torch.cuda.empty_cache()
+            found = f"{plain:.1f} ms, {ours:.1f} ms: {plain / ours:.2f} times as fast"
+            table.add_row(f"{member.file.stem}, {windows} at once: eager fp16, ours", found)
+
+    def submission(self, member: MemberFile, folds: int, flips: str) -> Path:
+        """The member, `folds` times over."""
+        weights = self.folder / f"weights{folds}{flips}"
+        weights.mkdir()
+        names = [f"fold{fold}.safetensors" for fold in range(folds)]
+        for name in names:
+            (weights / name).symlink_to(member.file)
+        branch = {
+            "channels": list(CHANNELS),
+            "crop": "none",
+            "normalize": {"scheme": "zscore", "mask": "nonzero"},
+            "outputs": {"kind": "regions", "names": list(REGIONS)},
+            "window": {"size": list(WINDOW), "overlap": 0.5, "plan": "nnunet"},
+            "flips": list(flips),
+            "members": [{"file": name, "sha256": member.sha256} for name in names],
+        }
+        stage = {"name": "tumour", "branches": [branch]}
+        content = {"name": "gpu-bench", "challenge": "brats2023-gli", "stages": [stage]}
+        (weights / "submission.yaml").write_text(yaml.safe_dump(content))
+        return weights
+
+
+def milliseconds(network: Network, batch_ncxyz: torch.Tensor) -> float:
+    """The median forward."""
+    for _ in range(WARM):
+        network(batch_ncxyz)
+    found = []
+    for _ in range(TIMES):
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        network(batch_ncxyz)
+        end.record()
+        end.synchronize()
+        found.append(start.elapsed_time(end))
+    return median(found)
+
+
+def windows_a_second(weights: Path, case: Path) -> str:
+    """Of a case predicted the second time, when all is warm."""
+    session = load_submission(weights, device="cuda")
+    session.predict(case)
+    start = perf_counter()
+    prediction = session.predict(case)
+    wall, seconds = perf_counter() - start, prediction.seconds["predict tumour"]
+    branch = session.models.loaded.submission.stages[0].branches[0]
+    plan = plan_windows(prediction.grid.shape, branch.window)
+    windows = len(plan.starts) * len(branch.members) * 2 ** len(branch.flips)
+    return f"{windows / seconds:.1f} ({windows} in {seconds:.1f} s; the case took {wall:.1f} s)"
+
+
+def busy_share(weights: Path, data: Path, out: Path) -> str:
+    """The share of the time from the first kernel to the last in which one ran."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        run_folder(Request(data, out, weights, RunSettings(device="cuda"), quiet=True))
+    ran = sorted(
+        (event.time_range.start, event.time_range.end)
+        for event in profile.events()
+        if event.device_type == DeviceType.CUDA
+    )
+    busy, until = 0.0, ran[0][0]
+    for start, end in ran:
+        busy += max(end - max(start, until), 0)
+        until = max(end, until)
+    return f"{busy / (until - ran[0][0]):.0%}"
+
+
+def main() -> None:
+    if not torch.cuda.is_available():
+        print("no CUDA device here: nothing was measured")
+        return
+    console = Console(width=120)
+    table = Table("what", "found", title=f"{torch.cuda.get_device_name()}, torch {torch.__version__}")
+    with tempfile.TemporaryDirectory() as scratch:
+        bench = Bench(Path(scratch), console.print)
+        bench.forwards(bench.save("MedNeXtV1", MEDNEXT), table)
+        resenc = bench.save("ResidualEncoderUNet", RESENC_M)
+        bench.forwards(resenc, table)
+        one = made("brats2023-gli", 1, bench.folder / "one")
+        ensemble = bench.submission(resenc, FOLDS, "xyz")
+        rate = windows_a_second(ensemble, min(one.iterdir()))
+        table.add_row(f"ResEncM, {FOLDS} folds and 8 mirrors: windows a second", rate)
+        cases = copies_of(one, CASES, bench.folder / "cases")
+        alone = bench.submission(resenc, 1, "")
+        share = busy_share(alone, cases, bench.folder / "maps")
+        table.add_row(f"ResEncM, 1 fold, {CASES} cases: the device is busy", share)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

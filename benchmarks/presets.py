@@ -1,0 +1,113 @@
+"""What `--preset` saves, and its price in accuracy: the starters on made cases that they have never seen.
+
+`presets.py [COUNT]`: so many cases each, 6 if left out, on the CPU.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+from cases import made
+from rich.console import Console
+from rich.table import Table
+from starters import ROOT, SEED, STARTERS
+
+from segcube.challenges import load_challenge
+from segcube.choices import Preset
+from segcube.errors import ExitCode
+from segcube.evaluate import evaluate_folder
+from segcube.predict.clock import FORWARD
+from segcube.runs import Request, run_folder
+from segcube.settings import RunSettings
+from segcube.volumes import read_labels
+
+CASES = 6
+PRESETS: tuple[Preset, ...] = tuple(reversed(get_args(Preset)))
+"""full first: the others are told beside it."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One preset over the cases."""
+
+    cpu: float
+    """CPU seconds a case: reading, preprocessing and writing too."""
+    predict: float
+    """Wall seconds a case in the windows and their networks alone."""
+    dice: dict[str, float]
+    """The mean of each region."""
+    maps: dict[str, np.ndarray]
+
+
+def measure(key: str, name: str, preset: Preset, made_cases: Path) -> Found:
+    """Run a starter under a preset over `made_cases`/data and score it."""
+    maps, report = made_cases / f"maps-{preset}", made_cases / f"{preset}.json"
+    settings = RunSettings(device="cpu", preset=preset)
+    request = Request(made_cases / "data", maps, ROOT / "weights" / name, settings, report, quiet=True)
+    start = time.process_time()
+    ended = run_folder(request)
+    cpu = time.process_time() - start
+    if ended != ExitCode.DONE:
+        raise SystemExit(f"{name} under preset {preset} ended with {int(ended)}")
+    cases = json.loads(report.read_text())["cases"]
+    predict = sum(s for case in cases for step, s in case["seconds"].items() if predicts(step))
+    scores = evaluate_folder(maps, made_cases / "labels", load_challenge(key), "plain")
+    dice = {region: metrics["dice"] for region, metrics in scores.mean.items()}
+    arrays = {file.name: read_labels(file)[0] for file in sorted(maps.iterdir())}
+    return Found(cpu / len(cases), predict / len(cases), dice, arrays)
+
+
+def predicts(step: str) -> bool:
+    """Whether a step of the report is one that presets shorten."""
+    return step == FORWARD or step.startswith("predict ")
+
+
+def differing(found: Found, full: Found) -> float:
+    """The share of foreground voxels, of either map, whose labels differ: the mean over the cases."""
+    shares = []
+    for name, labels_xyz in found.maps.items():
+        foreground = np.count_nonzero((labels_xyz > 0) | (full.maps[name] > 0))
+        shares.append(np.count_nonzero(labels_xyz != full.maps[name]) / max(foreground, 1))
+    return float(np.mean(shares))
+
+
+def table(name: str, count: int, found: Mapping[Preset, Found]) -> Table:
+    """A row a preset, each beside full."""
+    full = found["full"]
+    shown = Table(title=f"{name}, {count} made cases of seed {SEED}, CPU")
+    for column in ("preset", "CPU s a case", "predict s a case", *full.dice, "voxels unlike full's"):
+        shown.add_column(column)
+    for preset, this in found.items():
+        dice = [
+            f"{this.dice[region]:.3f} ({this.dice[region] - full.dice[region]:+.3f})" for region in full.dice
+        ]
+        shown.add_row(
+            preset,
+            f"{this.cpu:.2f} ({this.cpu / full.cpu:.2f})",
+            f"{this.predict:.2f} ({this.predict / full.predict:.2f})",
+            *dice,
+            f"{differing(this, full):.1%}",
+        )
+    return shown
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else CASES
+    for key, name in STARTERS.items():
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            made(key, count, folder, SEED)
+            found: dict[Preset, Found] = {preset: measure(key, name, preset, folder) for preset in PRESETS}
+            Console(width=120).print(table(name, count, found))
+
+
+if __name__ == "__main__":
+    main()

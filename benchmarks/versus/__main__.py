@@ -1,0 +1,112 @@
+"""`make bench`: run from the folder benchmarks/ as `python -m versus`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+from pydantic import TypeAdapter
+
+from versus.console import CONSOLE, show
+from versus.contestants import ORACLE, ROOT, SEGCUBE
+from versus.goals import verdicts
+from versus.machine import Machine, look_around
+from versus.matrix import Matrix
+from versus.mednext import Forwards, compare_forwards
+from versus.models import run_quietly
+from versus.page import write_page
+from versus.plans import BRATS, TINY
+from versus.plot import draw
+from versus.results import RowResult
+from versus.rows import CUDA, FULL, QUICK, SHORT
+from versus.specs import Device, Row
+
+WIDTH, TINY_WIDTH = 32, 8
+"""Channels of the MedNeXt."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that a run of the bench leaves."""
+
+    machine: Machine
+    minutes: float
+    rows: tuple[RowResult, ...]
+    forwards: tuple[Forwards, ...]
+
+
+def main() -> int:
+    """Run a matrix, or tell the last one again; 1 when a run failed."""
+    told = arguments()
+    work = ROOT / "bench" / ("quick" if told.quick else "versus")
+    work.mkdir(parents=True, exist_ok=True)
+    raw, adapter = work / ("rows.json" if told.row else "results.json"), TypeAdapter(Found)
+    if not told.again:
+        for found in run_all(told, work):
+            raw.write_bytes(adapter.dump_json(found, indent=1))
+    found = adapter.validate_json(raw.read_bytes())
+    judged = verdicts(found.rows, found.forwards)
+    show(found.rows, judged)
+    page = (work if told.quick or told.row else ROOT / "docs") / "speed.md"
+    draw(found.rows, page.with_suffix(".png"))
+    write_page(page, page.with_suffix(".png"), found.machine, found.rows, judged)
+    CONSOLE.print(f"{found.minutes:.1f} minutes; every run is in {raw}, the page is {page}")
+    return int(any(run.failed for result in found.rows for run in result.runs))
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(prog="versus", description=__doc__)
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--full", action="store_true", help="the whole matrix: hours")
+    size.add_argument("--quick", action="store_true", help="tiny networks, to try the bench itself")
+    parser.add_argument("--row", action="append", help="of the matrix; several times for several")
+    parser.add_argument("--rounds", type=int, help="instead of each row's own number")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: all there are"
+    )
+    parser.add_argument("--data", type=Path, help="folder of data folders, each named as its challenge's key")
+    parser.add_argument("--again", action="store_true", help="tell and draw the last results again")
+    return parser.parse_args()
+
+
+def run_all(told: argparse.Namespace, work: Path) -> Iterator[Found]:
+    """Run the rows that were asked for, on the devices that are there; all that is known after each."""
+    start = perf_counter()
+    machine = look_around()
+    CONSOLE.print(machine.told())
+    devices: list[Device] = (
+        [told.device] if told.device != "auto" else ["cpu", *(["cuda"] if machine.gpu else [])]
+    )
+    matrix = QUICK if told.quick else (FULL if told.full else SHORT) + CUDA
+    rows = [row for row in matrix if row.device in devices and row.name in (told.row or [row.name])]
+    rows = [replace(row, rounds=told.rounds or row.rounds) for row in rows]
+    warm()
+    bench = Matrix(work, told.data, machine, {row.plan: folds_of(row, matrix) for row in rows})
+    results: list[RowResult] = []
+    for row in rows:
+        results.append(bench.run(row))
+        yield Found(machine, (perf_counter() - start) / 60, tuple(results), ())
+    plan, width = (TINY, TINY_WIDTH) if told.quick else (BRATS, WIDTH)
+    forwards = [compare_forwards(plan, width, device, work, told.data) for device in devices if not told.row]
+    yield Found(machine, (perf_counter() - start) / 60, tuple(results), tuple(forwards))
+
+
+def folds_of(row: Row, matrix: tuple[Row, ...]) -> int:
+    """Folds that the model folder of a row's plan holds: enough for all its rows on that device."""
+    return max(other.folds for other in matrix if other.plan == row.plan and other.device == row.device)
+
+
+def warm() -> None:
+    """Import each library once, so that the first run finds its bytecode written and its files read."""
+    run_quietly(
+        [ORACLE, "-W", "ignore", "-c", "import monai.inferers, nnunetv2.inference.predict_from_raw_data"]
+    )
+    run_quietly([SEGCUBE, "--help"])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,22 @@
+"""Saves a MedNeXt of random weights as a member's file, and prints its sha256.
+
+`save_mednext.py ARGUMENTS.json FILE`. A process of its own, as all that imports torch: the bench would share
+its pages with what it measures.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from segcube.checkpoints import save_network
+from segcube.networks import build_network
+
+if __name__ == "__main__":
+    arguments = json.loads(Path(sys.argv[1]).read_text())
+    torch.manual_seed(0)
+    network = build_network("MedNeXtV1", arguments)
+    print(save_network(network, "MedNeXtV1", arguments, Path(sys.argv[2])))

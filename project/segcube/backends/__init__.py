@@ -1,0 +1,18 @@
+"""Backends: a device and the library that drives it; torch is imported only by those that need it."""
+
+from segcube.backends.choose import cpu_instead, open_backend
+from segcube.backends.malloc import keep_freed_memory
+from segcube.backends.members import MemberFile, branch_files, member_files
+from segcube.backends.protocol import Backend, DeviceMemoryError, Network
+
+__all__ = [
+    "Backend",
+    "DeviceMemoryError",
+    "MemberFile",
+    "Network",
+    "branch_files",
+    "cpu_instead",
+    "keep_freed_memory",
+    "member_files",
+    "open_backend",
+]

@@ -1,0 +1,91 @@
+"""Choose the device, the precision and the backend of a run, and say why."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+from segcube.backends.graphs import NoGraphs
+from segcube.backends.malloc import keep_freed_memory
+from segcube.backends.protocol import Backend
+from segcube.errors import EnvironmentFault, UsageError
+from segcube.settings import RunSettings
+from segcube.submission import LoadedSubmission
+
+DRIVER_FILES = tuple(
+    Path(file) for file in ("/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/nvmap", "/dev/dxg")
+)
+"""A GPU's, of servers, boards and Windows; asking torch instead would take seconds."""
+
+
+def open_backend(settings: RunSettings, loaded: LoadedSubmission, tell: Callable[[str], None]) -> Backend:
+    """The backend that the settings ask for, ready to load the submission's networks.
+
+    device auto takes the first CUDA device where one is visible and the CPU where none is; backend auto takes
+    OpenVINO on a CPU where it is installed. tell: told what had to be done otherwise. Raises EnvironmentFault
+    for a device or backend that was asked for, or is visible, and cannot be used; UsageError for one that
+    does not run on the device.
+    """
+    device, why = _choose_device(settings)
+    if device != "cpu":
+        if settings.backend == "openvino":
+            raise UsageError(f"backend openvino on {device}", expected="a CPU", mend="use --backend torch")
+        return _cuda(device, "fp16" if settings.precision == "auto" else settings.precision)
+    keep_freed_memory()
+    precision = "fp32" if settings.precision == "auto" else settings.precision
+    if settings.backend != "torch":
+        if importlib.util.find_spec("openvino") is not None:
+            return _openvino(settings, loaded, precision, why, tell)
+        why += "; openvino is not installed"
+    return _torch_cpu(precision, why)
+
+
+def cpu_instead() -> Backend:
+    """The CPU, for a case that the device has no memory for."""
+    keep_freed_memory()
+    return _torch_cpu("fp32", "the device has too little memory")
+
+
+def _choose_device(settings: RunSettings) -> tuple[str, str]:
+    if settings.device == "cpu":
+        return "cpu", "cpu as asked"
+    if settings.device != "auto":
+        return settings.device, ""
+    if settings.backend == "openvino":
+        return "cpu", "cpu, as backend openvino asks"
+    if any(file.exists() for file in DRIVER_FILES):
+        return "auto", ""
+    return "cpu", "cpu: no GPU is visible"
+
+
+def _openvino(
+    settings: RunSettings,
+    loaded: LoadedSubmission,
+    precision: str,
+    why: str,
+    tell: Callable[[str], None],
+) -> Backend:
+    try:
+        from segcube.backends.openvino_run import open_openvino
+
+        return open_openvino(loaded, precision, why, tell)
+    except (ImportError, NoGraphs) as error:
+        if settings.backend == "openvino":
+            raise EnvironmentFault(
+                f"backend openvino cannot be used: {error}", file=loaded.folder, mend="use --backend torch"
+            ) from error
+        tell(f"{error}; on torch instead, which takes longer")
+        return _torch_cpu(precision, why)
+
+
+def _cuda(asked: str, precision: str) -> Backend:
+    from segcube.backends.cuda import open_cuda
+
+    return open_cuda(asked, precision)
+
+
+def _torch_cpu(precision: str, why: str) -> Backend:
+    from segcube.backends.torch_backend import on_cpu
+
+    return on_cpu(precision, why)

@@ -1,0 +1,47 @@
+"""Check that a member's network fits the branch that it stands in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from segcube.backends.members import MemberFile, member_files
+from segcube.checkpoints import read_metadata
+from segcube.errors import EnvironmentFault, UsageError
+from segcube.networks import count_channels, window_multiple
+from segcube.submission import Submission
+
+
+def check_members(submission: Submission, folder: Path) -> None:
+    """Check every member's channels and window against what its own file says of its network.
+
+    Raises EnvironmentFault as `check_member` does, for the first that does not fit.
+    """
+    for member in member_files(submission, folder):
+        check_member(member)
+
+
+def check_member(member: MemberFile) -> None:
+    """Check one member.
+
+    Raises EnvironmentFault that names the file, what was found and what its branch asks for.
+    """
+    card = read_metadata(member.file)
+    try:
+        found, asked = count_channels(card.network, card.arguments), (member.channels, member.outputs)
+    except UsageError as error:
+        raise EnvironmentFault(error.sentence(), file=member.file, mend="import the weights again") from error
+    if found != asked:
+        raise EnvironmentFault(
+            f"{card.network} takes {found[0]} channels and gives {found[1]}",
+            file=member.file,
+            expected=f"{asked[0]} and {asked[1]}, as its branch has them",
+            mend="mend channels and outputs of the branch in submission.yaml",
+        )
+    multiple = window_multiple(card.network, card.arguments)
+    if any(size % unit for size, unit in zip(member.window, multiple, strict=True)):
+        raise EnvironmentFault(
+            f"{card.network} cannot take windows of {member.window}",
+            file=member.file,
+            expected=f"multiples of {multiple}",
+            mend="mend window.size in submission.yaml",
+        )

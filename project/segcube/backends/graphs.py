@@ -1,0 +1,155 @@
+"""Networks compiled for OpenVINO: graphs without weights that lie beside the weights they were made from.
+
+`openvino.yaml` lists them; a graph is a zip of OpenVINO's own two files, in which every constant that the
+weights file holds byte for byte stands as a parameter of that tensor's name. So it is small, and the weights
+lie on the disk once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from segcube.backends.members import MemberFile
+from segcube.errors import EnvironmentFault
+from segcube.submission import expect_sha256
+from segcube.types import Shape
+from segcube.validation import explain
+from segcube.volumes import write_whole
+
+INDEX = "openvino.yaml"
+SUFFIX = ".openvino"
+COMPILE_AGAIN = "run segcube compile again"
+TENSOR = "weights:"
+"""Begins the name of a parameter that a tensor of the weights file takes the place of."""
+MOST_BYTES = 2**28
+"""Of a graph, unpacked; those of the largest networks take a hundredth."""
+_XML, _CONSTANTS = "graph.xml", "constants.bin"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class NoGraphs(Exception):
+    """A network cannot be had as a graph here; torch still runs it."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """OpenVINO's own form of a network, without its weights."""
+
+    xml: bytes
+    constants: bytes
+    """What the weights file does not hold."""
+
+
+class Entry(BaseModel):
+    """A compiled graph, and what it was made of."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str
+    sha256: str
+    weights: str
+    """sha256 of the member's file."""
+    window: tuple[int, int, int]
+
+
+class Index(BaseModel):
+    """What a folder holds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    openvino: str
+    """The version that converted."""
+    graphs: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The graphs of a folder, by the sha256 of their weights and their window."""
+
+    folder: Path
+    entries: Mapping[tuple[str, Shape], Entry]
+    held: Mapping[str, Graph] = field(default_factory=dict)
+    """Those that have been read, by their sha256."""
+
+    def __contains__(self, member: MemberFile) -> bool:
+        return (member.sha256, member.window) in self.entries
+
+    def at_hand(self) -> Compiled:
+        """The same graphs, all read, so that the folder may go. Raises EnvironmentFault as `read` does."""
+        entries = self.entries.values()
+        return replace(self, held={e.sha256: _unpack(self.folder / e.file, e.sha256) for e in entries})
+
+    def read(self, member: MemberFile) -> Graph:
+        """The graph of a member that is there.
+
+        Raises EnvironmentFault for a file that is missing, changed or no graph.
+        """
+        entry = self.entries[member.sha256, member.window]
+        return self.held.get(entry.sha256) or _unpack(self.folder / entry.file, entry.sha256)
+
+
+def read_compiled(folder: Path) -> Compiled:
+    """The graphs that a folder's index lists; none where it has no index.
+
+    Raises EnvironmentFault for an index that cannot be read.
+    """
+    file = folder / INDEX
+    if not file.is_file():
+        return Compiled(folder, {})
+    try:
+        index = Index.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise EnvironmentFault(explain(error, Index), file=file, mend=COMPILE_AGAIN) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise EnvironmentFault(f"cannot be read: {error}", file=file, mend=COMPILE_AGAIN) from error
+    for entry in index.graphs:
+        if Path(entry.file).name != entry.file:
+            raise EnvironmentFault(f"names {entry.file}", file=file, expected="files beside it")
+    return Compiled(folder, {(entry.weights, entry.window): entry for entry in index.graphs})
+
+
+def write_graph(graph: Graph, member: MemberFile, folder: Path) -> Entry:
+    """Write a member's graph, whole or not at all; the same graph gives the same bytes."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in ((_XML, graph.xml), (_CONSTANTS, graph.constants)):
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
+    size = "x".join(map(str, member.window))
+    file = folder / f"{member.file.stem}-{size}{SUFFIX}"
+    write_whole(file, content.getvalue())
+    digest = hashlib.sha256(content.getvalue()).hexdigest()
+    return Entry(file=file.name, sha256=digest, weights=member.sha256, window=member.window)
+
+
+def write_index(index: Index, folder: Path) -> None:
+    """Write the list of a folder's graphs, and remove those that it does not name."""
+    content = yaml.safe_dump(index.model_dump(mode="json"), sort_keys=False, default_flow_style=None)
+    write_whole(folder / INDEX, content.encode())
+    named = {entry.file for entry in index.graphs}
+    for file in folder.glob(f"*{SUFFIX}"):
+        if file.name not in named:
+            file.unlink()
+
+
+def _unpack(file: Path, sha256: str) -> Graph:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        told = f"cannot be read: {error.strerror}"
+        raise EnvironmentFault(told, file=file, mend=COMPILE_AGAIN) from error
+    expect_sha256(hashlib.sha256(content).hexdigest(), sha256, file, COMPILE_AGAIN)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(info.file_size for info in archive.infolist()) > MOST_BYTES:
+                raise zipfile.BadZipFile(f"unpacks to more than {MOST_BYTES} bytes")
+            return Graph(archive.read(_XML), archive.read(_CONSTANTS))
+    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError) as error:
+        raise EnvironmentFault(f"is no graph: {error}", file=file, mend=COMPILE_AGAIN) from error

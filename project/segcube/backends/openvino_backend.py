@@ -1,0 +1,150 @@
+"""OpenVINO on a CPU; neither torch nor MONAI is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import openvino as ov
+from openvino import op
+
+from segcube.backends.graphs import COMPILE_AGAIN, TENSOR, Compiled
+from segcube.backends.mapped import MappedWeights, map_weights
+from segcube.backends.members import MemberFile
+from segcube.backends.protocol import DeviceMemoryError
+from segcube.errors import EnvironmentFault
+from segcube.types import Shape
+
+PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "could not create a memory", "Cannot allocate memory")
+"""What OpenVINO and oneDNN say of a machine without memory; they have no error type for it."""
+SMALL_BYTES = 2**16
+"""Tensors below are copied: they are read in every forward, the others are packed anew once."""
+
+
+@dataclass
+class OpenVINOBackend:
+    """Compiled graphs on all cores; arrays are numpy's.
+
+    Every member's packed weights stay, the working memory is one network's: whose turn it is has it.
+    """
+
+    compiled: Compiled
+    precision: str
+    reason: str
+    name: str = "openvino"
+    device: str = "cpu"
+    networks: dict[MemberFile, OpenVINONetwork] = field(default_factory=dict)
+    core: ov.Core = field(default_factory=ov.Core)
+    _running: OpenVINONetwork | None = None
+
+    def load(self, member: MemberFile) -> OpenVINONetwork:
+        """The network of a weights file by its graph; read once, then kept."""
+        if member not in self.networks:
+            with _memory_told():
+                self.networks[member] = self._load(member)
+        return self.networks[member]
+
+    def _load(self, member: MemberFile) -> OpenVINONetwork:
+        weights = map_weights(member.file, member.sha256)
+        graph = self.compiled.read(member)
+        model = self.core.read_model(graph.xml, ov.Tensor(np.frombuffer(graph.constants, np.uint8).copy()))
+        _fill(model, weights)
+        _expect_fit(model, member)
+        # One request at a time has all cores; the chip's own choice of precision is not ours
+        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": PRECISIONS[self.precision]}
+        return OpenVINONetwork(self, self.core.compile_model(model, "CPU", options), weights)
+
+    def give_turn(self, network: OpenVINONetwork) -> None:
+        """Let a network have the working memory."""
+        if self._running is not network:
+            self.release()
+            self._running = network
+
+    def upload(self, array: np.ndarray) -> np.ndarray:
+        """The array itself."""
+        return array
+
+    def zeros(self, channels: int, shape: Shape) -> np.ndarray:
+        """A float32 accumulator."""
+        return np.zeros((channels, *shape), dtype=np.float32)
+
+    def download(self, array: np.ndarray) -> np.ndarray:
+        """The array itself."""
+        return array
+
+    def release(self) -> None:
+        """Give back the working memory; the weights stay."""
+        if self._running is not None:
+            self._running.rest()
+            self._running = None
+
+    def in_full_precision(self) -> OpenVINOBackend:
+        """The same graphs in fp32."""
+        return OpenVINOBackend(self.compiled, "fp32", "half precision overflowed", core=self.core)
+
+
+@dataclass(eq=False)
+class OpenVINONetwork:
+    """A compiled graph of one window."""
+
+    backend: OpenVINOBackend
+    compiled: ov.CompiledModel
+    weights: MappedWeights
+    _request: ov.InferRequest | None = None
+
+    def __call__(self, batch_ncxyz: np.ndarray) -> np.ndarray:
+        """Logits, float32; window after window, since a batch gains nothing on a CPU."""
+        self.backend.give_turn(self)
+        with _memory_told():
+            if len(batch_ncxyz) == 1:
+                return self._infer(batch_ncxyz)
+            return np.concatenate([self._infer(window_ncxyz[None]).copy() for window_ncxyz in batch_ncxyz])
+
+    def _infer(self, window_ncxyz: np.ndarray) -> np.ndarray:
+        window_ncxyz = np.ascontiguousarray(window_ncxyz, dtype=np.float32)
+        if self._request is None:
+            self._request = self.compiled.create_infer_request()
+        return self._request.infer([window_ncxyz], share_inputs=True, share_outputs=True)[0]
+
+    def rest(self) -> None:
+        """Keep the packed weights alone."""
+        self._request = None
+        self.compiled.release_memory()
+        self.weights.forget()
+
+
+def _fill(model: ov.Model, weights: MappedWeights) -> None:
+    """Put the tensors of the weights file where the graph's parameters name them."""
+    for parameter in model.get_parameters():
+        key = parameter.get_friendly_name().removeprefix(TENSOR)
+        if key == parameter.get_friendly_name():
+            continue
+        tensor = weights.tensors[key].reshape(list(parameter.get_output_shape(0)))
+        constant = op.Constant(tensor, shared_memory=tensor.nbytes >= SMALL_BYTES)
+        parameter.output(0).replace(constant.output(0))
+        model.remove_parameter(parameter)
+
+
+def _expect_fit(model: ov.Model, member: MemberFile) -> None:
+    found = [tuple(port.get_shape()) for port in (*model.inputs, *model.outputs)]
+    asked = [(1, member.channels, *member.window), (1, member.outputs, *member.window)]
+    if found != asked:
+        raise EnvironmentFault(
+            f"its compiled graph takes and gives {found}",
+            file=member.file,
+            expected=f"{asked}, as its branch has them",
+            mend=f"mend the branch in submission.yaml, then {COMPILE_AGAIN}",
+        )
+
+
+@contextmanager
+def _memory_told() -> Generator[None, None, None]:
+    try:
+        yield
+    except RuntimeError as error:
+        if any(words in str(error) for words in OUT_OF_MEMORY):
+            raise DeviceMemoryError(str(error)) from error
+        raise

@@ -1,0 +1,67 @@
+"""OpenVINO for a run: the graphs beside the weights, or graphs made for this run alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import openvino as ov
+
+from segcube.backends.graphs import Compiled, NoGraphs, read_compiled
+from segcube.backends.members import member_files
+from segcube.backends.openvino_backend import OpenVINOBackend
+from segcube.submission import LoadedSubmission
+
+COMPILE = (sys.executable, "-m", "segcube.cli", "compile")
+CAPABILITIES = {"bf16": "BF16", "fp16": "FP16"}
+
+
+def open_openvino(
+    loaded: LoadedSubmission, precision: str, why: str, tell: Callable[[str], None]
+) -> OpenVINOBackend:
+    """OpenVINO with a graph for every member.
+
+    Raises NoGraphs where a member has none and none can be made, EnvironmentFault for graphs that are there
+    and cannot be read.
+    """
+    compiled = read_compiled(loaded.folder)
+    missing = [m for m in member_files(loaded.submission, loaded.folder) if m not in compiled]
+    if missing:
+        tell(
+            f"{missing[0].file.name}: not compiled for OpenVINO; compiling for this run alone "
+            f"(segcube compile {loaded.folder} does it once and for all)"
+        )
+        compiled = _compile_elsewhere(loaded.folder)
+    core = ov.Core()
+    if precision != "fp32" and not _has(core, precision):
+        tell(f"this CPU has no {precision}; fp32 instead")
+        precision = "fp32"
+    version = ov.__version__.split("-")[0]
+    return OpenVINOBackend(compiled, precision, f"{why}; openvino {version}, {precision}", core=core)
+
+
+def _compile_elsewhere(folder: Path) -> Compiled:
+    """Graphs made in a process of their own, so that torch's memory goes with it, in the temporary folder."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="segcube-") as scratch:
+            command = [*COMPILE, str(folder.absolute()), "--out", scratch]
+            ended = subprocess.run(command, capture_output=True, text=True, env=_environment())
+            if ended.returncode:
+                said = (ended.stderr.strip() or f"ended with {ended.returncode}").splitlines()[-1]
+                raise NoGraphs(f"compiling failed: {said}")
+            return read_compiled(Path(scratch)).at_hand()
+    except OSError as error:
+        raise NoGraphs(f"no temporary folder to compile in: {error}") from error
+
+
+def _environment() -> dict[str, str]:
+    """This process's, with the packages where it found them."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+def _has(core: ov.Core, precision: str) -> bool:
+    return CAPABILITIES[precision] in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
