@@ -8,7 +8,8 @@ ENV TORCH_INDEX="" TORCH_CUDA="13.0" TORCH_DRIVER="580.65" TORCH_GPUS="sm_75 sm_
 FROM python:3.11-slim AS torch-cpu
 ENV TORCH_INDEX="https://download.pytorch.org/whl/cpu" TORCH_CUDA="none" TORCH_DRIVER="none" TORCH_GPUS="none"
 
-# The packages are made in a stage of their own, so that neither pip nor wheels/ stays in the image
+# The packages are made in a stage of their own, so that neither pip nor wheels/ stays in the image, nor what
+# OpenVINO brings for other devices and other people's models
 FROM torch-${TORCH} AS packages
 COPY requirements.txt wheels* /wheels/
 ENV PATH=/opt/segcube/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -16,7 +17,10 @@ RUN python3 -m venv /opt/segcube \
  && torch=$(ls /wheels/torch-*.whl 2>/dev/null || grep '^torch==' /wheels/requirements.txt) \
  && pip install --no-deps ${TORCH_INDEX:+--extra-index-url $TORCH_INDEX} $torch \
  && pip install -r /wheels/requirements.txt \
- && pip uninstall --yes pip
+ && pip uninstall --yes openvino-telemetry pip \
+ && cd /opt/segcube/lib/python3.11/site-packages/openvino/libs \
+ && rm libopenvino_intel_[gn]pu_plugin.so cache.json \
+    libopenvino_onnx_* libopenvino_tensorflow_* libopenvino_paddle_* libopenvino_gguf_* libopenvino_jax_*
 # The labels below have to say what torch itself says
 RUN python3 -c "import os, torch; flags = torch._C._cuda_getArchFlags() if torch.version.cuda else None; \
 found = (torch.version.cuda or 'none', flags or 'none'); said = (os.environ['TORCH_CUDA'], os.environ['TORCH_GPUS']); \

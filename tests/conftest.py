@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -70,19 +71,20 @@ def saver(name: str, arguments_of: Callable[[int, int], dict[str, Any]]) -> Call
     return save
 
 
+def save_mednext(folder: Path, channels: int, outputs: int, seed: int = 0, **entry: Any) -> dict[str, Any]:
+    """What the fixture save_member gives."""
+
+    def arguments_of(channels: int, outputs: int) -> dict[str, Any]:
+        kind = {"n_channels": 2, "exp_r": [2] * 9, "block_counts": [1] * 9}
+        return {"in_channels": channels, "out_channels": outputs, **kind}
+
+    return saver("MedNeXtV1", arguments_of)(folder, channels, outputs, seed, **entry)
+
+
 @pytest.fixture
 def save_member() -> Callable[..., dict[str, Any]]:
     """Save a random tiny MedNeXt into a folder: folder, channels, outputs, seed, and more of its entry."""
-    return saver(
-        "MedNeXtV1",
-        lambda channels, outputs: {
-            "in_channels": channels,
-            "out_channels": outputs,
-            "n_channels": 2,
-            "exp_r": [2] * 9,
-            "block_counts": [1] * 9,
-        },
-    )
+    return save_mednext
 
 
 @pytest.fixture
@@ -107,11 +109,20 @@ def save_unet() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def tumour_submission(tmp_path: Path, save_member) -> Path:
-    """A folder with a submission of two members for brats2023-gli."""
-    folder = tmp_path / "weights" / "tumour"
-    folder.mkdir(parents=True)
-    members = [save_member(folder, 4, 3, seed) for seed in (0, 1)]
+def tumour_submission(tmp_path: Path, tumour_once: Path) -> Path:
+    """A folder with a submission of two members for brats2023-gli, compiled."""
+    return Path(shutil.copytree(tumour_once, tmp_path / "weights" / "tumour"))
+
+
+@pytest.fixture(scope="session")
+def tumour_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, made once: to be copied, never changed."""
+    from segcube.backends.compiling import compile_submission
+    from segcube.submission import load_for
+
+    folder = tmp_path_factory.mktemp("once") / "tumour"
+    folder.mkdir()
+    members = [save_mednext(folder, 4, 3, seed) for seed in (0, 1)]
     content = {
         "name": "tumour",
         "challenge": "brats2023-gli",
@@ -133,4 +144,5 @@ def tumour_submission(tmp_path: Path, save_member) -> Path:
         "postprocess": [{"rule": "nest", "order": ["ET", "TC", "WT"]}],
     }
     (folder / "submission.yaml").write_text(yaml.safe_dump(content))
+    compile_submission(load_for(folder), folder, print)
     return folder

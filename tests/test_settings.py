@@ -41,6 +41,8 @@ def test_a_file_stands_over_the_defaults(file):
         ("devise: cpu", "'devise'.*valid keys there: submission, challenge, device"),
         ("device: gpu", "device.*gpu"),
         ("on_error: ignore", "'skip', 'empty' or 'stop'"),
+        ("compile: never", "'auto', 'on' or 'off'"),
+        ("preset: quick", "'fast', 'balanced' or 'full'"),
         ("- cpu", "holds a list"),
         ("a: [", "cannot be read"),
     ],
@@ -49,6 +51,12 @@ def test_what_cannot_be_obeyed_is_named(file, content, told):
     file.write_text(content)
     with pytest.raises(UsageError, match=told):
         settings_of(file, {})
+
+
+@pytest.mark.parametrize("word", ["on", "off", "auto"])
+def test_a_switch_may_stand_bare(file, word):
+    file.write_text(f"compile: {word}\n")
+    assert settings_of(file, {}).compile == word
 
 
 def test_a_missing_file_is_named(file):

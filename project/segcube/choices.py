@@ -6,5 +6,7 @@ from typing import Literal, TypeAlias
 
 BackendName: TypeAlias = Literal["auto", "torch", "openvino"]
 Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
+Preset: TypeAlias = Literal["fast", "balanced", "full"]
+Compile: TypeAlias = Literal["auto", "on", "off"]
 OnError: TypeAlias = Literal["skip", "empty", "stop"]
 Checkpoint: TypeAlias = Literal["final", "best"]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from segcube.choices import BackendName, OnError, Precision
+from segcube.choices import BackendName, Compile, OnError, Precision, Preset
 
 
 def _option(name: str, text: str) -> Any:
@@ -36,7 +36,17 @@ BackendOf: TypeAlias = Annotated[BackendName | None, _option("backend", "Library
 PrecisionOf: TypeAlias = Annotated[
     Precision | None, _option("precision", "auto: fp16 on CUDA, fp32 on a CPU.")
 ]
-Flips: TypeAlias = Annotated[bool | None, _switch("flips", "Test-time mirrors, as the submission says.")]
+CompileOf: TypeAlias = Annotated[
+    Compile | None,
+    _option("compile", "On CUDA, capture forwards: once that repays, from the start, or never."),
+]
+PresetOf: TypeAlias = Annotated[
+    Preset | None,
+    _option("preset", "full: the submission as it is; else sooner, at a price (see the README)."),
+]
+Flips: TypeAlias = Annotated[
+    bool | None, _switch("flips", "Test-time mirrors, as the submission says; else as the preset says.")
+]
 Report: TypeAlias = Annotated[Path | None, _option("report", "JSON report, written after every case.")]
 Resume: TypeAlias = Annotated[
     bool | None, _switch("resume", "Keep finished maps that this run would make again.")

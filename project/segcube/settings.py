@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from segcube.choices import BackendName, OnError, Precision
+from segcube.choices import BackendName, Compile, OnError, Precision, Preset
 from segcube.errors import UsageError
 from segcube.validation import explain
 
@@ -29,12 +29,30 @@ class RunSettings(BaseModel):
     )
     backend: BackendName = "auto"
     precision: Precision = "auto"
-    flips: bool = Field(
-        default=True, description="test-time mirrors as the submission says; false leaves them out"
+    compile: Compile = Field(
+        default="auto", description="CUDA: capture forwards once that repays, from the start, or never"
+    )
+    preset: Preset = Field(
+        default="full", description="full is the submission as it is; balanced and fast leave parts of it out"
+    )
+    flips: bool | None = Field(
+        default=None,
+        description="test-time mirrors: true as the submission says, false none; else the preset decides",
     )
     on_error: OnError = Field(default="skip", description="what a bad case costs: skip, empty or stop")
     resume: bool = Field(default=False, description="keep finished maps that this run would make again")
     shard: str = Field(default="1/1", pattern=r"^\d+/\d+$", description="i/n: every n-th case from the i-th")
+
+    @field_validator("compile", mode="before")
+    @classmethod
+    def _read_switch(cls, value: object) -> object:
+        """A bare on or off, which YAML reads as a truth."""
+        return ("off", "on")[value] if isinstance(value, bool) else value
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether the mirrors that the submission and the preset leave are taken."""
+        return self.flips is not False
 
 
 def read_parameters(file: Path) -> dict[str, Any]:

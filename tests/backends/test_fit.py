@@ -3,8 +3,13 @@ from __future__ import annotations
 import pytest
 
 from segcube.backends.fit import check_members
+from segcube.challenges import load_challenge
 from segcube.errors import EnvironmentFault
-from segcube.submission import Submission
+from segcube.submission import LoadedSubmission, Submission
+
+
+def loaded(submission, folder):
+    return LoadedSubmission(submission, folder, load_challenge(submission.challenge))
 
 
 def submission(member, **branch):
@@ -19,7 +24,7 @@ def submission(member, **branch):
 
 
 def test_a_member_that_fits_passes(tmp_path, save_member):
-    check_members(submission(save_member(tmp_path, 2, 3)), tmp_path)
+    check_members(loaded(submission(save_member(tmp_path, 2, 3)), tmp_path))
 
 
 @pytest.mark.parametrize(("channels", "outputs"), [(4, 3), (2, 4)])
@@ -27,12 +32,14 @@ def test_channels_and_outputs_are_those_of_the_branch(tmp_path, save_member, cha
     with pytest.raises(
         EnvironmentFault, match=f"takes {channels} channels and gives {outputs}; expected 2 and 3"
     ):
-        check_members(submission(save_member(tmp_path, channels, outputs)), tmp_path)
+        check_members(loaded(submission(save_member(tmp_path, channels, outputs)), tmp_path))
 
 
 def test_a_window_is_a_multiple_of_what_the_network_halves(tmp_path, save_member):
     with pytest.raises(EnvironmentFault, match="multiples of"):
-        check_members(submission(save_member(tmp_path, 2, 3), window={"size": [16, 20, 32]}), tmp_path)
+        check_members(
+            loaded(submission(save_member(tmp_path, 2, 3), window={"size": [16, 20, 32]}), tmp_path)
+        )
 
 
 def test_earlier_masks_count_as_channels(tmp_path, save_unet):
@@ -51,4 +58,4 @@ def test_earlier_masks_count_as_channels(tmp_path, save_unet):
         },
     ]
     content = {"name": "a-test", "challenge": "mbas2024", "stages": stages}
-    check_members(Submission.model_validate(content), tmp_path)
+    check_members(loaded(Submission.model_validate(content), tmp_path))

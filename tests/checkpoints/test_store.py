@@ -13,10 +13,10 @@ from segcube.checkpoints import (
     load_weights,
     read_metadata,
     save_network,
-    sha256_of,
 )
 from segcube.errors import EnvironmentFault, UsageError
 from segcube.networks import build_network, window_multiple
+from segcube.submission import sha256_of
 
 NAME = "MedNeXtV2MBAS"
 ARGUMENTS = {

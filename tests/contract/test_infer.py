@@ -57,7 +57,14 @@ def test_every_case_gets_its_map_on_its_own_grid(infer, data):
         assert written.header[form] == given.header[form]
     assert {case["status"] for case in report["cases"]} == {"done"}
     assert report["ended"] == "done"
-    assert list(report["cases"][0]["seconds"]) == ["read", "preprocess", "predict tumour", "labels", "write"]
+    assert list(report["cases"][0]["seconds"]) == [
+        "read",
+        "preprocess",
+        "predict tumour",
+        "forward",
+        "labels",
+        "write",
+    ]
     values = np.asarray(written.dataobj)
     assert report["cases"][0]["voxels"]["ET"] == np.count_nonzero(values == 3)
 
@@ -122,6 +129,37 @@ def test_resume_makes_again_what_other_settings_made(infer):
     assert "other settings" in stderr
 
 
+def test_resume_makes_again_what_another_preset_made(infer):
+    infer()
+    for preset in ("fast", "balanced"):
+        _, _, report, _ = infer("--resume", "--preset", preset)
+        assert [case["status"] for case in report["cases"]] == ["done"] * 3
+    _, _, report, _ = infer("--resume", "--preset", "balanced")
+    assert [case["status"] for case in report["cases"]] == ["kept"] * 3
+
+
+def test_a_preset_is_said_aloud_and_reported(infer):
+    code, out, report, stderr = infer("--preset", "fast")
+    assert code == 0, stderr
+    assert len(files_of(out)) == 3
+    assert "preset fast: 1 of 2 members, no mirrors, overlap 0.25" in stderr
+    assert report["settings"]["preset"] == "fast"
+    assert list(report["weights"]) == ["MedNeXtV10.safetensors"]
+
+
+def test_without_a_preset_the_submission_runs_as_it_says(infer):
+    _, _, report, stderr = infer()
+    assert report["settings"]["preset"] == "full"
+    assert len(report["weights"]) == 2
+    assert "preset" not in stderr
+
+
+def test_mirrors_come_back_over_a_preset(infer):
+    infer("--preset", "balanced", "--flips")
+    _, _, report, _ = infer("--resume", "--preset", "full")
+    assert [case["status"] for case in report["cases"]] == ["kept"] * 3
+
+
 def test_resume_makes_again_what_other_inputs_made(infer, data, make_case, glioma):
     infer()
     make_case(data, glioma, NAMES[1], seed=77)
@@ -167,7 +205,7 @@ def test_a_quiet_run_tells_only_what_is_wrong(infer, data):
         (("--weights", "/nowhere"), 5, "no such folder"),
         (("--challenge", "mbas2024"), 2, "does not serve"),
         (("--shard", "3/2"), 2, "--shard"),
-        (("--backend", "openvino"), 5, "openvino"),
+        (("--backend", "openvino", "--device", "cuda"), 2, "backend openvino on cuda"),
     ],
 )
 def test_what_the_run_cannot_have_ends_it(infer, options, code, told):

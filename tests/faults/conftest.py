@@ -65,6 +65,12 @@ def commands(base: Path, weights: Path, data: Path) -> Iterator[Commands]:
 
 
 @pytest.fixture(scope="session")
+def sound_on_torch(base: Path, commands: Commands, data: Path) -> dict[str, bytes]:
+    """The maps of the same cases where OpenVINO does not run."""
+    return commands.run(data, base / "sound on torch", "--backend", "torch").maps()
+
+
+@pytest.fixture(scope="session")
 def sound(base: Path, commands: Commands, data: Path) -> dict[str, bytes]:
     """The maps of the sound cases from a run in which nothing is wrong."""
     ended = commands.run(data, base / "sound")

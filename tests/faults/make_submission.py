@@ -6,8 +6,10 @@ from pathlib import Path
 
 import yaml
 
+from segcube.backends.compiling import compile_submission
 from segcube.checkpoints import save_network
 from segcube.networks import build_network
+from segcube.submission import load_for
 
 NETWORK = "PlainConvUNet"
 ARGUMENTS = {
@@ -27,7 +29,7 @@ FILE = "member.safetensors"
 
 
 def make_submission(folder: Path, seed: int = 0, size: tuple[int, int, int] = (16, 16, 16)) -> Path:
-    """Write it for brats2023-gli; returns the folder."""
+    """Write it for brats2023-gli, compiled; returns the folder."""
     import torch
 
     folder.mkdir(parents=True)
@@ -47,4 +49,5 @@ def make_submission(folder: Path, seed: int = 0, size: tuple[int, int, int] = (1
         "postprocess": [{"rule": "nest", "order": ["ET", "TC", "WT"]}],
     }
     (folder / "submission.yaml").write_text(yaml.safe_dump(content))
+    compile_submission(load_for(folder), folder, print)
     return folder

@@ -18,6 +18,7 @@ from typing import NoReturn
 
 import torch
 
+import segcube.backends.openvino_run  # noqa: F401  (children find it imported)
 from segcube.cli import app
 
 STARTED: dict[int, float] = {}
@@ -82,10 +83,13 @@ def leave(code: int) -> NoReturn:
 
 
 def warm_up(arguments: list[str]) -> None:
-    """A whole run here, for what is imported only when it is needed."""
+    """A whole run here, for what is imported only when it is needed.
+
+    On torch: the threads of OpenVINO would be missing in the children.
+    """
     torch.set_num_threads(1)
     with suppress(SystemExit):
-        app(arguments)
+        app([*arguments, "--backend", "torch"])
 
 
 if __name__ == "__main__":

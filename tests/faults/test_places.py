@@ -31,7 +31,6 @@ AROUND = {
         "import itertools, time\nways = itertools.cycle([4e9, -1.0, 1e9])\n"
         "time.time = lambda: next(ways)\ntime.time_ns = lambda: int(next(ways) * 1e9)"
     ),
-    "no_more_threads": f"{AS_NOBODY}\nimport resource\nresource.setrlimit(resource.RLIMIT_NPROC, (0, 0))",
     "few_open_files": "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))",
     "no_core_files": "import resource\nresource.setrlimit(resource.RLIMIT_CORE, (0, 0))",
     "umask_of_a_miser": "import os\nos.umask(0o077)",
@@ -47,6 +46,20 @@ def test_what_a_run_does_not_mind(commands, data, sound, room, around):
     ended = commands.run(data, open_to_all(room / "out"), before=before).expect(0, sound=sound)
     assert ended.maps() == sound
     assert set(ended.statuses().values()) == {"done"}
+
+
+NO_OPENVINO = {
+    "no_more_threads": f"{AS_NOBODY}\nimport resource\nresource.setrlimit(resource.RLIMIT_NPROC, (0, 0))",
+    "limited_addresses": "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**36, 2**36))",
+}
+"""Where OpenVINO does not start, or waits for ever when memory ends."""
+
+
+@pytest.mark.parametrize("around", NO_OPENVINO)
+def test_torch_stands_in_where_openvino_cannot_run(commands, data, sound_on_torch, room, around):
+    out = open_to_all(room / "out")
+    ended = commands.run(data, out, before=NO_OPENVINO[around]).expect(0, sound=sound_on_torch)
+    assert ended.maps() == sound_on_torch
 
 
 @pytest.mark.parametrize("stream", ["stderr_closed", "stderr_a_broken_pipe", "stderr_on_a_full_disk"])

@@ -56,7 +56,9 @@ def test_a_start_without_memory_is_no_traceback(data, weights, room, megabytes):
 
 
 def test_sigterm_while_torch_is_loaded(data, weights, room):
-    run = subprocess.Popen(arguments(data, weights, room / "out"), stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(
+        [*arguments(data, weights, room / "out"), "--backend", "torch"], stderr=subprocess.PIPE, text=True
+    )
     time.sleep(1)
     run.send_signal(signal.SIGTERM)
     _, stderr = run.communicate(timeout=10)

@@ -118,8 +118,8 @@ def test_a_value_that_is_not_finite_is_told_with_its_source(tmp_path, make, stat
 
 
 def test_a_check_that_fails_leaves_nothing(tmp_path, make):
-    def check(submission, folder):
-        assert (folder / submission.members[0].file).is_file()
+    def check(loaded):
+        assert (loaded.folder / loaded.submission.members[0].file).is_file()
         raise EnvironmentFault("no good")
 
     refused(tmp_path, make(), "no good", check=check)

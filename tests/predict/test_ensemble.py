@@ -8,6 +8,7 @@ from monai.inferers import sliding_window_inference
 from segcube.backends.torch_backend import TorchBackend, TorchNetwork
 from segcube.challenges import load_challenge
 from segcube.predict.activate import channel_matrix
+from segcube.predict.clock import Clock
 from segcube.predict.ensemble import Ensemble
 from segcube.predict.flips import mirrors
 from segcube.predict.memory import Workspace
@@ -46,7 +47,8 @@ def run(stage: Stage, modules: list[torch.nn.Module]) -> np.ndarray:
     networks = [TorchNetwork(m, "cpu", torch.float32) for m in modules]
     matrix = channel_matrix(stage, branch, load_challenge("brats2023-gli"))
     plan = plan_windows(SHAPE, branch.window)
-    return Ensemble(stage, branch, networks, matrix, flips=True).run(image(), plan, SPACE).numpy()
+    ensemble = Ensemble(stage, branch, networks, matrix, True, Clock())
+    return ensemble.run(image(), plan, SPACE).numpy()
 
 
 def blended(m: torch.nn.Module, axes: tuple[int, ...] = ()) -> np.ndarray:
@@ -115,7 +117,13 @@ def test_a_member_told_alone_changes_nothing():
     alone = {}
     plan = plan_windows(SHAPE, branch.window)
     keep = Ensemble(
-        stage, branch, networks, None, True, lambda member, values: alone.update({member.file: values})
+        stage,
+        branch,
+        networks,
+        None,
+        True,
+        Clock(),
+        lambda member, values: alone.update({member.file: values}),
     )
     whole = keep.run(image(), plan, SPACE).numpy()
     np.testing.assert_allclose(whole, run(stage, modules), atol=1e-5)

@@ -76,6 +76,7 @@ def test_allocations_that_fail_are_told_as_memory():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
 def test_cuda_agrees_with_the_cpu(precision, tmp_path, save_member, models_of, tumour):
+    from segcube.backends.cuda import open_cuda
     from segcube.predict import Clock, StageRun, whole_view
 
     content = {
@@ -96,7 +97,7 @@ def test_cuda_agrees_with_the_cpu(precision, tmp_path, save_member, models_of, t
         ],
     }
     cpu = models_of(content)
-    cuda = Models(cpu.loaded, TorchBackend("cuda:0", precision, "a test"), flips=True, tell=print)
+    cuda = Models(cpu.loaded, open_cuda("cuda:0", precision, "on", print), flips=True, tell=print)
 
     def run(held: Models) -> np.ndarray:
         stage = held.loaded.submission.stages[0]

@@ -8,6 +8,7 @@ import torch
 from monai.inferers import sliding_window_inference
 
 from segcube.backends.torch_backend import TorchBackend, TorchNetwork
+from segcube.predict.clock import Clock
 from segcube.predict.flips import mirrors
 from segcube.predict.memory import Workspace
 from segcube.predict.slide import Pass, slide
@@ -30,7 +31,7 @@ def image(shape: tuple[int, int, int], seed: int = 1) -> np.ndarray:
 
 def blended(image_cxyz: np.ndarray, passes: list[Pass], space: Workspace):
     sum_kxyz = space.zeros(3, image_cxyz.shape[1:])
-    slide(torch.from_numpy(image_cxyz), passes, sum_kxyz, space)
+    slide(torch.from_numpy(image_cxyz), passes, sum_kxyz, space, Clock())
     return sum_kxyz
 
 

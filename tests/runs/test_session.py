@@ -34,6 +34,12 @@ def test_a_bad_case_raises_its_reason(tmp_path, tumour_submission, make_case, gl
         session.predict(folder)
 
 
+def test_a_session_takes_a_preset(tumour_submission, capsys):
+    session = segcube.load_submission(tumour_submission, device="cpu", preset="fast")
+    assert len(session.models.loaded.submission.members) == 1
+    assert "preset fast: 1 of 2 members" in capsys.readouterr().err
+
+
 def test_an_unknown_setting_is_named(tumour_submission):
     with pytest.raises(UsageError, match="devise"):
         segcube.load_submission(tumour_submission, devise="cpu")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
 from segcube.backends.graphs import NoGraphs
 from segcube.backends.malloc import keep_freed_memory
 from segcube.backends.protocol import Backend
+from segcube.choices import Compile
 from segcube.errors import EnvironmentFault, UsageError
 from segcube.settings import RunSettings
 from segcube.submission import LoadedSubmission
@@ -31,13 +33,15 @@ def open_backend(settings: RunSettings, loaded: LoadedSubmission, tell: Callable
     if device != "cpu":
         if settings.backend == "openvino":
             raise UsageError(f"backend openvino on {device}", expected="a CPU", mend="use --backend torch")
-        return _cuda(device, "fp16" if settings.precision == "auto" else settings.precision)
+        precision = "fp16" if settings.precision == "auto" else settings.precision
+        return _cuda(device, precision, settings.compile, tell)
     keep_freed_memory()
     precision = "fp32" if settings.precision == "auto" else settings.precision
     if settings.backend != "torch":
-        if importlib.util.find_spec("openvino") is not None:
+        against = _what_keeps_openvino_out()
+        if not against or settings.backend == "openvino":
             return _openvino(settings, loaded, precision, why, tell)
-        why += "; openvino is not installed"
+        why += f"; {against}"
     return _torch_cpu(precision, why)
 
 
@@ -57,6 +61,15 @@ def _choose_device(settings: RunSettings) -> tuple[str, str]:
     if any(file.exists() for file in DRIVER_FILES):
         return "auto", ""
     return "cpu", "cpu: no GPU is visible"
+
+
+def _what_keeps_openvino_out() -> str:
+    if importlib.util.find_spec("openvino") is None:
+        return "openvino is not installed"
+    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+        # Its threads wait for each other for ever when one of them gets no memory
+        return "no openvino under ulimit -v"
+    return ""
 
 
 def _openvino(
@@ -79,10 +92,10 @@ def _openvino(
         return _torch_cpu(precision, why)
 
 
-def _cuda(asked: str, precision: str) -> Backend:
+def _cuda(asked: str, precision: str, compiling: Compile, tell: Callable[[str], None]) -> Backend:
     from segcube.backends.cuda import open_cuda
 
-    return open_cuda(asked, precision)
+    return open_cuda(asked, precision, compiling, tell)
 
 
 def _torch_cpu(precision: str, why: str) -> Backend:

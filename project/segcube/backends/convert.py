@@ -32,6 +32,7 @@ def to_graph(
     model = frontend.convert(frontend.load(decoder))
     model.reshape([1, channels, *window])
     _take_out(model, tensors)
+    _name_by_place(model)
     with tempfile.TemporaryDirectory() as folder:
         xml, constants = Path(folder) / "graph.xml", Path(folder) / "graph.bin"
         ov.serialize(model, xml, constants)
@@ -52,14 +53,28 @@ def _traced(network: torch.nn.Module, channels: int, window: Shape) -> torch.jit
 
 def _take_out(model: ov.Model, tensors: Mapping[str, np.ndarray]) -> None:
     """Put a parameter in the place of every constant that is one of the tensors, byte for byte."""
-    names = {tensor.tobytes(): name for name, tensor in tensors.items()}
+    names = {(tensor.dtype, tensor.tobytes()): name for name, tensor in tensors.items()}
     for node in model.get_ordered_ops():
         if node.get_type_name() != "Constant" or node.get_output_size() != 1:
             continue
-        name = names.get(node.get_data().tobytes())
+        values = node.get_data()
+        name = names.get((values.dtype, values.tobytes()))
         if name is None:
             continue
         parameter = opset1.parameter(node.get_output_shape(0), node.get_output_element_type(0))
         parameter.set_friendly_name(TENSOR + name)
         node.output(0).replace(parameter.output(0))
         model.add_parameters([parameter])
+
+
+def _name_by_place(model: ov.Model) -> None:
+    """Give nodes names that the same network always gets; OpenVINO's own count on through the process."""
+    model.set_friendly_name("network")
+    for index, node in enumerate(model.get_ordered_ops()):
+        notes = node.get_rt_info()
+        for key in [key for key in notes.keys() if key.startswith("fused_names")]:  # noqa: SIM118
+            del notes[key]
+        if not node.get_friendly_name().startswith(TENSOR):
+            node.set_friendly_name(f"{node.get_type_name()}{index}")
+        for port in node.outputs():
+            port.get_tensor().set_names(set())

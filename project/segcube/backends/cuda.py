@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
-from segcube.backends.torch_backend import TorchBackend
+from segcube.backends.cuda_backend import CudaBackend
+from segcube.backends.cuda_captures import Captures
+from segcube.choices import Compile
 from segcube.errors import EnvironmentFault
 
 MEND = "mend the driver or the image, or run on the CPU with --device cpu"
 
 
-def open_cuda(asked: str, precision: str) -> TorchBackend:
+def open_cuda(asked: str, precision: str, compiling: Compile, tell: Callable[[str], None]) -> CudaBackend:
     """The device that was asked for, cuda or cuda:N; auto takes the first.
 
-    Raises EnvironmentFault where it cannot be used.
+    tell: told what had to be done otherwise. Raises EnvironmentFault where the device cannot be used.
     """
     device = "cuda:0" if asked in ("auto", "cuda") else asked
     _try_device(device, asked)
@@ -22,7 +26,7 @@ def open_cuda(asked: str, precision: str) -> TorchBackend:
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = False
     why = f"{device} ({torch.cuda.get_device_name(device)}); torch {torch.__version__}, {precision}"
-    return TorchBackend(device, precision, why)
+    return CudaBackend(device, precision, why, compiling, tell, Captures(compiling, tell))
 
 
 def _try_device(device: str, asked: str) -> None:

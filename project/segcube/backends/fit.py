@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from segcube.backends.members import MemberFile, member_files
 from segcube.checkpoints import read_metadata
 from segcube.errors import EnvironmentFault, UsageError
 from segcube.networks import count_channels, window_multiple
-from segcube.submission import Submission
+from segcube.submission import LoadedSubmission
 
 
-def check_members(submission: Submission, folder: Path) -> None:
+def check_members(loaded: LoadedSubmission) -> None:
     """Check every member's channels and window against what its own file says of its network.
 
     Raises EnvironmentFault as `check_member` does, for the first that does not fit.
     """
-    for member in member_files(submission, folder):
+    for member in member_files(loaded.submission, loaded.folder):
         check_member(member)
 
 

@@ -1,21 +1,24 @@
 """Networks compiled for OpenVINO: graphs without weights that lie beside the weights they were made from.
 
-`openvino.yaml` lists them; a graph is a zip of OpenVINO's own two files, in which every constant that the
-weights file holds byte for byte stands as a parameter of that tensor's name. So it is small, and the weights
-lie on the disk once.
+`openvino.yaml` lists them; a graph is OpenVINO's own two files as safetensors, squeezed by gzip, in which
+every constant that the weights file holds byte for byte stands as a parameter of that tensor's name. So it is
+small, and the weights lie on the disk once.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-import io
-import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+import safetensors.numpy
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
 
 from segcube.backends.members import MemberFile
 from segcube.errors import EnvironmentFault
@@ -31,8 +34,9 @@ TENSOR = "weights:"
 """Begins the name of a parameter that a tensor of the weights file takes the place of."""
 MOST_BYTES = 2**28
 """Of a graph, unpacked; those of the largest networks take a hundredth."""
-_XML, _CONSTANTS = "graph.xml", "constants.bin"
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+GZIP = 16
+"""Tells zlib that a stream has gzip's header."""
+_XML, _CONSTANTS = "xml", "constants"
 
 
 class NoGraphs(Exception):
@@ -118,14 +122,13 @@ def read_compiled(folder: Path) -> Compiled:
 
 def write_graph(graph: Graph, member: MemberFile, folder: Path) -> Entry:
     """Write a member's graph, whole or not at all; the same graph gives the same bytes."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in ((_XML, graph.xml), (_CONSTANTS, graph.constants)):
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
+    parts = {_XML: graph.xml, _CONSTANTS: graph.constants}
+    arrays = {name: np.frombuffer(part, np.uint8) for name, part in parts.items()}
+    content = gzip.compress(safetensors.numpy.save(arrays), mtime=0)
     size = "x".join(map(str, member.window))
     file = folder / f"{member.file.stem}-{size}{SUFFIX}"
-    write_whole(file, content.getvalue())
-    digest = hashlib.sha256(content.getvalue()).hexdigest()
+    write_whole(file, content)
+    digest = hashlib.sha256(content).hexdigest()
     return Entry(file=file.name, sha256=digest, weights=member.sha256, window=member.window)
 
 
@@ -147,9 +150,8 @@ def _unpack(file: Path, sha256: str) -> Graph:
         raise EnvironmentFault(told, file=file, mend=COMPILE_AGAIN) from error
     expect_sha256(hashlib.sha256(content).hexdigest(), sha256, file, COMPILE_AGAIN)
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if sum(info.file_size for info in archive.infolist()) > MOST_BYTES:
-                raise zipfile.BadZipFile(f"unpacks to more than {MOST_BYTES} bytes")
-            return Graph(archive.read(_XML), archive.read(_CONSTANTS))
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError) as error:
+        unpacked = zlib.decompressobj(wbits=zlib.MAX_WBITS | GZIP).decompress(content, MOST_BYTES)
+        arrays = safetensors.numpy.load(unpacked)
+        return Graph(arrays[_XML].tobytes(), arrays[_CONSTANTS].tobytes())
+    except (zlib.error, SafetensorError, KeyError) as error:
         raise EnvironmentFault(f"is no graph: {error}", file=file, mend=COMPILE_AGAIN) from error

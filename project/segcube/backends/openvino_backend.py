@@ -60,7 +60,7 @@ class OpenVINOBackend:
     def give_turn(self, network: OpenVINONetwork) -> None:
         """Let a network have the working memory."""
         if self._running is not network:
-            self.release()
+            self.rest()
             self._running = network
 
     def upload(self, array: np.ndarray) -> np.ndarray:
@@ -76,6 +76,10 @@ class OpenVINOBackend:
         return array
 
     def release(self) -> None:
+        """The same as `rest`: nothing else is cached."""
+        self.rest()
+
+    def rest(self) -> None:
         """Give back the working memory; the weights stay."""
         if self._running is not None:
             self._running.rest()

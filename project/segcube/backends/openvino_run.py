@@ -36,7 +36,7 @@ def open_openvino(
             f"(segcube compile {loaded.folder} does it once and for all)"
         )
         compiled = _compile_elsewhere(loaded.folder)
-    core = ov.Core()
+    core = _started()
     if precision != "fp32" and not _has(core, precision):
         tell(f"this CPU has no {precision}; fp32 instead")
         precision = "fp32"
@@ -61,6 +61,17 @@ def _compile_elsewhere(folder: Path) -> Compiled:
 def _environment() -> dict[str, str]:
     """This process's, with the packages where it found them."""
     return os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+def _started() -> ov.Core:
+    """OpenVINO with its CPU plugin loaded, which needs threads and memory."""
+    core = ov.Core()
+    try:
+        core.get_property("CPU", "FULL_DEVICE_NAME")
+    except RuntimeError as error:
+        last_line = str(error).strip().splitlines()[-1].strip()
+        raise NoGraphs(f"OpenVINO does not start here: {last_line}") from error
+    return core
 
 
 def _has(core: ov.Core, precision: str) -> bool:

@@ -1,4 +1,4 @@
-"""torch on a CPU or a CUDA device: the reference backend."""
+"""torch as it comes, on a CPU or a CUDA device: the reference backend."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ OUT_OF_MEMORY = (
     "bad_alloc",
     "could not create a memory",
     "could not create a primitive",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
 )
-"""What torch and oneDNN say of a CPU without memory; they have no error type for it."""
+"""What torch, oneDNN and CUDA's libraries say where memory lacks and they have no error type for it."""
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 @dataclass
 class TorchBackend:
-    """Networks in eval mode under autocast, channels last on CUDA; arrays are torch tensors."""
+    """Networks in eval mode under autocast; arrays are torch tensors."""
 
     device: str
     precision: str
@@ -40,25 +43,26 @@ class TorchBackend:
         """The network of a weights file; read once, then kept on the device."""
         if member not in self.networks:
             check_member(member)
-            with _memory_told():
-                layout = torch.preserve_format if self.device == "cpu" else torch.channels_last_3d
-                network = load_network(member.file, member.sha256)
-                self.networks[member] = network.to(self.device, memory_format=layout)  # pyright: ignore
+            with memory_told():
+                self.networks[member] = load_network(member.file, member.sha256).to(self.device)
         return TorchNetwork(self.networks[member], self.device, DTYPES[self.precision])
 
     def upload(self, array: np.ndarray) -> torch.Tensor:
         """A copy on the device."""
-        with _memory_told():
+        with memory_told():
             return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
     def zeros(self, channels: int, shape: Shape) -> torch.Tensor:
         """A float32 accumulator on the device."""
-        with _memory_told():
+        with memory_told():
             return torch.zeros((channels, *shape), device=self.device)
 
     def download(self, array: torch.Tensor) -> np.ndarray:
         """The array on the host."""
         return array.cpu().numpy()
+
+    def rest(self) -> None:
+        """Nothing: torch's caches serve the next case, and a GPU's are not the host's."""
 
     def release(self) -> None:
         """Give cached blocks back to the device."""
@@ -82,17 +86,16 @@ class TorchNetwork:
         """Logits, float32."""
         half = self.dtype != torch.float32
         with (
-            _memory_told(),
+            memory_told(),
             torch.inference_mode(),
             torch.autocast(self.device.split(":")[0], self.dtype, half),
         ):
-            if self.device != "cpu":
-                batch_ncxyz = batch_ncxyz.contiguous(memory_format=torch.channels_last_3d)
             return self.module(batch_ncxyz).float()
 
 
 @contextmanager
-def _memory_told() -> Generator[None, None, None]:
+def memory_told() -> Generator[None, None, None]:
+    """Raise DeviceMemoryError for what torch and its libraries say where memory lacks."""
     try:
         yield
     except torch.OutOfMemoryError as error:

@@ -68,17 +68,22 @@ def bring_all(sources: Sequence[Path], out: Path, read: Callable[[Sequence[Path]
 
     from pydantic import ValidationError
 
+    from segcube.backends.compiling import compile_or_tell
     from segcube.backends.fit import check_members
     from segcube.errors import UsageError
     from segcube.importers import expect_room, opened_source, write_imported
-    from segcube.submission import Submission
+    from segcube.submission import LoadedSubmission, Submission
     from segcube.validation import explain
+
+    def check_and_compile(loaded: LoadedSubmission) -> None:
+        check_members(loaded)
+        compile_or_tell(loaded, lambda line: typer.echo(line, err=True))
 
     expect_room(out)
     with ExitStack() as opened:
         found = [opened.enter_context(opened_source(source, out)) for source in sources]
         try:
-            submission = write_imported(read(found), out, check_members)
+            submission = write_imported(read(found), out, check_and_compile)
         except ValidationError as error:
             raise UsageError(
                 f"gives no sound submission: {explain(error, Submission)}", file=sources[0]

@@ -17,6 +17,8 @@ def infer(
     device: options.Device = None,
     backend: options.BackendOf = None,
     precision: options.PrecisionOf = None,
+    compile_: options.CompileOf = None,
+    preset: options.PresetOf = None,
     flips: options.Flips = None,
     report: options.Report = None,
     resume: options.Resume = None,
@@ -31,8 +33,8 @@ def infer(
     The label maps keep each case's grid and header, and the challenge's names and label values.
     """
     given = {"challenge": challenge, "device": device, "backend": backend, "precision": precision}
-    given |= {"flips": flips, "resume": resume, "shard": shard, "on_error": on_error}
-    named = {key: value for key, value in given.items() if value is not None}
+    given |= {"compile": compile_, "preset": preset, "flips": flips, "shard": shard, "on_error": on_error}
+    named = {key: value for key, value in {**given, "resume": resume}.items() if value is not None}
 
     def run() -> int:
         prepare_process()

@@ -10,12 +10,12 @@ from segcube.checkpoints import save_weights
 from segcube.errors import EnvironmentFault, UsageError
 from segcube.importers.card import write_card
 from segcube.importers.imported import Imported, Source
-from segcube.submission import Submission, load_for, whole_folder, write_submission
+from segcube.submission import LoadedSubmission, Submission, load_for, whole_folder, write_submission
 
-Check = Callable[[Submission, Path], None]
+Check = Callable[[LoadedSubmission], None]
 
 
-def write_imported(imported: Imported, out: Path, check: Check = lambda _, __: None) -> Submission:
+def write_imported(imported: Imported, out: Path, check: Check = lambda _: None) -> Submission:
     """Write submission.yaml, a safetensors a member and MODEL_CARD.md into `out`; returns the submission.
 
     One member's weights are in memory at a time. check: looks at the whole folder before it appears. Raises
@@ -25,7 +25,7 @@ def write_imported(imported: Imported, out: Path, check: Check = lambda _, __: N
     """
     with whole_folder(out) as folder:
         written = _fill(imported, folder)
-        check(load_for(folder).submission, folder)
+        check(load_for(folder))
     return written
 
 

@@ -62,9 +62,20 @@ def label_indices(probabilities: Probabilities) -> np.ndarray:
     smallest = np.min_scalar_type(len(probabilities.names) - 1)
     indices_xyz = np.empty(probabilities.shape, dtype=smallest)
     for place, slab_kxyz in probabilities.slabs():
-        xp = array_api_compat.array_namespace(slab_kxyz)
-        chosen_xyz = xp.argmax(slab_kxyz, axis=0)
-        indices_xyz[place] = to_host(xp.astype(chosen_xyz, getattr(xp, smallest.name)))
+        indices_xyz[place] = to_host(_first_highest(slab_kxyz, smallest.name))
+    return indices_xyz
+
+
+def _first_highest(values_kxyz: Array, dtype: str) -> Array:
+    """argmax over the first axis: channel after channel, for numpy's own takes many times as long there."""
+    xp = array_api_compat.array_namespace(values_kxyz)
+    device = array_api_compat.device(values_kxyz)
+    highest_xyz = values_kxyz[0]
+    indices_xyz = xp.zeros(values_kxyz.shape[1:], dtype=getattr(xp, dtype), device=device)
+    for index in range(1, values_kxyz.shape[0]):
+        above_xyz = values_kxyz[index] > highest_xyz
+        indices_xyz[above_xyz] = index
+        highest_xyz = xp.maximum(highest_xyz, values_kxyz[index])
     return indices_xyz
 
 

@@ -10,6 +10,7 @@ from array_api_compat import array_namespace
 
 from segcube.backends import Network
 from segcube.predict.activate import activate
+from segcube.predict.clock import Clock
 from segcube.predict.flips import mirror_axes, mirrors
 from segcube.predict.memory import Workspace
 from segcube.predict.slide import Pass, slide
@@ -33,6 +34,7 @@ class Ensemble:
     matrix_rk: np.ndarray | None
     """Sums the networks' channels into the stage's; None where they are the same."""
     flips: bool
+    clock: Clock
     on_member: OnMember | None = None
 
     def run(self, image_cxyz: Array, plan: WindowPlan, space: Workspace) -> Array:
@@ -49,12 +51,12 @@ class Ensemble:
         logits_kxyz = space.zeros(len(self.branch.outputs.names), shape)
         if self.stage.merge == "logits" and self.on_member is None:
             passes = [_weigh(look, w) for own, w in zip(looks, weights, strict=True) for look in own]
-            slide(image_cxyz, passes, logits_kxyz, space)
+            slide(image_cxyz, passes, logits_kxyz, space, self.clock)
             return logits_kxyz
         sum_rxyz = space.zeros(len(self.stage.names), shape)
         for member, own, weight_r in zip(self.branch.members, looks, weights, strict=True):
             logits_kxyz[...] = 0
-            slide(image_cxyz, own, logits_kxyz, space)
+            slide(image_cxyz, own, logits_kxyz, space, self.clock)
             self._add(sum_rxyz, logits_kxyz, space.upload(weight_r), space)
             if self.on_member is not None:
                 alone_rxyz = space.zeros(len(self.stage.names), shape)

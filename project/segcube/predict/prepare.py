@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +39,7 @@ class Prepared:
 
 
 def prepare(
-    image_cxyz: np.ndarray,
+    channels_xyz: Sequence[np.ndarray],
     affine: np.ndarray,
     spacing: Vector,
     branch: Branch,
@@ -46,17 +47,19 @@ def prepare(
 ) -> Prepared:
     """Bring a branch's channels from the native grid to the branch's own.
 
-    affine, spacing: of the native grid. earlier: on that grid; what it holds goes the image's way.
-    Raises CaseError for intensities that a scheme cannot take.
+    channels_xyz: in the branch's order. affine, spacing: of the native grid. earlier: on that grid; what it
+    holds goes the image's way. Raises CaseError for intensities that a scheme cannot take.
     """
     orientation = plan_orientation(affine, branch.orientation, branch.axes)
-    shape = image_cxyz.shape[1:]
-    image_cxyz = orientation.apply(image_cxyz)
+    shape = channels_xyz[0].shape
+    turned = [orientation.apply(channel_xyz) for channel_xyz in channels_xyz]
     if branch.intensity.cast == "int16_abs":
-        image_cxyz = int16_abs(image_cxyz)
-    whole = Box((0, 0, 0), image_cxyz.shape[1:])
-    box = nonzero_box(image_cxyz) if branch.crop == "nonzero" else whole
-    cropped_cxyz = box.apply(image_cxyz)
+        turned = [int16_abs(channel_xyz) for channel_xyz in turned]
+    box = nonzero_box(turned) if branch.crop == "nonzero" else Box((0, 0, 0), turned[0].shape)
+    # The first copy is of the box alone, in the order in which all that follows goes through it
+    cropped_cxyz = np.empty((len(turned), *box.shape), dtype=turned[0].dtype)
+    for index, channel_xyz in enumerate(turned):
+        cropped_cxyz[index] = box.apply(channel_xyz)
     native = Lattice(box.shape, orientation.reorder(spacing))
     own = native if branch.spacing is None else native.at(branch.spacing)
     way = branch.resampling.of("output")

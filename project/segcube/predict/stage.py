@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from time import perf_counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -13,6 +11,7 @@ from array_api_compat import array_namespace
 from segcube.errors import CaseError, Code
 from segcube.predict.activate import channel_matrix, shut_gate
 from segcube.predict.cascade import View
+from segcube.predict.clock import Clock
 from segcube.predict.ensemble import Ensemble, member_weights
 from segcube.predict.memory import Workspace
 from segcube.predict.merge import Merged, Part
@@ -24,20 +23,6 @@ from segcube.submission import Branch, Member, Stage
 from segcube.types import Array, Volume
 
 OnMember = Callable[[Member, Merged], None]
-
-
-@dataclass
-class Clock:
-    """Wall time of each step of a case, in seconds."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def step(self, name: str) -> Generator[None, None, None]:
-        """Add the time inside to the step of that name."""
-        start = perf_counter()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - start
 
 
 @dataclass(frozen=True)
@@ -75,6 +60,7 @@ class StageRun:
             plan = plan.meeting(prepared.gate_xyz)
         with self.clock.step(f"predict {self.stage.name}"):
             values_kxyz = self.models.run(lambda space: self._predict(prepared, branch, plan, space))
+            self.models.backend.rest()
             values_kxyz /= beside(total_k.astype(np.float32)[:, None, None, None], values_kxyz)
         return self._gated_part(prepared, values_kxyz, (self._weight(branch) / total_k).astype(np.float32))
 
@@ -88,12 +74,10 @@ class StageRun:
         return Part(prepared.placement, values_kxyz, share_k)
 
     def _prepare(self, branch: Branch) -> Prepared:
-        image_cxyz = self.volume.image_cxyz
-        if branch.channels != self.volume.channels:
-            image_cxyz = image_cxyz[[self.volume.channels.index(name) for name in branch.channels]]
-        image_cxyz = self.view.frame.apply(image_cxyz)
         volume = self.volume
-        return prepare(image_cxyz, volume.grid.affine, volume.spacing, branch, self.view.earlier)
+        indices = [volume.channels.index(name) for name in branch.channels]
+        channels_xyz = [self.view.frame.apply(volume.image_cxyz[index]) for index in indices]
+        return prepare(channels_xyz, volume.grid.affine, volume.spacing, branch, self.view.earlier)
 
     def _predict(self, prepared: Prepared, branch: Branch, plan: WindowPlan, space: Workspace) -> Array:
         """The branch's weighted sum, once more in fp32 if half precision overflowed."""
@@ -113,6 +97,7 @@ class StageRun:
             self.models.networks(self.stage, branch, space.backend),
             channel_matrix(self.stage, branch, self.models.loaded.challenge),
             self.models.flips,
+            self.clock,
             self._alone(prepared) if self.on_member else None,
         )
         return ensemble.run(space.backend.upload(prepared.image_cxyz), plan, space)

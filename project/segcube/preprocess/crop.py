@@ -68,18 +68,18 @@ def mask_box(mask_xyz: Array, margin_voxels: Vector = (0, 0, 0)) -> Box | None:
     return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
 
 
-def nonzero_mask(image_cxyz: Array) -> Array:
-    """The voxels where any channel differs from 0: (X, Y, Z) bool."""
+def nonzero_mask(image_cxyz: Array | Sequence[Array]) -> Array:
+    """The voxels where any channel, of an array or a list of them, differs from 0: (X, Y, Z) bool."""
     mask_xyz = image_cxyz[0] != 0
     for channel_xyz in image_cxyz[1:]:
         mask_xyz = mask_xyz | (channel_xyz != 0)
     return mask_xyz
 
 
-def nonzero_box(image_cxyz: Array) -> Box:
+def nonzero_box(image_cxyz: Array | Sequence[Array]) -> Box:
     """The smallest box that holds every voxel where any channel differs from 0.
 
     An image of zeros gives the whole volume.
     """
-    x, y, z = image_cxyz.shape[1:]
+    x, y, z = image_cxyz[0].shape
     return mask_box(nonzero_mask(image_cxyz)) or Box((0, 0, 0), (x, y, z))

@@ -17,7 +17,7 @@ from segcube.runs.ledger import Ledger
 from segcube.runs.outcome import background_map, exit_code, failed_report, prediction_report
 from segcube.runs.reading import Read, Reader, read_ahead
 from segcube.runs.request import Request
-from segcube.runs.select import select
+from segcube.runs.select import at_preset, select
 from segcube.runs.signals import Terminated, ends_on_sigterm
 from segcube.runs.writing import MapWriter
 from segcube.settings import parse_shard
@@ -44,13 +44,14 @@ def _run(request: Request, console: RunConsole) -> ExitCode:
     loaded, found = select(request)
     if request.weights and request.settings.submission:
         console.say(f"--weights {request.weights} stands over submission {request.settings.submission}")
+    loaded = at_preset(loaded, request.settings, console.say)
     backend = open_backend(request.settings, loaded, console.warn)
     console.say(f"{loaded.submission.name} on {backend.reason}")
     if loaded.submission.starter:
         console.warn(f"{loaded.submission.name} is a STARTER, trained on made cases: it is no submission")
     for message in found.ignored:
         console.say(f"ignored: {message}")
-    models = Models(loaded, backend, request.settings.flips, console.warn)
+    models = Models(loaded, backend, request.settings.mirrors, console.warn)
     models.load_all()
     _prepare_output(request, console)
     device = DeviceReport(backend.name, backend.device, backend.precision, backend.reason)

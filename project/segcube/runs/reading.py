@@ -78,7 +78,7 @@ class Reader:
             __version__,
             self.loaded.submission.model_dump_json(),
             self.loaded.challenge.model_dump_json(),
-            f"{backend.name} {backend.device.split(':')[0]} {backend.precision} {self.settings.flips}",
+            f"{backend.name} {backend.device.split(':')[0]} {backend.precision} {self.settings.mirrors}",
             inputs_digest(case),
         )
         return blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()

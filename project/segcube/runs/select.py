@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from segcube.challenges import Challenge
 from segcube.errors import EnvironmentFault, UsageError
 from segcube.runs.request import Request
+from segcube.settings import RunSettings
 from segcube.submission import (
     LoadedSubmission,
+    apply_preset,
     choose_submission,
+    describe_preset,
     load_for,
     read_challenge,
     submission_folders,
@@ -33,6 +38,17 @@ def select(request: Request) -> tuple[LoadedSubmission, Discovery]:
     else:
         loaded = _choose(request)
     return loaded, _discover(request.data, loaded)
+
+
+def at_preset(
+    loaded: LoadedSubmission, settings: RunSettings, tell: Callable[[str], None]
+) -> LoadedSubmission:
+    """The submission as the settings' preset takes it; tell: told what that is, if not all of it."""
+    if settings.preset == "full":
+        return loaded
+    taken = apply_preset(loaded.submission, settings.preset, settings.flips)
+    tell(describe_preset(settings.preset, loaded.submission, taken, settings.mirrors))
+    return replace(loaded, submission=taken)
 
 
 def _submission_in(folder: Path) -> Path:

@@ -12,6 +12,7 @@ from segcube.errors import UsageError
 from segcube.pipeline import predict_volume
 from segcube.predict import Models
 from segcube.report import RunConsole
+from segcube.runs.select import at_preset
 from segcube.settings import resolve_settings
 from segcube.submission import load_for
 from segcube.types import Case, Prediction
@@ -56,8 +57,9 @@ def load_submission(folder: Path | str, **settings: Any) -> Session:
 
     Raises EnvironmentFault for weights or a device that cannot be used, UsageError for unknown settings.
     """
-    resolved = resolve_settings(settings)
-    loaded, tell = load_for(Path(folder), resolved.challenge), RunConsole().warn
-    models = Models(loaded, open_backend(resolved, loaded, tell), resolved.flips, tell)
+    resolved, console = resolve_settings(settings), RunConsole()
+    loaded = at_preset(load_for(Path(folder), resolved.challenge), resolved, console.say)
+    backend = open_backend(resolved, loaded, console.warn)
+    models = Models(loaded, backend, resolved.mirrors, console.warn)
     models.load_all()
     return Session(models)

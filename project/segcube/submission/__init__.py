@@ -20,6 +20,7 @@ from segcube.submission.load import (
     read_submission,
     submission_folders,
 )
+from segcube.submission.preset import apply_preset, describe_preset
 from segcube.submission.rules import (
     Fill,
     KeepComponents,
@@ -62,7 +63,9 @@ __all__ = [
     "WeightsFile",
     "Window",
     "Write",
+    "apply_preset",
     "choose_submission",
+    "describe_preset",
     "describe_weights",
     "expect_file",
     "expect_room",

@@ -35,7 +35,9 @@ def prepare_sample(
     targets: the challenge's labels that each of the branch's outputs is made of.
     """
     channels = [challenge.channel_names.index(name) for name in branch.channels]
-    prepared = prepare(phantom.image_cxyz[channels], phantom.grid.affine, phantom.grid.spacing, branch)
+    prepared = prepare(
+        [phantom.image_cxyz[index] for index in channels], phantom.grid.affine, phantom.grid.spacing, branch
+    )
     placement = prepared.placement
     labels_xyz = placement.box.apply(placement.orientation.apply(phantom.labels_xyz))
     values = [[challenge.labels[label] for label in labels] for labels in targets]

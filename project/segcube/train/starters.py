@@ -11,11 +11,12 @@ from pathlib import Path
 import torch
 
 from segcube.backends import keep_freed_memory
+from segcube.backends.compiling import compile_submission
 from segcube.challenges import BACKGROUND, Challenge, load_challenge
 from segcube.checkpoints import save_network
 from segcube.harness import make_phantom
 from segcube.networks import build_network
-from segcube.submission import Branch, Member, Stage, write_submission
+from segcube.submission import Branch, Member, Stage, load_for, write_submission
 from segcube.train.loop import train_network
 from segcube.train.plan import TrainPlan
 from segcube.train.recipes import STARTERS, Recipe, Starter
@@ -56,6 +57,7 @@ class _Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         stages = tuple(self._stage(stage) for stage in self.starter.submission.stages)
         write_submission(self.starter.submission.model_copy(update={"stages": stages}), self.folder)
+        compile_submission(load_for(self.folder), self.folder, self.tell)
         return self.folder
 
     def _stage(self, stage: Stage) -> Stage:

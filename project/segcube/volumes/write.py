@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
 import numpy as np
+from isal import igzip
 from nibabel.nifti1 import Nifti1Header
 
 from segcube.types import Forms, Prediction
 from segcube.volumes.atomic import write_whole
 
-GZIP_LEVEL = 6
+GZIP_LEVEL = 2
 
 
 def write_label_map(prediction: Prediction, file: Path, description: str) -> None:
@@ -24,7 +24,7 @@ def write_label_map(prediction: Prediction, file: Path, description: str) -> Non
     header = _header(labels_xyz, prediction.forms, description)
     content = header + b"\0\0\0\0" + labels_xyz.tobytes(order="F")
     if file.name.endswith(".gz"):
-        content = gzip.compress(content, GZIP_LEVEL, mtime=0)
+        content = igzip.compress(content, GZIP_LEVEL, mtime=0)
     write_whole(file, content)
 
 

@@ -129,7 +129,7 @@ def test_later_stages_run_dry_too(tmp_path, save_unet):
     told: list[str] = []
     assert check_submission(tmp_path, "cpu", told.append).errors == ()
     assert told[-1] == "all together: one made case"
-    assert len(told) == 3
+    assert len([line for line in told if "one window" in line]) == 2
 
 
 def test_the_command_tells_json(tumour_submission):

@@ -8,6 +8,7 @@ from time import perf_counter
 
 from segcube.backends import open_backend
 from segcube.errors import EnvironmentFault, SegcubeError
+from segcube.harness.checks.check_graphs import check_graphs
 from segcube.harness.checks.check_weights import check_weights
 from segcube.harness.checks.codes import FindingCode
 from segcube.harness.checks.dry_run import dry_run
@@ -32,7 +33,7 @@ def check_submission(
         return CheckReport("submission", folder, (from_fault(fault, FindingCode.SUBMISSION),))
     findings = [*_paper_findings(submission, folder), *_challenge_findings(submission, folder)]
     weights = check_weights(submission, folder)
-    findings += weights.findings
+    findings += [*weights.findings, *check_graphs(submission, folder)]
     facts = [weights.fact(submission)]
     if not any(finding.level == "error" for finding in findings):
         loaded = LoadedSubmission(submission, folder, read_challenge(submission.challenge, folder))

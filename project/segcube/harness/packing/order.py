@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from segcube.backends import member_files
+from segcube.backends.compiling import compile_or_tell
+from segcube.backends.graphs import read_compiled
 from segcube.errors import EnvironmentFault
 from segcube.harness.checks import CheckReport
 from segcube.harness.packing.build import BuildArguments, build_image
@@ -12,6 +16,7 @@ from segcube.harness.packing.orchestrator import Paper
 from segcube.harness.packing.pack import Packed, pack_submission
 from segcube.harness.packing.refuse import refusals
 from segcube.harness.trials import find_engine
+from segcube.submission import LoadedSubmission, load_for
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,16 @@ def carry_out(order: Order) -> tuple[CheckReport, Packed | None]:
     report = refusals(order.weights, order.image, device=order.device)
     if report.errors:
         return report, None
+    _compile_where_missing(load_for(order.weights))
     out = order.out or Path("packed") / order.weights.resolve().name
     packed = pack_submission(order.weights, order.image, out, order.paper)
     if engine is not None and order.build is not None:
         build_image(engine, order.image, order.weights, order.build)
     return report, packed
+
+
+def _compile_where_missing(loaded: LoadedSubmission) -> None:
+    """Compile beside the weights what has no graph there: a host's own copy can be changed no more."""
+    compiled = read_compiled(loaded.folder)
+    if any(member not in compiled for member in member_files(loaded.submission, loaded.folder)):
+        compile_or_tell(loaded, lambda line: print(line, file=sys.stderr))

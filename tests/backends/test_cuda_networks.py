@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from segcube.backends import cuda_networks
+from segcube.backends.cuda_networks import Making, cast_weights, compiler_missing, suitable_layout
+from segcube.networks import build_network
+from segcube.networks.blocks import BlockPlan, MedNeXtBlock
+
+SMALL = {"in_channels": 2, "out_channels": 3}
+NETWORKS = {
+    "SegResNet": (SMALL, (8, 8, 16)),
+    "DynUNet": (
+        SMALL | {"kernel_size": [3] * 3, "strides": [1, 2, 2], "filters": [4, 6, 8], "res_block": True},
+        (8, 8, 16),
+    ),
+    "UNet": (SMALL | {"features": [4, 6, 8], "strides": [2, 2], "num_res_units": 1}, (8, 8, 16)),
+    "SwinUNETR": (SMALL | {"feature_size": 12}, (64, 32, 32)),
+}
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv3d(2, 4, 3, padding=1), nn.InstanceNorm3d(4, affine=True), nn.PReLU(), nn.Conv3d(4, 3, 1)
+    ).eval()
+
+
+def test_weights_that_are_cast_once_give_the_bits_of_autocast():
+    x = torch.randn(1, 2, 6, 6, 6)
+    cast = network()
+    cast_weights(cast, torch.bfloat16)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(cast(x), network()(x))
+    assert cast[0].weight.dtype == torch.bfloat16
+    assert cast[1].weight.dtype == torch.float32
+
+
+def test_depthwise_networks_lie_channels_first():
+    assert suitable_layout(network()) == torch.channels_last_3d
+    assert suitable_layout(MedNeXtBlock(BlockPlan(4, 4, 2, (3, 3, 3)))) == torch.contiguous_format
+    assert suitable_layout(nn.Conv3d(1, 1, 3)) == torch.channels_last_3d
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_made_ready_gives_what_it_gave(name):
+    arguments, shape = NETWORKS[name]
+    networks = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        networks.append(build_network(name, arguments).eval())
+    ready = Making("cpu", torch.float32, "off", print).ready(networks[1])
+    assert ready.layout == torch.channels_last_3d
+    x = torch.randn(2, 2, *shape)
+    with torch.inference_mode():
+        torch.testing.assert_close(ready(x), networks[0](x), atol=1e-4, rtol=1e-4, check_stride=False)
+
+
+def test_what_compiling_lacks_is_said(monkeypatch):
+    monkeypatch.setattr(cuda_networks, "COMPILERS", ("no-such-compiler",))
+    assert compiler_missing() in ("there is no C compiler", "triton is not installed")
+    told: list[str] = []
+    blocks = nn.Sequential(MedNeXtBlock(BlockPlan(4, 4, 2, (3, 3, 3))))
+    Making("cpu", torch.float32, "on", told.append).ready(blocks.eval())
+    assert told == [f"MedNeXt's blocks are not compiled: {compiler_missing()}"]
+
+
+def test_torch_can_trace_a_lean_network_whole():
+    blocks = nn.Sequential(MedNeXtBlock(BlockPlan(4, 4, 2, (3, 3, 3), residual="projection")))
+    ready = Making("cpu", torch.float32, "off", print).ready(blocks.eval())
+    x = torch.randn(1, 4, 4, 4, 4)
+    with torch.inference_mode():
+        traced = torch.compile(ready.module, backend="eager", fullgraph=True, dynamic=False)
+        assert torch.equal(traced(x), ready(x))
