@@ -34,11 +34,16 @@ class Keep:
 
 
 def predict_volume(
-    volume: Volume, models: Models, on_stage: OnStage = lambda _: None, keep: Keep | None = None
+    volume: Volume,
+    models: Models,
+    on_stage: OnStage = lambda _: None,
+    keep: Keep | None = None,
+    spend: bool = False,
 ) -> Prediction:
     """Predict a case: stage after stage, then regions, components and labels.
 
-    on_stage: told each stage's name as it begins. Raises CaseError, or EnvironmentFault when probabilities
+    on_stage: told each stage's name as it begins. spend: let the volume's voxels go as soon as nothing needs
+    them any more. Raises CaseError, or EnvironmentFault when probabilities
     cannot be kept.
     """
     submission = models.loaded.submission
@@ -54,9 +59,8 @@ def predict_volume(
         view = _view(stage, handed, volume)
         notices += view.notices
         is_last = stage is submission.stages[-1]
-        merged = StageRun(
-            stage, volume, view, models, clock, _member_keeper(volume, keep if is_last else None)
-        ).run()
+        on_member = _member_keeper(volume, keep if is_last else None)
+        merged = StageRun(stage, volume, view, models, clock, on_member, spend and is_last).run()
     assert merged is not None, "the schema asks for a stage"
     with clock.step("labels"):
         labels_xyz = label_map(merged, submission.postprocess, models.loaded.challenge)

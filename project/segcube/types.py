@@ -92,6 +92,10 @@ class Volume:
     forms: Forms
     notices: tuple[Notice, ...] = ()
 
+    def let_go(self) -> None:
+        """Free the voxels: whoever holds the volume still has its grid, but an image without voxels."""
+        object.__setattr__(self, "image_cxyz", np.empty((len(self.channels), 0, 0, 0), dtype=np.float32))
+
     @property
     def spacing(self) -> Vector:
         """Edge lengths of a voxel in mm, as the header has them where the affine says the same.

@@ -22,8 +22,8 @@ SHARE = 1e-4
 """Of the voxels that are foreground in either map, what may differ from the exact answer."""
 AS_IT_COMES = 1.01
 """Against nnU-Net in half precision: at most this many times the voxels in which it differs from itself."""
-OPENVINO_SHARE = 3e-3
-"""What may differ on OpenVINO, whose sums run in another order, from nnU-Net as it comes."""
+OPENVINO_SHARE = 1e-3
+"""The same on OpenVINO, whose sums run in another order on every chip."""
 HEAD = (
     "comparison | foreground | differ | allowed | from nnU-Net as it comes | nnU-Net from itself | "
     "OpenVINO from the exact map"
@@ -168,4 +168,4 @@ def test_the_map_is_nnunets(spec, answers, tabulate):
     assert len(np.unique(exact_xyz)) == 4, "the map is not busy enough to tell anything"
     assert differ <= allowed
     assert from_plain <= AS_IT_COMES * own
-    assert np.count_nonzero(openvino_xyz != plain_xyz) <= own + OPENVINO_SHARE * foreground
+    assert on_openvino <= OPENVINO_SHARE * foreground

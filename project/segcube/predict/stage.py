@@ -35,6 +35,8 @@ class StageRun:
     models: Models
     clock: Clock
     on_member: OnMember | None = None
+    spend: bool = False
+    """Let the volume's voxels go once the last branch has its own: networks need the memory."""
 
     def run(self) -> Merged:
         """The stage's merged probabilities on the native grid.
@@ -53,6 +55,8 @@ class StageRun:
     def _part(self, branch: Branch, total_k: np.ndarray) -> Part:
         with self.clock.step("preprocess"):
             prepared = self._prepare(branch)
+        if self.spend and branch is self.stage.branches[-1]:
+            self.volume.let_go()
         plan = plan_windows(prepared.image_cxyz.shape[1:], branch.window)
         if self.view.gate_xyz is not None:
             plan = plan.meeting(prepared.touched(self.view.gate_xyz))

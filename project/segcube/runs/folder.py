@@ -152,7 +152,7 @@ class FolderRun:
         if self.request.probabilities is not None:
             keep = Keep(self.request.probabilities, self.request.each_member)
         return predict_volume(
-            volume, self.models, lambda stage: show(volume.case.name, index, stage, next(steps)), keep
+            volume, self.models, lambda stage: show(volume.case.name, index, stage, next(steps)), keep, True
         )
 
     def _fail(self, read: Read, writer: MapWriter) -> bool:
