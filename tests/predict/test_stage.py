@@ -70,7 +70,7 @@ def submission(*branches, **stage):
 def test_one_branch_is_its_plain_computation(tmp_path, save_member, models_of, tumour):
     member = save_member(tmp_path, 4, 3)
     ours = probabilities_of(models_of(submission(branch(member))), tumour)
-    np.testing.assert_allclose(ours, plain(tmp_path / member["file"], tumour, "regions"), atol=1e-4)
+    np.testing.assert_allclose(ours, plain(tmp_path / member["file"], tumour, "regions"), atol=1e-5)
 
 
 def test_a_low_resolution_joins_a_full_one(tmp_path, save_member, models_of, tumour):
@@ -78,7 +78,7 @@ def test_a_low_resolution_joins_a_full_one(tmp_path, save_member, models_of, tum
     models = models_of(submission(branch(full), branch(low, spacing=[1.5, 1.5, 1.5])))
     first = plain(tmp_path / full["file"], tumour, "regions")
     second = plain(tmp_path / low["file"], tumour, "regions", (1.5, 1.5, 1.5))
-    np.testing.assert_allclose(probabilities_of(models, tumour), (first + 3 * second) / 4, atol=1e-4)
+    np.testing.assert_allclose(probabilities_of(models, tumour), (first + 3 * second) / 4, atol=1e-5)
 
 
 def test_a_label_model_joins_a_region_model(tmp_path, save_member, models_of, tumour):
@@ -87,7 +87,7 @@ def test_a_label_model_joins_a_region_model(tmp_path, save_member, models_of, tu
     _, ncr, ed, et = plain(tmp_path / labels["file"], tumour, "labels")
     summed = np.stack([ncr + et, ncr + ed + et, et])
     expected = (plain(tmp_path / regions["file"], tumour, "regions") + summed) / 2
-    np.testing.assert_allclose(probabilities_of(models, tumour), expected, atol=1e-4)
+    np.testing.assert_allclose(probabilities_of(models, tumour), expected, atol=1e-5)
 
 
 def test_an_nnunet_joins_a_mednext(tmp_path, save_member, save_unet, models_of, tumour):
@@ -104,7 +104,7 @@ def test_an_nnunet_joins_a_mednext(tmp_path, save_member, save_unet, models_of, 
         logits = sliding_window_inference(seen, (32, 16, 16), 1, network, overlap=0.25, mode="gaussian")
     second = np.zeros_like(first)
     second[box] = logits[0].sigmoid().numpy().transpose(0, 3, 2, 1)
-    np.testing.assert_allclose(probabilities_of(models, tumour), (first + second) / 2, atol=1e-4)
+    np.testing.assert_allclose(probabilities_of(models, tumour), (first + second) / 2, atol=1e-5)
 
 
 def test_orientation_and_mirrored_scans_change_nothing_but_the_grid(tmp_path, save_member, models_of, tumour):

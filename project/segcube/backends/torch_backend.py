@@ -39,6 +39,10 @@ class TorchBackend:
     name: str = "torch"
     networks: dict[MemberFile, torch.nn.Module] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        # Where two threads begin MKL's first exp at once, one of them may come out 1e-4 off: none does here
+        torch.exp(torch.zeros(1))
+
     def load(self, member: MemberFile) -> TorchNetwork:
         """The network of a weights file; read once, then kept on the device."""
         if member not in self.networks:
