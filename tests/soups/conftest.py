@@ -90,7 +90,7 @@ def validation_of(tmp_path, challenge, make_case, submission_of):
     def write(network, count=1):
         case_names = [challenge.made_case.format(number=number) for number in range(1, count + 1)]
         data, labels = tmp_path / "data", tmp_path / "labels"
-        session = load_submission(submission_of("truth", truth=network), device="cpu")
+        session = load_submission(submission_of("truth", truth=network), device="cpu", backend="torch")
         for seed, name in enumerate(case_names):
             case = make_case(data, challenge, name, seed=seed)
             prediction = session.predict(case)

@@ -7,7 +7,7 @@ from segcube.checkpoints import load_network
 from segcube.errors import UsageError
 from segcube.soups import Validation, greedy_soup, open_pot
 
-SETTINGS = {"device": "cpu", "flips": False}
+SETTINGS = {"device": "cpu", "flips": False, "backend": "torch"}
 
 
 @pytest.fixture
