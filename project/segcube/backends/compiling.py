@@ -65,7 +65,7 @@ def _tried(member: MemberFile) -> Graph:
     try:
         graph = to_graph(network, member.channels, member.window, tensors)
         apart = _apart(network, graph, member)
-    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+    except (RuntimeError, ValueError, TypeError) as error:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise NoGraphs(f"{member.file}: OpenVINO cannot take its network: {first_line}") from error
     if not apart <= FURTHEST:
