@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import torch
 
+from segcube.preprocess import Box
+
 
 @dataclass(frozen=True)
 class Held:
@@ -20,8 +22,8 @@ class Held:
 
     def slabs(self):
         for start in range(0, self.shape[0], 2):
-            place = slice(start, min(start + 2, self.shape[0]))
-            yield place, self.values_kxyz[:, place]
+            place = Box((start, 0, 0), (min(start + 2, self.shape[0]), *self.shape[1:]))
+            yield place, self.values_kxyz[(slice(None), *place.slices)]
 
 
 @pytest.fixture(params=[np.array, torch.tensor], ids=["numpy", "torch"])

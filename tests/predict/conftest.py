@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from segcube.backends.torch_backend import TorchBackend
-from segcube.predict import Models
+from segcube.predict import Merged, Models
+from segcube.preprocess import to_host
 from segcube.submission import load_for
 from segcube.types import Case, Forms, Grid, Volume
 
@@ -24,6 +25,20 @@ def volume_of(
     forms = Forms(1, tuple(grid.affine[:3].ravel()), 0, (0.0,) * 6, (1.0, 1.0, 1.0, 1.0), 2)
     case = Case("BraTS-GLI-00001-000", {}, channels[0])
     return Volume(case, channels, image_cxyz.astype(np.float32), grid, forms)
+
+
+@pytest.fixture
+def everywhere() -> Callable[[Merged], np.ndarray]:
+    """A stage's probabilities on the whole native grid, (K, X, Y, Z)."""
+
+    def fill(merged: Merged) -> np.ndarray:
+        whole_kxyz = np.zeros((len(merged.names), *merged.shape), dtype=np.float32)
+        whole_kxyz[0] = merged.kind == "labels"
+        for place, slab_kxyz in merged.slabs():
+            whole_kxyz[(slice(None), *place.slices)] = to_host(slab_kxyz)
+        return whole_kxyz
+
+    return fill
 
 
 @pytest.fixture

@@ -20,56 +20,71 @@ def merged(parts, kind="labels", merge="probabilities", frame=WHOLE, gate_xyz=No
     return Merged("a stage", names, kind, merge, SHAPE, tuple(parts), frame, gate_xyz)
 
 
-def whole(m: Merged) -> np.ndarray:
-    return np.concatenate([np.asarray(slab) for _, slab in m.slabs()], axis=1)
-
-
-def test_outside_its_crop_a_branch_votes_for_background():
+def test_outside_its_crop_a_branch_votes_for_background(everywhere):
     box = Box((1, 1, 0), (3, 3, 3))
     inside = np.stack([np.full(box.shape, 0.1), np.full(box.shape, 0.4)]).astype(np.float32)
-    everywhere = np.stack([np.full(SHAPE, 0.0), np.full(SHAPE, 0.5)]).astype(np.float32)
-    values = whole(merged([part(box, inside, 0.5), part(Box((0, 0, 0), SHAPE), everywhere, 0.5)]))
+    all_over = np.stack([np.full(SHAPE, 0.0), np.full(SHAPE, 0.5)]).astype(np.float32)
+    values = everywhere(merged([part(box, inside, 0.5), part(Box((0, 0, 0), SHAPE), all_over, 0.5)]))
     np.testing.assert_allclose(values[:, 1, 1, 0], [0.1, 0.9])
     np.testing.assert_allclose(values[:, 0, 0, 0], [0.5, 0.5])
 
 
-def test_logits_outside_a_crop_are_background_for_certain():
+def test_logits_outside_a_crop_are_background_for_certain(everywhere):
     box = Box((1, 1, 0), (3, 3, 3))
     logits = np.full((1, *box.shape), 2.0, dtype=np.float32)
-    values = whole(merged([part(box, logits, 1.0)], kind="regions", merge="logits"))
+    values = everywhere(merged([part(box, logits, 1.0)], kind="regions", merge="logits"))
     assert np.float16(values[0, 0, 0, 0]) == 0
     np.testing.assert_allclose(values[0, 1, 1, 0], 1 / (1 + np.exp(-2.0)), rtol=1e-6)
 
 
-def test_outside_the_gate_all_is_background():
-    everywhere = np.stack([np.full(SHAPE, 0.2), np.full(SHAPE, 0.8)]).astype(np.float32)
+def test_outside_the_gate_all_is_background(everywhere):
+    all_over = np.stack([np.full(SHAPE, 0.2), np.full(SHAPE, 0.8)]).astype(np.float32)
     gate_xyz = np.zeros(SHAPE, dtype=bool)
     gate_xyz[2, 2, 2] = True
-    values = whole(merged([part(Box((0, 0, 0), SHAPE), everywhere, 1.0)], gate_xyz=gate_xyz))
+    values = everywhere(merged([part(Box((0, 0, 0), SHAPE), all_over, 1.0)], gate_xyz=gate_xyz))
     np.testing.assert_allclose(values[:, 2, 2, 2], [0.2, 0.8])
     assert (values[0][~gate_xyz] == 1).all()
     assert (values[1][~gate_xyz] == 0).all()
 
 
-def test_around_its_frame_all_is_background():
+def test_around_its_frame_all_is_background(everywhere):
     frame = Box((2, 1, 1), (4, 3, 3))
     placement = Placement(
         frame.shape, PLAIN, Box((0, 0, 0), frame.shape), Resampler(frame.shape, frame.shape, 1)
     )
     values = np.full((1, *frame.shape), 0.7, dtype=np.float32)
-    told = whole(merged([Part(placement, values, np.ones(1, np.float32))], kind="regions", frame=frame))
+    told = everywhere(merged([Part(placement, values, np.ones(1, np.float32))], kind="regions", frame=frame))
     assert told.shape == (1, *SHAPE)
     np.testing.assert_allclose(told[0][frame.slices], 0.7)
     np.testing.assert_allclose(told.sum(), 0.7 * 8, rtol=1e-6)
 
 
-def test_no_parts_mean_background_everywhere():
-    values = whole(merged([]))
+def test_no_parts_mean_background_everywhere(everywhere):
+    values = everywhere(merged([]))
     assert (values[0] == 1).all()
     assert (values[1] == 0).all()
 
 
-def test_slabs_come_in_order_and_cover_the_grid(monkeypatch):
+def test_boxes_come_in_order_and_cover_what_may_hold_anything(monkeypatch):
     monkeypatch.setattr("segcube.predict.merge.SLAB_BYTES", 4 * 2 * 4 * 3 * 2)
-    places = [(place.start, place.stop) for place, _ in merged([]).slabs()]
-    assert places == [(0, 2), (2, 4), (4, 6)]
+    box = Box((1, 0, 0), (6, 4, 3))
+    values = np.zeros((2, *box.shape), dtype=np.float32)
+    places = [place for place, _ in merged([part(box, values, 1.0)]).slabs()]
+    assert places == [Box((x, 0, 0), (min(x + 2, 6), 4, 3)) for x in (1, 3, 5)]
+
+
+def test_only_the_joined_crops_inside_the_gate_are_looked_at():
+    parts = [
+        part(box, np.zeros((2, *box.shape), np.float32), 0.5)
+        for box in (Box((0, 0, 0), (2, 2, 2)), Box((2, 1, 1), (4, 4, 3)))
+    ]
+    assert merged(parts).box == Box((0, 0, 0), (4, 4, 3))
+    gate_xyz = np.zeros(SHAPE, dtype=bool)
+    gate_xyz[3:6, 1, 1] = True
+    assert merged(parts, gate_xyz=gate_xyz).box == Box((3, 1, 1), (4, 2, 2))
+
+
+def test_a_shut_gate_leaves_nothing_to_look_at():
+    values = np.ones((2, *SHAPE), dtype=np.float32)
+    shut = merged([part(WHOLE, values, 1.0)], gate_xyz=np.zeros(SHAPE, dtype=bool))
+    assert list(shut.slabs()) == []

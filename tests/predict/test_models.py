@@ -75,7 +75,7 @@ def test_allocations_that_fail_are_told_as_memory():
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
-def test_cuda_agrees_with_the_cpu(precision, tmp_path, save_member, models_of, tumour):
+def test_cuda_agrees_with_the_cpu(precision, tmp_path, save_member, models_of, tumour, everywhere):
     from segcube.backends.cuda import open_cuda
     from segcube.predict import Clock, StageRun, whole_view
 
@@ -102,7 +102,7 @@ def test_cuda_agrees_with_the_cpu(precision, tmp_path, save_member, models_of, t
     def run(held: Models) -> np.ndarray:
         stage = held.loaded.submission.stages[0]
         merged = StageRun(stage, tumour, whole_view(tumour.grid.shape), held, Clock()).run()
-        return np.concatenate([slab.cpu().numpy() for _, slab in merged.slabs()], axis=1)
+        return everywhere(merged)
 
     tolerance = {"fp32": 1e-4, "fp16": 1e-2, "bf16": 5e-2}[precision]
     np.testing.assert_allclose(run(cuda), run(cpu), atol=tolerance)

@@ -29,10 +29,17 @@ def branch(member, kind="regions", **more):
     } | more
 
 
-def probabilities_of(models, volume, **more):
-    stage = models.loaded.submission.stages[0]
-    merged = StageRun(stage, volume, whole_view(volume.grid.shape), models, Clock(), **more).run()
-    return np.concatenate([np.asarray(slab) for _, slab in merged.slabs()], axis=1)
+@pytest.fixture
+def probabilities_of(everywhere):
+    """A submission's only stage on a volume, as probabilities on the whole native grid."""
+
+    def run(models, volume, **more):
+        stage = models.loaded.submission.stages[0]
+        return everywhere(
+            StageRun(stage, volume, whole_view(volume.grid.shape), models, Clock(), **more).run()
+        )
+
+    return run
 
 
 def plain(file, volume, kind, spacing=None, size=(16, 16, 32)):
@@ -67,13 +74,13 @@ def submission(*branches, **stage):
     }
 
 
-def test_one_branch_is_its_plain_computation(tmp_path, save_member, models_of, tumour):
+def test_one_branch_is_its_plain_computation(tmp_path, save_member, models_of, tumour, probabilities_of):
     member = save_member(tmp_path, 4, 3)
     ours = probabilities_of(models_of(submission(branch(member))), tumour)
     np.testing.assert_allclose(ours, plain(tmp_path / member["file"], tumour, "regions"), atol=1e-5)
 
 
-def test_a_low_resolution_joins_a_full_one(tmp_path, save_member, models_of, tumour):
+def test_a_low_resolution_joins_a_full_one(tmp_path, save_member, models_of, tumour, probabilities_of):
     full, low = save_member(tmp_path, 4, 3, 0), save_member(tmp_path, 4, 3, 1, weight=3)
     models = models_of(submission(branch(full), branch(low, spacing=[1.5, 1.5, 1.5])))
     first = plain(tmp_path / full["file"], tumour, "regions")
@@ -81,7 +88,7 @@ def test_a_low_resolution_joins_a_full_one(tmp_path, save_member, models_of, tum
     np.testing.assert_allclose(probabilities_of(models, tumour), (first + 3 * second) / 4, atol=1e-5)
 
 
-def test_a_label_model_joins_a_region_model(tmp_path, save_member, models_of, tumour):
+def test_a_label_model_joins_a_region_model(tmp_path, save_member, models_of, tumour, probabilities_of):
     regions, labels = save_member(tmp_path, 4, 3, 0), save_member(tmp_path, 4, 4, 1)
     models = models_of(submission(branch(regions), branch(labels, "labels")))
     _, ncr, ed, et = plain(tmp_path / labels["file"], tumour, "labels")
@@ -90,7 +97,7 @@ def test_a_label_model_joins_a_region_model(tmp_path, save_member, models_of, tu
     np.testing.assert_allclose(probabilities_of(models, tumour), expected, atol=1e-5)
 
 
-def test_an_nnunet_joins_a_mednext(tmp_path, save_member, save_unet, models_of, tumour):
+def test_an_nnunet_joins_a_mednext(tmp_path, save_member, save_unet, models_of, tumour, probabilities_of):
     mednext, unet = save_member(tmp_path, 4, 3, 0), save_unet(tmp_path, 4, 3)
     turned = branch(unet, axes="zyx", window={"size": [32, 16, 16], "overlap": 0.25, "plan": "monai"})
     models = models_of(submission(branch(mednext), turned))
@@ -107,7 +114,9 @@ def test_an_nnunet_joins_a_mednext(tmp_path, save_member, save_unet, models_of, 
     np.testing.assert_allclose(probabilities_of(models, tumour), (first + second) / 2, atol=1e-5)
 
 
-def test_orientation_and_mirrored_scans_change_nothing_but_the_grid(tmp_path, save_member, models_of, tumour):
+def test_orientation_and_mirrored_scans_change_nothing_but_the_grid(
+    tmp_path, save_member, models_of, tumour, probabilities_of
+):
     """A scan that is stored the other way round gives the same map, stored the other way round."""
     models = models_of(submission(branch(save_member(tmp_path, 4, 3), orientation="RAS")))
     ours = probabilities_of(models, tumour)
@@ -118,7 +127,9 @@ def test_orientation_and_mirrored_scans_change_nothing_but_the_grid(tmp_path, sa
     np.testing.assert_allclose(probabilities_of(models, turned)[:, ::-1], ours, atol=1e-6)
 
 
-def test_an_output_that_is_not_finite_costs_the_case(tmp_path, save_member, models_of, tumour):
+def test_an_output_that_is_not_finite_costs_the_case(
+    tmp_path, save_member, models_of, tumour, probabilities_of
+):
     member = save_member(tmp_path, 4, 3)
     file = tmp_path / member["file"]
     network, arguments = load_network(file, None), read_metadata(file).arguments
@@ -130,7 +141,9 @@ def test_an_output_that_is_not_finite_costs_the_case(tmp_path, save_member, mode
         probabilities_of(models_of(submission(branch(member))), tumour)
 
 
-def test_a_spent_volume_is_let_go_once_the_last_branch_has_its_own(tmp_path, save_member, models_of, tumour):
+def test_a_spent_volume_is_let_go_once_the_last_branch_has_its_own(
+    tmp_path, save_member, models_of, tumour, probabilities_of
+):
     members = [save_member(tmp_path, 4, 3, seed) for seed in (0, 1)]
     held = models_of(submission(branch(members[0]), branch(members[1], crop="none")))
     kept = probabilities_of(held, tumour)

@@ -57,3 +57,21 @@ def test_an_empty_box_goes_back_as_fill(array, fill):
     nothing = array(np.zeros((1, 0, 2, 2)))
 
     assert (Box((1, 0, 0), (1, 2, 2)).undo(nothing, (3, 2, 2), fill) == fill).all()
+
+
+def test_boxes_meet_in_what_they_share():
+    assert Box((0, 0, 0), (4, 4, 4)).meet(Box((1, 2, 3), (9, 3, 9))) == Box((1, 2, 3), (4, 3, 4))
+
+
+def test_boxes_apart_share_no_voxel():
+    assert 0 in Box((0, 0, 0), (2, 4, 4)).meet(Box((3, 0, 0), (4, 4, 4))).shape
+
+
+def test_boxes_join_in_the_smallest_around_both():
+    assert Box((0, 3, 0), (2, 4, 4)).join(Box((1, 0, 0), (4, 2, 2))) == Box((0, 0, 0), (4, 4, 4))
+
+
+def test_a_box_inside_another_counts_from_its_corner():
+    inner, outer = Box((3, 4, 5), (6, 6, 6)), Box((1, 1, 1), (9, 9, 9))
+    assert inner.inside(outer) == Box((2, 3, 4), (5, 5, 5))
+    assert inner.inside(outer).moved(outer.start) == inner

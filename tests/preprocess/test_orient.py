@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segcube.errors import CaseError, Code
-from segcube.preprocess import Orientation, plan_orientation
+from segcube.preprocess import Box, Orientation, mask_box, plan_orientation
 
 ALL = [
     Orientation(permutation, flips)
@@ -22,6 +22,16 @@ def test_undo_gives_back_every_voxel(orientation, array):
 
     assert tuple(turned.shape[1:]) == orientation.reorder((3, 4, 5))
     assert (orientation.undo(turned) == image_cxyz).all()
+
+
+@pytest.mark.parametrize("orientation", ALL, ids=str)
+def test_a_box_turns_as_what_lies_in_it(orientation):
+    box, shape = Box((1, 0, 3), (2, 2, 5)), (4, 3, 5)
+    mask_xyz = np.zeros(shape, dtype=bool)
+    mask_xyz[box.slices] = True
+    turned = orientation.apply_box(box, shape)
+    assert turned == mask_box(orientation.apply(mask_xyz))
+    assert orientation.undo_box(turned, shape) == box
 
 
 def test_a_mask_without_channels_turns_too(array):

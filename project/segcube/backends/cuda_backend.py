@@ -67,9 +67,6 @@ class CudaBackend:
             torch.cuda.current_stream().synchronize()
         return host.numpy()
 
-    def rest(self) -> None:
-        """Nothing: a GPU's memory is not the host's."""
-
     def release(self) -> None:
         """Give back the memory of captured forwards and cached blocks."""
         self.captures.drop()

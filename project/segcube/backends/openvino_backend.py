@@ -60,7 +60,7 @@ class OpenVINOBackend:
     def give_turn(self, network: OpenVINONetwork) -> None:
         """Let a network have the working memory."""
         if self._running is not network:
-            self.rest()
+            self.release()
             self._running = network
 
     def upload(self, array: np.ndarray) -> np.ndarray:
@@ -76,10 +76,6 @@ class OpenVINOBackend:
         return array
 
     def release(self) -> None:
-        """The same as `rest`: nothing else is cached."""
-        self.rest()
-
-    def rest(self) -> None:
         """Give back the working memory; the weights stay."""
         if self._running is not None:
             self._running.rest()
@@ -109,15 +105,18 @@ class OpenVINONetwork:
 
     def _infer(self, window_ncxyz: np.ndarray) -> np.ndarray:
         window_ncxyz = np.ascontiguousarray(window_ncxyz, dtype=np.float32)
+        is_first = self._request is None
         if self._request is None:
             self._request = self.compiled.create_infer_request()
-        return self._request.infer([window_ncxyz], share_inputs=True, share_outputs=True)[0]
+        logits_nkxyz = self._request.infer([window_ncxyz], share_inputs=True, share_outputs=True)[0]
+        if is_first:
+            self.weights.forget()
+        return logits_nkxyz
 
     def rest(self) -> None:
         """Keep the packed weights alone."""
         self._request = None
         self.compiled.release_memory()
-        self.weights.forget()
 
 
 def _fill(model: ov.Model, weights: MappedWeights) -> None:

@@ -53,10 +53,6 @@ class Backend(Protocol):
         """The array on the host; no copy where it is there already."""
         ...
 
-    def rest(self) -> None:
-        """Lend the networks' working memory to what follows on the host; the weights stay."""
-        ...
-
     def release(self) -> None:
         """Give back memory that is cached and not in use."""
         ...

@@ -65,9 +65,6 @@ class TorchBackend:
         """The array on the host."""
         return array.cpu().numpy()
 
-    def rest(self) -> None:
-        """Nothing: torch's caches serve the next case, and a GPU's are not the host's."""
-
     def release(self) -> None:
         """Give cached blocks back to the device."""
         if self.device != "cpu":

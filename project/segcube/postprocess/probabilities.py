@@ -9,7 +9,7 @@ import array_api_compat
 import numpy as np
 
 from segcube.postprocess.components import Components
-from segcube.preprocess import beside, to_host
+from segcube.preprocess import Box, beside, to_host
 from segcube.types import Array, Shape
 
 HALF = 0.5
@@ -33,8 +33,11 @@ class Probabilities(Protocol):
         """Native voxels along x, y and z."""
         ...
 
-    def slabs(self) -> Iterator[tuple[slice, Array]]:
-        """Slices along x, in order, with their probabilities: (K, n, Y, Z) of numpy or torch."""
+    def slabs(self) -> Iterator[tuple[Box, Array]]:
+        """Boxes in order along x with their probabilities, (K, *box.shape) of numpy or torch.
+
+        What lies in none of them is background for certain.
+        """
         ...
 
 
@@ -43,26 +46,29 @@ def region_masks(probabilities: Probabilities, thresholds: Mapping[str, float]) 
 
     Regions without a bound take 0.5.
     """
-    masks_kxyz = np.empty((len(probabilities.names), *probabilities.shape), dtype=bool)
+    masks_kxyz = np.zeros((len(probabilities.names), *probabilities.shape), dtype=bool)
     for place, slab_kxyz in probabilities.slabs():
         for index, name in enumerate(probabilities.names):
-            masks_kxyz[index, place] = to_host(slab_kxyz[index] > thresholds.get(name, HALF))
+            above_xyz = slab_kxyz[index] > thresholds.get(name, HALF)
+            masks_kxyz[(index, *place.slices)] = to_host(above_xyz)
     return masks_kxyz
 
 
 def region_mask(probabilities: Probabilities, region: str, threshold: float) -> np.ndarray:
     """Where one region's probability lies above a bound: (X, Y, Z) bool."""
     index = probabilities.names.index(region)
-    slabs = [to_host(slab_kxyz[index] > threshold) for _, slab_kxyz in probabilities.slabs()]
-    return np.concatenate(slabs)
+    mask_xyz = np.zeros(probabilities.shape, dtype=bool)
+    for place, slab_kxyz in probabilities.slabs():
+        mask_xyz[place.slices] = to_host(slab_kxyz[index] > threshold)
+    return mask_xyz
 
 
 def label_indices(probabilities: Probabilities) -> np.ndarray:
     """The most probable channel of each voxel, the first of equals: (X, Y, Z), smallest unsigned type."""
     smallest = np.min_scalar_type(len(probabilities.names) - 1)
-    indices_xyz = np.empty(probabilities.shape, dtype=smallest)
+    indices_xyz = np.zeros(probabilities.shape, dtype=smallest)
     for place, slab_kxyz in probabilities.slabs():
-        indices_xyz[place] = to_host(_first_highest(slab_kxyz, smallest.name))
+        indices_xyz[place.slices] = to_host(_first_highest(slab_kxyz, smallest.name))
     return indices_xyz
 
 
@@ -82,20 +88,17 @@ def _first_highest(values_kxyz: Array, dtype: str) -> Array:
 def highest(probabilities: Probabilities, region: str) -> float:
     """The highest probability of a region."""
     index = probabilities.names.index(region)
-    return max(float(slab_kxyz[index].max()) for _, slab_kxyz in probabilities.slabs())
+    return max((float(slab_kxyz[index].max()) for _, slab_kxyz in probabilities.slabs()), default=0.0)
 
 
 def component_means(probabilities: Probabilities, region: str, components: Components) -> np.ndarray:
     """Mean probability of a region within each component: (count + 1,), 0 for the background (id 0)."""
     index = probabilities.names.index(region)
-    x, y, z = components.box.slices
     sums = np.zeros(components.sizes.shape)
     for place, slab_kxyz in probabilities.slabs():
-        start, stop = max(place.start, x.start), min(place.stop, x.stop)
-        if start >= stop:
-            continue
-        ids_xyz = components.ids_xyz[start - x.start : stop - x.start]
-        slab_xyz = slab_kxyz[index, start - place.start : stop - place.start, y, z]
+        shared = place.meet(components.box)
+        ids_xyz = shared.inside(components.box).apply(components.ids_xyz)
+        slab_xyz = shared.inside(place).apply(slab_kxyz[index])
         inside_xyz = ids_xyz > 0
         values = to_host(slab_xyz[beside(inside_xyz, slab_xyz)])
         sums += np.bincount(ids_xyz[inside_xyz], weights=values, minlength=len(sums))

@@ -12,7 +12,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from segcube.predict.activate import activate, certain_background
-from segcube.preprocess import Box, Placement, beside, to_host
+from segcube.preprocess import Box, Placement, beside, mask_box, to_host
 from segcube.types import Array, Shape
 
 SLAB_BYTES = 2**25
@@ -45,34 +45,44 @@ class Merged:
     gate_xyz: np.ndarray | None = None
     """Outside it all is background."""
 
-    def slabs(self) -> Iterator[tuple[slice, Array]]:
-        """Slabs along x, in order, with their probabilities (K, n, Y, Z), float32."""
-        thickness = max(1, SLAB_BYTES // (4 * len(self.names) * self.shape[1] * self.shape[2]))
-        for start in range(0, self.shape[0], thickness):
-            place = slice(start, min(start + thickness, self.shape[0]))
+    @property
+    def box(self) -> Box:
+        """The native box outside of which all is background for certain; without a voxel where that is all."""
+        nothing = Box((0, 0, 0), (0, 0, 0))
+        boxes = [part.placement.native_box.moved(self.frame.start) for part in self.parts]
+        found = reduce(Box.join, boxes) if boxes else nothing
+        if self.gate_xyz is None:
+            return found
+        return found.meet(mask_box(self.gate_xyz) or nothing)
+
+    def slabs(self) -> Iterator[tuple[Box, Array]]:
+        """Boxes of native voxels, in order along x, with their probabilities (K, *box.shape), float32.
+
+        Outside of them all is background for certain; none at all where that is everything.
+        """
+        box = self.box
+        _, y, z = box.shape
+        if 0 in box.shape:
+            return
+        thickness = max(1, SLAB_BYTES // (4 * len(self.names) * y * z))
+        for start in range(box.start[0], box.stop[0], thickness):
+            stop = min(start + thickness, box.stop[0])
+            place = Box((start, *box.start[1:]), (stop, *box.stop[1:]))
             yield place, self._slab(place)
 
-    def _slab(self, place: slice) -> Array:
-        background_k = certain_background(self.kind, len(self.names), "probabilities")
-        size = (place.stop - place.start, *self.shape[1:])
-        first, last = max(place.start, self.frame.start[0]), min(place.stop, self.frame.stop[0])
-        if not self.parts or first >= last:
-            return np.repeat(background_k, np.prod(size)).reshape(-1, *size)
-        inside_kxyz = self._inside(first - self.frame.start[0], last - self.frame.start[0])
-        around = Box((first - place.start, *self.frame.start[1:]), (last - place.start, *self.frame.stop[1:]))
-        slab_kxyz = (
-            inside_kxyz if around.shape == size else around.undo(inside_kxyz, size, list(background_k))
-        )
+    def _slab(self, place: Box) -> Array:
+        inside_kxyz = self._inside(place.inside(self.frame))
         if self.gate_xyz is None:
-            return slab_kxyz
-        gate_xyz = beside(self.gate_xyz[place], slab_kxyz)
-        background = beside(background_k[:, None, None, None], slab_kxyz)
-        return array_namespace(slab_kxyz).where(gate_xyz[None], slab_kxyz, background)
+            return inside_kxyz
+        background_k = certain_background(self.kind, len(self.names), "probabilities")
+        gate_xyz = beside(place.apply(self.gate_xyz), inside_kxyz)
+        background = beside(background_k[:, None, None, None], inside_kxyz)
+        return array_namespace(inside_kxyz).where(gate_xyz[None], inside_kxyz, background)
 
-    def _inside(self, start: int, stop: int) -> Array:
+    def _inside(self, place: Box) -> Array:
         outside_k = certain_background(self.kind, len(self.names), self.merge)
         slabs = [
-            part.placement.restore(part.values_kxyz, start, stop, list(outside_k * part.share_k))
+            part.placement.restore(part.values_kxyz, place, list(outside_k * part.share_k))
             for part in self.parts
         ]
         # A branch that had to step down to another device lies elsewhere than the others

@@ -22,7 +22,7 @@ def save_probabilities(merged: Merged, grid: Grid, file: Path) -> None:
     background = 1 if merged.kind == "labels" else 0
     probabilities_kxyz = np.zeros((len(merged.names), *merged.shape), dtype=np.float16)
     for place, slab_kxyz in merged.slabs():
-        probabilities_kxyz[:, place] = to_host(slab_kxyz)
+        probabilities_kxyz[(slice(None), *place.slices)] = to_host(slab_kxyz)
     found_xyz = (probabilities_kxyz[background:] > 0).any(axis=0)
     box = mask_box(found_xyz) or Box((0, 0, 0), (0, 0, 0))
     content = BytesIO()

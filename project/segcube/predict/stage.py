@@ -64,7 +64,6 @@ class StageRun:
             plan = plan.meeting(prepared.gate_xyz)
         with self.clock.step(f"predict {self.stage.name}"):
             values_kxyz = self.models.run(lambda space: self._predict(prepared, branch, plan, space))
-            self.models.backend.rest()
             values_kxyz /= beside(total_k.astype(np.float32)[:, None, None, None], values_kxyz)
         return self._gated_part(prepared, values_kxyz, (self._weight(branch) / total_k).astype(np.float32))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import add
 
 import array_api_compat
 import numpy as np
@@ -32,6 +33,23 @@ class Box:
         x, y, z = (slice(start, stop) for start, stop in zip(self.start, self.stop, strict=True))
         return x, y, z
 
+    def moved(self, by: Sequence[int]) -> Box:
+        """The same box, so many voxels further along each axis."""
+        return Box(_added(self.start, by), _added(self.stop, by))
+
+    def inside(self, outer: Box) -> Box:
+        """The same box as the corner of another one sees it."""
+        return self.moved([-start for start in outer.start])
+
+    def meet(self, other: Box) -> Box:
+        """What two boxes share; without a voxel where they do not touch."""
+        start = _three(map(max, self.start, other.start))
+        return Box(start, _three(map(max, start, map(min, self.stop, other.stop))))
+
+    def join(self, other: Box) -> Box:
+        """The smallest box around both."""
+        return Box(_three(map(min, self.start, other.start)), _three(map(max, self.stop, other.stop)))
+
     def apply(self, array_xyz: Array) -> Array:
         """Cut the box out of the last three axes: a view."""
         return array_xyz[(..., *self.slices)]
@@ -48,6 +66,15 @@ class Box:
         full[...] = xp.reshape(values, (-1, 1, 1, 1)) if values.ndim else values
         full[(..., *self.slices)] = array_xyz
         return full
+
+
+def _added(shape: Shape, by: Sequence[int]) -> Shape:
+    return _three(map(add, shape, by))
+
+
+def _three(values: Iterable[int]) -> Shape:
+    x, y, z = values
+    return x, y, z
 
 
 def mask_box(mask_xyz: Array, margin_voxels: Vector = (0, 0, 0)) -> Box | None:

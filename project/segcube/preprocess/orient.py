@@ -11,7 +11,8 @@ import numpy as np
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
 from segcube.errors import CaseError, Code
-from segcube.types import Array
+from segcube.preprocess.crop import Box
+from segcube.types import Array, Shape
 
 Permutation = tuple[int, int, int]
 Flips = tuple[bool, bool, bool]
@@ -34,6 +35,16 @@ class Orientation:
     def undo(self, array: Array) -> Array:
         """Turn the last three axes back to native x, y, z. May return a view."""
         return _permute(_flip(array, self.flips), self.inverse)
+
+    def apply_box(self, box: Box, shape: Shape) -> Box:
+        """A box of a native volume of `shape`, in the turned one."""
+        return _flipped_box(Box(self.reorder(box.start), self.reorder(box.stop)), self, shape)
+
+    def undo_box(self, box: Box, shape: Shape) -> Box:
+        """A box of the turned volume, in the native one of `shape`."""
+        turned = _flipped_box(box, self, shape)
+        back = Orientation(self.inverse)
+        return Box(back.reorder(turned.start), back.reorder(turned.stop))
 
     def reorder(self, values_xyz: Sequence[Any]) -> tuple[Any, Any, Any]:
         """A shape, a spacing or the like in the model's axis order."""
@@ -72,6 +83,13 @@ def _towards(affine: np.ndarray, orientation: str) -> Orientation:
     x, y, z = (int(axis) for axis in sources)
     a, b, c = (bool(direction < 0) for direction in turn[sources, 1])
     return Orientation((x, y, z), (a, b, c))
+
+
+def _flipped_box(box: Box, turn: Orientation, shape: Shape) -> Box:
+    """The box seen from the other end along the axes that are mirrored; all but `shape` as the model sees it."""
+    sides = zip(box.start, box.stop, turn.reorder(shape), turn.flips, strict=True)
+    x, y, z = ((size - stop, size - start) if flip else (start, stop) for start, stop, size, flip in sides)
+    return Box((x[0], y[0], z[0]), (x[1], y[1], z[1]))
 
 
 def _permute(array: Array, permutation: Permutation) -> Array:

@@ -23,24 +23,25 @@ class Placement:
     box: Box
     output: Resampler
 
-    def restore(self, array_kxyz: Array, start: int, stop: int, fill: float | Sequence[float] = 0.0) -> Array:
-        """Rows `start:stop` along native x of a branch's result, brought back to the native grid.
+    @property
+    def native_box(self) -> Box:
+        """The box in the native volume."""
+        return self.orientation.undo_box(self.box, self.shape)
 
-        array_kxyz: (K, *output.shape_in). fill: what stands outside the box, one value or one a channel.
-        Returns (K, stop - start, Y, Z). Slabs side by side make up the whole.
+    def restore(self, array_kxyz: Array, wanted: Box, fill: float | Sequence[float] = 0.0) -> Array:
+        """A branch's result in a box of the native grid, at the cost of its rows along native x alone.
+
+        array_kxyz: (K, *output.shape_in). fill: what stands outside the branch's box, one value or one a
+        channel. Returns (K, *wanted.shape). Boxes side by side make up the whole.
         """
+        turned = self.orientation.apply_box(wanted, self.shape)
+        shared = turned.meet(self.box)
         axis = self.orientation.inverse[0]
-        if self.orientation.flips[axis]:
-            start, stop = self.shape[0] - stop, self.shape[0] - start
-        low = min(max(self.box.start[axis], start), stop)
-        high = max(min(self.box.stop[axis], stop), low)
-        first = self.box.start[axis]
-        inside = self.output.slab(array_kxyz, axis, low - first, high - first)
-        place = Box(_with(self.box.start, axis, low - start), _with(self.box.stop, axis, high - start))
-        full = _with(self.orientation.reorder(self.shape), axis, stop - start)
-        return self.orientation.undo(place.undo(inside, full, fill))
-
-
-def _with(values: Shape, axis: int, value: int) -> Shape:
-    x, y, z = (value if index == axis else other for index, other in enumerate(values))
-    return x, y, z
+        own = shared.inside(self.box)
+        rows_kxyz = self.output.slab(array_kxyz, axis, own.start[axis], own.stop[axis])
+        places = list(own.slices)
+        places[axis] = slice(None)
+        values_kxyz = rows_kxyz[(..., *places)]
+        if shared != turned:
+            values_kxyz = shared.inside(turned).undo(values_kxyz, turned.shape, fill)
+        return self.orientation.undo(values_kxyz)

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from segcube.preprocess import Box
 from segcube.types import Shape
 
 
@@ -24,5 +25,5 @@ class Blended:
         x, y, z = self.values_kxyz.shape[1:]
         return x, y, z
 
-    def slabs(self) -> Iterator[tuple[slice, np.ndarray]]:
-        yield slice(0, self.shape[0]), self.values_kxyz
+    def slabs(self) -> Iterator[tuple[Box, np.ndarray]]:
+        yield Box((0, 0, 0), self.shape), self.values_kxyz
