@@ -9,7 +9,7 @@ from segcube.types import Case, Forms, Grid, Volume
 def volume(edges, pixdim) -> Volume:
     grid = Grid((2, 2, 2), np.diag([*edges, 1.0]))
     forms = Forms(1, (), 0, (), (1.0, *pixdim), 2)
-    return Volume(Case("a", {}, "t1c"), ("t1c",), np.zeros((1, 2, 2, 2)), grid, forms)
+    return Volume(Case("a", {}, "t1c"), ("t1c",), (np.zeros((2, 2, 2)),), grid, forms)
 
 
 def test_spacing_is_the_headers_where_the_affine_says_the_same():

@@ -87,14 +87,20 @@ class Volume:
 
     case: Case
     channels: tuple[str, ...]
-    image_cxyz: np.ndarray
+    voxels: tuple[np.ndarray, ...]
+    """(X, Y, Z) a channel: integers of at most 16 bits as they are stored, anything else as float32."""
     grid: Grid
     forms: Forms
     notices: tuple[Notice, ...] = ()
 
     def let_go(self) -> None:
-        """Free the voxels: whoever holds the volume still has its grid, but an image without voxels."""
-        object.__setattr__(self, "image_cxyz", np.empty((len(self.channels), 0, 0, 0), dtype=np.float32))
+        """Free the voxels: whoever holds the volume still has its grid, but channels without voxels."""
+        object.__setattr__(self, "voxels", (np.empty((0, 0, 0), dtype=np.float32),) * len(self.channels))
+
+    @property
+    def image_cxyz(self) -> np.ndarray:
+        """All channels in one new array, float32 (C, X, Y, Z)."""
+        return np.stack(self.voxels).astype(np.float32, copy=False)
 
     @property
     def spacing(self) -> Vector:

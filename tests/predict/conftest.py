@@ -24,7 +24,7 @@ def volume_of(
     grid = Grid(image_cxyz.shape[1:], np.diag([-1.0, -1.0, 1.0, 1.0]) if affine is None else affine)
     forms = Forms(1, tuple(grid.affine[:3].ravel()), 0, (0.0,) * 6, (1.0, 1.0, 1.0, 1.0), 2)
     case = Case("BraTS-GLI-00001-000", {}, channels[0])
-    return Volume(case, channels, image_cxyz.astype(np.float32), grid, forms)
+    return Volume(case, channels, tuple(image_cxyz.astype(np.float32)), grid, forms)
 
 
 @pytest.fixture

@@ -65,12 +65,14 @@ def test_no_parts_mean_background_everywhere(everywhere):
     assert (values[1] == 0).all()
 
 
-def test_boxes_come_in_order_and_cover_what_may_hold_anything(monkeypatch):
-    monkeypatch.setattr("segcube.predict.merge.SLAB_BYTES", 4 * 2 * 4 * 3 * 2)
-    box = Box((1, 0, 0), (6, 4, 3))
+def test_boxes_cover_what_may_hold_anything_along_the_axis_that_lies_outermost(monkeypatch):
+    monkeypatch.setattr("segcube.predict.merge.SLAB_BYTES", 4 * 2 * 5 * 4 * 2)
+    turn = Orientation((2, 1, 0), (False, False, False))
+    box = Box((0, 0, 1), (3, 4, 6))
     values = np.zeros((2, *box.shape), dtype=np.float32)
-    places = [place for place, _ in merged([part(box, values, 1.0)]).slabs()]
-    assert places == [Box((x, 0, 0), (min(x + 2, 6), 4, 3)) for x in (1, 3, 5)]
+    placement = Placement(SHAPE, turn, box, Resampler(box.shape, box.shape, 1))
+    places = [place for place, _ in merged([Part(placement, values, np.ones(2))]).slabs()]
+    assert places == [Box((1, 0, 0), (6, 4, 2)), Box((1, 0, 2), (6, 4, 3))]
 
 
 def test_only_the_joined_crops_inside_the_gate_are_looked_at():

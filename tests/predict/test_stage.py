@@ -123,7 +123,7 @@ def test_orientation_and_mirrored_scans_change_nothing_but_the_grid(
     affine = tumour.grid.affine @ np.array(
         [[-1, 0, 0, tumour.grid.shape[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]
     )
-    turned = replace(tumour, image_cxyz=tumour.image_cxyz[:, ::-1], grid=Grid(tumour.grid.shape, affine))
+    turned = replace(tumour, voxels=tuple(tumour.image_cxyz[:, ::-1]), grid=Grid(tumour.grid.shape, affine))
     np.testing.assert_allclose(probabilities_of(models, turned)[:, ::-1], ours, atol=1e-6)
 
 

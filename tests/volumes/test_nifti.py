@@ -60,6 +60,14 @@ def test_the_same_voxels_give_the_same_floats(read_one, content, name):
     assert volume.notices == ()
 
 
+@pytest.mark.parametrize("dtype", ["u1", "<i2", ">i2", "<u2"])
+def test_short_integers_stay_as_they_are_stored(read_one, dtype):
+    image = np.abs(PLAIN).astype(dtype) % 100
+    (channel_xyz,) = read_one(encode(image, order=dtype[0] if dtype[0] == ">" else "<")).voxels
+    assert channel_xyz.dtype == np.dtype(dtype).newbyteorder("=")
+    np.testing.assert_array_equal(channel_xyz, image)
+
+
 def test_extensions_are_passed_over(read_one):
     content = encode(PLAIN, fields={"vox_offset": 352 + 32})
     volume = read_one(

@@ -34,7 +34,7 @@ class Probabilities(Protocol):
         ...
 
     def slabs(self) -> Iterator[tuple[Box, Array]]:
-        """Boxes in order along x with their probabilities, (K, *box.shape) of numpy or torch.
+        """Boxes apart from each other with their probabilities, (K, *box.shape) of numpy or torch.
 
         What lies in none of them is background for certain.
         """
@@ -75,12 +75,11 @@ def label_indices(probabilities: Probabilities) -> np.ndarray:
 def _first_highest(values_kxyz: Array, dtype: str) -> Array:
     """argmax over the first axis: channel after channel, for numpy's own takes many times as long there."""
     xp = array_api_compat.array_namespace(values_kxyz)
-    device = array_api_compat.device(values_kxyz)
     highest_xyz = values_kxyz[0]
-    indices_xyz = xp.zeros(values_kxyz.shape[1:], dtype=getattr(xp, dtype), device=device)
+    indices_xyz = xp.zeros_like(highest_xyz, dtype=getattr(xp, dtype))
     for index in range(1, values_kxyz.shape[0]):
         above_xyz = values_kxyz[index] > highest_xyz
-        indices_xyz[above_xyz] = index
+        indices_xyz = xp.where(above_xyz, index, indices_xyz)
         highest_xyz = xp.maximum(highest_xyz, values_kxyz[index])
     return indices_xyz
 

@@ -21,7 +21,8 @@ def activate(logits_kxyz: Array, kind: Literal["regions", "labels"]) -> Array:
     if kind == "regions":
         return 1 / (1 + xp.exp(-xp.clip(logits_kxyz, -SATURATION, SATURATION)))
     powers_kxyz = xp.exp(logits_kxyz - xp.max(logits_kxyz, axis=0, keepdims=True))
-    return powers_kxyz / xp.sum(powers_kxyz, axis=0, keepdims=True)
+    powers_kxyz /= xp.sum(powers_kxyz, axis=0, keepdims=True)
+    return powers_kxyz
 
 
 def certain_background(kind: Literal["regions", "labels"], channels: int, merge: str) -> np.ndarray:

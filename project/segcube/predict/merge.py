@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
+from math import prod
 from operator import add
 from typing import Literal
 
@@ -15,7 +16,8 @@ from segcube.predict.activate import activate, certain_background
 from segcube.preprocess import Box, Placement, beside, mask_box, to_host
 from segcube.types import Array, Shape
 
-SLAB_BYTES = 2**25
+SLAB_BYTES = 2**22
+"""What a core keeps close."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Merged:
 
     @property
     def box(self) -> Box:
-        """The native box outside of which all is background for certain; without a voxel where that is all."""
+        """The native box around which all is background for certain; without a voxel where that is all."""
         nothing = Box((0, 0, 0), (0, 0, 0))
         boxes = [part.placement.native_box.moved(self.frame.start) for part in self.parts]
         found = reduce(Box.join, boxes) if boxes else nothing
@@ -56,18 +58,19 @@ class Merged:
         return found.meet(mask_box(self.gate_xyz) or nothing)
 
     def slabs(self) -> Iterator[tuple[Box, Array]]:
-        """Boxes of native voxels, in order along x, with their probabilities (K, *box.shape), float32.
+        """Boxes of native voxels with their probabilities (K, *box.shape), float32.
 
         Outside of them all is background for certain; none at all where that is everything.
         """
         box = self.box
-        _, y, z = box.shape
         if 0 in box.shape:
             return
-        thickness = max(1, SLAB_BYTES // (4 * len(self.names) * y * z))
-        for start in range(box.start[0], box.stop[0], thickness):
-            stop = min(start + thickness, box.stop[0])
-            place = Box((start, *box.start[1:]), (stop, *box.stop[1:]))
+        # Along the axis whose slabs lie in one piece in memory
+        axis = self.parts[0].placement.orientation.permutation[0]
+        length = box.shape[axis]
+        thickness = max(1, SLAB_BYTES * length // (4 * len(self.names) * prod(box.shape)))
+        for start in range(0, length, thickness):
+            place = box.slab(axis, start, min(start + thickness, length))
             yield place, self._slab(place)
 
     def _slab(self, place: Box) -> Array:

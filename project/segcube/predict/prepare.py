@@ -57,7 +57,7 @@ def prepare(
         turned = [int16_abs(channel_xyz) for channel_xyz in turned]
     box = nonzero_box(turned) if branch.crop == "nonzero" else Box((0, 0, 0), turned[0].shape)
     # The first copy is of the box alone, in the order in which all that follows goes through it
-    cropped_cxyz = np.empty((len(turned), *box.shape), dtype=turned[0].dtype)
+    cropped_cxyz = np.empty((len(turned), *box.shape), dtype=np.float32)
     for index, channel_xyz in enumerate(turned):
         cropped_cxyz[index] = box.apply(channel_xyz)
     native = Lattice(box.shape, orientation.reorder(spacing))

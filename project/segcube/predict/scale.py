@@ -12,7 +12,7 @@ from segcube.types import Array
 def scale(
     cropped_cxyz: np.ndarray, branch: Branch, native: Lattice, own: Lattice, labelled_xyz: Array | None
 ) -> np.ndarray:
-    """Normalise and resample: (C, *native.shape) to (C, *own.shape).
+    """Normalise and resample: (C, *native.shape) to (C, *own.shape), in place where no label needs the image.
 
     labelled_xyz: voxels that count as foreground, whatever they hold. Raises CaseError for intensities that a
     scheme cannot take.
@@ -21,7 +21,7 @@ def scale(
     resampler = plan_resampling(native, own, way.order, way.order_z, way.separate_z)
     schemes = [branch.normalize_of(index) for index in range(len(branch.channels))]
     if branch.resampling.normalize == "before":
-        return resampler.apply(normalize(cropped_cxyz, schemes, labelled_xyz))
+        return resampler.apply(normalize(cropped_cxyz, schemes, labelled_xyz, in_place=labelled_xyz is None))
     foreground_xyz = None
     masked = [scheme.mask == "foreground" for scheme in schemes]
     if any(masked):

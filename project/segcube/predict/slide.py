@@ -19,7 +19,8 @@ from segcube.predict.memory import Workspace
 from segcube.predict.windows import WindowPlan
 from segcube.types import Array, Shape
 
-SLAB = 8
+SLAB_BYTES = 2**17
+"""Of a channel: a window is added in slabs that a core keeps close."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def slide(image_cxyz: Array, passes: Sequence[Pass], sum_kxyz: Array, space: Wor
         share_xyz = _inverse_cover(plan, space)
         weight_xyz = space.upload(plan.weight_xyz)
         for look in looks:
-            say_k111 = space.upload(look.weight_k)[:, None, None, None]
+            say_k = space.upload(look.weight_k)
             for start, logits_kxyz in _windows(image_cxyz, look, space, clock):
                 placed_kxyz = space.place(logits_kxyz)
                 if look.kind is not None:
@@ -54,20 +55,26 @@ def slide(image_cxyz: Array, passes: Sequence[Pass], sum_kxyz: Array, space: Wor
                 _add(
                     sum_kxyz[(slice(None), *grid)],
                     placed_kxyz[(slice(None), *window)],
-                    (say_k111, weight_xyz[window], share_xyz[grid]),
+                    say_k,
+                    (weight_xyz[window], share_xyz[grid]),
                 )
 
 
-def _add(sum_kxyz: Array, window_kxyz: Array, factors: tuple[Array, Array, Array]) -> None:
-    """Add a window times its factors, (K, 1, 1, 1) and twice (X, Y, Z), in slabs for a CPU's cache."""
-    say_k111, weight_xyz, share_xyz = factors
-    length = sum_kxyz.shape[1]
-    thickness = SLAB if isinstance(sum_kxyz, np.ndarray) else length
+def _add(sum_kxyz: Array, window_kxyz: Array, say_k: Array, factors_xyz: tuple[Array, Array]) -> None:
+    """Add a window times its channels' say and two factors of its voxels."""
+    weight_xyz, share_xyz = factors_xyz
+    if not isinstance(sum_kxyz, np.ndarray):
+        sum_kxyz += window_kxyz * (weight_xyz * share_xyz) * say_k[:, None, None, None]
+        return
+    length, y, z = window_kxyz.shape[1:]
+    thickness = max(1, SLAB_BYTES // (4 * y * z))
     for first in range(0, length, thickness):
         slab = slice(first, first + thickness)
-        added_kxyz = window_kxyz[:, slab] * (weight_xyz[slab] * share_xyz[slab])
-        added_kxyz *= say_k111
-        sum_kxyz[:, slab] += added_kxyz
+        factor_xyz = weight_xyz[slab] * share_xyz[slab]
+        for channel, say in enumerate(say_k):
+            added_xyz = window_kxyz[channel, slab] * factor_xyz
+            added_xyz *= say
+            sum_kxyz[channel, slab] += added_xyz
 
 
 def _windows(image_cxyz: Array, look: Pass, space: Workspace, clock: Clock) -> Iterator[tuple[Shape, Array]]:
@@ -76,7 +83,8 @@ def _windows(image_cxyz: Array, look: Pass, space: Workspace, clock: Clock) -> I
     axes = tuple(axis + 2 for axis in look.mirror)
     for first in range(0, len(look.plan.starts), space.batch):
         starts = look.plan.starts[first : first + space.batch]
-        batch_ncxyz = xp.stack([_cut(image_cxyz, look.plan, start, space) for start in starts])
+        windows = [_cut(image_cxyz, look.plan, start, space) for start in starts]
+        batch_ncxyz = xp.stack(windows) if len(windows) > 1 else windows[0][None]
         if axes:
             batch_ncxyz = xp.flip(batch_ncxyz, axis=axes)
         # A GPU goes on after the call: its forwards are told with the rest of the step

@@ -79,7 +79,7 @@ class StageRun:
     def _prepare(self, branch: Branch) -> Prepared:
         volume = self.volume
         indices = [volume.channels.index(name) for name in branch.channels]
-        channels_xyz = [self.view.frame.apply(volume.image_cxyz[index]) for index in indices]
+        channels_xyz = [self.view.frame.apply(volume.voxels[index]) for index in indices]
         return prepare(channels_xyz, volume.grid.affine, volume.spacing, branch, self.view.earlier)
 
     def _predict(self, prepared: Prepared, branch: Branch, plan: WindowPlan, space: Workspace) -> Array:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import product
 from math import ceil
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -98,16 +98,21 @@ def monai_starts(length: int, size: int, overlap: float) -> list[int]:
 def blend_weights(window: Window) -> np.ndarray:
     """Weight of each voxel of a window, float32: ones, or the plan's own gaussian of an eighth of the size.
 
-    nnU-Net blurs a unit impulse, scales it to NNUNET_PEAK and rounds to half precision, which counts in the
-    corners of windows; what vanishes there is lifted to the least weight. MONAI takes the formula with a
-    floor.
+    Kept and shared: not to be written to. nnU-Net blurs a unit impulse, scales it to NNUNET_PEAK and rounds
+    to half precision, which counts in the corners of windows; what vanishes there is lifted to the least
+    weight. MONAI takes the formula with a floor.
     """
-    if window.blend == "constant":
-        return np.ones(window.size, dtype=np.float32)
-    if window.plan == "monai":
-        weight_xyz = _outer([_monai_gaussian(size) for size in window.size])
+    return _weights(window.size, window.plan if window.blend == "gaussian" else None)
+
+
+@lru_cache(maxsize=8)
+def _weights(size: Shape, gaussian: Literal["nnunet", "monai"] | None) -> np.ndarray:
+    if gaussian is None:
+        return np.ones(size, dtype=np.float32)
+    if gaussian == "monai":
+        weight_xyz = _outer([_monai_gaussian(length) for length in size])
         return np.maximum(weight_xyz, max(float(weight_xyz.min()), MONAI_FLOOR))
-    weight_xyz = _outer([_nnunet_gaussian(size) for size in window.size])
+    weight_xyz = _outer([_nnunet_gaussian(length) for length in size])
     weight_xyz /= weight_xyz.max() / NNUNET_PEAK
     # torch rounds a double to a half by way of a float
     weight_xyz = weight_xyz.astype(np.float32).astype(np.float16).astype(np.float32)

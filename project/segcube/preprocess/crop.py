@@ -41,6 +41,12 @@ class Box:
         """The same box as the corner of another one sees it."""
         return self.moved([-start for start in outer.start])
 
+    def slab(self, axis: int, start: int, stop: int) -> Box:
+        """The part from `start` up to but without `stop` along one axis, counted from the box's corner."""
+        first, last = list(self.start), list(self.stop)
+        first[axis], last[axis] = self.start[axis] + start, self.start[axis] + stop
+        return Box(_three(first), _three(last))
+
     def meet(self, other: Box) -> Box:
         """What two boxes share; without a voxel where they do not touch."""
         start = _three(map(max, self.start, other.start))

@@ -24,13 +24,15 @@ def normalize(
     schemes: Sequence[Normalize],
     labelled_xyz: Array | None = None,
     foreground_xyz: Array | None = None,
+    in_place: bool = False,
 ) -> Array:
     """Normalise each channel by its own scheme.
 
     image_cxyz: (C, X, Y, Z), cropped as in training: the statistics of some schemes depend on it.
     labelled_xyz: voxels with a label of an earlier stage; they count as foreground, whatever they hold, as in
-    nnU-Net's cascades. foreground_xyz: the foreground, where the image no longer tells it. Returns a new
-    float array of that shape. Raises CaseError (RANGE) where rgb01 meets values outside 0..255.
+    nnU-Net's cascades. foreground_xyz: the foreground, where the image no longer tells it. Returns floats of
+    that shape: a new array, or in_place the image itself if it is float. Raises CaseError (RANGE) where rgb01
+    meets values outside 0..255.
     """
     xp = array_api_compat.array_namespace(image_cxyz)
     image_cxyz = as_float(image_cxyz)
@@ -40,7 +42,7 @@ def normalize(
         foreground_xyz = foreground_mask(image_cxyz)
         if labelled_xyz is not None:
             foreground_xyz = foreground_xyz | labelled_xyz
-    normalized_cxyz = xp.empty_like(image_cxyz)
+    normalized_cxyz = image_cxyz if in_place else xp.empty_like(image_cxyz)
     for index, scheme in enumerate(schemes):
         channel_xyz = image_cxyz[index]
         mask_xyz = _mask(channel_xyz, scheme.mask, foreground_xyz) if _looks_at_mask(scheme) else None

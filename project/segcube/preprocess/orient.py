@@ -86,7 +86,7 @@ def _towards(affine: np.ndarray, orientation: str) -> Orientation:
 
 
 def _flipped_box(box: Box, turn: Orientation, shape: Shape) -> Box:
-    """The box seen from the other end along the axes that are mirrored; all but `shape` as the model sees it."""
+    """A box of the model's axes, seen from the other end along those that are mirrored."""
     sides = zip(box.start, box.stop, turn.reorder(shape), turn.flips, strict=True)
     x, y, z = ((size - stop, size - start) if flip else (start, stop) for start, stop, size, flip in sides)
     return Box((x[0], y[0], z[0]), (x[1], y[1], z[1]))

@@ -52,11 +52,11 @@ def draw_case(volume: Volume, labels_xyz: np.ndarray, challenge: Challenge, file
     grid = figure.subplots(len(cuts), columns, squeeze=False)
     for column, channel in enumerate(volume.channels):
         grid[0][column].set_title(channel, color="white")
-        low, high = np.percentile(volume.image_cxyz[column], (1, 99.5))
+        low, high = np.percentile(volume.voxels[column], (1, 99.5))
         for cut, axes in zip(cuts, grid[:, column], strict=True):
             aspect = cut.aspect(volume.grid.spacing)
             axes.imshow(
-                cut.of(volume.image_cxyz[column]),
+                cut.of(volume.voxels[column]),
                 cmap="gray",
                 vmin=low,
                 vmax=high,

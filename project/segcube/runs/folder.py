@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from segcube.backends import open_backend
 from segcube.errors import EnvironmentFault, ExitCode, as_case_error
@@ -15,12 +14,13 @@ from segcube.predict import Models
 from segcube.report import DeviceReport, RunConsole, start_report
 from segcube.runs.ledger import Ledger
 from segcube.runs.outcome import background_map, exit_code, failed_report, prediction_report
-from segcube.runs.reading import Read, Reader, read_ahead
+from segcube.runs.reading import Read, ReadAhead, Reader
 from segcube.runs.request import Request
 from segcube.runs.select import at_preset, select
 from segcube.runs.signals import Terminated, ends_on_sigterm
 from segcube.runs.writing import MapWriter
 from segcube.settings import parse_shard
+from segcube.submission import LoadedSubmission
 from segcube.types import Case, CaseReport, Prediction, Volume
 from segcube.volumes import Discovery, clear_leftovers, discard_stale
 
@@ -51,15 +51,30 @@ def _run(request: Request, console: RunConsole) -> ExitCode:
         console.warn(f"{loaded.submission.name} is a STARTER, trained on made cases: it is no submission")
     for message in found.ignored:
         console.say(f"ignored: {message}")
-    models = Models(loaded, backend, request.settings.mirrors, console.warn)
-    models.load_all()
-    _prepare_output(request, console)
-    device = DeviceReport(backend.name, backend.device, backend.precision, backend.reason)
-    report = start_report(loaded, request.settings.model_dump(), device)
-    if not found.fits:
-        names = loaded.challenge.case
-        console.warn(f"{request.data}: no case of {loaded.challenge.key}; expected names like {names}")
-    return FolderRun(request, models, Ledger(report, request.report, console)).run(found)
+    cases, refused = _shard(found, request, loaded)
+    with ReadAhead(cases, Reader(loaded, request.settings, backend, request.output)) as reads:
+        models = Models(loaded, backend, request.settings.mirrors, console.warn)
+        models.load_all()
+        _prepare_output(request, console)
+        device = DeviceReport(backend.name, backend.device, backend.precision, backend.reason)
+        report = start_report(loaded, request.settings.model_dump(), device)
+        if not found.fits:
+            names = loaded.challenge.case
+            console.warn(f"{request.data}: no case of {loaded.challenge.key}; expected names like {names}")
+        console.start(len(cases), len(loaded.submission.stages))
+        return FolderRun(request, models, Ledger(report, request.report, console)).run(refused, reads)
+
+
+def _shard(found: Discovery, request: Request, loaded: LoadedSubmission) -> tuple[list[Case], list[Read]]:
+    """The cases of this run's share, and those of them that discovery refused."""
+    index, count = parse_shard(request.settings.shard)
+    cases = {case.name: case for case in found.cases}
+    refused = {refusal.case.name: refusal for refusal in found.refused}
+    mine = sorted({*cases, *refused})[index - 1 :: count]
+    refusals = [refused[name] for name in mine if name in refused]
+    output_name = loaded.challenge.output_name
+    reads = [Read(r.case, request.output / output_name(r.case.name), error=r.error) for r in refusals]
+    return [cases[name] for name in mine if name in cases], reads
 
 
 def _prepare_output(request: Request, console: RunConsole) -> None:
@@ -85,16 +100,14 @@ class FolderRun:
     models: Models
     ledger: Ledger
 
-    def run(self, found: Discovery) -> ExitCode:
+    def run(self, refused: Iterable[Read], reads: Iterable[Read]) -> ExitCode:
         """Refuse what discovery refused, predict the rest, write each map in a thread meanwhile."""
-        cases, refused = self._shard(found)
-        report, console = self.ledger.report, self.ledger.console
-        console.start(len(cases), len(self.models.loaded.submission.stages))
+        report = self.ledger.report
         # A report that cannot be written shall not cost the first case, nor an old one stand for this run
         self.ledger.save()
         try:
             with MapWriter(self.ledger) as writer:
-                self._all(cases, refused, writer)
+                self._all(refused, reads, writer)
         except BaseException as error:
             report.ended = "terminated" if isinstance(error, Terminated) else "failed"
             with contextlib.suppress(EnvironmentFault):
@@ -104,24 +117,11 @@ class FolderRun:
         self.ledger.save()
         return exit_code(report.cases, self.request.settings.on_error)
 
-    def _shard(self, found: Discovery) -> tuple[list[Case], list[Read]]:
-        index, count = parse_shard(self.request.settings.shard)
-        cases = {case.name: case for case in found.cases}
-        refused = {refusal.case.name: refusal for refusal in found.refused}
-        mine = sorted({*cases, *refused})[index - 1 :: count]
-        refusals = [refused[name] for name in mine if name in refused]
-        reads = [Read(r.case, self._output(r.case), error=r.error) for r in refusals]
-        return [cases[name] for name in mine if name in cases], reads
-
-    def _output(self, case: Case) -> Path:
-        return self.request.output / self.models.loaded.challenge.output_name(case.name)
-
-    def _all(self, cases: Sequence[Case], refused: Sequence[Read], writer: MapWriter) -> None:
-        reader = Reader(self.models.loaded, self.request.settings, self.models.backend, self.request.output)
+    def _all(self, refused: Iterable[Read], reads: Iterable[Read], writer: MapWriter) -> None:
         for read in refused:
             if not self._fail(read, writer):
                 return
-        for index, read in enumerate(read_ahead(cases, reader)):
+        for index, read in enumerate(reads):
             if not self._case(index, read, writer):
                 return
 

@@ -17,8 +17,8 @@ SOUND = ("done", "kept")
 
 def prediction_report(prediction: Prediction, challenge: Challenge, output: str) -> CaseReport:
     """The report of a finished case: seconds a step, voxels and millilitres a label."""
-    counts = np.bincount(prediction.labels_xyz.ravel(), minlength=max(challenge.labels.values()) + 1)
-    voxels = {name: int(counts[value]) for name, value in challenge.labels.items()}
+    labels_xyz = prediction.labels_xyz
+    voxels = {name: int(np.count_nonzero(labels_xyz == value)) for name, value in challenge.labels.items()}
     millilitres = {name: round(count * prediction.grid.millilitres, 3) for name, count in voxels.items()}
     return CaseReport(
         case=prediction.case.name,

@@ -10,6 +10,8 @@ from itertools import zip_longest
 from pathlib import Path
 from time import perf_counter
 
+from typing_extensions import Self
+
 from segcube import __version__
 from segcube.backends import Backend
 from segcube.errors import CaseError, Code, as_case_error
@@ -84,14 +86,28 @@ class Reader:
         return blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
 
 
-def read_ahead(cases: Sequence[Case], reader: Reader) -> Iterator[Read]:
-    """Each case in order, the next one being read in a thread meanwhile; if that dies, it costs its case."""
-    with ThreadPoolExecutor(1, thread_name_prefix="reader") as pool:
-        coming = begin(pool, reader, cases[0]) if cases else None
-        for case, following in zip_longest(cases, cases[1:]):
-            assert coming is not None
-            read = _result(coming, reader, case)
-            coming = begin(pool, reader, following) if following is not None else None
+class ReadAhead:
+    """Each case in order, the next one being read in a thread meanwhile, the first one from the start.
+
+    If that thread dies, it costs its case.
+    """
+
+    def __init__(self, cases: Sequence[Case], reader: Reader) -> None:
+        self._cases, self._reader = cases, reader
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._coming = begin(self._pool, reader, cases[0]) if cases else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def __iter__(self) -> Iterator[Read]:
+        for case, following in zip_longest(self._cases, self._cases[1:]):
+            assert self._coming is not None
+            read = _result(self._coming, self._reader, case)
+            self._coming = begin(self._pool, self._reader, following) if following is not None else None
             yield read
             del read
 

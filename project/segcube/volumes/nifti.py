@@ -19,28 +19,26 @@ from segcube.volumes.stream import Stream, open_stream
 USUAL = (-(2.0**15), 2.0**16)
 """What the 16 bits of a scanner hold, signed or not; the end does not count."""
 MAX_LABEL = 2**16 - 1
+SHORT_BYTES = 2
 
 
 def read_volume(case: Case, channels: Sequence[str], challenge: Challenge | None = None) -> Volume:
     """Read a case's channels onto one grid, that of its reference channel.
 
-    Returns float32 (C, X, Y, Z) in the order of `channels`; the same voxels give the same floats, however
-    they are stored. Single voxels that are not finite become 0, with a notice; so does a grid unlike the
+    Its voxels come in the order of `channels`; the same ones have the same values, however they are stored.
+    Single voxels that are not finite become 0, with a notice; so does a grid unlike the
     challenge's, if one is given. Raises CaseError.
     """
     reference = read_header_of(case.reference_file)
-    # Each channel lies in memory as in its file, x fastest: a copy into another order takes many times as long
-    image_czyx = np.empty((len(channels), *reversed(reference.grid.shape)), dtype=np.float32)
-    image_cxyz = image_czyx.transpose(0, 3, 2, 1)
-    found: dict[str, Sequence[Notice]] = dict.fromkeys(channels, ())
+    found: dict[str, tuple[np.ndarray, Sequence[Notice]]] = {}
     # The reference first: until its gzip stream proves sound, no other can be blamed for lying elsewhere
-    for index in sorted(range(len(channels)), key=lambda index: channels[index] != case.reference):
-        name = channels[index]
-        found[name] = _read_channel(case.files[name], reference, image_cxyz[index])
-    notices = _merged(found)
+    for name in sorted(channels, key=lambda name: name != case.reference):
+        found[name] = _read_channel(case.files[name], reference)
+    notices = _merged({name: found[name][1] for name in channels})
     if challenge is not None:
         notices += geometry_notices(reference.grid, challenge)
-    return Volume(case, tuple(channels), image_cxyz, reference.grid, reference.forms, notices)
+    voxels = tuple(found[name][0] for name in channels)
+    return Volume(case, tuple(channels), voxels, reference.grid, reference.forms, notices)
 
 
 def _merged(found: dict[str, Sequence[Notice]]) -> tuple[Notice, ...]:
@@ -60,8 +58,8 @@ def _open_voxels(file: Path) -> Generator[tuple[Stream, Header], None, None]:
         yield stream, header
 
 
-def _read_channel(file: Path, reference: Header, channel_xyz: np.ndarray) -> tuple[Notice, ...]:
-    """Read a file's voxels into `channel_xyz`; returns what is odd about it."""
+def _read_channel(file: Path, reference: Header) -> tuple[np.ndarray, tuple[Notice, ...]]:
+    """A file's voxels, in memory as they lie in the file, and what is odd about them."""
     with _open_voxels(file) as (stream, header):
         mismatch = _mismatch(header.grid, reference.grid, file)
         if mismatch is not None:
@@ -70,9 +68,8 @@ def _read_channel(file: Path, reference: Header, channel_xyz: np.ndarray) -> tup
             stream.finish()
             raise mismatch
         stored_xyz = _read_voxels(stream, header)
-    with np.errstate(over="ignore"):
-        channel_xyz[...] = _scaled(stored_xyz, header)
-    return (*header.notices, *_value_notices(channel_xyz, file))
+    channel_xyz = _native(_scaled(stored_xyz, header))
+    return channel_xyz, (*header.notices, *_value_notices(channel_xyz, file))
 
 
 def _read_voxels(stream: Stream, header: Header) -> np.ndarray:
@@ -80,6 +77,14 @@ def _read_voxels(stream: Stream, header: Header) -> np.ndarray:
     stream.read_into(content.data, "voxels")
     stream.finish()
     return content.view(header.dtype).reshape(header.grid.shape, order="F")
+
+
+def _native(values_xyz: np.ndarray) -> np.ndarray:
+    """Integers of at most 16 bits as they are, in this machine's byte order; all others as float32."""
+    dtype = values_xyz.dtype
+    is_short = dtype.kind in "iu" and dtype.itemsize <= SHORT_BYTES
+    with np.errstate(over="ignore"):
+        return values_xyz.astype(dtype.newbyteorder("=") if is_short else np.float32, copy=False)
 
 
 def _scaled(stored_xyz: np.ndarray, header: Header) -> np.ndarray:

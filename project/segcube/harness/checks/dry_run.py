@@ -94,6 +94,7 @@ def made_volume(loaded: LoadedSubmission) -> Volume:
     shape: Shape = (x, y, z)
     grid = Grid(shape, np.diag([*usual.spacing, 1.0]))
     names = challenge.channel_names
-    image_cxyz = np.random.default_rng(SEED).integers(1, BRIGHTEST, (len(names), *shape)).astype(np.float32)
+    rng = np.random.default_rng(SEED)
+    voxels = tuple(rng.integers(1, BRIGHTEST, shape).astype(np.float32) for _ in names)
     forms = Forms(1, tuple(grid.affine[:3].ravel()), 0, (0.0,) * 6, (1.0, *usual.spacing), 2)
-    return Volume(Case("made", {}, challenge.reference), names, image_cxyz, grid, forms)
+    return Volume(Case("made", {}, challenge.reference), names, voxels, grid, forms)
