@@ -93,7 +93,8 @@ class OpenVINONetwork:
     backend: OpenVINOBackend
     compiled: ov.CompiledModel
     weights: MappedWeights
-    _request: ov.InferRequest | None = None
+    _turn: tuple[ov.InferRequest, np.ndarray] | None = None
+    """While it has the working memory: its request, and the window that goes in."""
 
     def __call__(self, batch_ncxyz: np.ndarray) -> np.ndarray:
         """Logits, float32; window after window, since a batch gains nothing on a CPU."""
@@ -104,18 +105,24 @@ class OpenVINONetwork:
             return np.concatenate([self._infer(window_ncxyz[None]).copy() for window_ncxyz in batch_ncxyz])
 
     def _infer(self, window_ncxyz: np.ndarray) -> np.ndarray:
-        window_ncxyz = np.ascontiguousarray(window_ncxyz, dtype=np.float32)
-        is_first = self._request is None
-        if self._request is None:
-            self._request = self.compiled.create_infer_request()
-        logits_nkxyz = self._request.infer([window_ncxyz], share_inputs=True, share_outputs=True)[0]
-        if is_first:
-            self.weights.forget()
+        if self._turn is None:
+            self._turn = self._begin(window_ncxyz.shape)
+        request, input_ncxyz = self._turn
+        input_ncxyz[...] = window_ncxyz
+        logits_nkxyz = request.infer(share_inputs=True, share_outputs=True)[0]
+        # The first forward packs them
+        self.weights.forget()
         return logits_nkxyz
+
+    def _begin(self, shape: tuple[int, ...]) -> tuple[ov.InferRequest, np.ndarray]:
+        request = self.compiled.create_infer_request()
+        input_ncxyz = np.empty(shape, dtype=np.float32)
+        request.set_input_tensor(ov.Tensor(input_ncxyz, shared_memory=True))
+        return request, input_ncxyz
 
     def rest(self) -> None:
         """Keep the packed weights alone."""
-        self._request = None
+        self._turn = None
         self.compiled.release_memory()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,10 +74,18 @@ def _read_channel(file: Path, reference: Header) -> tuple[np.ndarray, tuple[Noti
 
 
 def _read_voxels(stream: Stream, header: Header) -> np.ndarray:
-    content = np.empty(header.voxel_bytes, dtype=np.uint8)
+    content = _own_pages(header.voxel_bytes)
     stream.read_into(content.data, "voxels")
     stream.finish()
     return content.view(header.dtype).reshape(header.grid.shape, order="F")
+
+
+def _own_pages(count: int) -> np.ndarray:
+    """So many bytes outside of malloc's heap, which would keep them when the case is over."""
+    try:
+        return np.frombuffer(mmap.mmap(-1, count, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), dtype=np.uint8)
+    except OSError as error:
+        raise MemoryError(f"{count} bytes of voxels") from error
 
 
 def _native(values_xyz: np.ndarray) -> np.ndarray:
