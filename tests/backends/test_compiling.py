@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import openvino as ov
 import pytest
 import torch
 import yaml
@@ -31,6 +32,21 @@ def test_tensors_of_equal_bytes_and_another_kind_are_no_constants_of_it(member):
     # Shapes and axes stand in graphs as int64
     disguised = {f"as {k}": np.array([n], np.int64).view(np.float32) for k, n in enumerate(range(-3, 33))}
     assert to_graph(network, member.channels, member.window, tensors | disguised).constants == plain.constants
+
+
+@pytest.mark.parametrize("groups", [2, 4])
+def test_only_group_norms_of_several_channels_a_group_stay(groups):
+    network = torch.nn.Sequential(torch.nn.Conv3d(1, 4, 1), torch.nn.GroupNorm(groups, 4, eps=0.1))
+    with torch.no_grad():
+        network[1].weight[:], network[1].bias[:] = torch.arange(4.0), torch.arange(4.0) - 1
+    graph = to_graph(network, 1, (6, 5, 4), {})
+    assert (b'"GroupNormalization"' in graph.xml) == (groups == 2)
+    window_ncxyz = torch.rand(1, 1, 6, 5, 4)
+    model = ov.Core().read_model(graph.xml, ov.Tensor(np.frombuffer(graph.constants, np.uint8)))
+    found = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(
+        [window_ncxyz.numpy()]
+    )[0]
+    np.testing.assert_allclose(found, network(window_ncxyz).detach().numpy(), atol=1e-5)
 
 
 def test_compiling_again_gives_the_same_files(tumour_submission, tmp_path):

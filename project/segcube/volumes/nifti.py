@@ -83,9 +83,10 @@ def _read_voxels(stream: Stream, header: Header) -> np.ndarray:
 def _own_pages(count: int) -> np.ndarray:
     """So many bytes outside of malloc's heap, which would keep them when the case is over."""
     try:
-        return np.frombuffer(mmap.mmap(-1, count, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), dtype=np.uint8)
+        pages = mmap.mmap(-1, count, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
         raise MemoryError(f"{count} bytes of voxels") from error
+    return np.frombuffer(pages, dtype=np.uint8)
 
 
 def _native(values_xyz: np.ndarray) -> np.ndarray:
