@@ -44,6 +44,49 @@ def test_depthwise_networks_lie_channels_first():
     assert suitable_layout(nn.Conv3d(1, 1, 3)) == torch.channels_last_3d
 
 
+class Bypass(nn.Sequential):
+    """A convolution whose bias reaches the output past the norm after it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        conv, norm = self
+        return conv(x) + norm(conv(x))
+
+
+@pytest.fixture
+def making(told) -> Making:
+    return Making("cpu", torch.float32, "off", told.append)
+
+
+def test_a_network_that_says_the_same_when_made_ready_is_kept_so(making, told):
+    kept = making.tried(network, torch.randn(1, 2, 6, 6, 6))
+    assert kept.layout == torch.channels_last_3d
+    assert told == []
+
+
+def test_a_network_that_says_something_else_when_made_ready_runs_as_it_is(making, told):
+    def load() -> nn.Module:
+        torch.manual_seed(0)
+        return Bypass(nn.Conv3d(2, 4, 3), nn.InstanceNorm3d(4)).eval()
+
+    x = torch.randn(1, 2, 6, 6, 6)
+    kept = making.tried(load, x)
+    with torch.inference_mode():
+        assert torch.equal(kept(x), load()(x))
+    assert "deviations away" in told[0]
+
+
+def test_an_overflow_in_half_precision_is_no_fault_of_making_ready(told):
+    making = Making("cpu", torch.float16, "off", told.append)
+
+    def load() -> nn.Module:
+        huge = network()
+        nn.init.constant_(huge[3].weight, 6e4)
+        return huge
+
+    assert making.tried(load, torch.ones(1, 2, 6, 6, 6) * 100).layout == torch.channels_last_3d
+    assert told == []
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_made_ready_gives_what_it_gave(name):
     arguments, shape = NETWORKS[name]

@@ -9,7 +9,7 @@ import numpy as np
 import openvino as ov
 import torch
 
-from segcube.backends.convert import made_window, to_graph
+from segcube.backends.convert import to_graph
 from segcube.backends.fit import check_member
 from segcube.backends.graphs import (
     Compiled,
@@ -20,6 +20,7 @@ from segcube.backends.graphs import (
     write_graph,
     write_index,
 )
+from segcube.backends.made_window import made_window
 from segcube.backends.mapped import map_weights
 from segcube.backends.members import MemberFile, member_files
 from segcube.backends.openvino_backend import OpenVINOBackend

@@ -15,6 +15,7 @@ from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
 from segcube.backends.graphs import TENSOR, Graph
+from segcube.backends.made_window import made_window
 from segcube.types import Shape
 
 
@@ -38,11 +39,6 @@ def to_graph(
         xml, constants = Path(folder) / "graph.xml", Path(folder) / "graph.bin"
         ov.serialize(model, xml, constants)
         return Graph(xml.read_bytes(), constants.read_bytes())
-
-
-def made_window(channels: int, window: Shape) -> torch.Tensor:
-    """A window of noise, always the same: (1, channels, *window)."""
-    return torch.randn((1, channels, *window), generator=torch.Generator().manual_seed(0))
 
 
 def _traced(network: torch.nn.Module, channels: int, window: Shape) -> torch.jit.ScriptModule:

@@ -12,6 +12,7 @@ import torch
 from segcube.backends.cuda_captures import Captures
 from segcube.backends.cuda_networks import Making, Resident
 from segcube.backends.fit import check_member
+from segcube.backends.made_window import made_window
 from segcube.backends.members import MemberFile
 from segcube.backends.protocol import DeviceMemoryError
 from segcube.backends.torch_backend import DTYPES, memory_told
@@ -119,7 +120,8 @@ class CudaBackend:
         check_member(member)
         making = Making(self.device, DTYPES[self.precision], self.compile, self.tell)
         with self._at_work():
-            return making.ready(load_network(member.file, member.sha256))
+            window_ncxyz = made_window(member.channels, member.window).to(self.device)
+            return making.tried(lambda: load_network(member.file, member.sha256), window_ncxyz)
 
     def _tighten(self) -> None:
         self.tight = True

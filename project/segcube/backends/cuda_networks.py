@@ -19,6 +19,10 @@ COMPILERS = ("cc", "gcc", "clang")
 """Triton needs one of them when it runs."""
 
 
+FURTHEST = {torch.float32: 1e-3, torch.float16: 0.02, torch.bfloat16: 0.1}
+"""Root mean square that logits may move in another order of the same sums, in standard deviations of them."""
+
+
 @dataclass(frozen=True)
 class Resident:
     """A network on its device."""
@@ -39,6 +43,31 @@ class Making:
     dtype: torch.dtype
     compile: Compile
     tell: Callable[[str], None]
+
+    def tried(self, load: Callable[[], nn.Module], window_ncxyz: torch.Tensor) -> Resident:
+        """A network made ready, if its logits of a window are those that it gave before; else as it is.
+
+        load: gives the network in eval mode, a new one each time. Raises torch.OutOfMemoryError.
+        """
+        network = load()
+        expected_nkxyz = self._said(self._plain(network), window_ncxyz)
+        resident = self.ready(network)
+        apart = _apart(self._said(resident, window_ncxyz), expected_nkxyz)
+        if apart <= FURTHEST[self.dtype]:
+            return resident
+        self.tell(
+            f"made ready for a GPU, a network is {apart:.1g} deviations away: it runs as it is"
+        )
+        del network, resident
+        return self._plain(load())
+
+    def _plain(self, network: nn.Module) -> Resident:
+        return Resident(network.to(self.device), torch.contiguous_format)
+
+    def _said(self, resident: Resident, window_ncxyz: torch.Tensor) -> torch.Tensor:
+        kind, half = self.device.split(":")[0], self.dtype != torch.float32
+        with torch.inference_mode(), torch.autocast(kind, self.dtype, half, cache_enabled=False):
+            return resident(window_ncxyz).float()
 
     def ready(self, network: nn.Module) -> Resident:
         """Make a network in eval mode ready; it is changed and belongs to the result.
@@ -64,6 +93,14 @@ class Making:
         if compiles or self.compile == "off":
             return plain_bias_gelu
         return fused_bias_gelu(self.device, self.dtype)
+
+
+def _apart(found_nkxyz: torch.Tensor, expected_nkxyz: torch.Tensor) -> float:
+    """How far logits lie from others; 0 where half precision overflows in those: it is told case by case."""
+    if not bool(expected_nkxyz.isfinite().all()):
+        return 0.0
+    moved = (found_nkxyz - expected_nkxyz).square().mean().sqrt()
+    return float(moved / expected_nkxyz.std().clamp(min=1e-12))
 
 
 def compiler_missing() -> str:
