@@ -55,9 +55,7 @@ class Making:
         apart = _apart(self._said(resident, window_ncxyz), expected_nkxyz)
         if apart <= FURTHEST[self.dtype]:
             return resident
-        self.tell(
-            f"made ready for a GPU, a network is {apart:.1g} deviations away: it runs as it is"
-        )
+        self.tell(f"made ready for a GPU, a network is {apart:.1g} deviations away: it runs as it is")
         del network, resident
         return self._plain(load())
 
