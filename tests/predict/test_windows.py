@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from monai.data.utils import compute_importance_map, dense_patch_slices
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
-from segcube.predict.windows import blend_weights, monai_starts, nnunet_starts, plan_windows
+from segcube.predict.windows import _nnunet_gaussian, blend_weights, monai_starts, nnunet_starts, plan_windows
 from segcube.submission import Window
 
 
@@ -60,3 +60,12 @@ def test_only_windows_that_meet_a_mask_are_kept():
     mask_xyz = np.zeros((12, 4, 4), dtype=bool)
     mask_xyz[9, 1, 1] = True
     assert plan.meeting(mask_xyz).starts == ((8, 0, 0),)
+
+
+@pytest.mark.parametrize("size", [1, 5, 8, 13, 128, 160])
+def test_the_gaussian_is_scipys_to_the_last_digit(size):
+    impulse = np.zeros(size)
+    impulse[size // 2] = 1.0
+    np.testing.assert_array_equal(
+        _nnunet_gaussian(size), gaussian_filter1d(impulse, size / 8, mode="constant")
+    )

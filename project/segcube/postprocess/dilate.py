@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from segcube.preprocess import mask_box
 from segcube.types import Vector
@@ -21,6 +20,9 @@ def dilate(mask_xyz: np.ndarray, radius_voxels: Vector) -> np.ndarray:
     box = mask_box(mask_xyz, radius_voxels)
     if box is None or max(radius_voxels) == 0:
         return grown_xyz
+    # Only where it is needed, as in `axis_matrix`
+    from scipy import ndimage
+
     # Distances in radii: along an axis that does not grow, the next voxel is already too far.
     steps = [1 / radius if radius > 0 else 2.0 for radius in radius_voxels]
     distance_xyz = ndimage.distance_transform_edt(~box.apply(mask_xyz), sampling=steps)

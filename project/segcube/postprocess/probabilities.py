@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, Protocol
 
-import array_api_compat
 import numpy as np
 
 from segcube.postprocess.components import Components
-from segcube.preprocess import Box, beside, to_host
+from segcube.preprocess import Box, array_namespace, beside, to_host
 from segcube.types import Array, Shape
 
 HALF = 0.5
@@ -74,7 +73,7 @@ def label_indices(probabilities: Probabilities) -> np.ndarray:
 
 def _first_highest(values_kxyz: Array, dtype: str) -> Array:
     """argmax over the first axis: channel after channel, for numpy's own takes many times as long there."""
-    xp = array_api_compat.array_namespace(values_kxyz)
+    xp = array_namespace(values_kxyz)
     highest_xyz = values_kxyz[0]
     indices_xyz = xp.zeros_like(highest_xyz, dtype=getattr(xp, dtype))
     for index in range(1, values_kxyz.shape[0]):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from segcube.challenges import Challenge
+from segcube.preprocess import array_namespace
 from segcube.submission import Branch, Stage
 from segcube.types import Array
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from segcube.backends import Network
 from segcube.predict.activate import activate
@@ -15,6 +14,7 @@ from segcube.predict.flips import mirror_axes, mirrors
 from segcube.predict.memory import Workspace
 from segcube.predict.slide import Pass, slide
 from segcube.predict.windows import WindowPlan
+from segcube.preprocess import array_namespace
 from segcube.submission import Branch, Member, Stage
 from segcube.types import Array
 

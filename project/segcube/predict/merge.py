@@ -10,10 +10,10 @@ from operator import add
 from typing import Literal
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import device
 
 from segcube.predict.activate import activate, certain_background
-from segcube.preprocess import Box, Placement, beside, mask_box, to_host
+from segcube.preprocess import Box, Placement, array_namespace, beside, mask_box, to_host
 from segcube.types import Array, Shape
 
 SLAB_BYTES = 2**22

@@ -10,13 +10,13 @@ from operator import attrgetter
 from typing import Literal
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from segcube.backends import Network
 from segcube.predict.activate import activate
 from segcube.predict.clock import FORWARD, Clock
 from segcube.predict.memory import Workspace
 from segcube.predict.windows import WindowPlan
+from segcube.preprocess import array_namespace
 from segcube.types import Array, Shape
 
 SLAB_BYTES = 2**17

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from segcube.errors import CaseError, Code
 from segcube.predict.activate import channel_matrix, shut_gate
@@ -18,7 +17,7 @@ from segcube.predict.merge import Merged, Part
 from segcube.predict.models import Models
 from segcube.predict.prepare import Prepared, prepare
 from segcube.predict.windows import WindowPlan, plan_windows
-from segcube.preprocess import beside
+from segcube.preprocess import array_namespace, beside
 from segcube.submission import Branch, Member, Stage
 from segcube.types import Array, Volume
 

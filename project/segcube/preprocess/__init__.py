@@ -1,6 +1,6 @@
 """From native volumes to a model's input, and back: orientation, crop, intensities, resampling."""
 
-from segcube.preprocess.arrays import beside, to_host
+from segcube.preprocess.arrays import array_namespace, beside, to_host
 from segcube.preprocess.crop import Box, mask_box, nonzero_box, nonzero_mask
 from segcube.preprocess.holes import fill_holes
 from segcube.preprocess.intensity import int16_abs
@@ -17,6 +17,7 @@ __all__ = [
     "Orientation",
     "Placement",
     "Resampler",
+    "array_namespace",
     "beside",
     "fill_holes",
     "foreground_mask",

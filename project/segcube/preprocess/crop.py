@@ -10,7 +10,7 @@ from operator import add
 import array_api_compat
 import numpy as np
 
-from segcube.preprocess.arrays import to_host
+from segcube.preprocess.arrays import array_namespace, to_host
 from segcube.types import Array, Shape, Vector
 
 
@@ -65,7 +65,7 @@ class Box:
 
         fill: one value, or one for each entry of the leading axis.
         """
-        xp = array_api_compat.array_namespace(array_xyz)
+        xp = array_namespace(array_xyz)
         device = array_api_compat.device(array_xyz)
         values = xp.asarray(fill, dtype=array_xyz.dtype, device=device)
         full = xp.empty((*array_xyz.shape[:-3], *full_shape), dtype=array_xyz.dtype, device=device)
@@ -88,7 +88,7 @@ def mask_box(mask_xyz: Array, margin_voxels: Vector = (0, 0, 0)) -> Box | None:
 
     margin_voxels: along each axis; parts of a voxel count as a whole one. None for an empty mask.
     """
-    xp = array_api_compat.array_namespace(mask_xyz)
+    xp = array_namespace(mask_xyz)
     start, stop = [0, 0, 0], [0, 0, 0]
     for axis, size in enumerate(mask_xyz.shape):
         others = tuple(other for other in range(3) if other != axis)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import array_api_compat
-
+from segcube.preprocess.arrays import array_namespace
 from segcube.types import Array
 
 
@@ -12,7 +11,7 @@ def int16_abs(image: Array) -> Array:
 
     Values past int16 wrap around and -32768 stays negative, as numpy's astype and abs do (BraTS-UGRIP).
     """
-    xp = array_api_compat.array_namespace(image)
+    xp = array_namespace(image)
     # Straight from float to int16 is undefined past its range; int32 to int16 wraps on every device.
     whole = xp.astype(xp.astype(image, xp.int32), xp.int16)
     return xp.astype(xp.abs(whole), xp.float32)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import array_api_compat
 
+from segcube.preprocess.arrays import array_namespace
 from segcube.preprocess.resample import Resampler
 from segcube.types import Array
 
@@ -37,7 +38,7 @@ def resample_labels(labels_xyz: Array, resampler: Resampler, ties: Ties = "neare
 
 
 def _across(labels_xyz: Array, resampler: Resampler, ties: Ties) -> Array:
-    xp = array_api_compat.array_namespace(labels_xyz)
+    xp = array_namespace(labels_xyz)
     nearest_xyz = replace(resampler, order=0, coarse_order=0).apply(labels_xyz[None])[0]
     if resampler.order == 0 or resampler.shape_in == resampler.shape_out:
         return nearest_xyz
@@ -55,7 +56,7 @@ def _across(labels_xyz: Array, resampler: Resampler, ties: Ties) -> Array:
 
 
 def _share(mask_xyz: Array, resampler: Resampler, ties: Ties) -> Array:
-    xp = array_api_compat.array_namespace(mask_xyz)
+    xp = array_namespace(mask_xyz)
     share_xyz = resampler.apply(xp.astype(mask_xyz, xp.float64)[None])[0]
     if ties == "nearest":
         return share_xyz
@@ -63,7 +64,7 @@ def _share(mask_xyz: Array, resampler: Resampler, ties: Ties) -> Array:
 
 
 def _along(labels_xyz: Array, resampler: Resampler) -> Array:
-    xp = array_api_compat.array_namespace(labels_xyz)
+    xp = array_namespace(labels_xyz)
     if resampler.order == 0 or resampler.shape_in == resampler.shape_out:
         return resampler.apply(labels_xyz[None])[0]
     device = array_api_compat.device(labels_xyz)

@@ -6,10 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-import array_api_compat
-
 from segcube.errors import CaseError, Code
-from segcube.preprocess.arrays import as_float, beside, to_host
+from segcube.preprocess.arrays import array_namespace, as_float, beside, to_host
 from segcube.preprocess.crop import nonzero_mask
 from segcube.preprocess.holes import fill_holes
 from segcube.submission import Normalize
@@ -34,7 +32,7 @@ def normalize(
     that shape: a new array, or in_place the image itself if it is float. Raises CaseError (RANGE) where rgb01
     meets values outside 0..255.
     """
-    xp = array_api_compat.array_namespace(image_cxyz)
+    xp = array_namespace(image_cxyz)
     image_cxyz = as_float(image_cxyz)
     if foreground_xyz is None and any(
         scheme.mask == "foreground" and _looks_at_mask(scheme) for scheme in schemes
@@ -62,7 +60,7 @@ def zscore(channel_xyz: Array, mask_xyz: Array | None = None) -> Array:
     Equals MONAI's NormalizeIntensity(nonzero=True) for the mask of non-zero voxels, and nnU-Net's
     ZScoreNormalization for its foreground mask or none.
     """
-    xp = array_api_compat.array_namespace(channel_xyz)
+    xp = array_namespace(channel_xyz)
     values = channel_xyz if mask_xyz is None else channel_xyz[mask_xyz]
     count = math.prod(values.shape)
     if count == 0:
@@ -75,20 +73,20 @@ def zscore(channel_xyz: Array, mask_xyz: Array | None = None) -> Array:
 
 def ct(channel_xyz: Array, bounds: tuple[float, float], mean: float, std: float) -> Array:
     """Clip to `bounds`, subtract `mean`, divide by `std`: nnU-Net's CTNormalization with its fingerprint."""
-    xp = array_api_compat.array_namespace(channel_xyz)
+    xp = array_namespace(channel_xyz)
     return (xp.clip(channel_xyz, bounds[0], bounds[1]) - mean) / max(std, SMALLEST_DIVISOR)
 
 
 def rescale01(channel_xyz: Array) -> Array:
     """Map the channel's lowest value to 0 and its highest to 1; a constant becomes 0."""
-    xp = array_api_compat.array_namespace(channel_xyz)
+    xp = array_namespace(channel_xyz)
     shifted_xyz = channel_xyz - xp.min(channel_xyz)
     return shifted_xyz / max(float(xp.max(shifted_xyz)), SMALLEST_DIVISOR)
 
 
 def rgb01(channel_xyz: Array) -> Array:
     """Divide bytes by 255. Raises CaseError (RANGE) for values outside 0..255."""
-    xp = array_api_compat.array_namespace(channel_xyz)
+    xp = array_namespace(channel_xyz)
     low, high = float(xp.min(channel_xyz)), float(xp.max(channel_xyz))
     if low < 0 or high > 255:
         raise CaseError(Code.RANGE, f"intensities from {low:g} to {high:g}", expected="colours from 0 to 255")
@@ -102,7 +100,7 @@ def percentiles01(channel_xyz: Array, mask_xyz: Array | None, percentiles: tuple
     percentile is linear, as numpy's. Equals MONAI's ScaleIntensityRangePercentiles(b_min=0, b_max=1,
     clip=True) on these voxels.
     """
-    xp = array_api_compat.array_namespace(channel_xyz)
+    xp = array_namespace(channel_xyz)
     values = xp.reshape(channel_xyz, (-1,)) if mask_xyz is None else channel_xyz[mask_xyz]
     if values.shape[0] == 0:
         return channel_xyz

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import array_api_compat
 import numpy as np
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
 from segcube.errors import CaseError, Code
+from segcube.preprocess.arrays import array_namespace
 from segcube.preprocess.crop import Box
 from segcube.types import Array, Shape
 
@@ -93,12 +93,12 @@ def _flipped_box(box: Box, turn: Orientation, shape: Shape) -> Box:
 
 
 def _permute(array: Array, permutation: Permutation) -> Array:
-    xp = array_api_compat.array_namespace(array)
+    xp = array_namespace(array)
     lead = array.ndim - 3
     return xp.permute_dims(array, (*range(lead), *(lead + axis for axis in permutation)))
 
 
 def _flip(array: Array, flips: Flips) -> Array:
-    xp = array_api_compat.array_namespace(array)
+    xp = array_namespace(array)
     axes = tuple(axis - 3 for axis, flipped in enumerate(flips) if flipped)
     return xp.flip(array, axis=axes) if axes else array

@@ -7,9 +7,8 @@ from functools import lru_cache
 
 import array_api_compat
 import numpy as np
-from scipy import ndimage
 
-from segcube.preprocess.arrays import as_float, beside
+from segcube.preprocess.arrays import array_namespace, as_float, beside
 from segcube.types import Array, Shape
 
 NEGLIGIBLE = 1e-9
@@ -23,6 +22,9 @@ def axis_matrix(size_in: int, size_out: int, order: int) -> np.ndarray:
     order: 0 nearest, 1 linear, 3 cubic spline. They are scipy's own response to each unit vector, under the
     settings by which scikit-image's resize(mode="edge", anti_aliasing=False) calls it.
     """
+    # Half of what a run imports before its first case, for those alone that resample
+    from scipy import ndimage
+
     factor = size_out / size_in
     matrix = np.empty((size_out, size_in))
     for column, unit in enumerate(np.eye(size_in)):
@@ -62,7 +64,7 @@ class Resampler:
         rows[axis] = slice(start, stop)
         if self.shape_in == self.shape_out:
             return array_kxyz[(slice(None), *rows)]
-        xp = array_api_compat.array_namespace(array_kxyz)
+        xp = array_namespace(array_kxyz)
         kept = self._keeps_type or array_kxyz.dtype == xp.float64
         result_kxyz = xp.empty(
             (array_kxyz.shape[0], *(row.stop - row.start for row in rows)),
@@ -79,7 +81,7 @@ class Resampler:
 
         Exact at orders 0 and 1; at order 3 it leaves out weights below NEGLIGIBLE.
         """
-        xp = array_api_compat.array_namespace(mask_xyz)
+        xp = array_namespace(mask_xyz)
         for axis in range(3):
             touched = (self._matrix(axis) != 0).T.astype(np.float32)
             reached = _product(beside(touched, mask_xyz), xp.astype(mask_xyz, xp.float32), axis)
@@ -98,7 +100,7 @@ class Resampler:
         return axis_matrix(self.shape_in[axis], self.shape_out[axis], self._order_along(axis))
 
     def _resample(self, channel_xyz: Array, rows: list[slice]) -> Array:
-        xp = array_api_compat.array_namespace(channel_xyz)
+        xp = array_namespace(channel_xyz)
         fine = [axis for axis in range(3) if axis != self.coarse_axis]
         # The axis that shrinks most goes first: the products after it are smaller.
         fine.sort(key=lambda axis: (rows[axis].stop - rows[axis].start) / self.shape_in[axis])
@@ -113,7 +115,7 @@ class Resampler:
         return self._along(resampled_xyz, self.coarse_axis, rows[self.coarse_axis])
 
     def _along(self, channel_xyz: Array, axis: int, row: slice) -> Array:
-        xp = array_api_compat.array_namespace(channel_xyz)
+        xp = array_namespace(channel_xyz)
         here = tuple(row if other == axis else slice(None) for other in range(3))
         if self.shape_in[axis] == self.shape_out[axis]:
             return channel_xyz[here]
@@ -130,7 +132,7 @@ class Resampler:
 
 def _product(matrix: Array, array_xyz: Array, axis: int) -> Array:
     """Multiply along one axis by a single large product: many small ones stall where threads compete."""
-    xp = array_api_compat.array_namespace(array_xyz)
+    xp = array_namespace(array_xyz)
     if axis == 1:
         turned = _product(matrix, xp.permute_dims(array_xyz, (1, 0, 2)), 0)
         return xp.permute_dims(turned, (1, 0, 2))
