@@ -35,7 +35,6 @@ def open_backend(settings: RunSettings, loaded: LoadedSubmission, tell: Callable
             raise UsageError(f"backend openvino on {device}", expected="a CPU", mend="use --backend torch")
         precision = "fp16" if settings.precision == "auto" else settings.precision
         return _cuda(device, precision, settings.compile, tell)
-    keep_freed_memory()
     precision = "fp32" if settings.precision == "auto" else settings.precision
     if settings.backend != "torch":
         against = _what_keeps_openvino_out()
@@ -47,7 +46,6 @@ def open_backend(settings: RunSettings, loaded: LoadedSubmission, tell: Callable
 
 def cpu_instead() -> Backend:
     """The CPU, for a case that the device has no memory for."""
-    keep_freed_memory()
     return _torch_cpu("fp32", "the device has too little memory")
 
 
@@ -101,4 +99,6 @@ def _cuda(asked: str, precision: str, compiling: Compile, tell: Callable[[str], 
 def _torch_cpu(precision: str, why: str) -> Backend:
     from segcube.backends.torch_backend import on_cpu
 
+    # OpenVINO allots once what torch allots layer by layer
+    keep_freed_memory()
     return on_cpu(precision, why)

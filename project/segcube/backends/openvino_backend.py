@@ -41,21 +41,26 @@ class OpenVINOBackend:
     _running: OpenVINONetwork | None = None
 
     def load(self, member: MemberFile) -> OpenVINONetwork:
-        """The network of a weights file by its graph; read once, then kept."""
+        """The network of a weights file by its graph; read and checked once, compiled when its turn comes.
+
+        The first is compiled at once, while the first case is read.
+        """
         if member not in self.networks:
             with _memory_told():
-                self.networks[member] = self._load(member)
+                network = self._read(member)
+                if not self.networks:
+                    network.compile()
+            self.networks[member] = network
         return self.networks[member]
 
-    def _load(self, member: MemberFile) -> OpenVINONetwork:
+    def _read(self, member: MemberFile) -> OpenVINONetwork:
         weights = map_weights(member.file, member.sha256)
         graph = self.compiled.read(member)
         model = self.core.read_model(graph.xml, ov.Tensor(np.frombuffer(graph.constants, np.uint8).copy()))
         _fill(model, weights)
         _expect_fit(model, member)
-        # One request at a time has all cores; the chip's own choice of precision is not ours
-        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": PRECISIONS[self.precision]}
-        return OpenVINONetwork(self, self.core.compile_model(model, "CPU", options), weights)
+        weights.forget()
+        return OpenVINONetwork(self, model, weights)
 
     def give_turn(self, network: OpenVINONetwork) -> None:
         """Let a network have the working memory."""
@@ -91,8 +96,10 @@ class OpenVINONetwork:
     """A compiled graph of one window."""
 
     backend: OpenVINOBackend
-    compiled: ov.CompiledModel
+    model: ov.Model | None
+    """Until it is compiled: before, it takes no memory but its weights'."""
     weights: MappedWeights
+    _compiled: ov.CompiledModel | None = None
     _turn: tuple[ov.InferRequest, np.ndarray] | None = None
     """While it has the working memory: its request, and the window that goes in."""
 
@@ -114,8 +121,19 @@ class OpenVINONetwork:
         self.weights.forget()
         return logits_nkxyz
 
+    def compile(self) -> ov.CompiledModel:
+        """The network as this processor runs it; compiled once."""
+        if self._compiled is None:
+            # One request at a time has all cores; the chip's own choice of precision is not ours
+            precision = PRECISIONS[self.backend.precision]
+            options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+            assert self.model is not None, "it goes when it is compiled"
+            self._compiled = self.backend.core.compile_model(self.model, "CPU", options)
+            self.model = None
+        return self._compiled
+
     def _begin(self, shape: tuple[int, ...]) -> tuple[ov.InferRequest, np.ndarray]:
-        request = self.compiled.create_infer_request()
+        request = self.compile().create_infer_request()
         input_ncxyz = np.empty(shape, dtype=np.float32)
         request.set_input_tensor(ov.Tensor(input_ncxyz, shared_memory=True))
         return request, input_ncxyz
@@ -123,7 +141,8 @@ class OpenVINONetwork:
     def rest(self) -> None:
         """Keep the packed weights alone."""
         self._turn = None
-        self.compiled.release_memory()
+        if self._compiled is not None:
+            self._compiled.release_memory()
 
 
 def _fill(model: ov.Model, weights: MappedWeights) -> None:
