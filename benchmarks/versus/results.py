@@ -45,10 +45,11 @@ class Run:
         )
 
     @property
-    def beside(self) -> tuple[float, ...]:
-        """Seconds of each case beside its forwards."""
+    def fixed(self) -> tuple[float, ...]:
+        """Seconds of each case outside of sliding: what windows, members and mirrors do not change."""
         return tuple(
-            sum(case.values()) - forward for case, forward in zip(self.steps, self.forwards, strict=True)
+            sum(s for step, s in case.items() if step != FORWARD and not step.startswith("predict"))
+            for case in self.steps
         )
 
     @property
