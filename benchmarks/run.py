@@ -54,7 +54,7 @@ def infer(data: Path, weights: Path, out: Path) -> tuple[float, float]:
 
 
 def with_members(starter: Path, count: int, folder: Path) -> Path:
-    """The starter's first member, `count` times over, as a submission."""
+    """The starter's first member, `count` times over, as a compiled submission."""
     content = yaml.safe_load((starter / "submission.yaml").read_text())
     branch = content["stages"][0]["branches"][0]
     member = branch["members"][0]
@@ -63,6 +63,7 @@ def with_members(starter: Path, count: int, folder: Path) -> Path:
     for index in range(count):
         (folder / f"{index}.safetensors").symlink_to((starter / member["file"]).resolve())
     (folder / "submission.yaml").write_text(yaml.safe_dump(content))
+    subprocess.run([*SEGCUBE, "compile", str(folder)], check=True, capture_output=True)
     return folder
 
 

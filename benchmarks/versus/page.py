@@ -32,7 +32,7 @@ overlap of 0.5 they cover a large one eight times). "read", "prepare", "labels" 
 voxels of the scan, whatever the members and mirrors; "rest of sliding", which cuts, mirrors and sums windows,
 with windows x members x mirrors x output channels. A run of many cases takes start and end once, and then
 "prepare", sliding and "labels" a case. Memory is one network's working memory, the packed weights of every
-member, which stay, the case, and the case that is read meanwhile.
+member, which stay from its first turn on, the case, and the case that is read meanwhile.
 """
 
 

@@ -23,6 +23,7 @@ from segcube.submission import Member, Stage
 from segcube.types import Prediction, Volume
 
 OnStage = Callable[[str], None]
+OnSpent = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,13 @@ def predict_volume(
     models: Models,
     on_stage: OnStage = lambda _: None,
     keep: Keep | None = None,
-    spend: bool = False,
+    on_spent: OnSpent | None = None,
 ) -> Prediction:
     """Predict a case: stage after stage, then regions, components and labels.
 
-    on_stage: told each stage's name as it begins. spend: let the volume's voxels go as soon as nothing needs
-    them any more. Raises CaseError, or EnvironmentFault when probabilities
-    cannot be kept.
+    on_stage: told each stage's name as it begins. on_spent: called as soon as nothing needs the volume's
+    voxels any more, which are then let go; None keeps them. Raises CaseError, or EnvironmentFault when
+    probabilities cannot be kept.
     """
     submission = models.loaded.submission
     clock, notices = Clock(), list(volume.notices)
@@ -60,7 +61,7 @@ def predict_volume(
         notices += view.notices
         is_last = stage is submission.stages[-1]
         on_member = _member_keeper(volume, keep if is_last else None)
-        merged = StageRun(stage, volume, view, models, clock, on_member, spend and is_last).run()
+        merged = StageRun(stage, volume, view, models, clock, on_member, on_spent if is_last else None).run()
     assert merged is not None, "the schema asks for a stage"
     with clock.step("labels"):
         labels_xyz = label_map(merged, submission.postprocess, models.loaded.challenge)

@@ -147,7 +147,9 @@ def test_a_spent_volume_is_let_go_once_the_last_branch_has_its_own(
     members = [save_member(tmp_path, 4, 3, seed) for seed in (0, 1)]
     held = models_of(submission(branch(members[0]), branch(members[1], crop="none")))
     kept = probabilities_of(held, tumour)
-    spent = probabilities_of(held, tumour, spend=True)
+    told = []
+    spent = probabilities_of(held, tumour, on_spent=lambda: told.append("spent"))
     assert tumour.image_cxyz.size == 0
+    assert told == ["spent"]
     assert tumour.grid.shape == (20, 18, 14)
     np.testing.assert_array_equal(spent, kept)

@@ -34,8 +34,8 @@ class StageRun:
     models: Models
     clock: Clock
     on_member: OnMember | None = None
-    spend: bool = False
-    """Let the volume's voxels go once the last branch has its own: networks need the memory."""
+    on_spent: Callable[[], None] | None = None
+    """Called once every branch has its own voxels and the volume's are let go: networks need the memory."""
 
     def run(self) -> Merged:
         """The stage's merged probabilities on the native grid.
@@ -54,8 +54,9 @@ class StageRun:
     def _part(self, branch: Branch, total_k: np.ndarray) -> Part:
         with self.clock.step("preprocess"):
             prepared = self._prepare(branch)
-        if self.spend and branch is self.stage.branches[-1]:
+        if self.on_spent is not None and branch is self.stage.branches[-1]:
             self.volume.let_go()
+            self.on_spent()
         plan = plan_windows(prepared.image_cxyz.shape[1:], branch.window)
         if self.view.gate_xyz is not None:
             plan = plan.meeting(prepared.touched(self.view.gate_xyz))

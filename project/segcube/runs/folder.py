@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from segcube.backends import open_backend
 from segcube.errors import EnvironmentFault, ExitCode, as_case_error
-from segcube.pipeline import Keep, predict_volume
+from segcube.pipeline import Keep, OnSpent, predict_volume
 from segcube.predict import Models
 from segcube.report import DeviceReport, RunConsole, start_report
 from segcube.runs.ledger import Ledger
@@ -100,7 +100,7 @@ class FolderRun:
     models: Models
     ledger: Ledger
 
-    def run(self, refused: Iterable[Read], reads: Iterable[Read]) -> ExitCode:
+    def run(self, refused: Iterable[Read], reads: ReadAhead) -> ExitCode:
         """Refuse what discovery refused, predict the rest, write each map in a thread meanwhile."""
         report = self.ledger.report
         # A report that cannot be written shall not cost the first case, nor an old one stand for this run
@@ -117,15 +117,15 @@ class FolderRun:
         self.ledger.save()
         return exit_code(report.cases, self.request.settings.on_error)
 
-    def _all(self, refused: Iterable[Read], reads: Iterable[Read], writer: MapWriter) -> None:
+    def _all(self, refused: Iterable[Read], reads: ReadAhead, writer: MapWriter) -> None:
         for read in refused:
             if not self._fail(read, writer):
                 return
         for index, read in enumerate(reads):
-            if not self._case(index, read, writer):
+            if not self._case(index, read, writer, reads.read_on):
                 return
 
-    def _case(self, index: int, read: Read, writer: MapWriter) -> bool:
+    def _case(self, index: int, read: Read, writer: MapWriter, on_spent: OnSpent) -> bool:
         """Do a case; False ends the run."""
         if read.error is not None:
             return self._fail(read, writer)
@@ -135,7 +135,7 @@ class FolderRun:
         if read.redo:
             self.ledger.console.say(f"{read.case.name}: made again, {read.redo}")
         try:
-            prediction = self._predict(index, read.volume)
+            prediction = self._predict(index, read.volume, on_spent)
             prediction = replace(prediction, seconds={"read": read.seconds, **prediction.seconds})
             report = prediction_report(prediction, self.models.loaded.challenge, read.output.name)
         except EnvironmentFault:
@@ -145,14 +145,18 @@ class FolderRun:
         writer.write(prediction, read, report)
         return True
 
-    def _predict(self, index: int, volume: Volume) -> Prediction:
+    def _predict(self, index: int, volume: Volume, on_spent: OnSpent) -> Prediction:
         steps = iter(range(len(self.models.loaded.submission.stages)))
         show = self.ledger.console.show
         keep = None
         if self.request.probabilities is not None:
             keep = Keep(self.request.probabilities, self.request.each_member)
         return predict_volume(
-            volume, self.models, lambda stage: show(volume.case.name, index, stage, next(steps)), keep, True
+            volume,
+            self.models,
+            lambda stage: show(volume.case.name, index, stage, next(steps)),
+            keep,
+            on_spent,
         )
 
     def _fail(self, read: Read, writer: MapWriter) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from itertools import zip_longest
 from pathlib import Path
 from time import perf_counter
 
@@ -87,15 +86,17 @@ class Reader:
 
 
 class ReadAhead:
-    """Each case in order, the next one being read in a thread meanwhile, the first one from the start.
+    """Each case in order, the first one being read in a thread from the start, the next ones meanwhile.
 
-    If that thread dies, it costs its case.
+    A case is begun when `read_on` is called while the one before is worked on, or else when it is asked for:
+    so there is no more than one volume at a time. If the thread dies, it costs its case.
     """
 
     def __init__(self, cases: Sequence[Case], reader: Reader) -> None:
-        self._cases, self._reader = cases, reader
+        self._ahead, self._reader = list(reversed(cases)), reader
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="reader")
-        self._coming = begin(self._pool, reader, cases[0]) if cases else None
+        self._coming: tuple[Case, Future[Read]] | None = None
+        self.read_on()
 
     def __enter__(self) -> Self:
         return self
@@ -103,13 +104,17 @@ class ReadAhead:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown()
 
+    def read_on(self) -> None:
+        """Begin to read the next case, if there is one and it has not begun."""
+        if self._coming is None and self._ahead:
+            case = self._ahead.pop()
+            self._coming = case, begin(self._pool, self._reader, case)
+
     def __iter__(self) -> Iterator[Read]:
-        for case, following in zip_longest(self._cases, self._cases[1:]):
-            assert self._coming is not None
-            read = _result(self._coming, self._reader, case)
-            self._coming = begin(self._pool, self._reader, following) if following is not None else None
-            yield read
-            del read
+        while self._coming is not None:
+            (case, coming), self._coming = self._coming, None
+            yield _result(coming, self._reader, case)
+            self.read_on()
 
 
 def _result(coming: Future[Read], reader: Reader, case: Case) -> Read:

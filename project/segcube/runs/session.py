@@ -33,7 +33,7 @@ class Session:
         found = case if isinstance(case, Case) else self._only_case(Path(case))
         channels = tuple(channel.name for channel in self.models.loaded.challenge.channels)
         volume = read_volume(found, channels, self.models.loaded.challenge)
-        return predict_volume(volume, self.models, spend=True)
+        return predict_volume(volume, self.models, on_spent=lambda: None)
 
     def write(self, prediction: Prediction, folder: Path) -> Path:
         """Write a label map into `folder` under the challenge's name; returns the file."""
