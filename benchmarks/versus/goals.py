@@ -75,7 +75,7 @@ def _alone(result: RowResult, results: Sequence[RowResult]) -> list[Verdict]:
         name = f"{result.row.name}, {CONTESTANTS[contestant].title}"
         if result.row.cases == 1 and result.row.device == "cpu":
             found += _single(
-                name, spread([run.start_up for run in runs]), spread([run.fixed[0] for run in runs])
+                name, spread([run.start_up for run in runs]), spread([run.beside[0] for run in runs])
             )
         if result.row.cases > FIRST_STEADY + 1:
             share = [
@@ -92,10 +92,10 @@ def _alone(result: RowResult, results: Sequence[RowResult]) -> list[Verdict]:
     return found
 
 
-def _single(name: str, start: Spread | None, fixed: Spread | None) -> list[Verdict]:
+def _single(name: str, start: Spread | None, beside: Spread | None) -> list[Verdict]:
     return [
         _at_most(f"{name}: start-up, s", start, START_SECONDS),
-        _at_most(f"{name}: a case's fixed cost, s", fixed, FIXED_SECONDS),
+        _at_most(f"{name}: a case beside its forwards, s", beside, FIXED_SECONDS),
     ]
 
 

@@ -45,11 +45,10 @@ class Run:
         )
 
     @property
-    def fixed(self) -> tuple[float, ...]:
-        """Seconds of each case outside of sliding: what windows, members and mirrors do not change."""
+    def beside(self) -> tuple[float, ...]:
+        """Seconds of each case beside its forwards."""
         return tuple(
-            sum(s for step, s in case.items() if step != FORWARD and not step.startswith("predict"))
-            for case in self.steps
+            sum(case.values()) - forward for case, forward in zip(self.steps, self.forwards, strict=True)
         )
 
     @property
