@@ -49,9 +49,12 @@ def _against(result: RowResult, goal: Goal) -> list[Verdict]:
         ("peak_bytes", goal.leaner, "memory"),
     ):
         ratio = result.ratio(goal.contestant, goal.rival, number)
-        if wanted is not None and ratio is not None:
+        # A chip without bf16 is asked for nothing; a rival that took no part leaves its goal open
+        if wanted is not None and result.of(goal.contestant):
             what = f"{result.row.name}: {word} of {rival} over {who}"
-            found.append(Verdict(what, told(ratio), f">= {wanted:.2f}", ratio.median >= wanted))
+            seen = "not measured" if ratio is None else told(ratio)
+            met = ratio is not None and ratio.median >= wanted
+            found.append(Verdict(what, seen, f">= {wanted:.2f}", met))
     return found
 
 
