@@ -55,6 +55,28 @@ def test_members_take_turns_and_say_the_same_every_time(tumour_submission, membe
     assert not np.array_equal(other, before)
 
 
+def test_joined_members_say_their_weighted_sum(tumour_submission, members):
+    files = members(tumour_submission)
+    weight_mk = np.array([[1.0, 2.0, 0.0], [0.5, 0.0, 1.0]])
+    window_ncxyz = window_of(files[0])
+    alone = np.stack([by_torch(file, window_ncxyz) for file in files])
+    joint = backend_of(files[0]).join(files, weight_mk)
+    expected_nkxyz = np.einsum("mnkxyz,mk->nkxyz", alone, weight_mk)
+    np.testing.assert_allclose(joint(window_ncxyz), expected_nkxyz, atol=1e-4)
+
+
+def test_members_are_joined_once_for_the_same_weights(tumour_submission, members):
+    files = members(tumour_submission)
+    backend, weight_mk = backend_of(files[0]), np.ones((2, 3))
+    joint = backend.join(files, weight_mk)
+    assert backend.join(files, weight_mk) is joint
+    assert backend.join(files, 2 * weight_mk) is not joint
+
+
+def test_one_member_is_joined_with_nothing(member):
+    assert backend_of(member).join([member], np.ones((1, 3))) is None
+
+
 def test_weights_are_read_once(member):
     backend = backend_of(member)
     assert backend.load(member) is backend.load(member)

@@ -12,6 +12,7 @@ from segcube.predict.clock import Clock
 from segcube.predict.ensemble import Ensemble
 from segcube.predict.flips import mirrors
 from segcube.predict.memory import Workspace
+from segcube.predict.voices import Voice, member_weights
 from segcube.predict.windows import plan_windows
 from segcube.submission import Stage
 
@@ -42,12 +43,17 @@ def stage_of(kind: str, names: tuple[str, ...], weights, merge: str, **more) -> 
     return Stage.model_validate({"name": "tumour", "merge": merge, "branches": [branch], **more})
 
 
+def voices(stage: Stage, modules: list[torch.nn.Module]) -> list[Voice]:
+    networks = [TorchNetwork(m, "cpu", torch.float32) for m in modules]
+    weights = [member_weights(member, stage) for member in stage.branches[0].members]
+    return [Voice(*pair) for pair in zip(networks, weights, strict=True)]
+
+
 def run(stage: Stage, modules: list[torch.nn.Module]) -> np.ndarray:
     branch = stage.branches[0]
-    networks = [TorchNetwork(m, "cpu", torch.float32) for m in modules]
     matrix = channel_matrix(stage, branch, load_challenge("brats2023-gli"))
     plan = plan_windows(SHAPE, branch.window)
-    ensemble = Ensemble(stage, branch, networks, matrix, True, Clock())
+    ensemble = Ensemble(stage, branch, voices(stage, modules), matrix, True, Clock())
     return ensemble.run(image(), plan, SPACE).numpy()
 
 
@@ -113,13 +119,12 @@ def test_labels_sum_into_regions():
 def test_a_member_told_alone_changes_nothing():
     stage = stage_of("regions", REGIONS, [1.0, 3.0], "logits")
     branch, modules = stage.branches[0], [module(3, 0), module(3, 1)]
-    networks = [TorchNetwork(m, "cpu", torch.float32) for m in modules]
     alone = {}
     plan = plan_windows(SHAPE, branch.window)
     keep = Ensemble(
         stage,
         branch,
-        networks,
+        voices(stage, modules),
         None,
         True,
         Clock(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -48,6 +48,9 @@ class CudaBackend:
             self._resident(member)
             self._read_once.add(member)
         return CudaNetwork(self, member)
+
+    def join(self, members: Sequence[MemberFile], weight_mk: np.ndarray) -> None:
+        """None: where weights are read in turn, each window would ask for all of them."""
 
     def upload(self, array: np.ndarray) -> torch.Tensor:
         """A copy on the device; the host does not wait for it."""

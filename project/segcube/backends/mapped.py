@@ -40,14 +40,11 @@ def map_weights(file: Path, sha256: str) -> MappedWeights:
     expect_file(file)
     try:
         with file.open("rb") as stream:
+            expect_sha256(hashlib.file_digest(stream, "sha256").hexdigest(), sha256, file)
             # A private copy: what looks writable to a library never reaches the file
             pages = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
-    except ValueError:
-        expect_sha256(hashlib.sha256(b"").hexdigest(), sha256, file)
-        raise
     except OSError as error:
         raise unreadable(file, error) from error
-    expect_sha256(hashlib.sha256(pages).hexdigest(), sha256, file)
     return MappedWeights(pages, _tensors(pages))
 
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Hashable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 import openvino as ov
-from openvino import op
 
-from segcube.backends.graphs import COMPILE_AGAIN, TENSOR, Compiled
+from segcube.backends.graphs import Compiled
 from segcube.backends.mapped import MappedWeights, map_weights
 from segcube.backends.members import MemberFile
+from segcube.backends.openvino_models import read_model, split_concatenations, weighted_sum
 from segcube.backends.protocol import DeviceMemoryError
-from segcube.errors import EnvironmentFault
 from segcube.types import Shape
 
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "could not create a memory", "Cannot allocate memory")
 """What OpenVINO and oneDNN say of a machine without memory; they have no error type for it."""
-SMALL_BYTES = 2**16
-"""Tensors below are copied: they are read in every forward, the others are packed anew once."""
 
 
 @dataclass
@@ -36,7 +33,8 @@ class OpenVINOBackend:
     reason: str
     name: str = "openvino"
     device: str = "cpu"
-    networks: dict[MemberFile, OpenVINONetwork] = field(default_factory=dict)
+    networks: dict[Hashable, OpenVINONetwork] = field(default_factory=dict)
+    """By member, or by the members of a sum and their weights."""
     core: ov.Core = field(default_factory=ov.Core)
     _running: OpenVINONetwork | None = None
 
@@ -45,21 +43,36 @@ class OpenVINOBackend:
 
         The first is compiled at once, while the first case is read.
         """
-        if member not in self.networks:
+        return self._kept(member, lambda: self._network(*self._read(member)))
+
+    def join(self, members: Sequence[MemberFile], weight_mk: np.ndarray) -> OpenVINONetwork | None:
+        """One graph of all members: they share its working memory, and a window is cut and added once."""
+        if len(members) == 1:
+            return None
+        return self._kept((*members, weight_mk.tobytes()), lambda: self._sum(members, weight_mk))
+
+    def _kept(self, key: Hashable, make: Callable[[], OpenVINONetwork]) -> OpenVINONetwork:
+        if key not in self.networks:
             with _memory_told():
-                network = self._read(member)
+                network = make()
                 if not self.networks:
                     network.compile()
-            self.networks[member] = network
-        return self.networks[member]
+            self.networks[key] = network
+        return self.networks[key]
 
-    def _read(self, member: MemberFile) -> OpenVINONetwork:
+    def _sum(self, members: Sequence[MemberFile], weight_mk: np.ndarray) -> OpenVINONetwork:
+        read = [self._read(member) for member in members]
+        model = weighted_sum([model for model, _ in read], weight_mk)
+        return self._network(model, *(weights for _, weights in read))
+
+    def _read(self, member: MemberFile) -> tuple[ov.Model, MappedWeights]:
         weights = map_weights(member.file, member.sha256)
-        graph = self.compiled.read(member)
-        model = self.core.read_model(graph.xml, ov.Tensor(np.frombuffer(graph.constants, np.uint8).copy()))
-        _fill(model, weights)
-        _expect_fit(model, member)
-        weights.forget()
+        return read_model(self.core, self.compiled.read(member), weights, member), weights
+
+    def _network(self, model: ov.Model, *weights: MappedWeights) -> OpenVINONetwork:
+        # A sum of halves would be rounded to bfloat16 once more
+        if self.precision == "fp32":
+            split_concatenations(model)
         return OpenVINONetwork(self, model, weights)
 
     def give_turn(self, network: OpenVINONetwork) -> None:
@@ -93,12 +106,12 @@ class OpenVINOBackend:
 
 @dataclass(eq=False)
 class OpenVINONetwork:
-    """A compiled graph of one window."""
+    """A compiled graph of one window, of one member or a sum of several."""
 
     backend: OpenVINOBackend
     model: ov.Model | None
     """Until it is compiled: before, it takes no memory but its weights'."""
-    weights: MappedWeights
+    weights: tuple[MappedWeights, ...]
     _compiled: ov.CompiledModel | None = None
     _turn: tuple[ov.InferRequest, np.ndarray] | None = None
     """While it has the working memory: its request, and the window that goes in."""
@@ -116,10 +129,7 @@ class OpenVINONetwork:
             self._turn = self._begin(window_ncxyz.shape)
         request, input_ncxyz = self._turn
         input_ncxyz[...] = window_ncxyz
-        logits_nkxyz = request.infer(share_inputs=True, share_outputs=True)[0]
-        # The first forward packs them
-        self.weights.forget()
-        return logits_nkxyz
+        return request.infer(share_inputs=True, share_outputs=True)[0]
 
     def compile(self) -> ov.CompiledModel:
         """The network as this processor runs it; compiled once."""
@@ -130,6 +140,9 @@ class OpenVINONetwork:
             assert self.model is not None, "it goes when it is compiled"
             self._compiled = self.backend.core.compile_model(self.model, "CPU", options)
             self.model = None
+            # They are packed now
+            for weights in self.weights:
+                weights.forget()
         return self._compiled
 
     def _begin(self, shape: tuple[int, ...]) -> tuple[ov.InferRequest, np.ndarray]:
@@ -143,30 +156,6 @@ class OpenVINONetwork:
         self._turn = None
         if self._compiled is not None:
             self._compiled.release_memory()
-
-
-def _fill(model: ov.Model, weights: MappedWeights) -> None:
-    """Put the tensors of the weights file where the graph's parameters name them."""
-    for parameter in model.get_parameters():
-        key = parameter.get_friendly_name().removeprefix(TENSOR)
-        if key == parameter.get_friendly_name():
-            continue
-        tensor = weights.tensors[key].reshape(list(parameter.get_output_shape(0)))
-        constant = op.Constant(tensor, shared_memory=tensor.nbytes >= SMALL_BYTES)
-        parameter.output(0).replace(constant.output(0))
-        model.remove_parameter(parameter)
-
-
-def _expect_fit(model: ov.Model, member: MemberFile) -> None:
-    found = [tuple(port.get_shape()) for port in (*model.inputs, *model.outputs)]
-    asked = [(1, member.channels, *member.window), (1, member.outputs, *member.window)]
-    if found != asked:
-        raise EnvironmentFault(
-            f"its compiled graph takes and gives {found}",
-            file=member.file,
-            expected=f"{asked}, as its branch has them",
-            mend=f"mend the branch in submission.yaml, then {COMPILE_AGAIN}",
-        )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -38,6 +39,13 @@ class Backend(Protocol):
         """The network of a weights file, read and checked once a run.
 
         Raises EnvironmentFault for a file that is missing, changed or not finite, or does not fit its branch.
+        """
+        ...
+
+    def join(self, members: Sequence[MemberFile], weight_mk: np.ndarray) -> Network | None:
+        """One network that gives sum_m weight_mk * logits_m; None where nothing is gained by that.
+
+        Raises EnvironmentFault as load does.
         """
         ...
 

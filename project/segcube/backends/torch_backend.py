@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -50,6 +50,9 @@ class TorchBackend:
             with memory_told():
                 self.networks[member] = load_network(member.file, member.sha256).to(self.device)
         return TorchNetwork(self.networks[member], self.device, DTYPES[self.precision])
+
+    def join(self, members: Sequence[MemberFile], weight_mk: np.ndarray) -> None:
+        """None: a layer's memory is given back after it, whoever runs next."""
 
     def upload(self, array: np.ndarray) -> torch.Tensor:
         """A copy on the device."""

@@ -13,6 +13,7 @@ from segcube.predict.clock import Clock
 from segcube.predict.flips import mirror_axes, mirrors
 from segcube.predict.memory import Workspace
 from segcube.predict.slide import Pass, slide
+from segcube.predict.voices import Voice
 from segcube.predict.windows import WindowPlan
 from segcube.preprocess import array_namespace
 from segcube.submission import Branch, Member, Stage
@@ -26,11 +27,12 @@ OnMember = Callable[[Member, Array], None]
 
 @dataclass(frozen=True)
 class Ensemble:
-    """A branch of a stage, its networks in the order of its members, and how it is run."""
+    """A branch of a stage, its voices, and how it is run."""
 
     stage: Stage
     branch: Branch
-    networks: Sequence[Network]
+    voices: Sequence[Voice]
+    """One a member in their order, unless the stage sums logits and no member is asked for alone."""
     matrix_rk: np.ndarray | None
     """Sums the networks' channels into the stage's; None where they are the same."""
     flips: bool
@@ -44,28 +46,28 @@ class Ensemble:
         those.
         Raises DeviceMemoryError.
         """
-        looks = [self._looks(network, plan) for network in self.networks]
-        weights = [member_weights(member, self.stage) for member in self.branch.members]
+        looks = [self._looks(voice.network, plan) for voice in self.voices]
         shape = image_cxyz.shape[1:]
         # Both sums stand before the first window and serve every member: the peak of memory stays the same
         logits_kxyz = space.zeros(len(self.branch.outputs.names), shape)
         if self.stage.merge == "logits" and self.on_member is None:
-            passes = [_weigh(look, w) for own, w in zip(looks, weights, strict=True) for look in own]
+            voiced = zip(looks, self.voices, strict=True)
+            passes = [_weigh(look, voice.weight_r) for own, voice in voiced for look in own]
             slide(image_cxyz, passes, logits_kxyz, space, self.clock)
             return logits_kxyz
         sum_rxyz = space.zeros(len(self.stage.names), shape)
-        for member, own, weight_r in zip(self.branch.members, looks, weights, strict=True):
+        for member, own, voice in zip(self.branch.members, looks, self.voices, strict=True):
             logits_kxyz[...] = 0
             slide(image_cxyz, own, logits_kxyz, space, self.clock)
-            self._add(sum_rxyz, logits_kxyz, space.upload(weight_r), space)
+            self._add(sum_rxyz, logits_kxyz, space.upload(voice.weight_r), space)
             if self.on_member is not None:
                 alone_rxyz = space.zeros(len(self.stage.names), shape)
-                self._add(alone_rxyz, logits_kxyz, space.upload(np.ones_like(weight_r)), space)
+                self._add(alone_rxyz, logits_kxyz, space.upload(np.ones_like(voice.weight_r)), space)
                 self.on_member(member, alone_rxyz)
         return sum_rxyz
 
     def _looks(self, network: Network, plan: WindowPlan) -> list[Pass]:
-        """The mirrors of one member: of each window (nnU-Net), or of the whole grid (MONAI)."""
+        """The mirrors of one voice: of each window (nnU-Net), or of the whole grid (MONAI)."""
         axes = mirror_axes(self.branch.flips, self.branch.axes) if self.flips else ()
         chosen = mirrors(axes)
         share_k = np.full(len(self.branch.outputs.names), 1 / len(chosen))
@@ -85,11 +87,6 @@ class Ensemble:
             if matrix_rk is not None:
                 values_kxyz = xp.tensordot(matrix_rk, values_kxyz, axes=([1], [0]))
             sum_rxyz[slab] += weight_r[:, None, None, None] * values_kxyz
-
-
-def member_weights(member: Member, stage: Stage) -> np.ndarray:
-    """A member's say in each of the stage's channels, (R,)."""
-    return np.array([member.weighs(name) for name in stage.names])
 
 
 def _weigh(look: Pass, weight_k: np.ndarray) -> Pass:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from segcube.backends import Backend, DeviceMemoryError, Network, branch_files, cpu_instead
+from segcube.backends import Backend, DeviceMemoryError, branch_files, cpu_instead
 from segcube.errors import CaseError, Code, EnvironmentFault
 from segcube.predict.memory import Workspace, ladder
+from segcube.predict.voices import Voice, voices_of
 from segcube.submission import Branch, LoadedSubmission, Stage
 
 T = TypeVar("T")
@@ -37,8 +38,7 @@ class Models:
         try:
             for stage in submission.stages:
                 for branch in stage.branches:
-                    files = branch_files(stage, branch, submission, self.loaded.folder)
-                    self.run(lambda space, files=files: [space.backend.load(file) for file in files])
+                    self.run(lambda space, at=(stage, branch): self.voices(*at, space.backend))
         except CaseError as error:
             raise EnvironmentFault(
                 f"too little memory for the weights: {error.found}",
@@ -46,10 +46,10 @@ class Models:
                 mend="give the run more memory",
             ) from error
 
-    def networks(self, stage: Stage, branch: Branch, backend: Backend) -> list[Network]:
-        """A branch's networks, in the order of its members."""
+    def voices(self, stage: Stage, branch: Branch, backend: Backend, apart: bool = False) -> list[Voice]:
+        """The networks that speak for a branch's members; apart: one a member, in their order."""
         files = branch_files(stage, branch, self.loaded.submission, self.loaded.folder)
-        return [backend.load(file) for file in files]
+        return voices_of(stage, branch, files, backend, apart)
 
     def run(self, task: Callable[[Workspace], T]) -> T:
         """Run a task where it fits: smaller batches, then sums on the host, then the CPU, each said aloud.

@@ -11,11 +11,12 @@ from segcube.errors import CaseError, Code
 from segcube.predict.activate import channel_matrix, shut_gate
 from segcube.predict.cascade import View
 from segcube.predict.clock import Clock
-from segcube.predict.ensemble import Ensemble, member_weights
+from segcube.predict.ensemble import Ensemble
 from segcube.predict.memory import Workspace
 from segcube.predict.merge import Merged, Part
 from segcube.predict.models import Models
 from segcube.predict.prepare import Prepared, prepare
+from segcube.predict.voices import member_weights
 from segcube.predict.windows import WindowPlan, plan_windows
 from segcube.preprocess import array_namespace, beside
 from segcube.submission import Branch, Member, Stage
@@ -97,7 +98,7 @@ class StageRun:
         ensemble = Ensemble(
             self.stage,
             branch,
-            self.models.networks(self.stage, branch, space.backend),
+            self.models.voices(self.stage, branch, space.backend, apart=self.on_member is not None),
             channel_matrix(self.stage, branch, self.models.loaded.challenge),
             self.models.flips,
             self.clock,
