@@ -112,7 +112,7 @@ def _split(convolution: ov.Node, concat: ov.Node) -> None:
     parts, first = [], 0
     for part in concat.input_values():
         past = first + part.get_shape()[CHANNELS]
-        kernel = np.ascontiguousarray(kernel_kcxyz[:, first:past])
+        kernel = op.Constant(np.ascontiguousarray(kernel_kcxyz[:, first:past]))
         pads = how["pads_begin"], how["pads_end"]
         parts.append(
             opset13.convolution(part, kernel, how["strides"], *pads, how["dilations"], how["auto_pad"])
