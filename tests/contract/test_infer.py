@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-from typer.testing import CliRunner
-
-from segcube.cli import app
 
 NAMES = ("BraTS-GLI-00001-000", "BraTS-GLI-00002-000", "BraTS-GLI-00003-000")
-
-
-@pytest.fixture
-def data(tmp_path, make_case, glioma) -> Path:
-    for seed, name in enumerate(NAMES):
-        make_case(tmp_path / "data", glioma, name, seed=seed)
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def infer(tmp_path, data, tumour_submission):
-    """Run `segcube infer` over the data folder; returns exit code, output folder, report and stderr."""
-
-    def run(*options: str, out: str = "out"):
-        folder, report = tmp_path / out, tmp_path / f"{out}.json"
-        arguments = ["infer", "--data_path", data, "--output_path", folder, "--weights", tumour_submission]
-        result = CliRunner().invoke(
-            app, [*map(str, arguments), "--device", "cpu", "--report", str(report), *options]
-        )
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        told = json.loads(report.read_text()) if report.exists() else None
-        return result.exit_code, folder, told, result.stderr
-
-    return run
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -135,28 +106,6 @@ def test_resume_makes_again_what_another_preset_made(infer):
         _, _, report, _ = infer("--resume", "--preset", preset)
         assert [case["status"] for case in report["cases"]] == ["done"] * 3
     _, _, report, _ = infer("--resume", "--preset", "balanced")
-    assert [case["status"] for case in report["cases"]] == ["kept"] * 3
-
-
-def test_a_preset_is_said_aloud_and_reported(infer):
-    code, out, report, stderr = infer("--preset", "fast")
-    assert code == 0, stderr
-    assert len(files_of(out)) == 3
-    assert "preset fast: 1 of 2 members, no mirrors, overlap 0.25" in stderr
-    assert report["settings"]["preset"] == "fast"
-    assert list(report["weights"]) == ["MedNeXtV10.safetensors"]
-
-
-def test_without_a_preset_the_submission_runs_as_it_says(infer):
-    _, _, report, stderr = infer()
-    assert report["settings"]["preset"] == "full"
-    assert len(report["weights"]) == 2
-    assert "preset" not in stderr
-
-
-def test_mirrors_come_back_over_a_preset(infer):
-    infer("--preset", "balanced", "--flips")
-    _, _, report, _ = infer("--resume", "--preset", "full")
     assert [case["status"] for case in report["cases"]] == ["kept"] * 3
 
 
