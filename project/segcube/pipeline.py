@@ -8,6 +8,7 @@ from pathlib import Path
 
 from segcube.postprocess import label_map
 from segcube.predict import (
+    Ahead,
     Clock,
     Handed,
     Merged,
@@ -40,12 +41,13 @@ def predict_volume(
     on_stage: OnStage = lambda _: None,
     keep: Keep | None = None,
     on_spent: OnSpent | None = None,
+    ahead: Ahead | None = None,
 ) -> Prediction:
     """Predict a case: stage after stage, then regions, components and labels.
 
     on_stage: told each stage's name as it begins. on_spent: called as soon as nothing needs the volume's
-    voxels any more, which are then let go; None keeps them. Raises CaseError, or EnvironmentFault when
-    probabilities cannot be kept.
+    voxels any more, which are then let go; None keeps them. ahead: images that were prepared before. Raises
+    CaseError, or EnvironmentFault when probabilities cannot be kept.
     """
     submission = models.loaded.submission
     clock, notices = Clock(), list(volume.notices)
@@ -61,7 +63,16 @@ def predict_volume(
         notices += view.notices
         is_last = stage is submission.stages[-1]
         on_member = _member_keeper(volume, keep if is_last else None)
-        merged = StageRun(stage, volume, view, models, clock, on_member, on_spent if is_last else None).run()
+        merged = StageRun(
+            stage,
+            volume,
+            view,
+            models,
+            clock,
+            on_member,
+            on_spent if is_last else None,
+            (ahead or {}).get(stage.name, ()),
+        ).run()
     assert merged is not None, "the schema asks for a stage"
     with clock.step("labels"):
         labels_xyz = label_map(merged, submission.postprocess, models.loaded.challenge)

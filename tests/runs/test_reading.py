@@ -29,6 +29,15 @@ def reads(tmp_path: Path, data: Path, tumour_submission: Path) -> ReadAhead:
     return ReadAhead(discover(data, loaded.challenge).cases, reader)
 
 
+def test_a_case_is_prepared_where_it_is_read(reads):
+    with reads:
+        read = next(iter(reads))
+    assert read.ahead["tumour"][0].image_cxyz.shape[0] == 4
+    assert list(read.seconds) == ["read", "preprocess"]
+    # Nobody needs the voxels of a single stage twice
+    assert read.volume.voxels[0].size == 0
+
+
 def test_every_case_comes_in_order(reads):
     with reads:
         found = list(reads)

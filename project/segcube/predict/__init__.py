@@ -1,5 +1,6 @@
 """Prediction: windows, mirrors, members, branches and stages, on a backend."""
 
+from segcube.predict.ahead import Ahead, prepare_ahead
 from segcube.predict.cascade import Handed, View, follow, hand_on, whole_view
 from segcube.predict.clock import Clock
 from segcube.predict.merge import Merged
@@ -9,6 +10,7 @@ from segcube.predict.stage import StageRun
 from segcube.predict.windows import WindowPlan, plan_windows
 
 __all__ = [
+    "Ahead",
     "Clock",
     "Handed",
     "Merged",
@@ -19,6 +21,7 @@ __all__ = [
     "follow",
     "hand_on",
     "plan_windows",
+    "prepare_ahead",
     "save_probabilities",
     "whole_view",
 ]

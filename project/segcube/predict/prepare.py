@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segcube.predict.cascade import View
 from segcube.predict.earlier import Earlier, resample_earlier
 from segcube.predict.scale import scale
 from segcube.preprocess import (
@@ -19,7 +20,7 @@ from segcube.preprocess import (
     plan_resampling,
 )
 from segcube.submission import Branch
-from segcube.types import Vector
+from segcube.types import Vector, Volume
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,13 @@ class Prepared:
         """The voxels of the branch's grid that a native mask takes its values from, as a mask."""
         inside_xyz = self.placement.box.apply(self.placement.orientation.apply(mask_xyz))
         return self.placement.output.dependency(inside_xyz)
+
+
+def prepare_branch(volume: Volume, view: View, branch: Branch) -> Prepared:
+    """Prepare what a stage sees of a volume for one of its branches. Raises CaseError as `prepare` does."""
+    indices = [volume.channels.index(name) for name in branch.channels]
+    channels_xyz = [view.frame.apply(volume.voxels[index]) for index in indices]
+    return prepare(channels_xyz, volume.grid.affine, volume.spacing, branch, view.earlier)
 
 
 def prepare(

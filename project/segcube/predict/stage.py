@@ -15,7 +15,7 @@ from segcube.predict.ensemble import Ensemble
 from segcube.predict.memory import Workspace
 from segcube.predict.merge import Merged, Part
 from segcube.predict.models import Models
-from segcube.predict.prepare import Prepared, prepare
+from segcube.predict.prepare import Prepared, prepare_branch
 from segcube.predict.voices import member_weights
 from segcube.predict.windows import WindowPlan, plan_windows
 from segcube.preprocess import array_namespace, beside
@@ -37,6 +37,8 @@ class StageRun:
     on_member: OnMember | None = None
     on_spent: Callable[[], None] | None = None
     """Called once every branch has its own voxels and the volume's are let go: networks need the memory."""
+    ahead: tuple[Prepared, ...] = ()
+    """The branches' images in their order, where they were prepared before."""
 
     def run(self) -> Merged:
         """The stage's merged probabilities on the native grid.
@@ -46,15 +48,16 @@ class StageRun:
         if self.view.empty:
             return self._merged(())
         total_k = np.sum([self._weight(branch) for branch in self.stage.branches], axis=0)
-        parts = tuple(self._part(branch, total_k) for branch in self.stage.branches)
+        parts = tuple(self._part(index, total_k) for index in range(len(self.stage.branches)))
         return self._merged(parts)
 
     def _weight(self, branch: Branch) -> np.ndarray:
         return np.sum([member_weights(member, self.stage) for member in branch.members], axis=0)
 
-    def _part(self, branch: Branch, total_k: np.ndarray) -> Part:
+    def _part(self, index: int, total_k: np.ndarray) -> Part:
+        branch = self.stage.branches[index]
         with self.clock.step("preprocess"):
-            prepared = self._prepare(branch)
+            prepared = self.ahead[index] if self.ahead else prepare_branch(self.volume, self.view, branch)
         if self.on_spent is not None and branch is self.stage.branches[-1]:
             self.volume.let_go()
             self.on_spent()
@@ -76,12 +79,6 @@ class StageRun:
             gate_xyz = beside(prepared.gate_xyz[None], values_kxyz)
             values_kxyz = array_namespace(values_kxyz).where(gate_xyz, values_kxyz, outside_kxyz)
         return Part(prepared.placement, values_kxyz, share_k)
-
-    def _prepare(self, branch: Branch) -> Prepared:
-        volume = self.volume
-        indices = [volume.channels.index(name) for name in branch.channels]
-        channels_xyz = [self.view.frame.apply(volume.voxels[index]) for index in indices]
-        return prepare(channels_xyz, volume.grid.affine, volume.spacing, branch, self.view.earlier)
 
     def _predict(self, prepared: Prepared, branch: Branch, plan: WindowPlan, space: Workspace) -> Array:
         """The branch's weighted sum, once more in fp32 if half precision overflowed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from segcube.backends import open_backend
@@ -21,7 +21,7 @@ from segcube.runs.signals import Terminated, ends_on_sigterm
 from segcube.runs.writing import MapWriter
 from segcube.settings import parse_shard
 from segcube.submission import LoadedSubmission
-from segcube.types import Case, CaseReport, Prediction, Volume
+from segcube.types import Case, CaseReport, Prediction
 from segcube.volumes import Discovery, clear_leftovers, discard_stale
 
 
@@ -135,28 +135,30 @@ class FolderRun:
         if read.redo:
             self.ledger.console.say(f"{read.case.name}: made again, {read.redo}")
         try:
-            prediction = self._predict(index, read.volume, on_spent)
-            prediction = replace(prediction, seconds={"read": read.seconds, **prediction.seconds})
+            prediction = self._predict(index, read, on_spent)
+            prediction = replace(prediction, seconds=_together(read.seconds, prediction.seconds))
             report = prediction_report(prediction, self.models.loaded.challenge, read.output.name)
         except EnvironmentFault:
             raise
         except Exception as error:
-            return self._fail(replace(read, volume=None, error=as_case_error(error)), writer)
+            return self._fail(replace(read, volume=None, ahead=None, error=as_case_error(error)), writer)
         writer.write(prediction, read, report)
         return True
 
-    def _predict(self, index: int, volume: Volume, on_spent: OnSpent) -> Prediction:
+    def _predict(self, index: int, read: Read, on_spent: OnSpent) -> Prediction:
+        assert read.volume is not None, "a case without one is told before"
         steps = iter(range(len(self.models.loaded.submission.stages)))
         show = self.ledger.console.show
         keep = None
         if self.request.probabilities is not None:
             keep = Keep(self.request.probabilities, self.request.each_member)
         return predict_volume(
-            volume,
+            read.volume,
             self.models,
-            lambda stage: show(volume.case.name, index, stage, next(steps)),
+            lambda stage: show(read.case.name, index, stage, next(steps)),
             keep,
             on_spent,
+            read.ahead,
         )
 
     def _fail(self, read: Read, writer: MapWriter) -> bool:
@@ -172,3 +174,8 @@ class FolderRun:
                 self.ledger.console.warn(f"{name}: the map of an earlier run was removed: {read.output}")
             writer.add(failed_report(name, read.error, None))
         return on_error != "stop"
+
+
+def _together(first: Mapping[str, float], then: Mapping[str, float]) -> dict[str, float]:
+    """Seconds of each step of both, in their order."""
+    return {step: first.get(step, 0.0) + then.get(step, 0.0) for step in {**first, **then}}

@@ -1,19 +1,19 @@
-"""Read the next case while one is on the device."""
+"""Read and prepare the next case while one is on the device."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
-from time import perf_counter
 
 from typing_extensions import Self
 
 from segcube import __version__
 from segcube.backends import Backend
 from segcube.errors import CaseError, Code, as_case_error
+from segcube.predict import Ahead, Clock, prepare_ahead
 from segcube.runs.threads import begin
 from segcube.settings import RunSettings
 from segcube.submission import LoadedSubmission
@@ -29,16 +29,18 @@ class Read:
     output: Path
     fingerprint: str = ""
     volume: Volume | None = None
+    ahead: Ahead | None = None
+    """Its images, as far as no network has to say anything first."""
     error: CaseError | None = None
     redo: str = ""
     """Why an existing map is made again."""
-    seconds: float = 0.0
-    """Wall time of reading, in its thread."""
+    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Wall time of each step, in its thread."""
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads cases for one submission and its settings."""
+    """Reads cases for one submission and its settings, and prepares what its first stages see."""
 
     loaded: LoadedSubmission
     settings: RunSettings
@@ -48,9 +50,9 @@ class Reader:
     def __call__(self, case: Case) -> Read:
         """Read a case; any error becomes the case's own."""
         file = self.file_of(case)
-        start = perf_counter()
+        clock = Clock()
         try:
-            return replace(self._read(case, file), seconds=perf_counter() - start)
+            return replace(self._read(case, file, clock), seconds=clock.seconds)
         except OSError as error:
             return Read(case, file, error=CaseError(Code.UNREADABLE, f"cannot be reached: {error}"))
         except Exception as error:
@@ -60,7 +62,7 @@ class Reader:
         """Where the case's map goes."""
         return self.output / self.loaded.challenge.output_name(case.name)
 
-    def _read(self, case: Case, file: Path) -> Read:
+    def _read(self, case: Case, file: Path, clock: Clock) -> Read:
         fingerprint = self._fingerprint(case)
         redo = ""
         if self.settings.resume and file.exists():
@@ -68,9 +70,11 @@ class Reader:
             if not redo:
                 return Read(case, file, fingerprint)
         channels = tuple(channel.name for channel in self.loaded.challenge.channels)
-        return Read(
-            case, file, fingerprint, volume=read_volume(case, channels, self.loaded.challenge), redo=redo
-        )
+        with clock.step("read"):
+            volume = read_volume(case, channels, self.loaded.challenge)
+        with clock.step("preprocess"):
+            ahead = prepare_ahead(volume, self.loaded.submission.stages)
+        return Read(case, file, fingerprint, volume, ahead, redo=redo)
 
     def _fingerprint(self, case: Case) -> str:
         """What a map is made of: submission, challenge, settings, device, version and input files."""

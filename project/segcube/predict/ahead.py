@@ -1,0 +1,29 @@
+"""Images prepared before their stage begins, while another case is on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from segcube.predict.cascade import whole_view
+from segcube.predict.prepare import Prepared, prepare_branch
+from segcube.submission import Stage
+from segcube.types import Volume
+
+Ahead = Mapping[str, tuple[Prepared, ...]]
+"""By stage, the images of its branches in their order."""
+
+
+def prepare_ahead(volume: Volume, stages: Sequence[Stage]) -> Ahead:
+    """Prepare every branch of the stages that follow none; without another stage, let the voxels go.
+
+    Raises CaseError as `prepare` does.
+    """
+    view = whole_view(volume.grid.shape)
+    first = [stage for stage in stages if stage.follows is None]
+    prepared = {
+        stage.name: tuple(prepare_branch(volume, view, branch) for branch in stage.branches)
+        for stage in first
+    }
+    if len(first) == len(stages):
+        volume.let_go()
+    return prepared
