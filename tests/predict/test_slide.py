@@ -36,7 +36,7 @@ def blended(image_cxyz: np.ndarray, passes: list[Pass], space: Workspace):
 
 
 def one(module: torch.nn.Module, plan, mirror=(), weight=1.0) -> Pass:
-    return Pass(TorchNetwork(module, "cpu", torch.float32), plan, mirror, np.full(3, weight))
+    return Pass(TorchNetwork(module, "cpu", torch.float32), plan, (mirror,), np.full(3, weight))
 
 
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5])
@@ -96,7 +96,7 @@ def test_windows_behind_a_gate_give_the_same_values_inside_it():
 def test_windows_may_be_averaged_as_probabilities(kind):
     module, image_cxyz = network(), image((20, 16, 12))
     plan = plan_windows((20, 16, 12), Window(size=(16, 16, 12)))
-    looks = [replace(one(module, plan, mirror, 0.5), kind=kind) for mirror in ((), (0,))]
+    looks = [replace(one(module, plan, weight=0.5), mirrors=((), (0,)), kind=kind)]
     total, cover = torch.zeros(3, 20, 16, 12), torch.zeros(20, 16, 12)
     for start in (0, 4):
         part = slice(start, start + 16)
@@ -107,3 +107,28 @@ def test_windows_may_be_averaged_as_probabilities(kind):
         total[:, part] += found.mean(0) * torch.from_numpy(plan.weight_xyz)
         cover[part] += torch.from_numpy(plan.weight_xyz)
     torch.testing.assert_close(blended(image_cxyz, looks, Workspace(CPU)), total / cover, atol=1e-5, rtol=0)
+
+
+class OneOutput:
+    """A network that gives the same memory every time, as compiled ones do."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self.network, self.said = TorchNetwork(module, "cpu", torch.float32), None
+
+    def __call__(self, batch_ncxyz: torch.Tensor) -> torch.Tensor:
+        said = self.network(batch_ncxyz)
+        self.said = torch.zeros(said.shape) if self.said is None else self.said
+        return self.said.copy_(said)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_mirrors_of_each_window_are_those_of_passes_of_their_own(batch: int):
+    module, image_cxyz = network(), image((12, 9, 10))
+    plan = plan_windows((12, 9, 10), Window(size=(8, 8, 8)))
+    assert len(plan.starts) % batch == 0
+    chosen = tuple(mirrors((0, 2)))
+    together = Pass(OneOutput(module), plan, chosen, np.array([0.25, 0.5, 1.0]))
+    apart = [replace(together, mirrors=(mirror,)) for mirror in chosen]
+    space = Workspace(CPU, batch=batch)
+    expected = blended(image_cxyz, apart, space)
+    torch.testing.assert_close(blended(image_cxyz, [together], space), expected, atol=1e-5, rtol=0)

@@ -15,13 +15,13 @@ from segcube.types import Array
 SATURATION = 80.0
 
 
-def activate(logits_kxyz: Array, kind: Literal["regions", "labels"]) -> Array:
-    """Probabilities (K, X, Y, Z): a sigmoid a region, or a softmax over the labels."""
+def activate(logits_kxyz: Array, kind: Literal["regions", "labels"], axis: int = 0) -> Array:
+    """Probabilities (K, X, Y, Z): a sigmoid a region, or a softmax over the labels; axis: that of K."""
     xp = array_namespace(logits_kxyz)
     if kind == "regions":
         return 1 / (1 + xp.exp(-xp.clip(logits_kxyz, -SATURATION, SATURATION)))
-    powers_kxyz = xp.exp(logits_kxyz - xp.max(logits_kxyz, axis=0, keepdims=True))
-    powers_kxyz /= xp.sum(powers_kxyz, axis=0, keepdims=True)
+    powers_kxyz = xp.exp(logits_kxyz - xp.max(logits_kxyz, axis=axis, keepdims=True))
+    powers_kxyz /= xp.sum(powers_kxyz, axis=axis, keepdims=True)
     return powers_kxyz
 
 

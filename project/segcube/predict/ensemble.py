@@ -71,9 +71,10 @@ class Ensemble:
         axes = mirror_axes(self.branch.flips, self.branch.axes) if self.flips else ()
         chosen = mirrors(axes)
         share_k = np.full(len(self.branch.outputs.names), 1 / len(chosen))
-        whole = self.branch.window.plan == "monai"
         kind = self.branch.outputs.kind if self.branch.window.average == "probabilities" else None
-        return [Pass(network, plan.mirrored(m) if whole else plan, m, share_k, kind) for m in chosen]
+        if self.branch.window.plan == "monai":
+            return [Pass(network, plan.mirrored(m), (m,), share_k, kind) for m in chosen]
+        return [Pass(network, plan, tuple(chosen), share_k, kind)]
 
     def _add(self, sum_rxyz: Array, logits_kxyz: Array, weight_r: Array, space: Workspace) -> None:
         """Add a member to the sum, slab by slab, so that no second volume of temporaries stands."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import Literal
@@ -25,11 +26,12 @@ SLAB_BYTES = 2**17
 
 @dataclass(frozen=True)
 class Pass:
-    """One look of a network at a grid, mirrored along `mirror` (array axes of x, y, z as 0, 1, 2)."""
+    """A network's looks at a grid, one a mirror."""
 
     network: Network
     plan: WindowPlan
-    mirror: tuple[int, ...]
+    mirrors: tuple[tuple[int, ...], ...]
+    """Array axes of x, y, z as 0, 1, 2 that are turned round, a look each; what they say is summed."""
     weight_k: np.ndarray
     """Its say in the sum, a channel each."""
     kind: Literal["regions", "labels"] | None = None
@@ -47,14 +49,11 @@ def slide(image_cxyz: Array, passes: Sequence[Pass], sum_kxyz: Array, space: Wor
         weight_xyz = space.upload(plan.weight_xyz)
         for look in looks:
             say_k = space.upload(look.weight_k)
-            for start, logits_kxyz in _windows(image_cxyz, look, space, clock):
-                placed_kxyz = space.place(logits_kxyz)
-                if look.kind is not None:
-                    placed_kxyz = activate(placed_kxyz, look.kind)
+            for start, said_kxyz in _windows(image_cxyz, look, space, clock):
                 grid, window = plan.in_grid(start), plan.in_window(start)
                 _add(
                     sum_kxyz[(slice(None), *grid)],
-                    placed_kxyz[(slice(None), *window)],
+                    space.place(said_kxyz)[(slice(None), *window)],
                     say_k,
                     (weight_xyz[window], share_xyz[grid]),
                 )
@@ -78,21 +77,37 @@ def _add(sum_kxyz: Array, window_kxyz: Array, say_k: Array, factors_xyz: tuple[A
 
 
 def _windows(image_cxyz: Array, look: Pass, space: Workspace, clock: Clock) -> Iterator[tuple[Shape, Array]]:
-    """Each corner of the plan with the logits of its window, mirrored back."""
+    """Each corner of the plan with what is said of its window, summed over the mirrors."""
     xp = array_namespace(image_cxyz)
-    axes = tuple(axis + 2 for axis in look.mirror)
+    # A GPU goes on after the call: its forwards are told with the rest of the step
+    timed = partial(clock.step, FORWARD) if space.backend.device == "cpu" else nullcontext
     for first in range(0, len(look.plan.starts), space.batch):
         starts = look.plan.starts[first : first + space.batch]
         windows = [_cut(image_cxyz, look.plan, start, space) for start in starts]
         batch_ncxyz = xp.stack(windows) if len(windows) > 1 else windows[0][None]
-        if axes:
-            batch_ncxyz = xp.flip(batch_ncxyz, axis=axes)
-        # A GPU goes on after the call: its forwards are told with the rest of the step
-        with clock.step(FORWARD) if space.backend.device == "cpu" else nullcontext():
-            logits_nkxyz = look.network(batch_ncxyz)
-        if axes:
-            logits_nkxyz = xp.flip(logits_nkxyz, axis=axes)
-        yield from zip(starts, logits_nkxyz, strict=True)
+        first_mirror, *others = look.mirrors
+        total_nkxyz = _said(batch_ncxyz, first_mirror, look, timed)
+        if others:
+            # What a network says stands until its next call
+            total_nkxyz = xp.asarray(total_nkxyz, copy=True)
+        for mirror in others:
+            total_nkxyz += _said(batch_ncxyz, mirror, look, timed)
+        yield from zip(starts, total_nkxyz, strict=True)
+
+
+def _said(
+    batch_ncxyz: Array, mirror: tuple[int, ...], look: Pass, timed: Callable[[], AbstractContextManager[None]]
+) -> Array:
+    """What a network says of mirrored windows, mirrored back: (N, K, X, Y, Z)."""
+    xp = array_namespace(batch_ncxyz)
+    axes = tuple(axis + 2 for axis in mirror)
+    if axes:
+        batch_ncxyz = xp.flip(batch_ncxyz, axis=axes)
+    with timed():
+        said_nkxyz = look.network(batch_ncxyz)
+    if look.kind is not None:
+        said_nkxyz = activate(said_nkxyz, look.kind, axis=1)
+    return xp.flip(said_nkxyz, axis=axes) if axes else said_nkxyz
 
 
 def _cut(image_cxyz: Array, plan: WindowPlan, start: Shape, space: Workspace) -> Array:
