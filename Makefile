@@ -106,7 +106,7 @@ BENCH ?=
 
 bench: setup oracle
 	cd benchmarks && ../$(BIN)/python -m versus $(BENCH)
-	$(BIN)/python benchmarks/presets.py 2
+	$(BIN)/python benchmarks/presets.py 1
 
 bench-full: bench-own
 	$(MAKE) bench BENCH="--full $(BENCH)"

@@ -30,9 +30,10 @@ one written, while networks run.
 How it grows: "forwards" with windows x members x mirrors, and the windows with the voxels of the crop (at an
 overlap of 0.5 they cover a large one eight times). "read", "prepare", "labels" and "write" grow with the
 voxels of the scan, whatever the members and mirrors; "rest of sliding", which cuts, mirrors and sums windows,
-with windows x mirrors x output channels (and members, where their logits are not summed). A run of many cases takes start and end once, and then
-sliding and "labels" a case. Memory is one network's working memory, the packed weights of every member, which
-stay (of folds whose logits are summed, from the start on), the case, and the case that is read meanwhile.
+with windows x mirrors x output channels (and members, where their logits are not summed). A run of many cases
+takes start and end once, and then sliding and "labels" a case. Memory is one network's working memory, the
+packed weights of every member, which stay (of folds whose logits are summed, from the start on), the case,
+and the case that is read meanwhile.
 """
 
 
