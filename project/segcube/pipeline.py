@@ -46,8 +46,8 @@ def predict_volume(
     """Predict a case: stage after stage, then regions, components and labels.
 
     on_stage: told each stage's name as it begins. on_spent: called as soon as nothing needs the volume's
-    voxels any more, which are then let go; None keeps them. ahead: images that were prepared before. Raises
-    CaseError, or EnvironmentFault when probabilities cannot be kept.
+    voxels any more, which are then let go; None keeps them. ahead: images that were prepared before,
+    which are taken out. Raises CaseError, or EnvironmentFault when probabilities cannot be kept.
     """
     submission = models.loaded.submission
     clock, notices = Clock(), list(volume.notices)
@@ -71,7 +71,7 @@ def predict_volume(
             clock,
             on_member,
             on_spent if is_last else None,
-            (ahead or {}).get(stage.name, ()),
+            (ahead or {}).get(stage.name, []),
         ).run()
     assert merged is not None, "the schema asks for a stage"
     with clock.step("labels"):

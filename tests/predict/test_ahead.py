@@ -41,6 +41,7 @@ def test_labels_are_those_of_a_volume_prepared_in_its_turn(models, heart, stages
     assert len(np.unique(expected_xyz)) > 1
     ahead = prepare_ahead(heart, loaded.loaded.submission.stages)
     np.testing.assert_array_equal(predict_volume(heart, loaded, ahead=ahead).labels_xyz, expected_xyz)
+    assert not any(ahead.values())
 
 
 def test_voxels_stay_while_a_later_stage_needs_them(models, heart):

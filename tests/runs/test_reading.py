@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,20 +23,33 @@ def data(tmp_path: Path, make_case, glioma) -> Path:
 
 
 @pytest.fixture
-def reads(tmp_path: Path, data: Path, tumour_submission: Path) -> ReadAhead:
-    loaded = load_for(tumour_submission)
-    backend = TorchBackend("cpu", "fp32", "a test")
-    reader = Reader(loaded, RunSettings(), backend, tmp_path / "maps")
-    return ReadAhead(discover(data, loaded.challenge).cases, reader)
+def reads_on(tmp_path: Path, data: Path, tumour_submission: Path) -> Callable[[str], ReadAhead]:
+    """Both cases, for a run on a device; no network runs, so that any device does."""
+
+    def begin(device: str) -> ReadAhead:
+        loaded = load_for(tumour_submission)
+        backend = TorchBackend(device, "fp32", "a test")
+        reader = Reader(loaded, RunSettings(), backend, tmp_path / "maps")
+        return ReadAhead(discover(data, loaded.challenge).cases, reader)
+
+    return begin
 
 
-def test_a_case_is_prepared_where_it_is_read(reads):
-    with reads:
-        read = next(iter(reads))
-    assert read.ahead["tumour"][0].image_cxyz.shape[0] == 4
-    assert list(read.seconds) == ["read", "preprocess"]
+@pytest.fixture
+def reads(reads_on) -> ReadAhead:
+    return reads_on("cpu")
+
+
+@pytest.mark.parametrize(("device", "all_are"), [("cpu", False), ("cuda:0", True)])
+def test_the_first_case_is_prepared_in_the_thread_and_for_a_gpu_the_next_too(reads_on, device, all_are):
+    with reads_on(device) as reads:
+        first, second = list(reads)
+    assert first.ahead["tumour"][0].image_cxyz.shape[0] == 4
+    assert list(first.seconds) == ["read", "preprocess"]
     # Nobody needs the voxels of a single stage twice
-    assert read.volume.voxels[0].size == 0
+    assert first.volume.voxels[0].size == 0
+    assert (second.ahead is not None) == all_are
+    assert (second.volume.voxels[0].size == 0) == all_are
 
 
 def test_every_case_comes_in_order(reads):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from segcube.predict.cascade import whole_view
 from segcube.predict.prepare import Prepared, prepare_branch
 from segcube.submission import Stage
 from segcube.types import Volume
 
-Ahead = Mapping[str, tuple[Prepared, ...]]
-"""By stage, the images of its branches in their order."""
+Ahead = dict[str, list[Prepared]]
+"""By stage, the images of its branches in their order; whoever uses one takes it out, so that it goes."""
 
 
 def prepare_ahead(volume: Volume, stages: Sequence[Stage]) -> Ahead:
@@ -21,8 +21,7 @@ def prepare_ahead(volume: Volume, stages: Sequence[Stage]) -> Ahead:
     view = whole_view(volume.grid.shape)
     first = [stage for stage in stages if stage.follows is None]
     prepared = {
-        stage.name: tuple(prepare_branch(volume, view, branch) for branch in stage.branches)
-        for stage in first
+        stage.name: [prepare_branch(volume, view, branch) for branch in stage.branches] for stage in first
     }
     if len(first) == len(stages):
         volume.let_go()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,8 +37,8 @@ class StageRun:
     on_member: OnMember | None = None
     on_spent: Callable[[], None] | None = None
     """Called once every branch has its own voxels and the volume's are let go: networks need the memory."""
-    ahead: tuple[Prepared, ...] = ()
-    """The branches' images in their order, where they were prepared before."""
+    ahead: list[Prepared] = field(default_factory=list[Prepared])
+    """The branches' images in their order, where they were prepared before; each is taken out."""
 
     def run(self) -> Merged:
         """The stage's merged probabilities on the native grid.
@@ -48,16 +48,15 @@ class StageRun:
         if self.view.empty:
             return self._merged(())
         total_k = np.sum([self._weight(branch) for branch in self.stage.branches], axis=0)
-        parts = tuple(self._part(index, total_k) for index in range(len(self.stage.branches)))
+        parts = tuple(self._part(branch, total_k) for branch in self.stage.branches)
         return self._merged(parts)
 
     def _weight(self, branch: Branch) -> np.ndarray:
         return np.sum([member_weights(member, self.stage) for member in branch.members], axis=0)
 
-    def _part(self, index: int, total_k: np.ndarray) -> Part:
-        branch = self.stage.branches[index]
+    def _part(self, branch: Branch, total_k: np.ndarray) -> Part:
         with self.clock.step("preprocess"):
-            prepared = self.ahead[index] if self.ahead else prepare_branch(self.volume, self.view, branch)
+            prepared = self.ahead.pop(0) if self.ahead else prepare_branch(self.volume, self.view, branch)
         if self.on_spent is not None and branch is self.stage.branches[-1]:
             self.volume.let_go()
             self.on_spent()

@@ -30,7 +30,7 @@ class Read:
     fingerprint: str = ""
     volume: Volume | None = None
     ahead: Ahead | None = None
-    """Its images, as far as no network has to say anything first."""
+    """Its images, as far as no network has to say anything first; None where they are made in their turn."""
     error: CaseError | None = None
     redo: str = ""
     """Why an existing map is made again."""
@@ -40,19 +40,24 @@ class Read:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads cases for one submission and its settings, and prepares what its first stages see."""
+    """Reads cases for one submission and its settings."""
 
     loaded: LoadedSubmission
     settings: RunSettings
     backend: Backend
     output: Path
 
-    def __call__(self, case: Case) -> Read:
-        """Read a case; any error becomes the case's own."""
+    @property
+    def device_waits(self) -> bool:
+        """A GPU has nothing to do while an image is prepared; a CPU's cores have, and its memory is full."""
+        return self.backend.device != "cpu"
+
+    def __call__(self, case: Case, prepare: bool) -> Read:
+        """Read a case, and perhaps prepare what the first stages see; any error becomes the case's own."""
         file = self.file_of(case)
         clock = Clock()
         try:
-            return replace(self._read(case, file, clock), seconds=clock.seconds)
+            return replace(self._read(case, file, clock, prepare), seconds=clock.seconds)
         except OSError as error:
             return Read(case, file, error=CaseError(Code.UNREADABLE, f"cannot be reached: {error}"))
         except Exception as error:
@@ -62,7 +67,7 @@ class Reader:
         """Where the case's map goes."""
         return self.output / self.loaded.challenge.output_name(case.name)
 
-    def _read(self, case: Case, file: Path, clock: Clock) -> Read:
+    def _read(self, case: Case, file: Path, clock: Clock, prepare: bool) -> Read:
         fingerprint = self._fingerprint(case)
         redo = ""
         if self.settings.resume and file.exists():
@@ -72,6 +77,8 @@ class Reader:
         channels = tuple(channel.name for channel in self.loaded.challenge.channels)
         with clock.step("read"):
             volume = read_volume(case, channels, self.loaded.challenge)
+        if not prepare:
+            return Read(case, file, fingerprint, volume, redo=redo)
         with clock.step("preprocess"):
             ahead = prepare_ahead(volume, self.loaded.submission.stages)
         return Read(case, file, fingerprint, volume, ahead, redo=redo)
@@ -100,7 +107,8 @@ class ReadAhead:
         self._ahead, self._reader = list(reversed(cases)), reader
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="reader")
         self._coming: tuple[Case, Future[Read]] | None = None
-        self.read_on()
+        # Weights are read meanwhile: there is time and memory
+        self._begin(prepare=True)
 
     def __enter__(self) -> Self:
         return self
@@ -110,9 +118,13 @@ class ReadAhead:
 
     def read_on(self) -> None:
         """Begin to read the next case, if there is one and it has not begun."""
-        if self._coming is None and self._ahead:
+        if self._coming is None:
+            self._begin(self._reader.device_waits)
+
+    def _begin(self, prepare: bool) -> None:
+        if self._ahead:
             case = self._ahead.pop()
-            self._coming = case, begin(self._pool, self._reader, case)
+            self._coming = case, begin(self._pool, self._reader, case, prepare)
 
     def __iter__(self) -> Iterator[Read]:
         while self._coming is not None:
@@ -128,4 +140,5 @@ def _result(coming: Future[Read], reader: Reader, case: Case) -> Read:
         return Read(case, reader.file_of(case), error=as_case_error(error))
     read = coming.result()
     # The case before it is done, and its memory free
-    return reader(case) if read.error is not None and read.error.code == Code.MEMORY else read
+    lacked_memory = read.error is not None and read.error.code == Code.MEMORY
+    return reader(case, prepare=False) if lacked_memory else read
