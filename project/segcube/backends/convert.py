@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 import torch
-from openvino import opset1, opset13, passes
+from openvino import opset1, passes
 from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
 from segcube.backends.graphs import TENSOR, Graph
 from segcube.backends.made_window import made_window
+from segcube.backends.norms import norm_channel_by_channel
+from segcube.backends.transposed import say_transposed_as_plain
 from segcube.types import Shape
 
 
@@ -32,7 +34,8 @@ def to_graph(
     decoder = TorchScriptPythonDecoder(_traced(network, channels, window))
     model = frontend.convert(frontend.load(decoder))
     model.reshape([1, channels, *window])
-    _norm_channel_by_channel(model)
+    norm_channel_by_channel(model)
+    say_transposed_as_plain(model)
     _take_out(model, tensors)
     _fold(model)
     _name_by_place(model)
@@ -47,26 +50,6 @@ def _traced(network: torch.nn.Module, channels: int, window: Shape) -> torch.jit
         # What depends on the window's size may be fixed: the graph is for that size alone
         warnings.simplefilter("ignore")
         return torch.jit.trace(network, made_window(channels, window), check_trace=False)  # type: ignore[return-value]
-
-
-def _norm_channel_by_channel(model: ov.Model) -> None:
-    """Say group norms of one channel a group as instance norms.
-
-    OpenVINO turns the groups' way round in memory and back, which takes as long as a MedNeXt's convolutions.
-    """
-    for node in model.get_ordered_ops():
-        if node.get_type_name() != "GroupNormalization":
-            continue
-        data, scale, bias = (node.input_value(index) for index in range(3))
-        channels, about = data.get_partial_shape()[1].get_length(), node.get_attributes()
-        if about["num_groups"] != channels:
-            continue
-        spatial = list(range(2, len(data.get_shape())))
-        sizes = [1, channels, *[1] * len(spatial)]
-        normed = opset13.mvn(data, spatial, True, about["epsilon"], "inside_sqrt")
-        scaled = opset13.multiply(normed, opset13.reshape(scale, sizes, False))
-        shifted = opset13.add(scaled, opset13.reshape(bias, sizes, False))
-        node.output(0).replace(shifted.output(0))
 
 
 def _take_out(model: ov.Model, tensors: Mapping[str, np.ndarray]) -> None:

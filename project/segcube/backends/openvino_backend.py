@@ -10,8 +10,10 @@ import numpy as np
 import openvino as ov
 
 from segcube.backends.graphs import Compiled
+from segcube.backends.malloc import give_freed_memory_back
 from segcube.backends.mapped import MappedWeights, map_weights
 from segcube.backends.members import MemberFile
+from segcube.backends.norms import norm_exactly
 from segcube.backends.openvino_models import read_model, split_concatenations, weighted_sum
 from segcube.backends.protocol import DeviceMemoryError
 from segcube.types import Shape
@@ -70,9 +72,10 @@ class OpenVINOBackend:
         return read_model(self.core, self.compiled.read(member), weights, member), weights
 
     def _network(self, model: ov.Model, *weights: MappedWeights) -> OpenVINONetwork:
-        # A sum of halves would be rounded to bfloat16 once more
+        # In bfloat16 both would be rounded once more
         if self.precision == "fp32":
             split_concatenations(model)
+            norm_exactly(model)
         return OpenVINONetwork(self, model, weights)
 
     def give_turn(self, network: OpenVINONetwork) -> None:
@@ -156,6 +159,7 @@ class OpenVINONetwork:
         self._turn = None
         if self._compiled is not None:
             self._compiled.release_memory()
+            give_freed_memory_back()
 
 
 @contextmanager
