@@ -16,6 +16,7 @@ from segcube.backends.members import MemberFile
 from segcube.backends.norms import norm_exactly
 from segcube.backends.openvino_models import read_model, split_concatenations, weighted_sum
 from segcube.backends.protocol import DeviceMemoryError
+from segcube.threads import on_all_cores
 from segcube.types import Shape
 
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
@@ -131,7 +132,7 @@ class OpenVINONetwork:
         if self._turn is None:
             self._turn = self._begin(window_ncxyz.shape)
         request, input_ncxyz = self._turn
-        input_ncxyz[...] = window_ncxyz
+        _copy(window_ncxyz, input_ncxyz)
         return request.infer(share_inputs=True, share_outputs=True)[0]
 
     def compile(self) -> ov.CompiledModel:
@@ -160,6 +161,15 @@ class OpenVINONetwork:
         if self._compiled is not None:
             self._compiled.release_memory()
             give_freed_memory_back()
+
+
+def _copy(window_ncxyz: np.ndarray, input_ncxyz: np.ndarray) -> None:
+    """On all cores: a mirrored window is read against the order in which it lies."""
+
+    def copy_slice(x: int) -> None:
+        input_ncxyz[:, :, x] = window_ncxyz[:, :, x]
+
+    on_all_cores(copy_slice, range(window_ncxyz.shape[2]))
 
 
 @contextmanager

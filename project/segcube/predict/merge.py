@@ -14,6 +14,7 @@ from array_api_compat import device
 
 from segcube.predict.activate import activate, certain_background
 from segcube.preprocess import Box, Placement, array_namespace, beside, mask_box, to_host
+from segcube.threads import one_ahead
 from segcube.types import Array, Shape
 
 SLAB_BYTES = 2**22
@@ -69,9 +70,11 @@ class Merged:
         axis = self.parts[0].placement.orientation.permutation[0]
         length = box.shape[axis]
         thickness = max(1, SLAB_BYTES * length // (4 * len(self.names) * prod(box.shape)))
-        for start in range(0, length, thickness):
-            place = box.slab(axis, start, min(start + thickness, length))
-            yield place, self._slab(place)
+        starts = range(0, length, thickness)
+        places = [box.slab(axis, start, min(start + thickness, length)) for start in starts]
+        on_host = all(isinstance(part.values_kxyz, np.ndarray) for part in self.parts)
+        made = one_ahead(self._slab, places) if on_host else map(self._slab, places)
+        yield from zip(places, made, strict=True)
 
     def _slab(self, place: Box) -> Array:
         inside_kxyz = self._inside(place.inside(self.frame))

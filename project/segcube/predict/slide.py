@@ -14,14 +14,12 @@ import numpy as np
 
 from segcube.backends import Network
 from segcube.predict.activate import activate
+from segcube.predict.adding import add, add_weighted
 from segcube.predict.clock import FORWARD, Clock
 from segcube.predict.memory import Workspace
 from segcube.predict.windows import WindowPlan
 from segcube.preprocess import array_namespace
 from segcube.types import Array, Shape
-
-SLAB_BYTES = 2**17
-"""Of a channel: a window is added in slabs that a core keeps close."""
 
 
 @dataclass(frozen=True)
@@ -51,29 +49,12 @@ def slide(image_cxyz: Array, passes: Sequence[Pass], sum_kxyz: Array, space: Wor
             say_k = space.upload(look.weight_k)
             for start, said_kxyz in _windows(image_cxyz, look, space, clock):
                 grid, window = plan.in_grid(start), plan.in_window(start)
-                _add(
+                add_weighted(
                     sum_kxyz[(slice(None), *grid)],
                     space.place(said_kxyz)[(slice(None), *window)],
                     say_k,
                     (weight_xyz[window], share_xyz[grid]),
                 )
-
-
-def _add(sum_kxyz: Array, window_kxyz: Array, say_k: Array, factors_xyz: tuple[Array, Array]) -> None:
-    """Add a window times its channels' say and two factors of its voxels."""
-    weight_xyz, share_xyz = factors_xyz
-    if not isinstance(sum_kxyz, np.ndarray):
-        sum_kxyz += window_kxyz * (weight_xyz * share_xyz) * say_k[:, None, None, None]
-        return
-    length, y, z = window_kxyz.shape[1:]
-    thickness = max(1, SLAB_BYTES // (4 * y * z))
-    for first in range(0, length, thickness):
-        slab = slice(first, first + thickness)
-        factor_xyz = weight_xyz[slab] * share_xyz[slab]
-        for channel, say in enumerate(say_k):
-            added_xyz = window_kxyz[channel, slab] * factor_xyz
-            added_xyz *= say
-            sum_kxyz[channel, slab] += added_xyz
 
 
 def _windows(image_cxyz: Array, look: Pass, space: Workspace, clock: Clock) -> Iterator[tuple[Shape, Array]]:
@@ -91,7 +72,7 @@ def _windows(image_cxyz: Array, look: Pass, space: Workspace, clock: Clock) -> I
             # What a network says stands until its next call
             total_nkxyz = xp.asarray(total_nkxyz, copy=True)
         for mirror in others:
-            total_nkxyz += _said(batch_ncxyz, mirror, look, timed)
+            add(total_nkxyz, _said(batch_ncxyz, mirror, look, timed))
         yield from zip(starts, total_nkxyz, strict=True)
 
 

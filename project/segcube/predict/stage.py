@@ -82,11 +82,13 @@ class StageRun:
     def _predict(self, prepared: Prepared, branch: Branch, plan: WindowPlan, space: Workspace) -> Array:
         """The branch's weighted sum, once more in fp32 if half precision overflowed."""
         sum_kxyz = self._ensemble(prepared, branch, plan, space)
-        if not _finite(sum_kxyz) and space.backend.precision != "fp32":
+        finite = _finite(sum_kxyz)
+        if not finite and space.backend.precision != "fp32":
             self.models.tell(f"{self.volume.case.name}: {space.backend.precision} overflowed; again in fp32")
             space = replace(space, backend=space.backend.in_full_precision())
             sum_kxyz = self._ensemble(prepared, branch, plan, space)
-        if not _finite(sum_kxyz):
+            finite = _finite(sum_kxyz)
+        if not finite:
             raise CaseError(Code.NONFINITE, f"stage {self.stage.name}: a network's output is not finite")
         return sum_kxyz
 

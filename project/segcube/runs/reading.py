@@ -14,9 +14,9 @@ from segcube import __version__
 from segcube.backends import Backend
 from segcube.errors import CaseError, Code, as_case_error
 from segcube.predict import Ahead, Clock, prepare_ahead
-from segcube.runs.threads import begin
 from segcube.settings import RunSettings
 from segcube.submission import LoadedSubmission
+from segcube.threads import begin
 from segcube.types import Case, Volume
 from segcube.volumes import inputs_digest, read_volume, unfinished
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from segcube.errors import ExitCode
-from segcube.runs.threads import room_for_a_thread
+from segcube.threads import room_for_a_thread
 
 GRACE_SECONDS = 8.0
 

@@ -15,7 +15,7 @@ from segcube.errors import CaseError, Code, EnvironmentFault, as_case_error
 from segcube.runs.ledger import Ledger
 from segcube.runs.outcome import failed_report
 from segcube.runs.reading import Read
-from segcube.runs.threads import begin
+from segcube.threads import begin
 from segcube.types import CaseReport, Prediction
 from segcube.volumes import describe_origin, discard_stale, write_label_map
 

@@ -1,0 +1,93 @@
+"""Tasks in threads, or here where no thread can be had."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from threading import Thread
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+THREAD_BYTES = 2**25
+"""A stack, and what Python needs to begin on it."""
+
+
+def room_for_a_thread() -> bool:
+    """Whether memory is left for one: Python waits for ever for a thread that had none to begin with."""
+    try:
+        mmap.mmap(-1, THREAD_BYTES).close()
+    except OSError:
+        return False
+    return True
+
+
+def begin(
+    pool: ThreadPoolExecutor, task: Callable[P, R], *arguments: P.args, **options: P.kwargs
+) -> Future[R]:
+    """Begin a task in a pool of one thread; where the system gives none, do it at once.
+
+    Whatever the task raises is the future's.
+    """
+    if room_for_a_thread():
+        with suppress(RuntimeError, MemoryError):
+            return pool.submit(task, *arguments, **options)
+    done: Future[R] = Future()
+    try:
+        done.set_result(task(*arguments, **options))
+    except Exception as error:
+        done.set_exception(error)
+    return done
+
+
+def one_ahead(function: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
+    """What a function makes of each piece, in their order; a thread makes the next while one is used."""
+    with ThreadPoolExecutor(1) as pool:
+        coming: Future[R] | None = None
+        for piece in pieces:
+            made, coming = coming, begin(pool, function, piece)
+            if made is not None:
+                yield made.result()
+        if coming is not None:
+            yield coming.result()
+
+
+def on_all_cores(task: Callable[[T], None], pieces: Sequence[T]) -> None:
+    """Do a task once for each piece, a thread a core; numpy lets the others run while it works on an array.
+
+    The pieces must not touch the same voxels. Raises what a task raises, when all threads have ended.
+    """
+    cores = max(1, min(len(os.sched_getaffinity(0)), len(pieces)))
+    shares = [pieces[core::cores] for core in range(cores)]
+    errors: list[Exception] = []
+
+    def work(share: Sequence[T]) -> None:
+        try:
+            for piece in share:
+                task(piece)
+        except Exception as error:
+            errors.append(error)
+
+    helpers = [_thread_for(work, share) for share in shares[1:]]
+    for share, helper in zip(shares, [None, *helpers], strict=True):
+        if helper is None:
+            work(share)
+    for helper in helpers:
+        if helper is not None:
+            helper.join()
+    if errors:
+        raise errors[0]
+
+
+def _thread_for(work: Callable[[Sequence[T]], None], share: Sequence[T]) -> Thread | None:
+    """A thread that has begun, or None where the system gives none."""
+    if room_for_a_thread():
+        with suppress(RuntimeError, MemoryError):
+            thread = Thread(target=work, args=(share,))
+            thread.start()
+            return thread
+    return None

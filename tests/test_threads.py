@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from segcube import threads
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_task_runs_in_a_thread_or_here(monkeypatch, room):
+    monkeypatch.setattr(threads, "room_for_a_thread", lambda: room)
+    with ThreadPoolExecutor(1) as pool:
+        where = threads.begin(pool, threading.current_thread).result()
+    assert (where is not threading.current_thread()) == room
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_what_a_task_raises_is_the_futures(monkeypatch, room):
+    monkeypatch.setattr(threads, "room_for_a_thread", lambda: room)
+    with ThreadPoolExecutor(1) as pool:
+        error = threads.begin(pool, int, "no number").exception()
+    assert isinstance(error, ValueError)
+
+
+@pytest.mark.parametrize("room", [True, False])
+@pytest.mark.parametrize("cores", [1, 2, 3])
+def test_every_piece_is_done_once_on_any_number_of_cores(monkeypatch, room, cores):
+    monkeypatch.setattr(threads, "room_for_a_thread", lambda: room)
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: set(range(cores)))
+    done = []
+    threads.on_all_cores(done.append, range(7))
+    assert sorted(done) == list(range(7))
+
+
+def test_no_pieces_are_no_work():
+    threads.on_all_cores(pytest.fail, [])
+
+
+def test_two_pieces_are_done_at_the_same_time(monkeypatch):
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: {0, 1})
+    both = threading.Barrier(2, timeout=30)
+    threads.on_all_cores(lambda _: both.wait(), [0, 1])
+
+
+def test_what_a_piece_raises_comes_out_when_the_others_have_ended(monkeypatch):
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: {0, 1})
+    done = []
+
+    def task(piece):
+        if piece == 1:
+            raise ValueError("piece 1")
+        done.append(piece)
+
+    with pytest.raises(ValueError, match="piece 1"):
+        threads.on_all_cores(task, range(4))
+    assert sorted(done) == [0, 2]
+
+
+@pytest.mark.parametrize("room", [True, False])
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_one_ahead_keeps_the_order(monkeypatch, room, count):
+    monkeypatch.setattr(threads, "room_for_a_thread", lambda: room)
+    assert list(threads.one_ahead(str, range(count))) == [str(piece) for piece in range(count)]
+
+
+def test_the_next_piece_is_made_while_one_is_used():
+    begun = [threading.Event() for _ in range(3)]
+    made = threads.one_ahead(lambda piece: begun[piece].set(), range(3))
+    next(made)
+    assert begun[1].wait(30)
+
+
+def test_what_making_a_piece_raises_comes_at_its_turn():
+    made = threads.one_ahead(lambda piece: 1 // piece, [1, 0])
+    assert next(made) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(made)
