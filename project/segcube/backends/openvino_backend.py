@@ -147,6 +147,7 @@ class OpenVINONetwork:
             # They are packed now
             for weights in self.weights:
                 weights.forget()
+            give_freed_memory_back()
         return self._compiled
 
     def _begin(self, shape: tuple[int, ...]) -> tuple[ov.InferRequest, np.ndarray]:
