@@ -12,8 +12,8 @@ from typing import Literal
 from versus.specs import Device, Row
 
 ROOT = Path(__file__).parents[2]
-PUBLISHED = Path(__file__).parent / "published"
-"""Scripts that run in the environment of published code."""
+PUBLISHED, APART = Path(__file__).parent / "published", Path(__file__).parent / "apart"
+"""Scripts that run in the environment of published code, and in this one but in a process of their own."""
 ORACLE = Path(os.environ.get("SEGCUBE_ORACLE", ROOT / ".venv-oracle/bin/python"))
 SEGCUBE = Path(sys.executable).with_name("segcube")
 KEEP = str(2**30)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from versus.contestants import ORACLE
+from versus.contestants import ORACLE, PUBLISHED
 from versus.models import run_quietly
 
 OURS = ("segcube", "torch", "openvino", "numpy")
@@ -42,6 +42,8 @@ class Machine:
     published: Mapping[str, str]
     """Versions in the environment of published code."""
     ours: Mapping[str, str]
+    products: float
+    """Multiply-adds a second of torch's product of two large matrices in fp32, in 1e9."""
 
     def told(self) -> str:
         """In a sentence or two."""
@@ -76,6 +78,7 @@ def look_around() -> Machine:
         system=f"Linux {platform.release().split('-')[0]}, {' '.join(platform.libc_ver())}",
         published={"Python": found["python"], **found["versions"]},
         ours={"Python": platform.python_version(), **_versions()},
+        products=float(run_quietly([ORACLE, PUBLISHED / "product_rate.py"])),
     )
 
 

@@ -11,14 +11,13 @@ from pathlib import Path
 import yaml
 
 from versus.agreement import compare
-from versus.contestants import CONTESTANTS, SEGCUBE, Job
+from versus.contestants import APART, CONTESTANTS, SEGCUBE, Job
 from versus.data import Cases, cropped_shapes, prepare_cases
 from versus.measure import measured
 from versus.models import run_quietly
 from versus.results import Run, read_steps
 from versus.specs import Device, Plan, Row
 
-APART = Path(__file__).parent / "apart"
 REGIONS = ("WT", "TC", "ET")
 
 

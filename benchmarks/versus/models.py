@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 from time import perf_counter
 
-from versus.contestants import ORACLE, PUBLISHED, ROOT, SEGCUBE
+from versus.contestants import APART, ORACLE, PUBLISHED, ROOT, SEGCUBE
 from versus.specs import Plan
 
 REFERENCE = ROOT / "tests/oracle/reference"
@@ -29,6 +30,8 @@ class Imported:
     """The members' files."""
     compiled_bytes: int
     """All else that lies beside them."""
+    products: float
+    """Multiply-adds of its convolutions over one window, all members', in 1e9."""
 
 
 def build_model(plan: Plan, folds: int, work: Path) -> Path:
@@ -59,7 +62,9 @@ def import_model(model: Path, challenge: str | Path, folds: int, weights: Path) 
     seconds = perf_counter() - start
     files = [file for file in weights.rglob("*") if file.is_file()]
     members = sum(file.stat().st_size for file in files if file.suffix == ".safetensors")
-    return Imported(weights, seconds, members, sum(file.stat().st_size for file in files) - members)
+    beside = sum(file.stat().st_size for file in files) - members
+    products = float(run_quietly([sys.executable, APART / "count_products.py", weights]))
+    return Imported(weights, seconds, members, beside, products)
 
 
 def run_quietly(command: Sequence[str | Path], settings: dict[str, str] | None = None) -> str:

@@ -9,7 +9,7 @@ from versus.goals import Verdict
 from versus.machine import Machine
 from versus.models import Imported
 from versus.results import RowResult
-from versus.summary import HEAD, STEPS_HEAD, lines, step_lines, title
+from versus.summary import HEAD, RATES_HEAD, STEPS_HEAD, lines, rate_lines, step_lines, title
 
 INTRODUCTION = """# Speed
 
@@ -35,6 +35,10 @@ takes start and end once, and then "prepare", sliding and "labels" a case. Memor
 memory, the packed weights of every member, which stay (of folds whose logits are summed, from the start on),
 the case, and the case that is read meanwhile.
 """
+RATES = """How near the forwards come to what this machine can do: torch's product of two matrices of 2048 x
+2048 in fp32 makes {rate}e9 multiply-adds a second here. The bound is a run whose convolutions go at that rate
+and in which nothing else takes time.
+"""
 
 
 def write_page(
@@ -47,6 +51,8 @@ def write_page(
         parts.append(f"**{title(result)}**\n\n{_table(HEAD, lines(result))}")
     parts.append(STEPS)
     parts.append(_table(STEPS_HEAD, step_lines(results)))
+    rate = f"{machine.products:.0f}"
+    parts.append(RATES.format(rate=rate) + "\n" + _table(RATES_HEAD, rate_lines(results, machine)))
     parts.append(_imports(results))
     verdicts = [(v.what, v.found, v.goal, "yes" if v.met else "**no**") for v in judged]
     parts.append("## What must hold\n\n" + _table(("what", "found", "goal", "met"), verdicts))

@@ -81,6 +81,11 @@ class RowResult:
         """Windows of the first case."""
         return self.row.plan.windows(self.shapes[0])
 
+    @property
+    def products(self) -> float:
+        """Multiply-adds of the first case's forwards, in 1e9."""
+        return self.imported.products * self.windows * (8 if self.row.mirrors else 1)
+
     def of(self, contestant: str) -> list[Run]:
         """A contestant's runs that ended well, by round."""
         return [run for run in self.runs if run.contestant == contestant and not run.failed]

@@ -7,6 +7,7 @@ from statistics import mean, median
 
 from versus.contestants import CONTESTANTS
 from versus.goals import told
+from versus.machine import Machine
 from versus.results import FORWARD, RowResult, Run, Spread
 
 HEAD = (
@@ -30,6 +31,8 @@ STEPS_HEAD = (
     "write",
     "all",
 )
+
+RATES_HEAD = ("run", "multiply-adds, 1e12", "1e9 a second", "of a matrix product's", "nnU-Net over the bound")
 
 
 def title(result: RowResult) -> str:
@@ -88,6 +91,21 @@ def step_lines(results: Sequence[RowResult]) -> list[tuple[str, ...]]:
                 name = f"{result.row.name}, {CONTESTANTS[key].title}"
                 start = f"{runs[-1].start_up:.2f}" if result.row.cases == 1 else ""
                 found.append((name, start, *(f"{seconds:.2f}" for seconds in _steps(runs[-1]))))
+    return found
+
+
+def rate_lines(results: Sequence[RowResult], machine: Machine) -> list[tuple[str, ...]]:
+    """How near fp32's forwards on a CPU come to a matrix product, to go under RATES_HEAD."""
+    found = []
+    for result in results:
+        runs = [run for run in result.of("fp32") if run.steps]
+        if not runs or result.row.device != "cpu":
+            continue
+        rate = result.products / median(run.forwards[0] for run in runs)
+        theirs = result.spread("nnunet", "wall_seconds")
+        bound = f"{theirs.median * machine.products / result.products:.2f}" if theirs else ""
+        numbers = f"{result.products / 1e3:.2f}", f"{rate:.0f}", f"{rate / machine.products:.0%}"
+        found.append((f"{result.row.name}, {CONTESTANTS['fp32'].title}", *numbers, bound))
     return found
 
 

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 
 import torch
 
 from segcube.checkpoints import load_network
-
-TIMES = 3
 
 
 def forward_seconds(network: torch.nn.Module, window_ncxyz: torch.Tensor) -> float:
@@ -32,4 +29,5 @@ if __name__ == "__main__":
     network = load_network(file, None).eval().to(device)
     window_ncxyz = torch.randn(1, 4, edge, edge, edge, device=device)
     with torch.inference_mode():
-        print(median([forward_seconds(network, window_ncxyz) for _ in range(TIMES + 1)][1:]))
+        forward_seconds(network, window_ncxyz)
+        print(forward_seconds(network, window_ncxyz))
