@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from segcube.predict import adding
+
+
+@pytest.fixture(params=["whole", "slabs"])
+def _slabs(request, monkeypatch):
+    """Everything in one slab, or a slab a plane."""
+    monkeypatch.setattr(adding, "SLAB_BYTES", 2**17 if request.param == "whole" else 1)
+
+
+def numbers(*shape: int) -> np.ndarray:
+    return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+
+
+@pytest.mark.usefixtures("_slabs")
+def test_windows_are_added_to_others_and_mirrored_ones_as_they_look():
+    sum_nkxyz, others_nkxyz = numbers(2, 3, 5, 2, 2), np.flip(numbers(2, 3, 5, 2, 2), axis=2)
+    expected = sum_nkxyz + others_nkxyz
+    adding.add(sum_nkxyz, others_nkxyz)
+    np.testing.assert_array_equal(sum_nkxyz, expected)
+
+
+@pytest.mark.usefixtures("_slabs")
+@pytest.mark.parametrize("say_k", [(0.5, 0.5), (0.25, 2.0)], ids=["alike", "apart"])
+@pytest.mark.parametrize("of", [np.array, torch.tensor], ids=["numpy", "torch"])
+def test_a_window_counts_by_its_say_and_both_factors(say_k, of):
+    sum_kxyz, window_kxyz = of(np.ones((2, 3, 1, 2), np.float32)), of(numbers(2, 3, 1, 2))
+    weight_xyz = of(np.full((3, 1, 2), 4, np.float32))
+    share_xyz = of(np.float32([[[1, 2]], [[1, 0]], [[0.5, 1]]]))
+    adding.add_weighted(sum_kxyz, window_kxyz, of(np.float32(say_k)), (weight_xyz, share_xyz))
+    first, second = say_k
+    np.testing.assert_array_equal(
+        np.asarray(sum_kxyz)[:, :, 0],
+        [
+            [[1, 1 + 8 * first], [1 + 8 * first, 1], [1 + 8 * first, 1 + 20 * first]],
+            [
+                [1 + 24 * second, 1 + 56 * second],
+                [1 + 32 * second, 1],
+                [1 + 20 * second, 1 + 44 * second],
+            ],
+        ],
+    )
