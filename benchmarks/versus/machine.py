@@ -6,8 +6,9 @@ import json
 import os
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from versus.contestants import ORACLE, PUBLISHED
@@ -17,7 +18,7 @@ OURS = ("segcube", "torch", "openvino", "numpy")
 THEIRS = ("nnunetv2", "monai", "torch", "numpy")
 ASK = """
 import json, sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 import torch
 seen = torch.cuda.is_available()
 print(json.dumps({"gpu": torch.cuda.get_device_name(0) if seen else "", "python": sys.version.split()[0],
@@ -89,4 +90,9 @@ def _cpu_info() -> dict[str, str]:
 
 
 def _versions() -> dict[str, str]:
-    return {name: version(name) for name in OURS}
+    """Of what is installed here; a GPU needs no openvino."""
+    found = {}
+    for name in OURS:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

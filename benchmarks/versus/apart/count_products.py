@@ -6,36 +6,29 @@ Of the convolutions alone: the norms and activations between them are less than 
 from __future__ import annotations
 
 import sys
-from math import prod
 from pathlib import Path
 
-import numpy as np
-import openvino as ov
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from segcube.backends import member_files
-from segcube.backends.graphs import Graph, read_compiled
+from segcube.backends import MemberFile, member_files
+from segcube.checkpoints import load_network
 from segcube.submission import load_for
 
-OF_OUTPUTS = {"Convolution": 1, "GroupConvolution": 2}
-"""How many of a kernel's sizes do not multiply an output voxel: outputs, or groups and outputs."""
+PRODUCT = 2
+"""torch counts a multiply-add as two operations."""
 
 
-def products(graph: Graph) -> int:
-    """Multiply-adds of one window."""
-    constants = ov.Tensor(np.frombuffer(graph.constants, np.uint8).copy())
-    total = 0
-    for node in ov.Core().read_model(graph.xml, constants).get_ordered_ops():
-        kind = node.get_type_name()
-        if kind in OF_OUTPUTS:
-            kernel = list(node.input_value(1).get_shape())
-            total += prod(node.get_output_shape(0)) * prod(kernel[OF_OUTPUTS[kind] :])
-        elif kind == "ConvolutionBackpropData":
-            total += prod(node.input_value(0).get_shape()) * prod(list(node.input_value(1).get_shape())[1:])
-    return total
+def products(member: MemberFile) -> float:
+    """Multiply-adds of one window, counted on tensors without values, so that nothing is computed."""
+    network = load_network(member.file, member.sha256).to("meta")
+    window_ncxyz = torch.empty(1, member.channels, *member.window, device="meta")
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(window_ncxyz)
+    return counter.get_total_flops() / PRODUCT
 
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    compiled = read_compiled(folder)
     members = member_files(load_for(folder).submission, folder)
-    print(sum(products(compiled.read(member)) for member in members) / 1e9)
+    print(sum(map(products, members)) / 1e9)

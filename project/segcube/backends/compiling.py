@@ -51,17 +51,6 @@ def compile_submission(loaded: LoadedSubmission, out: Path, tell: Callable[[str]
     return sum((out / entry.file).stat().st_size for entry in listed.values())
 
 
-def compile_or_tell(loaded: LoadedSubmission, tell: Callable[[str], None]) -> None:
-    """Compile a submission beside its weights; one that cannot be compiled runs on torch, which is told.
-
-    Raises EnvironmentFault as `compile_submission` does.
-    """
-    try:
-        compile_submission(loaded, loaded.folder, lambda member: tell(f"compiling {member}"))
-    except NoGraphs as error:
-        tell(f"not compiled, so that torch runs it on a CPU: {error}")
-
-
 def _tried(member: MemberFile) -> Graph:
     """A member's graph, whose logits are torch's."""
     network = load_network(member.file, member.sha256)

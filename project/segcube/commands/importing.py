@@ -68,7 +68,7 @@ def bring_all(sources: Sequence[Path], out: Path, read: Callable[[Sequence[Path]
 
     from pydantic import ValidationError
 
-    from segcube.backends.compiling import compile_or_tell
+    from segcube.backends.compile_or_tell import compile_or_tell
     from segcube.backends.fit import check_members
     from segcube.errors import UsageError
     from segcube.importers import expect_room, opened_source, write_imported

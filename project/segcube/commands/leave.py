@@ -32,7 +32,7 @@ def _code_of(task: Callable[[], int | None]) -> int | None:
     try:
         return task()
     except ModuleNotFoundError as error:
-        extras = "install segcube with its extras: pip install 'segcube[report,train]'"
+        extras = "install segcube with all that it needs: pip install 'segcube[report,train]'"
         return _tell(f"{error}; {extras}", ExitCode.USAGE)
     except SegcubeError as error:
         return _tell(str(error), error.exit_code)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from segcube.backends import member_files
-from segcube.backends.compiling import compile_or_tell
+from segcube.backends.compile_or_tell import compile_or_tell
 from segcube.backends.graphs import read_compiled
 from segcube.errors import EnvironmentFault
 from segcube.harness.checks import CheckReport
