@@ -12,8 +12,6 @@ from segcube.hosts import BARE_MOUNTS, UNDER, command_of
 
 CACHES = {
     "MPLCONFIGDIR": "matplotlib",
-    "TORCHINDUCTOR_CACHE_DIR": "inductor",
-    "TRITON_CACHE_DIR": "triton",
     "NUMBA_CACHE_DIR": "numba",
 }
 

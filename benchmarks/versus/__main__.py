@@ -11,7 +11,7 @@ from time import perf_counter
 from pydantic import TypeAdapter
 
 from versus.console import CONSOLE, show
-from versus.contestants import ORACLE, ROOT, SEGCUBE
+from versus.contestants import CONTESTANTS, ORACLE, ROOT, SEGCUBE
 from versus.goals import verdicts
 from versus.machine import Machine, look_around
 from versus.matrix import Matrix
@@ -64,6 +64,9 @@ def arguments() -> argparse.Namespace:
     size.add_argument("--full", action="store_true", help="the whole matrix: hours")
     size.add_argument("--quick", action="store_true", help="tiny networks, to try the bench itself")
     parser.add_argument("--row", action="append", help="of the matrix; several times for several")
+    parser.add_argument(
+        "--contestant", action="append", choices=CONTESTANTS, help="instead of each row's own"
+    )
     parser.add_argument("--rounds", type=int, help="instead of each row's own number")
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: all there are"
@@ -83,7 +86,9 @@ def run_all(told: argparse.Namespace, work: Path) -> Iterator[Found]:
     )
     matrix = QUICK if told.quick else (FULL if told.full else SHORT) + CUDA
     rows = [row for row in matrix if row.device in devices and row.name in (told.row or [row.name])]
-    rows = [replace(row, rounds=told.rounds or row.rounds) for row in rows]
+    rows = [
+        replace(row, rounds=told.rounds or row.rounds, contestants=_those_asked(row, told)) for row in rows
+    ]
     warm()
     bench = Matrix(work, told.data, machine, {row.plan: folds_of(row, matrix) for row in rows})
     results: list[RowResult] = []
@@ -93,6 +98,10 @@ def run_all(told: argparse.Namespace, work: Path) -> Iterator[Found]:
     plan, width = (TINY, TINY_WIDTH) if told.quick else (THICK, WIDTH)
     forwards = [compare_forwards(plan, width, device, work, told.data) for device in devices if not told.row]
     yield Found(machine, (perf_counter() - start) / 60, tuple(results), tuple(forwards))
+
+
+def _those_asked(row: Row, told: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(key for key in row.contestants if key in (told.contestant or row.contestants))
 
 
 def folds_of(row: Row, matrix: tuple[Row, ...]) -> int:

@@ -63,4 +63,13 @@ CUDA = (
     ),
     Row("MBAS plan, CUDA", MBAS, ON_CUDA, rounds=3, device="cuda"),
     Row("1 fold, 10 cases, CUDA", BRATS, ("nnunet", "fp16"), cases=10, device="cuda"),
+    Row(
+        "ResEncM, 5 folds, 8 mirrors, 10 cases, CUDA",
+        RESENC_M,
+        ("fp16",),
+        folds=5,
+        mirrors=True,
+        cases=10,
+        device="cuda",
+    ),
 )

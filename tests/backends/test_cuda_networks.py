@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from segcube.backends import cuda_networks
-from segcube.backends.cuda_networks import Making, cast_weights, compiler_missing, suitable_layout
+from segcube.backends.cuda_networks import Making, cast_weights, suitable_layout
 from segcube.networks import build_network
 from segcube.networks.blocks import BlockPlan, MedNeXtBlock
 
@@ -54,7 +53,7 @@ class Bypass(nn.Sequential):
 
 @pytest.fixture
 def making(told) -> Making:
-    return Making("cpu", torch.float32, "off", told.append)
+    return Making("cpu", torch.float32, told.append)
 
 
 def test_a_network_that_says_the_same_when_made_ready_is_kept_so(making, told):
@@ -76,7 +75,7 @@ def test_a_network_that_says_something_else_when_made_ready_runs_as_it_is(making
 
 
 def test_an_overflow_in_half_precision_is_no_fault_of_making_ready(told):
-    making = Making("cpu", torch.float16, "off", told.append)
+    making = Making("cpu", torch.float16, told.append)
 
     def load() -> nn.Module:
         huge = network()
@@ -94,26 +93,8 @@ def test_a_network_made_ready_gives_what_it_gave(name):
     for _ in range(2):
         torch.manual_seed(0)
         networks.append(build_network(name, arguments).eval())
-    ready = Making("cpu", torch.float32, "off", print).ready(networks[1])
+    ready = Making("cpu", torch.float32, print).ready(networks[1])
     assert ready.layout == torch.channels_last_3d
     x = torch.randn(2, 2, *shape)
     with torch.inference_mode():
         torch.testing.assert_close(ready(x), networks[0](x), atol=1e-4, rtol=1e-4, check_stride=False)
-
-
-def test_what_compiling_lacks_is_said(monkeypatch):
-    monkeypatch.setattr(cuda_networks, "COMPILERS", ("no-such-compiler",))
-    assert compiler_missing() in ("there is no C compiler", "triton is not installed")
-    told: list[str] = []
-    blocks = nn.Sequential(MedNeXtBlock(BlockPlan(4, 4, 2, (3, 3, 3))))
-    Making("cpu", torch.float32, "on", told.append).ready(blocks.eval())
-    assert told == [f"MedNeXt's blocks are not compiled: {compiler_missing()}"]
-
-
-def test_torch_can_trace_a_lean_network_whole():
-    blocks = nn.Sequential(MedNeXtBlock(BlockPlan(4, 4, 2, (3, 3, 3), residual="projection")))
-    ready = Making("cpu", torch.float32, "off", print).ready(blocks.eval())
-    x = torch.randn(1, 4, 4, 4, 4)
-    with torch.inference_mode():
-        traced = torch.compile(ready.module, backend="eager", fullgraph=True, dynamic=False)
-        assert torch.equal(traced(x), ready(x))

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
-from segcube.backends.cuda_norm import ChannelsLastInstanceNorm, drop_idle_biases, keep_channels_last
+from segcube.backends.cuda_norm import NO_SLOPE, FusedNorm, drop_idle_biases, fuse_norms, slope_of
 from segcube.networks import build_network
 
 
@@ -19,39 +20,50 @@ def norm(affine: bool = True) -> nn.InstanceNorm3d:
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("windows", [1, 3])
 @pytest.mark.parametrize("layout", [torch.channels_last_3d, torch.contiguous_format])
-def test_the_values_are_torchs_own_and_the_layout_stays(affine, windows, layout):
-    x = (torch.randn(windows, 4, 6, 5, 3) + 2).contiguous(memory_format=layout)
+def test_the_values_are_torchs_own(affine, windows, layout):
+    x, added = ((torch.randn(windows, 4, 6, 5, 3) + 2).contiguous(memory_format=layout) for _ in range(2))
     with torch.inference_mode():
-        found = ChannelsLastInstanceNorm(norm(affine))(x)
-        expected = norm(affine)(x)
-    assert found.is_contiguous(memory_format=layout)
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0, check_stride=False)
+        normed = norm(affine)(x)
+        for slope, more in ((NO_SLOPE, None), (0.0, None), (0.1, added)):
+            found = FusedNorm(norm(affine), slope, None)(x, more)
+            expected = functional.leaky_relu(normed if more is None else normed + more, slope)
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=0, check_stride=False)
 
 
-@pytest.mark.parametrize("affine", [True, False])
-def test_half_precision_sums_in_full(affine):
+def test_half_precision_sums_in_full():
     x = (torch.randn(2, 4, 8, 8, 8) + 5).to(torch.bfloat16, memory_format=torch.channels_last_3d)
     with torch.inference_mode():
-        found = ChannelsLastInstanceNorm(norm(affine))(x)
-        expected = norm(affine)(x.float())
+        found = FusedNorm(norm(), NO_SLOPE, None)(x)
+        expected = norm()(x.float())
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found.float(), expected, atol=0.02, rtol=0.01, check_stride=False)
 
 
-def test_norms_of_a_whole_network_are_replaced_once_under_all_their_names():
+def test_slopes_below_zero_are_those_of_leaky_units_alone():
+    assert slope_of(nn.LeakyReLU(0.2)) == 0.2
+    assert slope_of(nn.ReLU()) == 0
+    assert slope_of(nn.GELU()) is None
+
+
+def test_norms_of_a_whole_network_are_replaced_under_all_their_names():
     network = unet()
-    keep_channels_last(network)
+    fuse_norms(network, None)
     kinds = [type(module) for module in network.modules()]
     assert nn.InstanceNorm3d not in kinds
-    assert kinds.count(ChannelsLastInstanceNorm) == [type(m) for m in unet().modules()].count(
-        nn.InstanceNorm3d
-    )
+    assert FusedNorm in kinds
+
+
+def test_the_activation_after_a_norm_joins_it():
+    row = nn.Sequential(nn.Conv3d(2, 2, 1), norm_of(2), nn.LeakyReLU(0.2), norm_of(2), nn.GELU())
+    fuse_norms(row, None)
+    assert [type(part) for part in row] == [nn.Conv3d, FusedNorm, nn.Identity, FusedNorm, nn.GELU]
+    assert [row[1].slope, row[3].slope] == [0.2, NO_SLOPE]
 
 
 def test_a_norm_with_running_statistics_stays():
     row = nn.Sequential(nn.Conv3d(2, 2, 1), nn.InstanceNorm3d(2, track_running_stats=True))
     drop_idle_biases(row)
-    keep_channels_last(row)
+    fuse_norms(row, None)
     assert isinstance(row[1], nn.InstanceNorm3d)
     assert row[0].bias is not None
 
@@ -75,7 +87,7 @@ def test_a_unet_gives_what_it_gave():
     x = torch.randn(2, 2, 8, 8, 8)
     plain, made = unet(), unet()
     drop_idle_biases(made)
-    keep_channels_last(made)
+    fuse_norms(made, None)
     with torch.inference_mode():
         found = made.to(memory_format=torch.channels_last_3d)(
             x.contiguous(memory_format=torch.channels_last_3d)

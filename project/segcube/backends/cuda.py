@@ -26,7 +26,7 @@ def open_cuda(asked: str, precision: str, compiling: Compile, tell: Callable[[st
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = False
     why = f"{device} ({torch.cuda.get_device_name(device)}); torch {torch.__version__}, {precision}"
-    return CudaBackend(device, precision, why, compiling, tell, Captures(compiling, tell))
+    return CudaBackend(device, precision, why, tell, Captures(compiling, tell))
 
 
 def _try_device(device: str, asked: str) -> None:

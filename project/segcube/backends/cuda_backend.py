@@ -17,7 +17,6 @@ from segcube.backends.members import MemberFile
 from segcube.backends.protocol import DeviceMemoryError
 from segcube.backends.torch_backend import DTYPES, memory_told
 from segcube.checkpoints import load_network
-from segcube.choices import Compile
 from segcube.types import Shape
 
 
@@ -32,7 +31,6 @@ class CudaBackend:
     device: str
     precision: str
     reason: str
-    compile: Compile
     tell: Callable[[str], None]
     captures: Captures
     name: str = "torch"
@@ -121,7 +119,7 @@ class CudaBackend:
 
     def _read(self, member: MemberFile) -> Resident:
         check_member(member)
-        making = Making(self.device, DTYPES[self.precision], self.compile, self.tell)
+        making = Making(self.device, DTYPES[self.precision], self.tell)
         with self._at_work():
             window_ncxyz = made_window(member.channels, member.window).to(self.device)
             return making.tried(lambda: load_network(member.file, member.sha256), window_ncxyz)

@@ -1,8 +1,8 @@
 """MedNeXt's block for inference on a GPU: the same function in fewer passes over memory.
 
-What is won, of a block that keeps its size: torch's own depthwise kernel, which takes channels first, in
-place of cuDNN's grouped one (pytorch/pytorch#40801); a norm in the network's precision, whose scale and shift
-stand in the widening; no bias passes but GELU's own; the residual inside the narrowing product.
+What is won, of a block that keeps its size: a depthwise kernel that reads each voxel about once, a norm whose
+sums fill the device and whose scale and shift stand in the widening; no bias passes but GELU's own; the
+residual inside the narrowing product.
 """
 
 from __future__ import annotations
@@ -13,37 +13,17 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from segcube.backends.cuda_gelu import BiasGelu
+from segcube.backends.cuda_depthwise import every, without_bias
+from segcube.backends.cuda_kernels import Kernels
 from segcube.networks.blocks import MBASBlock, MedNeXtBlock
 
 Residual = Literal["none", "identity", "down", "up"]
 
 
-class StuffedConv(nn.Module):
-    """A depthwise transposed convolution, as a convolution of its input among zeros, without a bias.
-
-    torch has a depthwise kernel for convolutions, and none for transposed ones.
-    """
-
-    def __init__(self, conv: nn.ConvTranspose3d) -> None:
-        super().__init__()
-        self.weight = _fixed(conv.weight.flip(2, 3, 4).contiguous())
-        self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
-        axes = zip(conv.dilation, conv.kernel_size, conv.padding, strict=True)
-        self.padding = [d * (k - 1) - int(p) for d, k, p in axes]
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """x: (N, C, X, Y, Z); returns (N, C, ...), (n - 1) * stride + 1 long along each axis."""
-        size = [(n - 1) * s + 1 for n, s in zip(x.shape[2:], self.stride, strict=True)]
-        stuffed = x.new_zeros((*x.shape[:2], *size))
-        _every(stuffed, self.stride).copy_(x)
-        return functional.conv3d(stuffed, self.weight, None, 1, self.padding, self.dilation, self.groups)
-
-
 class LeanBlock(nn.Module):
     """A `MedNeXtBlock` with a norm for each channel and no response normalization, in eval mode."""
 
-    def __init__(self, block: MedNeXtBlock, bias_gelu: BiasGelu) -> None:
+    def __init__(self, block: MedNeXtBlock, kernels: Kernels | None) -> None:
         super().__init__()
         norm, widening = _norm_and_widening(block)
         assert isinstance(norm, nn.GroupNorm), "the others keep their block"
@@ -54,12 +34,13 @@ class LeanBlock(nn.Module):
         self.narrow_bias = _fixed(_bias(block.conv3)[:, None])
         self.eps: float = norm.eps
         self.stride = block.conv1.stride
-        self.spatial = _without_bias(block.conv1)
+        # The norm that follows takes the bias away
+        self.spatial = without_bias(block.conv1, kernels)
         self.residual: Residual = "identity" if block.residual == "identity" else "none"
         if block.residual == "projection":
             self._add_projection(block.res_conv)
         self.padding = block.padding
-        self.bias_gelu = bias_gelu
+        self.kernels = kernels
 
     def _add_projection(self, conv: nn.Module) -> None:
         assert isinstance(conv, nn.Conv3d | nn.ConvTranspose3d)
@@ -72,12 +53,23 @@ class LeanBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """As the block it was made of; x: (N, C, X, Y, Z)."""
-        normed = functional.instance_norm(self.spatial(x), eps=self.eps)
-        wide_nks = self.bias_gelu(_product(self.widen, normed.flatten(2)), self.widen_bias)
+        normed = self._norm(self.spatial(x))
+        wide_nks = self._bias_gelu(_product(self.widen, normed.flatten(2)))
         out = self._narrowed(wide_nks, x).unflatten(2, normed.shape[2:])
         if self.residual == "up":
-            _every(out, self.stride).add_(_product(self.project, x.flatten(2)).unflatten(2, x.shape[2:]))
+            every(out, self.stride).add_(_product(self.project, x.flatten(2)).unflatten(2, x.shape[2:]))
         return functional.pad(out, self.padding) if any(self.padding) else out
+
+    def _norm(self, x: torch.Tensor) -> torch.Tensor:
+        """x: nobody else's, so that it may be written over."""
+        if self.kernels is not None and self.kernels.takes_first(x):
+            return self.kernels.norm_first_(x, self.eps)
+        return functional.instance_norm(x, eps=self.eps)
+
+    def _bias_gelu(self, wide_nks: torch.Tensor) -> torch.Tensor:
+        if self.kernels is not None and self.kernels.takes_first(wide_nks):
+            return self.kernels.bias_gelu_(wide_nks, self.widen_bias)
+        return functional.gelu(wide_nks.add_(self.widen_bias))
 
     def _narrowed(self, wide_nks: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """The narrowing product and its bias, with the residuals that cover every voxel: (N, K, S)."""
@@ -86,19 +78,18 @@ class LeanBlock(nn.Module):
         if self.residual == "identity":
             start_nks = x.flatten(2) + self.narrow_bias
         else:
-            start_nks = _product(self.project, _every(x, self.stride).flatten(2)).add_(self.narrow_bias)
+            start_nks = _product(self.project, every(x, self.stride).flatten(2)).add_(self.narrow_bias)
         if start_nks.dtype != wide_nks.dtype:
             return start_nks + _product(self.narrow, wide_nks)
         return start_nks.baddbmm_(self.narrow.expand(len(x), -1, -1), wide_nks)
 
 
-def make_lean(network: nn.Module, bias_gelu: BiasGelu) -> bool:
-    """Replace the MedNeXt blocks that a lean one can stand for; tells whether there were any."""
+def make_lean(network: nn.Module, kernels: Kernels | None) -> None:
+    """Replace the MedNeXt blocks that a lean one can stand for; kernels: None for torch's own."""
     made: dict[nn.Module, nn.Module] = {}
     for name, module in list(network.named_modules(remove_duplicate=False)):
         if isinstance(module, MedNeXtBlock) and _can_be_lean(module):
-            network.set_submodule(name, made.setdefault(module, LeanBlock(module, bias_gelu)))
-    return bool(made)
+            network.set_submodule(name, made.setdefault(module, LeanBlock(module, kernels)))
 
 
 def _can_be_lean(block: MedNeXtBlock) -> bool:
@@ -113,14 +104,6 @@ def _norm_and_widening(block: MedNeXtBlock) -> tuple[nn.Module, nn.Conv3d]:
     return norm, widening
 
 
-def _without_bias(conv: nn.Conv3d | nn.ConvTranspose3d) -> nn.Module:
-    """The norm that follows takes the bias away."""
-    if isinstance(conv, nn.ConvTranspose3d):
-        return StuffedConv(conv)
-    conv.bias = None
-    return conv
-
-
 def _bias(conv: nn.Module) -> torch.Tensor:
     assert isinstance(conv.bias, torch.Tensor), "every convolution of a block has a bias"
     return conv.bias
@@ -132,8 +115,3 @@ def _fixed(tensor: torch.Tensor) -> nn.Parameter:
 
 def _product(weight_kc: torch.Tensor, values_ncs: torch.Tensor) -> torch.Tensor:
     return torch.bmm(weight_kc.expand(len(values_ncs), -1, -1), values_ncs)
-
-
-def _every(x: torch.Tensor, stride: tuple[int, ...]) -> torch.Tensor:
-    """Every stride-th voxel, as a view."""
-    return x[:, :, :: stride[0], :: stride[1], :: stride[2]]

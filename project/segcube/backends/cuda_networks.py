@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from segcube.backends.cuda_gelu import BiasGelu, fused_bias_gelu, plain_bias_gelu
+from segcube.backends.cuda_kernels import Kernels, open_kernels
 from segcube.backends.cuda_mednext import LeanBlock, make_lean
-from segcube.backends.cuda_norm import drop_idle_biases, keep_channels_last
-from segcube.choices import Compile
-
-COMPILERS = ("cc", "gcc", "clang")
-"""Triton needs one of them when it runs."""
-
+from segcube.backends.cuda_norm import drop_idle_biases, fuse_norms
+from segcube.backends.cuda_nvrtc import NoKernels
+from segcube.backends.cuda_residual import make_residuals_lean
 
 FURTHEST = {torch.float32: 1e-3, torch.float16: 0.02, torch.bfloat16: 0.1}
 """Root mean square that logits may move in another order of the same sums, in standard deviations of them."""
@@ -41,7 +36,6 @@ class Making:
 
     device: str
     dtype: torch.dtype
-    compile: Compile
     tell: Callable[[str], None]
 
     def tried(self, load: Callable[[], nn.Module], window_ncxyz: torch.Tensor) -> Resident:
@@ -72,25 +66,24 @@ class Making:
 
         Raises torch.OutOfMemoryError.
         """
+        kernels = self._kernels()
         drop_idle_biases(network)
-        keep_channels_last(network)
-        why_not = compiler_missing() if self.compile == "on" else "not asked for"
-        is_mednext = make_lean(network, self._bias_gelu(compiles=not why_not))
+        fuse_norms(network, kernels)
+        make_residuals_lean(network)
+        make_lean(network, kernels)
         cast_weights(network, self.dtype)
         layout = suitable_layout(network)
         network.to(self.device, memory_format=layout)  # pyright: ignore
-        if is_mednext and not why_not:
-            # A choice by the clock would let the same input give other bytes
-            network.compile(dynamic=False, options={"deterministic": True})
-        elif is_mednext and self.compile == "on":
-            self.tell(f"MedNeXt's blocks are not compiled: {why_not}")
         return Resident(network, layout)
 
-    def _bias_gelu(self, compiles: bool) -> BiasGelu:
-        # torch.compile fuses the plain form itself
-        if compiles or self.compile == "off":
-            return plain_bias_gelu
-        return fused_bias_gelu(self.device, self.dtype)
+    def _kernels(self) -> Kernels | None:
+        if self.device == "cpu":
+            return None
+        try:
+            return open_kernels(self.device, self.dtype)
+        except NoKernels as error:
+            self.tell(f"on torch's kernels alone, which take longer: {error}")
+            return None
 
 
 def _apart(found_nkxyz: torch.Tensor, expected_nkxyz: torch.Tensor) -> float:
@@ -101,13 +94,6 @@ def _apart(found_nkxyz: torch.Tensor, expected_nkxyz: torch.Tensor) -> float:
     return float(moved / expected_nkxyz.std().clamp(min=1e-12))
 
 
-def compiler_missing() -> str:
-    """What torch.compile lacks on this machine; empty where it has all."""
-    if importlib.util.find_spec("triton") is None:
-        return "triton is not installed"
-    return "" if any(shutil.which(name) for name in COMPILERS) else "there is no C compiler"
-
-
 def cast_weights(network: nn.Module, dtype: torch.dtype) -> None:
     """Cast once what autocast casts in every forward: the weights of products. Norms keep theirs."""
     for module in network.modules():
@@ -116,8 +102,9 @@ def cast_weights(network: nn.Module, dtype: torch.dtype) -> None:
 
 
 def suitable_layout(network: nn.Module) -> torch.memory_format:
-    """Channels first for a network of depthwise convolutions, which torch's own kernel takes; else last."""
+    """Channels first for a network of depthwise convolutions, whose kernels take it; else last."""
     for module in network.modules():
-        if isinstance(module, nn.Conv3d) and module.groups == module.in_channels > 1:
+        depthwise = isinstance(module, nn.Conv3d) and module.groups == module.in_channels > 1
+        if depthwise or isinstance(module, LeanBlock):
             return torch.contiguous_format
     return torch.channels_last_3d
