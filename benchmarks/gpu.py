@@ -17,7 +17,7 @@ import yaml
 from cases import copies_of, made
 from rich.console import Console
 from rich.table import Table
-from torch.autograd import DeviceType
+from versus.busy import watched
 
 from segcube import load_submission
 from segcube.backends import MemberFile, Network
@@ -128,19 +128,13 @@ def windows_a_second(weights: Path, case: Path) -> str:
 
 
 def busy_share(weights: Path, data: Path, out: Path) -> str:
-    """The share of the time from the first kernel to the last in which one ran."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+    """The share of the time from the first map to the last in which the device was busy."""
+    with watched("cuda") as looks:
         run_folder(Request(data, out, weights, RunSettings(device="cuda"), quiet=True))
-    ran = sorted(
-        (event.time_range.start, event.time_range.end)
-        for event in profile.events()
-        if event.device_type == DeviceType.CUDA
-    )
-    busy, until = 0.0, ran[0][0]
-    for start, end in ran:
-        busy += max(end - max(start, until), 0)
-        until = max(end, until)
-    return f"{busy / (until - ran[0][0]):.0%}"
+    finished = sorted(file.stat().st_mtime for file in out.iterdir())
+    seconds = (finished[-1] - finished[0]) / (len(finished) - 1)
+    busy = looks.busy(finished[0], finished[-1])
+    return ("not seen" if busy is None else f"{busy:.0%}") + f" of the time, {seconds:.2f} s a case"
 
 
 def main() -> None:

@@ -6,31 +6,30 @@ import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from versus.specs import Device
 
 QUERY = (
     "nvidia-smi",
-    "--query-gpu=utilization.gpu",
+    "--query-gpu=timestamp,utilization.gpu",
     "--format=csv,noheader,nounits",
     "--loop-ms=100",
     "--id=0",
 )
+STAMP = "%Y/%m/%d %H:%M:%S.%f"
 
 
 @dataclass
 class Looks:
-    """Utilisations of the first GPU, in percent, a tenth of a second apart."""
+    """Utilisations of the first GPU, a tenth of a second apart: when (seconds since 1970), and percent."""
 
-    percent: list[int] = field(default_factory=list)
+    found: list[tuple[float, int]] = field(default_factory=list)
 
-    def busy(self) -> float | None:
-        """Mean from the first to the last look that found work, as a share; None where none did."""
-        at_work = [index for index, percent in enumerate(self.percent) if percent > 0]
-        if not at_work:
-            return None
-        between = self.percent[at_work[0] : at_work[-1] + 1]
-        return sum(between) / len(between) / 100
+    def busy(self, first: float, last: float) -> float | None:
+        """Mean between two times, as a share; None where nobody looked."""
+        between = [percent for when, percent in self.found if first <= when <= last]
+        return sum(between) / len(between) / 100 if between else None
 
 
 @contextmanager
@@ -46,4 +45,7 @@ def watched(device: Device) -> Generator[Looks, None, None]:
     finally:
         watch.terminate()
         printed, _ = watch.communicate()
-        looks.percent += [int(line) for line in printed.split() if line.isdigit()]
+        for line in printed.splitlines():
+            when, _, percent = line.rpartition(", ")
+            if percent.isdigit():
+                looks.found.append((datetime.strptime(when, STAMP).timestamp(), int(percent)))

@@ -62,7 +62,8 @@ class Matrix:
             return replace(run, failed=str(log))
         finished = sorted((job.out / name).stat().st_mtime - usage.began for name in names.values())
         agreement = self._agreement(job, names)
-        run = replace(run, finished=tuple(finished), agreement=agreement, busy=looks.busy())
+        busy = looks.busy(usage.began + finished[0], usage.began + finished[-1])
+        run = replace(run, finished=tuple(finished), agreement=agreement, busy=busy)
         return replace(run, steps=read_steps(job.report)) if ours else run
 
     def _agreement(self, job: Job, names: dict[str, str]) -> Agreement | None:

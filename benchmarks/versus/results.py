@@ -34,7 +34,7 @@ class Run:
     finished: tuple[float, ...] = ()
     """When each map was there, in seconds since the start."""
     busy: float | None = None
-    """Share of the time between its first and its last work in which a GPU was busy."""
+    """Share of the time from the first map to the last in which a GPU was busy."""
 
     @property
     def forwards(self) -> tuple[float, ...]:
