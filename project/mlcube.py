@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from segcube.cli import app
+from segcube.cli import main as run
 from segcube.hosts import BARE_MOUNTS, UNDER, command_of
 
 CACHES = {
@@ -30,7 +30,7 @@ def main() -> None:
             f"{pairs}\nMount one, or say: infer --data_path=... --output_path=...\n"
         )
         raise SystemExit(2)
-    app(command)
+    run(command)
 
 
 def _settle() -> None:

@@ -144,7 +144,7 @@ def test_captured_forwards_give_way_to_a_larger_batch(mednexts, told):
     network(small)
     network(small)
     assert backend.captures.graphs
-    with no_more_than(24 * MB):
+    with no_more_than(4 * MB):
         found = network(large)
     # Where memory is short, cuDNN may take another way to the same sums
     torch.testing.assert_close(found, expected, atol=NEAR["fp16"], rtol=0.02)
@@ -162,13 +162,11 @@ def test_weights_that_do_not_fit_together_are_read_in_turn(tmp_path, told):
     members = [heavy_unet(tmp_path, seed) for seed in (0, 1)]
     expected = [opened().load(member)(batch()).clone() for member in members]
     before = torch.cuda.memory_allocated()
-    torch.cuda.reset_peak_memory_stats()
     backend = opened(tell=told.append)
     backend.load(members[0])
-    to_be_read, to_be_held = (
-        found - before for found in (torch.cuda.max_memory_allocated(), torch.cuda.memory_allocated())
-    )
-    with no_more_than(to_be_read - to_be_held // 2):
+    held = torch.cuda.memory_allocated() - before
+    # Reading one takes twice that in full precision, and once more for autocast's copy
+    with no_more_than(3 * held - 4 * MB):
         backend.load(members[1])
     assert [key[0] for key in backend.residents] == [members[1]]
     assert len(told) == 1

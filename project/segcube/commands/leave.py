@@ -24,7 +24,7 @@ def leave_with(task: Callable[[], int | None]) -> NoReturn:
     _hold_streams()
     with _ends_at_once_on_sigterm():
         code = _code_of(task)
-        _let_go_of_broken_streams()
+        let_go_of_broken_streams()
     raise typer.Exit(int(code or 0))
 
 
@@ -64,7 +64,7 @@ def _hold_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def _let_go_of_broken_streams() -> None:
+def let_go_of_broken_streams() -> None:
     """Lead what a closed pipe or a full disk did not take to nowhere: Python's exit code would tell of it."""
     for stream in (sys.stdout, sys.stderr):
         try:
