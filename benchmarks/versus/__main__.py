@@ -50,7 +50,8 @@ def main() -> int:
     found = adapter.validate_json(raw.read_bytes())
     judged = verdicts(found.rows, found.forwards)
     show(found.rows, judged)
-    page = (work if told.quick or told.row else ROOT / "docs") / "speed.md"
+    name = "speed-cuda.md" if {result.row.device for result in found.rows} == {"cuda"} else "speed.md"
+    page = (work if told.quick or told.row else ROOT / "docs") / name
     draw(found.rows, page.with_suffix(".png"))
     write_page(page, page.with_suffix(".png"), found.machine, found.rows, judged)
     CONSOLE.print(f"{found.minutes:.1f} minutes; every run is in {raw}, the page is {page}")

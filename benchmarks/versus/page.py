@@ -51,8 +51,9 @@ def write_page(
         parts.append(f"**{title(result)}**\n\n{_table(HEAD, lines(result))}")
     parts.append(STEPS)
     parts.append(_table(STEPS_HEAD, step_lines(results)))
-    rate = f"{machine.products:.0f}"
-    parts.append(RATES.format(rate=rate) + "\n" + _table(RATES_HEAD, rate_lines(results, machine)))
+    rates = rate_lines(results, machine)
+    if rates:
+        parts.append(RATES.format(rate=f"{machine.products:.0f}") + "\n" + _table(RATES_HEAD, rates))
     parts.append(_imports(results))
     verdicts = [(v.what, v.found, v.goal, "yes" if v.met else "**no**") for v in judged]
     parts.append("## What must hold\n\n" + _table(("what", "found", "goal", "met"), verdicts))
