@@ -121,4 +121,4 @@ def _ask_driver(driver: ctypes.CDLL, failed: int) -> None:
         words = ctypes.c_char_p()
         driver.cuGetErrorString(failed, ctypes.byref(words))
         told = (words.value or b"an unknown error").decode()
-        raise RuntimeError(f"CUDA driver error {failed}: {told}")
+        raise RuntimeError(f"CUDA error: {told} ({failed})")
