@@ -58,6 +58,23 @@ def test_a_wrong_option_is_usage():
     assert run("infer", "--nonsense").exit_code == 2
 
 
+@pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["infer", "--nonsense"], 2)])
+def test_a_process_ends_with_its_commands_code_and_with_what_was_to_happen_last(arguments, code):
+    script = (
+        "import atexit\nfrom segcube.cli import main\n"
+        f"atexit.register(print, 'the last words')\nmain({arguments!r})\nprint('never')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stdout.endswith("the last words\n")
+
+
+def test_a_process_whose_reader_is_gone_says_nothing():
+    command = f"{sys.executable} -c 'from segcube.cli import main; main([\"--version\"])' | true"
+    told = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert told.stderr == ""
+
+
 def test_environment_variables_mirror_options(tmp_path, monkeypatch):
     monkeypatch.setenv("SEGCUBE_SHARD", "9/2")
     result = run("infer", "--data_path", str(tmp_path), "--output_path", str(tmp_path / "out"))
