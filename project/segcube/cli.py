@@ -13,7 +13,7 @@ import typer
 from segcube import __version__, commands
 from segcube.commands.leave import let_go_of_broken_streams
 
-GARBAGE = 100_000
+GARBAGE = 10_000
 """Objects made before the young ones are looked through for garbage; Python's own number is 700."""
 
 app = typer.Typer(
