@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from segcube.backends.cuda_depthwise import without_bias
+from segcube.backends.cuda_depthwise import Way, without_bias
+from segcube.backends.cuda_kernels import LARGEST
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,14 @@ def test_a_transposed_convolution_is_one_among_zeros(kernel, stride, dilation):
     with torch.inference_mode():
         expected = conv(x) - conv.bias[:, None, None, None]
         torch.testing.assert_close(without_bias(conv, None)(x), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_the_own_kernel_makes_odd_convolutions_that_keep_every_voxel():
+    ones = (1, 1, 1)
+    halves = (1, 2, LARGEST // 2)
+    assert Way(ones, halves, ones).is_own((3, 5, LARGEST))
+    assert not Way(ones, (1, 1, LARGEST // 2 + 1), ones).is_own((3, 3, LARGEST + 2))
+    assert not Way(ones, ones, ones).is_own((2, 3, 3))
+    assert not Way((2, 2, 2), ones, ones).is_own((3, 3, 3))
+    assert not Way(ones, ones, (1, 2, 1)).is_own((3, 3, 3))
+    assert not Way(ones, (0, 0, 0), ones).is_own((3, 3, 3))

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from segcube.backends.cuda_kernels import LARGEST, Kernels, open_kernels, source, suits_depthwise
+from segcube.backends.cuda_kernels import Kernels, open_kernels, source
 from segcube.backends.cuda_nvrtc import NoKernels, compile_source, packed
 
 HERE = Path(__file__).parent
@@ -137,14 +137,6 @@ def test_what_the_kernels_take(emulator):
     assert not emulator.takes_last(last(torch.zeros(1, 6, 4, 4, 4)))
     assert not emulator.takes_first(x.half())
     assert not emulator.takes_first(x[..., 1:])
-
-
-def test_only_odd_kernels_that_keep_every_voxel_suit():
-    assert suits_depthwise((3, 5, LARGEST), (1, 1, 1), (1, 1, 1))
-    assert not suits_depthwise((3, 3, LARGEST + 2), (1, 1, 1), (1, 1, 1))
-    assert not suits_depthwise((2, 3, 3), (1, 1, 1), (1, 1, 1))
-    assert not suits_depthwise((3, 3, 3), (2, 2, 2), (1, 1, 1))
-    assert not suits_depthwise((3, 3, 3), (1, 1, 1), (1, 2, 1))
 
 
 def test_without_a_gpu_there_are_none():

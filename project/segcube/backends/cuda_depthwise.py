@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from segcube.backends.cuda_kernels import Kernels, suits_depthwise
+from segcube.backends.cuda_kernels import LARGEST, Kernels
 
 
 class Way(NamedTuple):
@@ -18,10 +18,10 @@ class Way(NamedTuple):
     padding: tuple[int, ...]
     dilation: tuple[int, ...]
 
-    def keeps_size(self, kernel: tuple[int, ...]) -> bool:
-        """Whether it is one that the own kernel makes."""
-        same = self.padding == tuple(size // 2 for size in kernel)
-        return same and suits_depthwise(kernel, self.stride, self.dilation)
+    def is_own(self, sizes: tuple[int, ...]) -> bool:
+        """Whether `Kernels.depthwise` goes so with a kernel of these sizes: it keeps every voxel."""
+        whole = {*self.stride, *self.dilation} == {1} and self.padding == tuple(size // 2 for size in sizes)
+        return whole and all(size % 2 == 1 and size <= LARGEST for size in sizes)
 
 
 class DepthwiseConv(nn.Module):
@@ -31,7 +31,7 @@ class DepthwiseConv(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(weight.detach().contiguous(), requires_grad=False)
         self.way = way
-        self.kernels = kernels if way.keeps_size(tuple(weight.shape[2:])) else None
+        self.kernels = kernels if way.is_own(tuple(weight.shape[2:])) else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x: (N, C, X, Y, Z)."""

@@ -146,12 +146,6 @@ class Kernels:
         return factors
 
 
-def suits_depthwise(kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> bool:
-    """Whether a depthwise convolution that keeps its size is one that `Kernels.depthwise` makes."""
-    plain = {*stride, *dilation} == {1}
-    return plain and all(size % 2 == 1 and size <= LARGEST for size in kernel)
-
-
 def open_kernels(device: str, dtype: torch.dtype) -> Kernels:
     """The kernels of a device. Raises NoKernels where they cannot be compiled."""
     kernels = Kernels(
