@@ -2,6 +2,14 @@
 # A wheel in wheels/ wins over both: pip download --no-deps -d wheels torch==...
 ARG TORCH=cuda
 
+# Our own kernels for CPUs; the compiler stays behind
+FROM python:3.11-slim AS kernels
+RUN apt-get update && apt-get install --yes --no-install-recommends g++
+WORKDIR /source
+COPY pyproject.toml requirements.txt README.md LICENSE ./
+COPY project/segcube/backends/kernels/ project/segcube/backends/kernels/
+RUN pip install --no-deps --no-compile --target /built .
+
 FROM python:3.11-slim AS torch-cuda
 ENV TORCH_INDEX="" TORCH_CUDA="13.0" TORCH_DRIVER="580.65" TORCH_GPUS="sm_75 sm_80 sm_86 sm_90 sm_100 sm_120"
 
@@ -44,6 +52,7 @@ ENV PATH=/opt/segcube/bin:$PATH PYTHONPATH=/app/project PYTHONUNBUFFERED=1 PYTHO
 WORKDIR /app
 COPY --from=packages /opt/segcube /opt/segcube
 COPY project/ project/
+COPY --from=kernels /built/segcube/ project/segcube/
 COPY mlcube/workspace/parameters.yaml mlcube/workspace/parameters.yaml
 RUN python3 -m compileall -q project \
  && mkdir /workspace && ln -s /app/project/mlcube.py /workspace/predict.py

@@ -13,6 +13,8 @@ from segcube.backends.graphs import Compiled
 from segcube.backends.malloc import give_freed_memory_back
 from segcube.backends.mapped import MappedWeights, map_weights
 from segcube.backends.members import MemberFile
+from segcube.backends.native import native_kernels
+from segcube.backends.native_graph import run_natively
 from segcube.backends.norms import norm_exactly
 from segcube.backends.openvino_models import read_model, split_concatenations, weighted_sum
 from segcube.backends.protocol import DeviceMemoryError
@@ -73,11 +75,12 @@ class OpenVINOBackend:
         return read_model(self.core, self.compiled.read(member), weights, member), weights
 
     def _network(self, model: ov.Model, *weights: MappedWeights) -> OpenVINONetwork:
-        # In bfloat16 both would be rounded once more
+        # In bfloat16 the chip's own kernels are faster, and sums would be rounded once more
+        natively = self.precision == "fp32" and run_natively(model, native_kernels())
         if self.precision == "fp32":
             split_concatenations(model)
             norm_exactly(model)
-        return OpenVINONetwork(self, model, weights)
+        return OpenVINONetwork(self, model, weights, natively)
 
     def give_turn(self, network: OpenVINONetwork) -> None:
         """Let a network have the working memory."""
@@ -116,6 +119,8 @@ class OpenVINONetwork:
     model: ov.Model | None
     """Until it is compiled: before, it takes no memory but its weights'."""
     weights: tuple[MappedWeights, ...]
+    natively: bool
+    """Whether its convolutions are ours, which read the weights where they are mapped."""
     _compiled: ov.CompiledModel | None = None
     _turn: tuple[ov.InferRequest, np.ndarray] | None = None
     """While it has the working memory: its request, and the window that goes in."""
@@ -140,7 +145,13 @@ class OpenVINONetwork:
         if self._compiled is None:
             # One request at a time has all cores; the chip's own choice of precision is not ours
             precision = PRECISIONS[self.backend.precision]
-            options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+            options: dict[str, object] = {
+                "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_PRECISION_HINT": precision,
+            }
+            if self.natively:
+                # Threads begun by one that is tied to a core would share that core
+                options["ENABLE_CPU_PINNING"] = False
             assert self.model is not None, "it goes when it is compiled"
             self._compiled = self.backend.core.compile_model(self.model, "CPU", options)
             self.model = None

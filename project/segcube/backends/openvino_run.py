@@ -13,6 +13,7 @@ import openvino as ov
 
 from segcube.backends.graphs import Compiled, NoGraphs, read_compiled
 from segcube.backends.members import member_files
+from segcube.backends.native import native_kernels
 from segcube.backends.openvino_backend import OpenVINOBackend
 from segcube.submission import LoadedSubmission
 
@@ -41,7 +42,11 @@ def open_openvino(
         tell(f"this CPU has no {precision}; fp32 instead")
         precision = "fp32"
     version = ov.__version__.split("-")[0]
-    return OpenVINOBackend(compiled, precision, f"{why}; openvino {version}, {precision}", core=core)
+    reason = f"{why}; openvino {version}, {precision}"
+    if precision == "fp32":
+        kernels = native_kernels()
+        reason += f", kernels for {kernels.vectors}" if kernels else ", without kernels of its own"
+    return OpenVINOBackend(compiled, precision, reason, core=core)
 
 
 def _compile_elsewhere(folder: Path) -> Compiled:

@@ -1,0 +1,37 @@
+// What Python calls; each gives 0, or 1 where there was no memory.
+#include <new>
+
+#include "cpu/direct.h"
+#include "cpu/norm.h"
+#include "cpu/winograd.h"
+
+namespace {
+
+template <class Work>
+int without_throwing(const Work& work) {
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace
+
+extern "C" int segcube_convolve(const segcube::Convolution* how) {
+  return without_throwing([&] {
+    if (segcube::Winograd::fits(*how))
+      segcube::Winograd(*how).run();
+    else
+      segcube::Direct(*how).run();
+  });
+}
+
+extern "C" int segcube_convolve_transposed(const segcube::Convolution* how) {
+  return without_throwing([&] { segcube::Blocks(*how).run(); });
+}
+
+extern "C" int segcube_norm(const segcube::Norm* how) {
+  return without_throwing([&] { segcube::norm(*how); });
+}

@@ -1,0 +1,58 @@
+// Pieces of work on several threads.
+#pragma once
+#include <atomic>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace segcube {
+
+// Do the pieces by workers, one a thread, that take them as they get to them; make() gives a worker, which has its own
+// scratch. Where the system gives fewer threads, fewer do it all. Throws what a worker throws, when all have ended.
+template <class Make>
+void on_threads(int pieces, int threads, const Make& make) {
+  std::atomic<int> next{0};
+  std::mutex lock;
+  std::exception_ptr thrown;
+  const auto work = [&] {
+    try {
+      auto worker = make();
+      for (int piece = next++; piece < pieces; piece = next++) worker(piece);
+    } catch (...) {
+      const std::lock_guard<std::mutex> hold(lock);
+      thrown = std::current_exception();
+    }
+  };
+  std::vector<std::thread> helpers;
+  const int most = threads < pieces ? threads : pieces;
+  helpers.reserve(most > 1 ? most - 1 : 0);
+  try {
+    while (static_cast<int>(helpers.size()) + 1 < most) helpers.emplace_back(work);
+  } catch (const std::system_error&) {
+  }
+  work();
+  for (std::thread& helper : helpers) helper.join();
+  if (thrown) std::rethrow_exception(thrown);
+}
+
+// Floats on a cache line's border.
+class Floats {
+ public:
+  explicit Floats(size_t count) : data_(static_cast<float*>(std::aligned_alloc(64, (count * 4 + 127) / 64 * 64))) {
+    if (!data_) throw std::bad_alloc();
+  }
+  float* data() const { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(float* data) const { std::free(data); }
+  };
+  std::unique_ptr<float, Free> data_;
+};
+
+}  // namespace segcube

@@ -1,0 +1,189 @@
+"""Our own kernels for a CPU: the library that kernels/cpu.cpp becomes, and calls into it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+KERNELS = Path(__file__).parent / "kernels"
+CPU_INFO = Path("/proc/cpuinfo")
+WIDTHS = {"avx512": ("avx512f", "avx512dq", "avx512vl", "fma"), "avx2": ("avx2", "fma")}
+"""Builds of the library, the best first, and what a processor must know for each."""
+NO_MEMORY = "bad_alloc"
+"""In the words of C++, as OpenVINO has them."""
+
+_Three = ctypes.c_int32 * 3
+
+
+@dataclass(frozen=True)
+class Taps:
+    """A convolution's weights, and where they go."""
+
+    kernel: np.ndarray
+    """(K, C, x, y, z); transposed: (C, K, x, y, z)."""
+    bias: np.ndarray | None
+    """(K)."""
+    stride: tuple[int, ...]
+    before: tuple[int, ...]
+    """Zeros before the image, on each axis."""
+
+
+@dataclass(frozen=True)
+class Affine:
+    """What an instance norm does to a normalised image: scale and shift (C), and the slope below zero."""
+
+    scale: np.ndarray
+    shift: np.ndarray
+    epsilon: float
+    slope: float
+    """1 for no rectifier."""
+
+
+class _Convolution(ctypes.Structure):
+    """kernels/cpu/convolution.h has the same."""
+
+    _fields_ = (
+        ("channels", ctypes.POINTER(ctypes.c_void_p)),
+        ("kernel", ctypes.c_void_p),
+        ("bias", ctypes.c_void_p),
+        ("out", ctypes.c_void_p),
+        ("moments", ctypes.c_void_p),
+        ("inputs", ctypes.c_int32),
+        ("outputs", ctypes.c_int32),
+        ("size", _Three),
+        ("out_size", _Three),
+        ("kernel_size", _Three),
+        ("stride", _Three),
+        ("before", _Three),
+        ("threads", ctypes.c_int32),
+    )
+
+
+class _Norm(ctypes.Structure):
+    """kernels/cpu/norm.h has the same."""
+
+    _fields_ = (
+        ("image", ctypes.c_void_p),
+        ("moments", ctypes.c_void_p),
+        ("scale", ctypes.c_void_p),
+        ("shift", ctypes.c_void_p),
+        ("residual", ctypes.c_void_p),
+        ("out", ctypes.c_void_p),
+        ("voxels", ctypes.c_int64),
+        ("epsilon", ctypes.c_double),
+        ("slope", ctypes.c_float),
+        ("channels", ctypes.c_int32),
+        ("threads", ctypes.c_int32),
+    )
+
+
+@dataclass(frozen=True)
+class NativeKernels:
+    """Convolutions and norms of one window on all cores; arrays are float32, in C order."""
+
+    library: ctypes.CDLL
+    vectors: str
+    """Of the processor's, which it was built for."""
+
+    def convolve(
+        self,
+        parts: Sequence[np.ndarray],
+        taps: Taps,
+        out: np.ndarray,
+        moments: np.ndarray | None = None,
+    ) -> None:
+        """Convolve an image whose channels may come in several parts.
+
+        parts: each (C, X, Y, Z), together all channels of the kernel; out: (K, X, Y, Z), written, and as many
+        zeros as it needs stand behind the image; moments: (K, 2), written: mean and variance of each output.
+        Raises MemoryError.
+        """
+        outputs, inputs = taps.kernel.shape[:2]
+        told = _told(parts, taps, (inputs, outputs), out, moments)
+        _call(self.library.segcube_convolve, told)
+
+    def convolve_transposed(self, image: np.ndarray, taps: Taps, out: np.ndarray) -> None:
+        """Make a block of outputs from each voxel: the stride is as large as the kernel, (C, K, x, y, z)."""
+        inputs, outputs = taps.kernel.shape[:2]
+        _call(self.library.segcube_convolve_transposed, _told([image], taps, (inputs, outputs), out, None))
+
+    def norm(
+        self,
+        image: np.ndarray,
+        moments: np.ndarray,
+        affine: Affine,
+        residual: np.ndarray | None,
+        out: np.ndarray,
+    ) -> None:
+        """Write leaky((image - mean) / sqrt(variance + epsilon) * scale + shift + residual).
+
+        image, residual, out: (C, X, Y, Z); moments: (C, 2), mean and variance.
+        """
+        arrays = (_at(array) for array in (image, moments, affine.scale, affine.shift, residual, out))
+        about = image[0].size, affine.epsilon, affine.slope, len(image), _threads()
+        _call(self.library.segcube_norm, _Norm(*arrays, *about))
+
+
+@cache
+def native_kernels() -> NativeKernels | None:
+    """The build for this processor; None where none was built, or the processor has no such vectors."""
+    known = _processor_flags()
+    for name, asked in WIDTHS.items():
+        if known.issuperset(asked):
+            for file in KERNELS.glob(f"_{name}.*"):
+                return NativeKernels(ctypes.CDLL(str(file)), name)
+    return None
+
+
+def _told(
+    parts: Sequence[np.ndarray],
+    taps: Taps,
+    channels: tuple[int, int],
+    out: np.ndarray,
+    moments: np.ndarray | None,
+) -> _Convolution:
+    inputs, outputs = channels
+    begins = [_at(part) + channel * part[0].nbytes for part in parts for channel in range(len(part))]
+    assert len(begins) == inputs, "the parts have the kernel's channels"
+    return _Convolution(
+        (ctypes.c_void_p * inputs)(*begins),
+        _at(taps.kernel),
+        _at(taps.bias),
+        _at(out),
+        _at(moments),
+        inputs,
+        outputs,
+        _Three(*parts[0].shape[1:]),
+        _Three(*out.shape[1:]),
+        _Three(*taps.kernel.shape[2:]),
+        _Three(*taps.stride),
+        _Three(*taps.before),
+        _threads(),
+    )
+
+
+def _call(function: Callable[[object], int], told: ctypes.Structure) -> None:
+    if function(ctypes.byref(told)) != 0:
+        raise MemoryError(NO_MEMORY)
+
+
+def _at(array: np.ndarray | None) -> int:
+    return 0 if array is None else array.ctypes.data
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _processor_flags() -> set[str]:
+    try:
+        lines = CPU_INFO.read_text().splitlines()
+    except OSError:
+        return set()
+    return next((set(line.split(":")[1].split()) for line in lines if line.startswith("flags")), set())

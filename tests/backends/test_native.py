@@ -1,0 +1,162 @@
+"""Our own kernels against torch's functions: built for vectors of 8 and of 16 lanes, and as installed."""
+
+from __future__ import annotations
+
+import ctypes
+import resource
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from segcube.backends.native import KERNELS, Affine, NativeKernels, Taps, native_kernels
+
+COMPILER = shutil.which("g++")
+NEAR = 2e-4
+"""Of outputs whose deviation is 1, what Winograd's sums are off at most."""
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory):
+    def of_lanes(lanes: int) -> NativeKernels:
+        library = tmp_path_factory.mktemp("native") / f"lanes{lanes}.so"
+        told = ["-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-pthread", f"-DLANES_ASKED={lanes}"]
+        subprocess.run([COMPILER, *told, KERNELS / "cpu.cpp", "-o", library], check=True)
+        return NativeKernels(ctypes.CDLL(str(library)), f"{lanes} lanes")
+
+    made: dict[int, NativeKernels] = {}
+    return lambda lanes: made.get(lanes) or made.setdefault(lanes, of_lanes(lanes))
+
+
+@pytest.fixture(params=[8, 16, "installed"])
+def kernels(request, build) -> NativeKernels:
+    if request.param == "installed":
+        found = native_kernels()
+        if found is None:
+            pytest.skip("no kernels for this processor are installed")
+        return found
+    if COMPILER is None:
+        pytest.skip("no g++")
+    return build(request.param)
+
+
+def values(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
+def by_torch(image: np.ndarray, taps: Taps) -> np.ndarray:
+    arrays = (torch.from_numpy(array) for array in (image[None], taps.kernel, taps.bias))
+    return functional.conv3d(*arrays, stride=taps.stride, padding=taps.before)[0].numpy()
+
+
+def taps_of(outputs: int, inputs: int, size=(3, 3, 3), stride=(1, 1, 1)) -> Taps:
+    deviation = np.sqrt(inputs * np.prod(size)).astype(np.float32)
+    kernel = values(outputs, inputs, *size, seed=1) / deviation
+    return Taps(kernel, values(outputs, seed=2), stride, tuple(length // 2 for length in size))
+
+
+@pytest.mark.parametrize(
+    ("size", "outputs", "inputs", "kernel", "stride"),
+    [
+        pytest.param((5, 14, 16), 6, 4, (3, 3, 3), (1, 1, 1), id="whole tiles"),
+        pytest.param((4, 17, 23), 7, 3, (3, 3, 3), (1, 1, 1), id="tiles over the border"),
+        pytest.param((2, 15, 130), 5, 3, (1, 3, 3), (1, 1, 1), id="a plane at a time"),
+        pytest.param((1, 20, 256), 1, 5, (3, 3, 3), (1, 1, 1), id="one plane"),
+        pytest.param((2, 9, 259), 3, 3, (3, 3, 3), (1, 1, 1), id="wider than strips"),
+        pytest.param((16, 16, 16), 13, 40, (3, 3, 3), (1, 1, 1), id="many channels"),
+        pytest.param((6, 7, 9), 7, 2, (3, 3, 3), (2, 2, 2), id="strides"),
+        pytest.param((3, 8, 40), 4, 2, (1, 3, 3), (1, 2, 2), id="strides of a plane"),
+        pytest.param((5, 6, 7), 3, 2, (5, 3, 1), (3, 1, 3), id="any kernel"),
+        pytest.param((3, 4, 5), 9, 6, (1, 1, 1), (1, 1, 1), id="of channels alone"),
+        pytest.param((1, 1, 1), 2, 3, (3, 3, 3), (1, 1, 1), id="one voxel"),
+    ],
+)
+def test_convolutions_are_torchs(kernels, size, outputs, inputs, kernel, stride):
+    image, taps = values(inputs, *size), taps_of(outputs, inputs, kernel, stride)
+    expected = by_torch(image, taps)
+    found, moments = np.full_like(expected, np.nan), np.empty((outputs, 2), np.float32)
+    kernels.convolve([image], taps, found, moments)
+    np.testing.assert_allclose(found, expected, atol=NEAR)
+    wide = found.astype(np.float64)
+    np.testing.assert_allclose(moments[:, 0], wide.mean(axis=(1, 2, 3)), atol=1e-6)
+    np.testing.assert_allclose(moments[:, 1], wide.var(axis=(1, 2, 3)), rtol=2e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [(3, 16, 16), (3, 4, 5)])
+def test_parts_of_an_image_are_its_channels(kernels, size):
+    image, taps = values(7, *size), taps_of(4, 7)
+    whole, parted = np.empty((4, *size), np.float32), np.empty((4, *size), np.float32)
+    kernels.convolve([image], taps, whole)
+    kernels.convolve([image[:2].copy(), image[2:3].copy(), image[3:].copy()], taps, parted)
+    assert np.array_equal(whole, parted)
+
+
+def test_the_same_call_gives_the_same_bits(kernels):
+    image, taps = values(4, 9, 40, 40), taps_of(5, 4)
+    calls = []
+    for _ in range(8):
+        found, moments = np.empty((5, 9, 40, 40), np.float32), np.empty((5, 2), np.float32)
+        kernels.convolve([image], taps, found, moments)
+        calls.append(found.tobytes() + moments.tobytes())
+    assert len(set(calls)) == 1
+
+
+def test_moments_far_from_zero_keep_their_variance(kernels):
+    image = values(3, 4, 16, 32)
+    taps = Taps(np.zeros((1, 3, 3, 3, 3), np.float32), np.float32([1000]), (1, 1, 1), (1, 1, 1))
+    taps.kernel[0, 0, 1, 1, 1] = 1
+    found, moments = np.empty((1, 4, 16, 32), np.float32), np.empty((1, 2), np.float32)
+    kernels.convolve([image], taps, found, moments)
+    np.testing.assert_allclose(moments[0], [1000 + image[0].mean(), found.astype(float).var()], rtol=1e-5)
+
+
+@pytest.mark.parametrize("stride", [(2, 2, 2), (1, 2, 2), (1, 1, 3)])
+@pytest.mark.parametrize("width", [5, 20])
+def test_transposed_convolutions_are_torchs(kernels, stride, width):
+    image, kernel, bias = values(5, 3, 4, width), values(5, 7, *stride, seed=1), values(7, seed=2)
+    arrays = (torch.from_numpy(array) for array in (image[None], kernel, bias))
+    expected = functional.conv_transpose3d(*arrays, stride=stride)[0].numpy()
+    found = np.full_like(expected, np.nan)
+    kernels.convolve_transposed(image, Taps(kernel, bias, stride, (0, 0, 0)), found)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("added", [False, True])
+@pytest.mark.parametrize("slope", [0.0, 0.01, 1.0])
+def test_a_norm_with_what_follows_is_torchs(kernels, added, slope):
+    image = values(3, 5, 6, 7) * 2 + 1
+    residual = values(3, 5, 6, 7, seed=1) if added else None
+    scale, shift = values(3, seed=2), values(3, seed=3)
+    moments = np.stack([image.mean(axis=(1, 2, 3)), image.var(axis=(1, 2, 3))], axis=1)
+    found = np.empty_like(image)
+    kernels.norm(image, moments, Affine(scale, shift, 1e-5, slope), residual, found)
+    arrays = (torch.from_numpy(array) for array in (scale, shift))
+    normed = functional.instance_norm(torch.from_numpy(image)[None], None, None, *arrays, eps=1e-5)[0]
+    expected = functional.leaky_relu(normed + torch.from_numpy(residual) if added else normed, slope)
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
+
+
+def test_an_image_with_a_fault_in_it_says_so(kernels):
+    image, taps = values(3, 3, 16, 16), taps_of(2, 3)
+    image[0, 1, 8, 8] = np.nan
+    found = np.empty((2, 3, 16, 16), np.float32)
+    kernels.convolve([image], taps, found)
+    assert np.isnan(found[:, :, 7:10, 7:10]).all()
+
+
+@pytest.mark.parametrize(("size", "outputs"), [((1, 14, 14), 4096), ((2, 2, 2), 16384)])
+def test_a_kernel_without_memory_says_so(kernels, size, outputs):
+    taps = Taps(np.zeros((outputs, 512, 3, 3, 3), np.float32), None, (1, 1, 1), (1, 1, 1))
+    image, found = np.zeros((512, *size), np.float32), np.empty((outputs, *size), np.float32)
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize(), before[1]))
+    try:
+        with pytest.raises(MemoryError):
+            kernels.convolve([image], taps, found)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)

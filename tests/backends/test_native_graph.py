@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import numpy as np
+import openvino as ov
+import pytest
+from openvino import opset13
+
+from segcube.backends.native import NativeKernels, native_kernels
+from segcube.backends.native_graph import run_natively
+from segcube.backends.norms import SPACE
+
+SIZE = (4, 16, 16)
+
+
+@pytest.fixture
+def kernels() -> NativeKernels:
+    found = native_kernels()
+    if found is None:
+        pytest.skip("no kernels for this processor are installed")
+    return found
+
+
+def values(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
+def window(channels: int = 4):
+    return opset13.parameter((1, channels, *SIZE), np.float32)
+
+
+def convolve(image, outputs: int, seed: int, biased: bool = True, stride: int = 1):
+    kernel = values(outputs, image.get_output_shape(0)[1], 3, 3, 3, seed=seed) / 10
+    ones = [1] * 3
+    found = opset13.convolution(image, kernel, [stride] * 3, ones, ones, ones)
+    return opset13.add(found, per_channel(outputs, seed + 100)) if biased else found
+
+
+def per_channel(channels: int, seed: int):
+    """As the converter says it: a flat tensor, reshaped in the graph."""
+    return opset13.reshape(values(channels, seed=seed), np.array([1, channels, 1, 1, 1]), False)
+
+
+def norm(image, seed: int, eps_mode: str = "inside_sqrt"):
+    channels = image.get_output_shape(0)[1]
+    normed = opset13.mvn(image, np.array(SPACE), True, 1e-5, eps_mode)
+    return opset13.add(opset13.multiply(normed, per_channel(channels, seed)), per_channel(channels, seed + 1))
+
+
+def leaky(image):
+    return opset13.prelu(image, np.float32(0.01))
+
+
+def model_of(result, parameter) -> ov.Model:
+    return ov.Model([opset13.result(result)], [parameter], "made")
+
+
+def run(model: ov.Model) -> np.ndarray:
+    image = values(*model.inputs[0].get_shape())
+    options = {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": "NO"}
+    return ov.Core().compile_model(model, "CPU", options)([image])[0].copy()
+
+
+def kinds(model: ov.Model) -> list[str]:
+    plain = ("Constant", "Parameter", "Reshape", "Result")
+    return [kind for node in model.get_ordered_ops() if (kind := node.get_type_name()) not in plain]
+
+
+def assert_same_natively(model: ov.Model, kernels: NativeKernels, expected_kinds: list[str]) -> None:
+    expected = run(model)
+    assert run_natively(model, kernels)
+    assert kinds(model) == expected_kinds
+    np.testing.assert_allclose(run(model), expected, atol=2e-4)
+
+
+def test_a_convolution_takes_its_bias_and_what_follows_it(kernels):
+    image = window()
+    model = model_of(leaky(norm(convolve(image, 5, 1), 2)), image)
+    assert_same_natively(model, kernels, ["Convolve", "Norm"])
+
+
+def test_a_residual_is_added_before_the_rectifier(kernels):
+    image = window()
+    first = leaky(norm(convolve(image, 5, 1), 2))
+    second = norm(convolve(first, 5, 3), 4)
+    joined = leaky(opset13.add(second, opset13.multiply(np.float32(1), first)))
+    assert_same_natively(
+        model_of(convolve(joined, 2, 5), image), kernels, ["Convolve", "Norm"] * 2 + ["Convolve"]
+    )
+
+
+def test_two_norms_that_meet_are_both_taken(kernels):
+    image = window()
+    joined = leaky(opset13.add(norm(convolve(image, 5, 1), 2), norm(convolve(image, 5, 3), 4)))
+    model = model_of(joined, image)
+    assert_same_natively(model, kernels, ["Convolve", "Convolve", "Norm", "Norm"])
+
+
+def test_convolutions_of_one_image_stay_two(kernels):
+    image = window()
+    model = model_of(opset13.subtract(convolve(image, 5, 1), convolve(image, 5, 2)), image)
+    assert_same_natively(model, kernels, ["Convolve", "Convolve", "Subtract"])
+    assert np.ptp(run(model)) > 1
+
+
+def test_a_sum_without_rectifier_stays_beside(kernels):
+    image = window()
+    joined = opset13.add(norm(convolve(image, 4, 1), 2), image)
+    assert_same_natively(model_of(joined, image), kernels, ["Convolve", "Norm", "Add"])
+
+
+def test_what_is_read_twice_is_kept(kernels):
+    image = window()
+    normed = norm(convolve(image, 4, 1, biased=False), 2)
+    model = model_of(opset13.add(leaky(normed), opset13.tanh(normed)), image)
+    assert_same_natively(model, kernels, ["Convolve", "Norm", "PRelu", "Tanh", "Add"])
+
+
+def test_concatenations_are_read_in_parts(kernels):
+    image = window()
+    parts = [leaky(convolve(image, 3, 1)), convolve(image, 2, 2)]
+    model = model_of(convolve(opset13.concat(parts, 1), 4, 3), image)
+    assert_same_natively(model, kernels, ["Convolve", "PRelu", "Convolve", "Convolve"])
+
+
+def test_down_and_up_again(kernels):
+    image = window()
+    low = leaky(norm(convolve(image, 6, 1, stride=2), 2))
+    up = opset13.convolution_backprop_data(low, values(6, 3, 2, 2, 2, seed=5), [2] * 3)
+    model = model_of(opset13.add(up, per_channel(3, 6)), image)
+    assert_same_natively(model, kernels, ["Convolve", "Norm", "ConvolveTransposed"])
+
+
+def test_norms_of_another_kind_stay(kernels):
+    image = window()
+    model = model_of(norm(convolve(image, 5, 1), 2, "outside_sqrt"), image)
+    assert_same_natively(model, kernels, ["Convolve", "MVN", "Multiply", "Add"])
+
+
+def grouped(image):
+    return opset13.group_convolution(image, values(4, 1, 1, 3, 3, 3), [1] * 3, [1] * 3, [1] * 3, [1] * 3)
+
+
+def overlapping(image):
+    return opset13.convolution_backprop_data(image, values(4, 2, 3, 3, 3), [2] * 3)
+
+
+def dilated(image):
+    return opset13.convolution(image, values(2, 4, 3, 3, 3), [1] * 3, [2] * 3, [2] * 3, [2] * 3)
+
+
+@pytest.mark.parametrize("other", [grouped, overlapping, dilated])
+def test_a_graph_with_another_convolution_is_left_alone(kernels, other):
+    image = window()
+    model = model_of(other(convolve(image, 4, 1)), image)
+    before = kinds(model)
+    assert not run_natively(model, kernels)
+    assert kinds(model) == before
+
+
+def test_without_kernels_a_graph_is_left_alone():
+    image = window()
+    model = model_of(convolve(image, 4, 1), image)
+    assert not run_natively(model, None)
+    assert "Convolution" in kinds(model)
