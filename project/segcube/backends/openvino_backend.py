@@ -138,7 +138,10 @@ class OpenVINONetwork:
             self._turn = self._begin(window_ncxyz.shape)
         request, input_ncxyz = self._turn
         _copy(window_ncxyz, input_ncxyz)
-        return request.infer(share_inputs=True, share_outputs=True)[0]
+        # Not in this thread: a signal's handler would raise amid OpenVINO, which tells of it as a fault
+        request.start_async()
+        request.wait()
+        return request.get_output_tensor(0).data
 
     def compile(self) -> ov.CompiledModel:
         """The network as this processor runs it; compiled once."""
