@@ -32,12 +32,13 @@ overlap of 0.5 they cover a large one eight times). "read", "prepare", "labels" 
 voxels of the scan, whatever the members and mirrors; "rest of sliding", which cuts, mirrors and sums windows,
 with windows x mirrors x output channels (and members, where their logits are not summed). A run of many cases
 takes start and end once, and then "prepare", sliding and "labels" a case. Memory is one network's working
-memory, the packed weights of every member, which stay (of folds whose logits are summed, from the start on),
-the case, and the case that is read meanwhile.
+memory, the weights of every member, which stay (our own kernels read them where the file is mapped,
+OpenVINO's pack them; of folds whose logits are summed, from the start on), the case, and the case that is
+read meanwhile.
 """
 RATES = """How near the forwards come to what this machine can do: torch's product of two matrices of 2048 x
-2048 in fp32 makes {rate}e9 multiply-adds a second here. The bound is a run whose convolutions go at that rate
-and in which nothing else takes time.
+2048 in fp32 makes {rate}e9 multiply-adds a second here. Multiply-adds are counted as the convolutions are
+written; Winograd's way takes fewer, and so passes that rate.
 """
 
 

@@ -66,6 +66,12 @@ def test_the_image_holds_neither_tests_nor_sources_of_wheels(engine, image):
     assert not {"tests", "wheels", ".git", "benchmarks"} & set(listed)
 
 
+def test_the_image_has_kernels_for_its_processor(engine, image):
+    asked = "from segcube.backends.native import native_kernels; print(native_kernels().vectors)"
+    words = [engine.program, "run", "--rm", "--entrypoint", "python3", image, "-c", asked]
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.startswith("avx")
+
+
 def test_the_labels_tell_what_it_is(engine, image):
     words = [engine.program, "image", "inspect", "--format", "{{json .Config.Labels}}", image]
     told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
