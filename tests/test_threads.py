@@ -77,3 +77,12 @@ def test_what_making_a_piece_raises_comes_at_its_turn():
     assert next(made) == 1
     with pytest.raises(ZeroDivisionError):
         next(made)
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_what_signals_must_not_meet_runs_elsewhere_where_it_can(monkeypatch, room):
+    monkeypatch.setattr(threads, "room_for_a_thread", lambda: room)
+    where = threads.out_of_signals_way(threading.current_thread)
+    assert (where is not threading.main_thread()) == room
+    with pytest.raises(ValueError, match="no number"):
+        threads.out_of_signals_way(lambda: int("no number"))

@@ -44,6 +44,16 @@ def begin(
     return done
 
 
+def out_of_signals_way(task: Callable[[], R]) -> R:
+    """What a task returns or raises; it runs in a thread of its own where the system gives one.
+
+    Python runs the handlers of signals in the main thread, between any two lines of what that runs: where a
+    library calls Python back, the library gets what a handler raises, and tells of a fault of its own.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return begin(pool, task).result()
+
+
 def one_ahead(function: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
     """What a function makes of each piece, in their order; a thread makes the next while one is used."""
     with ThreadPoolExecutor(1) as pool:

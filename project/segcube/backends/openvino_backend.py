@@ -18,7 +18,7 @@ from segcube.backends.native_graph import run_natively
 from segcube.backends.norms import norm_exactly
 from segcube.backends.openvino_models import read_model, split_concatenations, weighted_sum
 from segcube.backends.protocol import DeviceMemoryError
-from segcube.threads import on_all_cores
+from segcube.threads import on_all_cores, out_of_signals_way
 from segcube.types import Shape
 
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
@@ -59,11 +59,14 @@ class OpenVINOBackend:
     def _kept(self, key: Hashable, make: Callable[[], OpenVINONetwork]) -> OpenVINONetwork:
         if key not in self.networks:
             with _memory_told():
-                network = make()
-                if not self.networks:
-                    network.compile()
-            self.networks[key] = network
+                self.networks[key] = out_of_signals_way(lambda: self._made(make))
         return self.networks[key]
+
+    def _made(self, make: Callable[[], OpenVINONetwork]) -> OpenVINONetwork:
+        network = make()
+        if not self.networks:
+            network.compile()
+        return network
 
     def _sum(self, members: Sequence[MemberFile], weight_mk: np.ndarray) -> OpenVINONetwork:
         read = [self._read(member) for member in members]
@@ -135,10 +138,10 @@ class OpenVINONetwork:
 
     def _infer(self, window_ncxyz: np.ndarray) -> np.ndarray:
         if self._turn is None:
-            self._turn = self._begin(window_ncxyz.shape)
+            self._turn = out_of_signals_way(lambda: self._begin(window_ncxyz.shape))
         request, input_ncxyz = self._turn
         _copy(window_ncxyz, input_ncxyz)
-        # Not in this thread: a signal's handler would raise amid OpenVINO, which tells of it as a fault
+        # In a thread of OpenVINO's, out of signals' way as well
         request.start_async()
         request.wait()
         return request.get_output_tensor(0).data
