@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from segcube import __version__
+from segcube.harness.packing.build import SOURCES
 
 DOCKERFILE = (Path(__file__).parents[3] / "Dockerfile").read_text()
 
@@ -22,3 +23,14 @@ def test_both_builds_of_torch_say_what_the_labels_need():
             "TORCH_DRIVER",
             "TORCH_GPUS",
         ]
+
+
+def test_a_packed_folder_has_what_the_dockerfile_copies():
+    copied = {
+        word
+        for line in re.findall(r"^COPY (?!--)(.*) \S+$", DOCKERFILE, re.MULTILINE)
+        for word in line.split()
+    }
+    files = {word for word in copied if "/" not in word and "*" not in word}
+    assert files <= set(SOURCES)
+    assert "pyproject.toml" in files

@@ -15,6 +15,8 @@ from segcube.hosts import DEFAULT_PARAMETERS, ENTRYPOINT
 from segcube.submission import load_for
 
 CHECKOUT = ENTRYPOINT.parents[1]
+SOURCES = ("Dockerfile", "requirements.txt", "pyproject.toml", "README.md", "LICENSE")
+"""What the Dockerfile takes from the checkout beside its folders: those of a package that pip builds."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,12 @@ def build_image(engine: Engine, image: str, weights: Path, arguments: BuildArgum
 
 def _fill(context: Path, weights: Path, name: str, members: set[str]) -> None:
     """The build's context: the product and one submission, none of the checkout's other folders."""
-    for file in ("Dockerfile", "requirements.txt"):
+    for file in SOURCES:
         shutil.copyfile(CHECKOUT / file, context / file)
     shutil.copytree(
-        CHECKOUT / "project", context / "project", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        CHECKOUT / "project",
+        context / "project",
+        ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "*.so"),
     )
     if (CHECKOUT / "wheels").is_dir():
         shutil.copytree(CHECKOUT / "wheels", context / "wheels")
