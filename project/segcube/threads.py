@@ -17,6 +17,11 @@ THREAD_BYTES = 2**25
 """A stack, and what Python needs to begin on it."""
 
 
+def cores() -> int:
+    """How many this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
 def room_for_a_thread() -> bool:
     """Whether memory is left for one: Python waits for ever for a thread that had none to begin with."""
     try:
@@ -71,8 +76,8 @@ def on_all_cores(task: Callable[[T], None], pieces: Sequence[T]) -> None:
 
     The pieces must not touch the same voxels. Raises what a task raises, when all threads have ended.
     """
-    cores = max(1, min(len(os.sched_getaffinity(0)), len(pieces)))
-    shares = [pieces[core::cores] for core in range(cores)]
+    count = max(1, min(cores(), len(pieces)))
+    shares = [pieces[core::count] for core in range(count)]
     errors: list[Exception] = []
 
     def work(share: Sequence[T]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+
+from segcube.threads import cores
 
 KERNELS = Path(__file__).parent / "kernels"
 CPU_INFO = Path("/proc/cpuinfo")
@@ -45,22 +46,18 @@ class Affine:
     """1 for no rectifier."""
 
 
+def _fields(names: str, kind: type) -> tuple[tuple[str, type], ...]:
+    return tuple((name, kind) for name in names.split())
+
+
 class _Convolution(ctypes.Structure):
     """kernels/cpu/convolution.h has the same."""
 
     _fields_ = (
         ("channels", ctypes.POINTER(ctypes.c_void_p)),
-        ("kernel", ctypes.c_void_p),
-        ("bias", ctypes.c_void_p),
-        ("out", ctypes.c_void_p),
-        ("moments", ctypes.c_void_p),
-        ("inputs", ctypes.c_int32),
-        ("outputs", ctypes.c_int32),
-        ("size", _Three),
-        ("out_size", _Three),
-        ("kernel_size", _Three),
-        ("stride", _Three),
-        ("before", _Three),
+        *_fields("kernel bias out moments", ctypes.c_void_p),
+        *_fields("inputs outputs", ctypes.c_int32),
+        *_fields("size out_size kernel_size stride before", _Three),
         ("threads", ctypes.c_int32),
     )
 
@@ -69,17 +66,11 @@ class _Norm(ctypes.Structure):
     """kernels/cpu/norm.h has the same."""
 
     _fields_ = (
-        ("image", ctypes.c_void_p),
-        ("moments", ctypes.c_void_p),
-        ("scale", ctypes.c_void_p),
-        ("shift", ctypes.c_void_p),
-        ("residual", ctypes.c_void_p),
-        ("out", ctypes.c_void_p),
+        *_fields("image moments scale shift residual out", ctypes.c_void_p),
         ("voxels", ctypes.c_int64),
         ("epsilon", ctypes.c_double),
         ("slope", ctypes.c_float),
-        ("channels", ctypes.c_int32),
-        ("threads", ctypes.c_int32),
+        *_fields("channels threads", ctypes.c_int32),
     )
 
 
@@ -126,7 +117,7 @@ class NativeKernels:
         image, residual, out: (C, X, Y, Z); moments: (C, 2), mean and variance.
         """
         arrays = (_at(array) for array in (image, moments, affine.scale, affine.shift, residual, out))
-        about = image[0].size, affine.epsilon, affine.slope, len(image), _threads()
+        about = image[0].size, affine.epsilon, affine.slope, len(image), cores()
         _call(self.library.segcube_norm, _Norm(*arrays, *about))
 
 
@@ -164,7 +155,7 @@ def _told(
         _Three(*taps.kernel.shape[2:]),
         _Three(*taps.stride),
         _Three(*taps.before),
-        _threads(),
+        cores(),
     )
 
 
@@ -175,10 +166,6 @@ def _call(function: Callable[[object], int], told: ctypes.Structure) -> None:
 
 def _at(array: np.ndarray | None) -> int:
     return 0 if array is None else array.ctypes.data
-
-
-def _threads() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _processor_flags() -> set[str]:

@@ -9,12 +9,18 @@ import numpy as np
 import openvino as ov
 
 from segcube.backends.native import Affine, NativeKernels, Taps
-from segcube.backends.native_ops import Called, Convolve, ConvolveTransposed, Norm
-from segcube.backends.norms import SPACE
+from segcube.backends.native_ops import (
+    Convolve,
+    ConvolveTransposed,
+    Convolving,
+    ConvolvingTransposed,
+    Norm,
+    Norming,
+)
+from segcube.backends.norms import SPACE, is_instance_norm
+from segcube.backends.openvino_models import CHANNELS
 
 T = TypeVar("T")
-CHANNELS = 1
-"""The axis of channels in (N, C, X, Y, Z)."""
 CONVOLUTIONS = (
     "Convolution",
     "ConvolutionBackpropData",
@@ -37,7 +43,7 @@ def run_natively(model: ov.Model, kernels: NativeKernels | None) -> bool:
     for node in convolutions:
         _replace_convolution(node, kernels)
     for node in model.get_ordered_ops():
-        if _is_instance_norm(node):
+        if is_instance_norm(node) and node.input_value(0).get_node().get_type_name() == "Convolve":
             _replace_norm(node, kernels)
     return True
 
@@ -62,12 +68,11 @@ def _replace_convolution(node: ov.Node, kernels: NativeKernels) -> None:
     assert kernel is not None, "asked before"
     bias, last = _per_channel(node, "Add", None)
     taps = Taps(kernel, bias, tuple(how["strides"]), tuple(how["pads_begin"]))
-    called = Called(kernels, taps, tuple(node.get_output_shape(0)))
-    image = node.input_value(0)
+    image, size = node.input_value(0), tuple(node.get_output_shape(0))
     ours = (
-        Convolve(_parts(image), called)
+        Convolve(_parts(image), Convolving(kernels, taps, size))
         if node.get_type_name() == "Convolution"
-        else ConvolveTransposed([image], called)
+        else ConvolveTransposed([image], ConvolvingTransposed(kernels, taps, size))
     )
     last.output(0).replace(ours.output(0))
 
@@ -79,27 +84,16 @@ def _parts(image: ov.Output) -> Sequence[ov.Output]:
     return [image]
 
 
-def _is_instance_norm(node: ov.Node) -> bool:
-    if node.get_type_name() != "MVN" or node.input_value(0).get_node().get_type_name() != "Convolve":
-        return False
-    axes, how = _constant(node.input_value(1)), node.get_attributes()
-    return (
-        axes is not None
-        and tuple(sorted(axes.tolist())) == SPACE
-        and how["normalize_variance"]
-        and how["eps_mode"].lower() == "inside_sqrt"
-    )
-
-
 def _replace_norm(node: ov.Node, kernels: NativeKernels) -> None:
-    channels = node.get_output_shape(0)[CHANNELS]
+    size = tuple(node.get_output_shape(0))
+    channels = size[CHANNELS]
     scale, last = _per_channel(node, "Multiply", np.ones(channels, np.float32))
     shift, last = _per_channel(last, "Add", np.zeros(channels, np.float32))
     slope, last, residual = _rest(last)
     image = node.input_value(0).get_node()
     affine = Affine(scale, shift, float(node.get_attributes()["eps"]), slope)
     inputs = [image.output(0), image.output(1), *residual]
-    last.output(0).replace(Norm(inputs, (kernels, affine)).output(0))
+    last.output(0).replace(Norm(inputs, Norming(kernels, affine, size)).output(0))
 
 
 def _per_channel(node: ov.Node, kind: str, none: T) -> tuple[np.ndarray | T, ov.Node]:

@@ -53,7 +53,8 @@ def norm_exactly(model: ov.Model) -> None:
             node.output(0).replace(normed.output(0))
 
 
-def _is_large(node: ov.Node) -> bool:
+def is_instance_norm(node: ov.Node) -> bool:
+    """Whether a node takes each channel of (N, C, X, Y, Z) to mean 0 and deviation 1."""
     if node.get_type_name() != "MVN" or len(node.get_output_shape(0)) != len(SPACE) + 2:
         return False
     axes, how = node.input_value(1).get_node(), node.get_attributes()
@@ -62,8 +63,11 @@ def _is_large(node: ov.Node) -> bool:
         and tuple(sorted(axes.data.tolist())) == SPACE
         and how["normalize_variance"]
         and how["eps_mode"].lower() == "inside_sqrt"
-        and prod(_sizes(node.input_value(0))) > MOST_VOXELS
     )
+
+
+def _is_large(node: ov.Node) -> bool:
+    return is_instance_norm(node) and prod(_sizes(node.input_value(0))) > MOST_VOXELS
 
 
 def _sizes(data: ov.Output) -> Sequence[int]:

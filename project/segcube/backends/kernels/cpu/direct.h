@@ -115,14 +115,6 @@ class Blocks {
         width_(whole_vectors(how.size[2])),
         weights_(static_cast<size_t>(how.inputs) * made_) {}
 
-  static bool fits(const Convolution& how) {
-    for (int axis = 0; axis < 3; axis++)
-      if (how.kernel_size[axis] != how.stride[axis] || how.before[axis] != 0 ||
-          how.out_size[axis] != how.size[axis] * how.stride[axis])
-        return false;
-    return true;
-  }
-
   void run() {
     for (int input = 0; input < how_.inputs; input++)
       for (int n = 0; n < made_; n++)

@@ -139,6 +139,9 @@ class Winograd {
   // To [point][channel][tile], from the plane's rows `first` - 1 on.
   void transform_plane(int plane, int first, float* points) const {
     float seen[EDGE][EDGE][LINE_TILES];
+    // What no tile fills must still be numbers: odd ones take long
+    for (auto& row : seen)
+      for (auto& tiles : row) std::fill(tiles + rows_ * tiles_, tiles + voxels_, 0.f);
     for (int channel = 0; channel < how_.inputs; channel++) {
       const float* image = how_.channels[channel] + static_cast<long>(plane) * how_.size[1] * how_.size[2];
       for (int tile_row = 0; tile_row < rows_; tile_row++)
