@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from segcube.backends.native import KERNELS, Affine, NativeKernels, Taps, native_kernels
+from segcube.backends.native import CPU_INFO, KERNELS, WIDTHS, Affine, NativeKernels, Taps, native_kernels
 
 COMPILER = shutil.which("g++")
 NEAR = 2e-4
@@ -42,6 +42,13 @@ def kernels(request, build) -> NativeKernels:
     if COMPILER is None:
         pytest.skip("no g++")
     return build(request.param)
+
+
+def test_where_they_can_be_built_they_are_installed():
+    flags = CPU_INFO.read_text().split() if CPU_INFO.exists() else []
+    if COMPILER is None or not set(WIDTHS["avx2"]) <= set(flags):
+        pytest.skip("no g++, or a processor without AVX2")
+    assert native_kernels() is not None
 
 
 def values(*shape: int, seed: int = 0) -> np.ndarray:
