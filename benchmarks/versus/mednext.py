@@ -46,7 +46,7 @@ def compare_forwards(plan: Plan, width: int, device: Device, work: Path, given: 
     place = work / f"mednext-{width}-{device}"
     shutil.rmtree(place, ignore_errors=True)
     cases = prepare_cases(plan, 1, work, given)
-    weights = _submission(plan, width, cases, place)
+    weights = _submission(plan, width, cases, place, device)
     plain = run_quietly(
         [
             sys.executable,
@@ -76,7 +76,7 @@ def _run(contestant: str, job: Job) -> Run:
     return Run(contestant, 0, usage.wall_seconds, usage.cpu_seconds, usage.peak_bytes, steps=steps)
 
 
-def _submission(plan: Plan, width: int, cases: Cases, place: Path) -> Path:
+def _submission(plan: Plan, width: int, cases: Cases, place: Path, device: Device) -> Path:
     weights = place / "weights"
     weights.mkdir(parents=True)
     arguments = {
@@ -96,7 +96,8 @@ def _submission(plan: Plan, width: int, cases: Cases, place: Path) -> Path:
     challenge = cases.challenge.name if isinstance(cases.challenge, Path) else cases.challenge
     content = {"name": "mednext", "challenge": challenge, "stages": [_stage(plan, sha256)]}
     (weights / "submission.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    run_quietly([SEGCUBE, "compile", weights])
+    if device == "cpu":
+        run_quietly([SEGCUBE, "compile", weights])
     return weights
 
 

@@ -7,6 +7,7 @@ import resource
 from collections.abc import Callable
 from pathlib import Path
 
+from segcube.backends.cuda_driver import wake
 from segcube.backends.graphs import NoGraphs
 from segcube.backends.malloc import keep_freed_memory
 from segcube.backends.protocol import Backend
@@ -91,6 +92,7 @@ def _openvino(
 
 
 def _cuda(asked: str, precision: str, compiling: Compile, tell: Callable[[str], None]) -> Backend:
+    wake(asked)
     from segcube.backends.cuda import open_cuda
 
     return open_cuda(asked, precision, compiling, tell)
