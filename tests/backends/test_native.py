@@ -13,7 +13,16 @@ import pytest
 import torch
 from torch.nn import functional
 
-from segcube.backends.native import CPU_INFO, KERNELS, WIDTHS, Affine, NativeKernels, Taps, native_kernels
+from segcube.backends.native import (
+    CPU_INFO,
+    KERNELS,
+    WIDTHS,
+    Affine,
+    NativeKernels,
+    Part,
+    Taps,
+    native_kernels,
+)
 
 COMPILER = shutil.which("g++")
 NEAR = 2e-4
@@ -86,7 +95,7 @@ def test_convolutions_are_torchs(kernels, size, outputs, inputs, kernel, stride)
     image, taps = values(inputs, *size), taps_of(outputs, inputs, kernel, stride)
     expected = by_torch(image, taps)
     found, moments = np.full_like(expected, np.nan), np.empty((outputs, 2), np.float32)
-    kernels.convolve([image], taps, found, moments)
+    kernels.convolve([Part(image)], taps, found, moments)
     np.testing.assert_allclose(found, expected, atol=NEAR)
     wide = found.astype(np.float64)
     np.testing.assert_allclose(moments[:, 0], wide.mean(axis=(1, 2, 3)), atol=1e-6)
@@ -97,8 +106,9 @@ def test_convolutions_are_torchs(kernels, size, outputs, inputs, kernel, stride)
 def test_parts_of_an_image_are_its_channels(kernels, size):
     image, taps = values(7, *size), taps_of(4, 7)
     whole, parted = np.empty((4, *size), np.float32), np.empty((4, *size), np.float32)
-    kernels.convolve([image], taps, whole)
-    kernels.convolve([image[:2].copy(), image[2:3].copy(), image[3:].copy()], taps, parted)
+    kernels.convolve([Part(image)], taps, whole)
+    parts = [Part(image[first:past].copy()) for first, past in ((0, 2), (2, 3), (3, 7))]
+    kernels.convolve(parts, taps, parted)
     assert np.array_equal(whole, parted)
 
 
@@ -107,7 +117,7 @@ def test_the_same_call_gives_the_same_bits(kernels):
     calls = []
     for _ in range(8):
         found, moments = np.empty((5, 9, 40, 40), np.float32), np.empty((5, 2), np.float32)
-        kernels.convolve([image], taps, found, moments)
+        kernels.convolve([Part(image)], taps, found, moments)
         calls.append(found.tobytes() + moments.tobytes())
     assert len(set(calls)) == 1
 
@@ -117,7 +127,7 @@ def test_moments_far_from_zero_keep_their_variance(kernels):
     taps = Taps(np.zeros((1, 3, 3, 3, 3), np.float32), np.float32([1000]), (1, 1, 1), (1, 1, 1))
     taps.kernel[0, 0, 1, 1, 1] = 1
     found, moments = np.empty((1, 4, 16, 32), np.float32), np.empty((1, 2), np.float32)
-    kernels.convolve([image], taps, found, moments)
+    kernels.convolve([Part(image)], taps, found, moments)
     np.testing.assert_allclose(moments[0], [1000 + image[0].mean(), found.astype(float).var()], rtol=1e-5)
 
 
@@ -128,30 +138,70 @@ def test_transposed_convolutions_are_torchs(kernels, stride, width):
     arrays = (torch.from_numpy(array) for array in (image[None], kernel, bias))
     expected = functional.conv_transpose3d(*arrays, stride=stride)[0].numpy()
     found = np.full_like(expected, np.nan)
-    kernels.convolve_transposed(image, Taps(kernel, bias, stride, (0, 0, 0)), found)
+    kernels.convolve_transposed(Part(image), Taps(kernel, bias, stride, (0, 0, 0)), found)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("added", [False, True])
+def read_as(part: Part) -> np.ndarray:
+    """An image as a kernel reads it."""
+    mean, factor, shift, slope = part.readings.T[..., None, None, None]
+    made = (part.image - mean) * factor + shift
+    return np.where(made > 0, made, made * slope)
+
+
+def normed(*shape: int, seed: int) -> Part:
+    """An image whose channels are read in ways of their own, one of them as it is."""
+    readings = values(shape[0], 4, seed=seed)
+    readings[0] = 0, 1, 0, 1
+    return Part(values(*shape, seed=seed + 1), readings)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride"), [((3, 3, 3), (1, 1, 1)), ((1, 3, 3), (1, 1, 1)), ((3, 3, 3), (2, 2, 2))]
+)
+def test_a_convolution_norms_what_it_reads(kernels, kernel, stride):
+    parts = [normed(3, 5, 18, 19, seed=10), Part(values(2, 5, 18, 19)), normed(2, 5, 18, 19, seed=20)]
+    taps = taps_of(4, 7, kernel, stride)
+    expected = by_torch(np.concatenate([read_as(parts[0]), parts[1].image, read_as(parts[2])]), taps)
+    found = np.full_like(expected, np.nan)
+    kernels.convolve(parts, taps, found)
+    np.testing.assert_allclose(found, expected, atol=NEAR)
+
+
+def test_a_transposed_convolution_norms_what_it_reads(kernels):
+    part, taps = normed(4, 2, 3, 9, seed=10), Taps(values(4, 3, 2, 2, 2), None, (2, 2, 2), (0, 0, 0))
+    found, expected = np.empty((3, 4, 6, 18), np.float32), np.empty((3, 4, 6, 18), np.float32)
+    kernels.convolve_transposed(part, taps, found)
+    kernels.convolve_transposed(Part(read_as(part)), taps, expected)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("slope", [0.0, 0.01, 1.0])
-def test_a_norm_with_what_follows_is_torchs(kernels, added, slope):
-    image = values(3, 5, 6, 7) * 2 + 1
-    residual = values(3, 5, 6, 7, seed=1) if added else None
-    scale, shift = values(3, seed=2), values(3, seed=3)
+def test_an_affine_map_of_moments_is_torchs_norm(kernels, slope):
+    image, scale, shift = values(3, 5, 6, 7) * 2 + 1, values(3, seed=2), values(3, seed=3)
     moments = np.stack([image.mean(axis=(1, 2, 3)), image.var(axis=(1, 2, 3))], axis=1)
     found = np.empty_like(image)
-    kernels.norm(image, moments, Affine(scale, shift, 1e-5, slope), residual, found)
+    kernels.norm(Part(image, Affine(scale, shift, 1e-5, slope).readings(moments)), None, 1.0, found)
     arrays = (torch.from_numpy(array) for array in (scale, shift))
-    normed = functional.instance_norm(torch.from_numpy(image)[None], None, None, *arrays, eps=1e-5)[0]
-    expected = functional.leaky_relu(normed + torch.from_numpy(residual) if added else normed, slope)
-    np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
+    expected = functional.instance_norm(torch.from_numpy(image)[None], None, None, *arrays, eps=1e-5)[0]
+    np.testing.assert_allclose(found, functional.leaky_relu(expected, slope).numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("beside", [normed(3, 5, 6, 7, seed=4), Part(values(3, 5, 6, 7, seed=4)), None])
+def test_a_sum_is_taken_before_the_rectifier(kernels, beside):
+    part = normed(3, 5, 6, 7, seed=6)
+    found = np.empty((3, 5, 6, 7), np.float32)
+    kernels.norm(part, beside, 0.1, found)
+    added = 0 if beside is None else beside.image if beside.readings is None else read_as(beside)
+    expected = functional.leaky_relu(torch.from_numpy(read_as(part) + added), 0.1)
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
 
 
 def test_an_image_with_a_fault_in_it_says_so(kernels):
     image, taps = values(3, 3, 16, 16), taps_of(2, 3)
     image[0, 1, 8, 8] = np.nan
     found = np.empty((2, 3, 16, 16), np.float32)
-    kernels.convolve([image], taps, found)
+    kernels.convolve([Part(image)], taps, found)
     assert np.isnan(found[:, :, 7:10, 7:10]).all()
 
 
@@ -164,6 +214,6 @@ def test_a_kernel_without_memory_says_so(kernels, size, outputs):
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize(), before[1]))
     try:
         with pytest.raises(MemoryError):
-            kernels.convolve([image], taps, found)
+            kernels.convolve([Part(image)], taps, found)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)

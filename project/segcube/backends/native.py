@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,9 @@ WIDTHS = {"avx512": ("avx512f", "avx512dq", "avx512vl", "fma"), "avx2": ("avx2",
 """Builds of the library, the best first, and what a processor must know for each."""
 NO_MEMORY = "bad_alloc"
 """In the words of C++, as OpenVINO has them."""
+
+AS_IT_IS = np.array([0, 1, 0, 1], np.float32)
+"""The reading of a channel that nothing is done to."""
 
 _Three = ctypes.c_int32 * 3
 
@@ -45,6 +49,22 @@ class Affine:
     slope: float
     """1 for no rectifier."""
 
+    def readings(self, moments: np.ndarray) -> np.ndarray:
+        """Mean, factor, shift and slope of each channel (C, 4), float32, from means and variances (C, 2)."""
+        mean, variance = moments[:, 0], moments[:, 1].astype(np.float64)
+        factor = self.scale / np.sqrt(variance + self.epsilon)
+        slope = np.full(mean.shape, self.slope)
+        return np.stack([mean, factor, self.shift, slope], axis=1).astype(np.float32)
+
+
+class Part(NamedTuple):
+    """Channels of an image, and what a kernel does to each as it reads it."""
+
+    image: np.ndarray
+    """(C, X, Y, Z)."""
+    readings: np.ndarray | None = None
+    """`Affine.readings`; None to take them as they are."""
+
 
 def _fields(names: str, kind: type) -> tuple[tuple[str, type], ...]:
     return tuple((name, kind) for name in names.split())
@@ -55,6 +75,7 @@ class _Convolution(ctypes.Structure):
 
     _fields_ = (
         ("channels", ctypes.POINTER(ctypes.c_void_p)),
+        ("readings", ctypes.POINTER(ctypes.c_float)),
         *_fields("kernel bias out moments", ctypes.c_void_p),
         *_fields("inputs outputs", ctypes.c_int32),
         *_fields("size out_size kernel_size stride before", _Three),
@@ -66,9 +87,8 @@ class _Norm(ctypes.Structure):
     """kernels/cpu/norm.h has the same."""
 
     _fields_ = (
-        *_fields("image moments scale shift residual out", ctypes.c_void_p),
+        *_fields("image readings residual residual_readings out", ctypes.c_void_p),
         ("voxels", ctypes.c_int64),
-        ("epsilon", ctypes.c_double),
         ("slope", ctypes.c_float),
         *_fields("channels threads", ctypes.c_int32),
     )
@@ -84,14 +104,14 @@ class NativeKernels:
 
     def convolve(
         self,
-        parts: Sequence[np.ndarray],
+        parts: Sequence[Part],
         taps: Taps,
         out: np.ndarray,
         moments: np.ndarray | None = None,
     ) -> None:
         """Convolve an image whose channels may come in several parts.
 
-        parts: each (C, X, Y, Z), together all channels of the kernel; out: (K, X, Y, Z), written, and as many
+        parts: together all channels of the kernel; out: (K, X, Y, Z), written, and as many
         zeros as it needs stand behind the image; moments: (K, 2), written: mean and variance of each output.
         Raises MemoryError.
         """
@@ -99,25 +119,18 @@ class NativeKernels:
         told = _told(parts, taps, (inputs, outputs), out, moments)
         _call(self.library.segcube_convolve, told)
 
-    def convolve_transposed(self, image: np.ndarray, taps: Taps, out: np.ndarray) -> None:
+    def convolve_transposed(self, part: Part, taps: Taps, out: np.ndarray) -> None:
         """Make a block of outputs from each voxel: the stride is as large as the kernel, (C, K, x, y, z)."""
         inputs, outputs = taps.kernel.shape[:2]
-        _call(self.library.segcube_convolve_transposed, _told([image], taps, (inputs, outputs), out, None))
+        _call(self.library.segcube_convolve_transposed, _told([part], taps, (inputs, outputs), out, None))
 
-    def norm(
-        self,
-        image: np.ndarray,
-        moments: np.ndarray,
-        affine: Affine,
-        residual: np.ndarray | None,
-        out: np.ndarray,
-    ) -> None:
-        """Write leaky((image - mean) / sqrt(variance + epsilon) * scale + shift + residual).
+    def norm(self, part: Part, residual: Part | None, slope: float, out: np.ndarray) -> None:
+        """Write leaky(part as it is read + residual as it is read), of that slope below zero.
 
-        image, residual, out: (C, X, Y, Z); moments: (C, 2), mean and variance.
+        part: with readings; out: like its image.
         """
-        arrays = (_at(array) for array in (image, moments, affine.scale, affine.shift, residual, out))
-        about = image[0].size, affine.epsilon, affine.slope, len(image), cores()
+        arrays = (_at(array) for array in (*part, *(residual or (None, None)), out))
+        about = part.image[0].size, slope, len(part.image), cores()
         _call(self.library.segcube_norm, _Norm(*arrays, *about))
 
 
@@ -133,30 +146,39 @@ def native_kernels() -> NativeKernels | None:
 
 
 def _told(
-    parts: Sequence[np.ndarray],
+    parts: Sequence[Part],
     taps: Taps,
     channels: tuple[int, int],
     out: np.ndarray,
     moments: np.ndarray | None,
 ) -> _Convolution:
     inputs, outputs = channels
-    begins = [_at(part) + channel * part[0].nbytes for part in parts for channel in range(len(part))]
+    begins = [_at(part.image) + at * part.image[0].nbytes for part in parts for at in range(len(part.image))]
     assert len(begins) == inputs, "the parts have the kernel's channels"
     return _Convolution(
         (ctypes.c_void_p * inputs)(*begins),
+        _readings(parts, inputs),
         _at(taps.kernel),
         _at(taps.bias),
         _at(out),
         _at(moments),
         inputs,
         outputs,
-        _Three(*parts[0].shape[1:]),
+        _Three(*parts[0].image.shape[1:]),
         _Three(*out.shape[1:]),
         _Three(*taps.kernel.shape[2:]),
         _Three(*taps.stride),
         _Three(*taps.before),
         cores(),
     )
+
+
+def _readings(parts: Sequence[Part], inputs: int) -> ctypes.Array[ctypes.c_float] | None:
+    """Of all channels, for the structure to hold."""
+    if all(part.readings is None for part in parts):
+        return None
+    each = [np.tile(AS_IT_IS, (len(image), 1)) if own is None else own for image, own in parts]
+    return (ctypes.c_float * (4 * inputs))(*np.concatenate(each).ravel().tolist())
 
 
 def _call(function: Callable[[object], int], told: ctypes.Structure) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import openvino as ov
 from openvino._pyopenvino import AttributeVisitor
 
-from segcube.backends.native import Affine, NativeKernels, Taps
+from segcube.backends.native import Affine, NativeKernels, Part, Taps
 
-Size = tuple[int, ...]
+Size: TypeAlias = "tuple[int, ...]"
+Norms: TypeAlias = "tuple[Affine | None, ...]"
+"""How each image among a node's inputs is normalised as it is read: with a norm, its moments follow it."""
 
 
 class Call(Protocol):
@@ -36,6 +38,7 @@ class Convolving:
     taps: Taps
     size: Size
     """(1, K, X, Y, Z)."""
+    norms: Norms
 
     @property
     def sizes(self) -> tuple[Size, ...]:
@@ -45,7 +48,7 @@ class Convolving:
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         """Write both."""
         image, moments = outputs
-        self.kernels.convolve([part[0] for part in inputs], self.taps, image[0], moments)
+        self.kernels.convolve(_parts(inputs, self.norms), self.taps, image[0], moments)
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class ConvolvingTransposed:
     taps: Taps
     size: Size
     """(1, K, X, Y, Z)."""
+    norms: Norms
 
     @property
     def sizes(self) -> tuple[Size, ...]:
@@ -64,17 +68,20 @@ class ConvolvingTransposed:
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         """Write it."""
-        self.kernels.convolve_transposed(inputs[0][0], self.taps, outputs[0][0])
+        (part,) = _parts(inputs, self.norms)
+        self.kernels.convolve_transposed(part, self.taps, outputs[0][0])
 
 
 @dataclass(frozen=True)
 class Norming:
-    """An image, its moments and perhaps what is added to it, to the image normalised."""
+    """An image and perhaps what is added to it, to the image normalised."""
 
     kernels: NativeKernels
-    affine: Affine
+    slope: float
+    """Of the rectifier behind the sum; 1 for none."""
     size: Size
     """(1, C, X, Y, Z)."""
+    norms: Norms
 
     @property
     def sizes(self) -> tuple[Size, ...]:
@@ -83,8 +90,13 @@ class Norming:
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         """Write it."""
-        image, moments, *residual = inputs
-        self.kernels.norm(image[0], moments, self.affine, residual[0][0] if residual else None, outputs[0][0])
+        part, *residual = _parts(inputs, self.norms)
+        self.kernels.norm(part, residual[0] if residual else None, self.slope, outputs[0][0])
+
+
+def _parts(inputs: Sequence[np.ndarray], norms: Norms) -> list[Part]:
+    coming = iter(inputs)
+    return [Part(next(coming)[0], norm and norm.readings(next(coming))) for norm in norms]
 
 
 class _Native(ov.Op):

@@ -3,13 +3,14 @@
 #include <cstdint>
 #include <vector>
 
-#include "lanes.h"
+#include "reading.h"
 
 namespace segcube {
 
 // A convolution of (C, D, H, W) images in float32, one window; Python fills it in field by field.
 struct Convolution {
   const float* const* channels;  // where each channel of the input begins; they need not lie side by side
+  const Reading* readings;       // (inputs): what is done to each as it is read; or null
   const float* kernel;           // (outputs, inputs, kd, kh, kw); transposed: (inputs, outputs, kd, kh, kw)
   const float* bias;             // (outputs), or null
   float* out;                    // (outputs, D, H, W)
@@ -17,6 +18,11 @@ struct Convolution {
   int32_t inputs, outputs;
   int32_t size[3], out_size[3], kernel_size[3], stride[3], before[3];
   int32_t threads;
+
+  const Reading* reading(int channel) const { return readings ? readings + channel : nullptr; }
+  const float* row(int channel, int z, int y) const {
+    return channels[channel] + (static_cast<long>(z) * size[1] + y) * size[2];
+  }
 };
 
 inline long volume(const int32_t* size) { return static_cast<long>(size[0]) * size[1] * size[2]; }
@@ -60,7 +66,8 @@ inline Moments moments_of(const float* values, int count) {
   return {static_cast<double>(count), near + off, rest_squares - off * off * count};
 }
 
-// The moments of all outputs, put together in one order whichever thread found them: a run repeated gives the same bits.
+// The moments of all outputs, put together in one order whichever thread found them: a run repeated gives the same
+// bits.
 class Gathered {
  public:
   Gathered(const Convolution& how, int pieces)

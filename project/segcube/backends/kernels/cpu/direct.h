@@ -27,13 +27,12 @@ class Direct {
     const int strips = (how_.out_size[1] + rows_ - 1) / rows_, voxels = rows_ * width_;
     Gathered gathered(how_, how_.out_size[0] * strips);
     on_threads(how_.out_size[0] * strips, how_.threads, [&] {
-      return [&, columns = Floats(static_cast<size_t>(terms_) * voxels),
+      return [&, line = Floats(how_.size[2]), columns = Floats(static_cast<size_t>(terms_) * voxels),
               sums = Floats(static_cast<size_t>(how_.outputs) * voxels)](int piece) {
         const int plane = piece / strips, first = piece % strips * rows_;
         const int rows = std::min(how_.out_size[1] - first, rows_);
-        for (int row = 0; row < rows; row++) lay_out(plane, first + row, columns.data() + row * width_);
-        const Rows seen{columns.data(), terms_, voxels};
-        multiply(&seen, 1, weights_.data(), how_.outputs, sums.data(), voxels, rows * width_);
+        for (int row = 0; row < rows; row++) lay_out(plane, first + row, line.data(), columns.data() + row * width_);
+        multiply(columns.data(), terms_, voxels, weights_.data(), how_.outputs, sums.data(), voxels, rows * width_);
         for (int n = 0; n < how_.outputs; n++) {
           const float* wrote = write_output(n, plane, first, rows, sums.data() + static_cast<long>(n) * voxels);
           gathered.look(piece, n, wrote, rows * how_.out_size[2]);
@@ -53,8 +52,8 @@ class Direct {
       weights_.data()[weight_at(term, output, terms_, how_.outputs)] = kernel[term];
   }
 
-  // What a row of outputs sees, term by term.
-  void lay_out(int plane, int row, float* column) const {
+  // What a row of outputs sees, term by term. line: scratch, as long as a row of inputs.
+  void lay_out(int plane, int row, float* line, float* column) const {
     const long pitch = static_cast<long>(rows_) * width_;
     const int32_t* kernel = how_.kernel_size;
     for (int channel = 0; channel < how_.inputs; channel++)
@@ -62,10 +61,18 @@ class Direct {
         for (int j = 0; j < kernel[1]; j++) {
           const int z = plane * how_.stride[0] + i - how_.before[0], y = row * how_.stride[1] + j - how_.before[1];
           const bool inside = z >= 0 && z < how_.size[0] && y >= 0 && y < how_.size[1];
-          const float* line =
-              inside ? how_.channels[channel] + (static_cast<long>(z) * how_.size[1] + y) * how_.size[2] : nullptr;
-          for (int k = 0; k < kernel[2]; k++, column += pitch) take_line(line, k - how_.before[2], column);
+          if (inside && channel + 1 < how_.inputs) ask_for(how_.row(channel + 1, z, y), how_.size[2]);
+          const float* from = inside ? line_of(channel, z, y, line) : nullptr;
+          for (int k = 0; k < kernel[2]; k++, column += pitch) take_line(from, k - how_.before[2], column);
         }
+  }
+
+  const float* line_of(int channel, int z, int y, float* line) const {
+    const float* image = how_.row(channel, z, y);
+    const Reading* reading = how_.reading(channel);
+    if (!reading || !reading->changes()) return image;
+    read(image, how_.size[2], reading, line);
+    return line;
   }
 
   // to[w] = line[w * stride + offset], zero beyond the border.
@@ -124,11 +131,10 @@ class Blocks {
               sums = Floats(static_cast<size_t>(made_) * width_)](int line) {
         for (int input = 0; input < how_.inputs; input++) {
           float* to = seen.data() + input * width_;
-          copy(how_.channels[input] + static_cast<long>(line) * how_.size[2], how_.size[2], to);
+          read(how_.row(input, 0, line), how_.size[2], how_.reading(input), to);
           std::fill(to + how_.size[2], to + width_, 0.f);
         }
-        const Rows rows{seen.data(), how_.inputs, width_};
-        multiply(&rows, 1, weights_.data(), made_, sums.data(), width_, width_);
+        multiply(seen.data(), how_.inputs, width_, weights_.data(), made_, sums.data(), width_, width_);
         const int lines = made_ / how_.kernel_size[2];
         for (int n = 0; n < lines; n++)
           put_line(n, line / how_.size[1], line % how_.size[1],
