@@ -186,12 +186,12 @@ def test_a_graph_with_another_convolution_is_left_alone(kernels, other):
     image = window()
     model = model_of(other(convolve(image, 4, 1)), image)
     before = kinds(model)
-    assert not run_natively(model, kernels)
+    assert run_natively(model, kernels) is None
     assert kinds(model) == before
 
 
 def test_without_kernels_a_graph_is_left_alone():
     image = window()
     model = model_of(convolve(image, 4, 1), image)
-    assert not run_natively(model, None)
+    assert run_natively(model, None) is None
     assert "Convolution" in kinds(model)

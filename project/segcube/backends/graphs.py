@@ -86,6 +86,10 @@ class Compiled:
     def __contains__(self, member: MemberFile) -> bool:
         return (member.sha256, member.window) in self.entries
 
+    def digest(self, member: MemberFile) -> str:
+        """The sha256 of the graph of a member that is there: folds of one plan have the same."""
+        return self.entries[member.sha256, member.window].sha256
+
     def at_hand(self) -> Compiled:
         """The same graphs, all read, so that the folder may go. Raises EnvironmentFault as `read` does."""
         entries = self.entries.values()

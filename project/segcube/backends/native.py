@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -37,6 +37,12 @@ class Taps:
     stride: tuple[int, ...]
     before: tuple[int, ...]
     """Zeros before the image, on each axis."""
+
+    def times(self, factor_k: np.ndarray) -> Taps:
+        """The same convolution with each output times a factor of its own."""
+        kernel = self.kernel * factor_k.reshape(-1, 1, 1, 1, 1)
+        bias = None if self.bias is None else self.bias * factor_k
+        return replace(self, kernel=kernel, bias=bias)
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ class _Convolution(ctypes.Structure):
         *_fields("kernel bias out moments", ctypes.c_void_p),
         *_fields("inputs outputs", ctypes.c_int32),
         *_fields("size out_size kernel_size stride before", _Three),
-        ("threads", ctypes.c_int32),
+        *_fields("adds threads", ctypes.c_int32),
     )
 
 
@@ -108,15 +114,17 @@ class NativeKernels:
         taps: Taps,
         out: np.ndarray,
         moments: np.ndarray | None = None,
+        adds: bool = False,
     ) -> None:
         """Convolve an image whose channels may come in several parts.
 
         parts: together all channels of the kernel; out: (K, X, Y, Z), written, and as many
         zeros as it needs stand behind the image; moments: (K, 2), written: mean and variance of each output.
-        Raises MemoryError.
+        adds: to what `out` holds. Raises MemoryError.
         """
         outputs, inputs = taps.kernel.shape[:2]
         told = _told(parts, taps, (inputs, outputs), out, moments)
+        told.adds = adds
         _call(self.library.segcube_convolve, told)
 
     def convolve_transposed(self, part: Part, taps: Taps, out: np.ndarray) -> None:
@@ -169,6 +177,7 @@ def _told(
         _Three(*taps.kernel.shape[2:]),
         _Three(*taps.stride),
         _Three(*taps.before),
+        0,
         cores(),
     )
 

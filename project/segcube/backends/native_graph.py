@@ -11,10 +11,12 @@ import openvino as ov
 from segcube.backends.native import Affine, NativeKernels, Taps
 from segcube.backends.native_chains import Chain, constant, find_chains, per_channel
 from segcube.backends.native_ops import (
+    Call,
     Convolve,
     ConvolveTransposed,
     Convolving,
     ConvolvingTransposed,
+    Native,
     Norm,
     Norming,
     Norms,
@@ -28,16 +30,18 @@ IMAGE = 0
 """The input of a convolution that is no kernel."""
 
 
-def run_natively(model: ov.Model, kernels: NativeKernels | None) -> bool:
-    """Whether all convolutions of a graph have kernels of ours, which then stand in their places.
+def run_natively(model: ov.Model, kernels: NativeKernels | None) -> list[Call] | None:
+    """Put kernels of ours in the places of a graph's convolutions, if all of them have one; their calls.
 
-    Not some of them: OpenVINO's own want their channels side by side, and turning an image round takes as
-    long as ours save. Concatenations that convolutions read go, and so do instance norms behind a
+    The nodes compute what stands in the list when they are run. None where the graph stays as it is.
+
+    Not for some of them: OpenVINO's own want their channels side by side, and turning an image round takes
+    as long as ours save. Concatenations that convolutions read go, and so do instance norms behind a
     convolution, with what is added and the rectifier that follows: a norm that only kernels of ours read
     has no image of its own, they compute it as they read.
     """
     if kernels is None or not all(_is_ours(node) for node in _convolutions(model)):
-        return False
+        return None
     _multiply_by_one_no_more(model)
     chains = find_chains(model)
     replacing = Replacing(kernels, [chain.sum for chain in chains if chain.sum is not None])
@@ -47,7 +51,7 @@ def run_natively(model: ov.Model, kernels: NativeKernels | None) -> bool:
             replacing.convolution(node)
         elif node in ends:
             replacing.chain(ends[node])
-    return True
+    return replacing.calls
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Replacing:
     kernels: NativeKernels
     sums: Sequence[ov.Node]
     """Those that norms take along."""
+    calls: list[Call] = field(default_factory=list[Call])
+    """Of the nodes of ours, in their order."""
     unread: dict[ov.Output, tuple[Sequence[ov.Output], Affine]] = field(
         default_factory=dict[ov.Output, tuple[Sequence[ov.Output], Affine]]
     )
@@ -71,10 +77,11 @@ class Replacing:
         image, size = node.input_value(IMAGE), tuple(node.get_output_shape(0))
         if node.get_type_name() == CONVOLUTION:
             inputs, norms = self._read(_parts(image))
-            ours = Convolve(inputs, Convolving(self.kernels, taps, size, norms))
+            ours = self._node(Convolve, inputs, Convolving(self.kernels, taps, size, norms))
         else:
             inputs, norms = self._read([image])
-            ours = ConvolveTransposed(inputs, ConvolvingTransposed(self.kernels, taps, size, norms))
+            call = ConvolvingTransposed(self.kernels, taps, size, norms)
+            ours = self._node(ConvolveTransposed, inputs, call)
         last.output(0).replace(ours.output(0))
 
     def chain(self, chain: Chain) -> None:
@@ -88,7 +95,11 @@ class Replacing:
             return
         inputs, norms = self._read([] if residual is None else [residual])
         call = Norming(self.kernels, chain.slope, tuple(last.get_shape()), (chain.affine, *norms))
-        last.replace(Norm([*image.outputs(), *inputs], call).output(0))
+        last.replace(self._node(Norm, [*image.outputs(), *inputs], call).output(0))
+
+    def _node(self, kind: type[Native], inputs: Sequence[ov.Output], call: Call) -> Native:
+        self.calls.append(call)
+        return kind(inputs, self.calls, len(self.calls) - 1)
 
     def _read(self, images: Sequence[ov.Output]) -> tuple[list[ov.Output], Norms]:
         """The inputs that stand for images, and the norms that are left to their reader."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -19,6 +19,11 @@ Norms: TypeAlias = "tuple[Affine | None, ...]"
 
 class Call(Protocol):
     """What a node computes."""
+
+    @property
+    def norms(self) -> Norms:
+        """Of its images."""
+        ...
 
     @property
     def sizes(self) -> tuple[Size, ...]:
@@ -39,6 +44,8 @@ class Convolving:
     size: Size
     """(1, K, X, Y, Z)."""
     norms: Norms
+    onto: np.ndarray | None = None
+    """(1, K, X, Y, Z): where the image is added instead, and no moments are wanted."""
 
     @property
     def sizes(self) -> tuple[Size, ...]:
@@ -46,9 +53,13 @@ class Convolving:
         return self.size, (self.size[1], 2)
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        """Write both."""
+        """Write both, or add the image to another."""
         image, moments = outputs
-        self.kernels.convolve(_parts(inputs, self.norms), self.taps, image[0], moments)
+        parts = _parts(inputs, self.norms)
+        if self.onto is None:
+            self.kernels.convolve(parts, self.taps, image[0], moments)
+        else:
+            self.kernels.convolve(parts, self.taps, self.onto[0], adds=True)
 
 
 @dataclass(frozen=True)
@@ -99,28 +110,40 @@ def _parts(inputs: Sequence[np.ndarray], norms: Norms) -> list[Part]:
     return [Part(next(coming)[0], norm and norm.readings(next(coming))) for norm in norms]
 
 
-class _Native(ov.Op):
+def form(call: Call) -> Hashable:
+    """What another call has in common with one that may stand in its place."""
+    norms = tuple(norm is not None for norm in call.norms)
+    if isinstance(call, Norming):
+        return type(call).__name__, call.sizes, norms
+    assert isinstance(call, Convolving | ConvolvingTransposed), "there are three kinds"
+    taps = call.taps
+    return type(call).__name__, call.sizes, norms, taps.kernel.shape, taps.stride, taps.before
+
+
+class Native(ov.Op):
     """A node that OpenVINO asks us to compute; its class's name is its kind."""
 
-    def __init__(self, inputs: Sequence[ov.Output], call: Call) -> None:
+    def __init__(self, inputs: Sequence[ov.Output], calls: Sequence[Call], number: int) -> None:
+        """calls: of all such nodes of the graph; others of the same form may come to stand in the list."""
         super().__init__(self)
-        self.call = call
+        self.calls, self.number = calls, number
         self.set_arguments(list(inputs))
         self.constructor_validate_and_infer_types()
 
     def validate_and_infer_types(self) -> None:
         """Tell the outputs' sizes."""
-        self.set_output_size(len(self.call.sizes))
-        for index, size in enumerate(self.call.sizes):
+        sizes = self.calls[self.number].sizes
+        self.set_output_size(len(sizes))
+        for index, size in enumerate(sizes):
             self.set_output_type(index, ov.Type.f32, ov.PartialShape(list(size)))
 
     def clone_with_new_inputs(self, inputs: list[ov.Output]) -> ov.Op:
         """The same node on other inputs."""
-        return type(self)(inputs, self.call)
+        return type(self)(inputs, self.calls, self.number)
 
     def visit_attributes(self, arg0: AttributeVisitor) -> bool:
         """Tell OpenVINO, which makes one of nodes that look alike, that this one is like no other."""
-        arg0.on_attributes({"call": str(id(self.call))})
+        arg0.on_attributes({"call": f"{id(self.calls)} {self.number}"})
         return True
 
     def has_evaluate(self) -> bool:
@@ -131,17 +154,17 @@ class _Native(ov.Op):
         self, outputs: list[ov.Tensor], inputs: list[ov.Tensor]
     ) -> bool:
         """Write the outputs."""
-        self.call([tensor.data for tensor in inputs], [tensor.data for tensor in outputs])
+        self.calls[self.number]([tensor.data for tensor in inputs], [tensor.data for tensor in outputs])
         return True
 
 
-class Convolve(_Native):
+class Convolve(Native):
     """By `Convolving`."""
 
 
-class ConvolveTransposed(_Native):
+class ConvolveTransposed(Native):
     """By `ConvolvingTransposed`."""
 
 
-class Norm(_Native):
+class Norm(Native):
     """By `Norming`."""

@@ -17,6 +17,7 @@ struct Convolution {
   float* moments;                // (outputs, 2): mean and variance of each output; or null
   int32_t inputs, outputs;
   int32_t size[3], out_size[3], kernel_size[3], stride[3], before[3];
+  int32_t adds;  // to what `out` holds
   int32_t threads;
 
   const Reading* reading(int channel) const { return readings ? readings + channel : nullptr; }

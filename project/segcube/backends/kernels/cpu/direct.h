@@ -103,7 +103,10 @@ class Direct {
     const long line = (static_cast<long>(output) * how_.out_size[0] + plane) * how_.out_size[1] + first;
     float* image = how_.out + line * width;
     for (int row = 0; row < rows; row++)
-      for (int w = 0; w < width; w++) image[row * width + w] = sums[row * width_ + w] + bias;
+      if (how_.adds)
+        for (int w = 0; w < width; w++) image[row * width + w] += sums[row * width_ + w] + bias;
+      else
+        for (int w = 0; w < width; w++) image[row * width + w] = sums[row * width_ + w] + bias;
     return image;
   }
 

@@ -1,0 +1,94 @@
+"""Members of one graph, compiled once: each has it in its turn, with its own weights."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import openvino as ov
+
+from segcube.backends.mapped import MappedWeights
+from segcube.backends.native_ops import Call, Convolving, form
+from segcube.backends.openvino_network import OpenVINONetwork
+
+
+@dataclass(frozen=True)
+class Program:
+    """A graph of our kernels, which compute what `calls` holds."""
+
+    graph: OpenVINONetwork
+    calls: list[Call]
+
+    def run(self, calls: Sequence[Call], batch_ncxyz: np.ndarray) -> np.ndarray:
+        """Logits of a batch, with the weights that other calls of the same forms have."""
+        self.calls[:] = calls
+        return self.graph(batch_ncxyz)
+
+
+@dataclass(frozen=True, eq=False)
+class NativeMember:
+    """A member's weights, and the graph that takes them."""
+
+    program: Program
+    calls: tuple[Call, ...]
+    weights: MappedWeights
+
+    def __call__(self, batch_ncxyz: np.ndarray) -> np.ndarray:
+        """Logits, float32."""
+        return self.program.run(self.calls, batch_ncxyz)
+
+    def compile(self) -> None:
+        """Compile the graph, if it is not."""
+        self.program.graph.compile()
+
+
+@dataclass(frozen=True, eq=False)
+class NativeSum:
+    """Members of one program: what they say of a window is added up as their last convolutions write it."""
+
+    members: Sequence[NativeMember]
+    weight_mk: np.ndarray
+
+    def __call__(self, batch_ncxyz: np.ndarray) -> np.ndarray:
+        """sum_m weight_mk * logits_m, float32."""
+        if len(batch_ncxyz) == 1:
+            return self._sum(batch_ncxyz)
+        return np.concatenate([self._sum(window_ncxyz[None]).copy() for window_ncxyz in batch_ncxyz])
+
+    def _sum(self, window_ncxyz: np.ndarray) -> np.ndarray:
+        graph = self.members[0].program.graph
+        total_nkxyz = graph.scratch(_last(self.members[0]).size)
+        for index, member in enumerate(self.members):
+            last = _last(member)
+            weight_k = self.weight_mk[index].astype(np.float32)
+            adding = replace(last, taps=last.taps.times(weight_k), onto=total_nkxyz)
+            member.program.run([*member.calls[:-1], adding], window_ncxyz)
+            # Mapped pages of all members would count as this process's; to map them again takes a millisecond
+            member.weights.forget()
+        return total_nkxyz
+
+    def compile(self) -> None:
+        """Compile the graph, if it is not."""
+        self.members[0].compile()
+
+
+def kind_of(model: ov.Model, calls: Sequence[Call]) -> Hashable:
+    """What members of one program have in common: all that is left but the weights in our calls."""
+    constants = [node for node in model.get_ordered_ops() if node.get_type_name() == "Constant"]
+    left = tuple((str(node.data.dtype), node.data.tobytes()) for node in constants)
+    return tuple(form(call) for call in calls), left
+
+
+def can_add(model: ov.Model, calls: Sequence[Call]) -> bool:
+    """Whether a graph ends in a convolution of ours, the last of its calls, that reads each voxel once."""
+    (result,) = model.get_results()
+    last = calls[-1] if calls else None
+    ends = result.input_value(0).get_node().get_type_name() == "Convolve"
+    return ends and isinstance(last, Convolving) and set(last.taps.kernel.shape[2:]) == {1}
+
+
+def _last(member: NativeMember) -> Convolving:
+    last = member.calls[-1]
+    assert isinstance(last, Convolving), "asked before"
+    return last
