@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from segcube import slabs
 from segcube.predict import adding
 
 
 @pytest.fixture(params=["whole", "slabs"])
 def _slabs(request, monkeypatch):
     """Everything in one slab, or a slab a plane."""
-    monkeypatch.setattr(adding, "SLAB_BYTES", 2**17 if request.param == "whole" else 1)
+    monkeypatch.setattr(slabs, "SLAB_BYTES", 2**17 if request.param == "whole" else 1)
 
 
 def numbers(*shape: int) -> np.ndarray:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from segcube.threads import on_all_cores
+from segcube.slabs import in_slabs
 from segcube.types import Array
-
-SLAB_BYTES = 2**17
-"""Of a channel: a window is added in slabs that a core keeps close."""
 
 
 def add(sum_nkxyz: Array, others_nkxyz: Array) -> None:
@@ -19,7 +14,7 @@ def add(sum_nkxyz: Array, others_nkxyz: Array) -> None:
     def add_slab(slab: slice) -> None:
         sum_nkxyz[:, :, slab] += others_nkxyz[:, :, slab]
 
-    _in_slabs(add_slab, sum_nkxyz[0, 0], sum_nkxyz)
+    in_slabs(add_slab, sum_nkxyz[0, 0])
 
 
 def add_weighted(sum_kxyz: Array, window_kxyz: Array, say_k: Array, factors_xyz: tuple[Array, Array]) -> None:
@@ -40,14 +35,4 @@ def add_weighted(sum_kxyz: Array, window_kxyz: Array, say_k: Array, factors_xyz:
                 added_xyz *= say
             sum_kxyz[channel, slab] += added_xyz
 
-    _in_slabs(add_slab, window_kxyz[0], sum_kxyz)
-
-
-def _in_slabs(task: Callable[[slice], None], channel_xyz: Array, array: Array) -> None:
-    """Do a task for slabs along x; on another device than the host for all of it at once."""
-    length, y, z = channel_xyz.shape
-    if not isinstance(array, np.ndarray):
-        task(slice(0, length))
-        return
-    thickness = max(1, SLAB_BYTES // (4 * y * z))
-    on_all_cores(task, [slice(first, first + thickness) for first in range(0, length, thickness)])
+    in_slabs(add_slab, window_kxyz[0])

@@ -19,6 +19,7 @@ from segcube.predict.clock import FORWARD, Clock
 from segcube.predict.memory import Workspace
 from segcube.predict.windows import WindowPlan
 from segcube.preprocess import array_namespace
+from segcube.slabs import in_slabs
 from segcube.types import Array, Shape
 
 
@@ -106,8 +107,12 @@ def _inverse_cover(plan: WindowPlan, space: Workspace) -> Array:
     weight_xyz = space.upload(plan.weight_xyz)
     for start in plan.starts:
         cover_xyz[plan.in_grid(start)] += weight_xyz[plan.in_window(start)]
-    empty_xyz = cover_xyz == 0
-    cover_xyz[empty_xyz] = 1
-    share_xyz = 1 / cover_xyz
-    share_xyz[empty_xyz] = 0
-    return share_xyz
+
+    def turn_over(slab: slice) -> None:
+        empty_xyz = cover_xyz[slab] == 0
+        cover_xyz[slab][empty_xyz] = 1
+        cover_xyz[slab] = 1 / cover_xyz[slab]
+        cover_xyz[slab][empty_xyz] = 0
+
+    in_slabs(turn_over, cover_xyz)
+    return cover_xyz

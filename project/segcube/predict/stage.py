@@ -19,6 +19,7 @@ from segcube.predict.prepare import Prepared, prepare_branch
 from segcube.predict.voices import member_weights
 from segcube.predict.windows import WindowPlan, plan_windows
 from segcube.preprocess import array_namespace, beside
+from segcube.slabs import sum_of_slabs
 from segcube.submission import Branch, Member, Stage
 from segcube.types import Array, Volume
 
@@ -67,7 +68,8 @@ class StageRun:
             plan = plan.meeting(prepared.gate_xyz)
         with self.clock.step(f"predict {self.stage.name}"):
             values_kxyz = self.models.run(lambda space: self._predict(prepared, branch, plan, space))
-            values_kxyz /= beside(total_k.astype(np.float32)[:, None, None, None], values_kxyz)
+            if (total_k != 1).any():
+                values_kxyz /= beside(total_k.astype(np.float32)[:, None, None, None], values_kxyz)
         return self._gated_part(prepared, values_kxyz, (self._weight(branch) / total_k).astype(np.float32))
 
     def _gated_part(self, prepared: Prepared, values_kxyz: Array, share_k: np.ndarray) -> Part:
@@ -126,6 +128,10 @@ class StageRun:
         )
 
 
-def _finite(array: Array) -> bool:
-    xp = array_namespace(array)
-    return bool(xp.all(xp.isfinite(array)))
+def _finite(array_kxyz: Array) -> bool:
+    xp = array_namespace(array_kxyz)
+
+    def has_other(slab: slice) -> bool:
+        return not bool(xp.all(xp.isfinite(array_kxyz[:, slab])))
+
+    return sum_of_slabs(has_other, array_kxyz[0]) == 0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from segcube.errors import CaseError, Code
 from segcube.preprocess.arrays import array_namespace, as_float, beside, to_host
 from segcube.preprocess.crop import nonzero_mask
 from segcube.preprocess.holes import fill_holes
+from segcube.slabs import in_slabs, sum_of_slabs
 from segcube.submission import Normalize
 from segcube.types import Array
 
@@ -44,7 +45,10 @@ def normalize(
     for index, scheme in enumerate(schemes):
         channel_xyz = image_cxyz[index]
         mask_xyz = _mask(channel_xyz, scheme.mask, foreground_xyz) if _looks_at_mask(scheme) else None
-        normalized_cxyz[index] = _normalize_channel(channel_xyz, mask_xyz, scheme)
+        if scheme.scheme == "zscore" and scheme.percentiles is None:
+            zscore(channel_xyz, mask_xyz, normalized_cxyz[index])
+        else:
+            normalized_cxyz[index] = _normalize_channel(channel_xyz, mask_xyz, scheme)
     return normalized_cxyz
 
 
@@ -53,22 +57,36 @@ def foreground_mask(image_cxyz: Array) -> Array:
     return beside(fill_holes(to_host(nonzero_mask(image_cxyz))), image_cxyz)
 
 
-def zscore(channel_xyz: Array, mask_xyz: Array | None = None) -> Array:
+def zscore(channel_xyz: Array, mask_xyz: Array | None = None, out_xyz: Array | None = None) -> Array:
     """Subtract the mean and divide by the standard deviation of the mask; voxels outside it stay.
 
     No mask means all voxels. A constant becomes 0. An empty mask changes nothing. Sums run in float64.
+    out_xyz: where the result comes, which may be the channel; None for a new array.
     Equals MONAI's NormalizeIntensity(nonzero=True) for the mask of non-zero voxels, and nnU-Net's
     ZScoreNormalization for its foreground mask or none.
     """
     xp = array_namespace(channel_xyz)
-    values = channel_xyz if mask_xyz is None else channel_xyz[mask_xyz]
-    count = math.prod(values.shape)
-    if count == 0:
-        return channel_xyz
-    mean = float(xp.sum(values, dtype=xp.float64)) / count
-    variance = float(xp.sum((values - mean) ** 2, dtype=xp.float64)) / count
-    scaled_xyz = (channel_xyz - mean) / max(math.sqrt(variance), SMALLEST_DIVISOR)
-    return scaled_xyz if mask_xyz is None else xp.where(mask_xyz, scaled_xyz, channel_xyz)
+    to_xyz = xp.empty_like(channel_xyz) if out_xyz is None else out_xyz
+
+    def mean_of(value: Callable[[Array], Array]) -> float:
+        def total(slab: slice) -> float:
+            seen = channel_xyz[slab] if mask_xyz is None else channel_xyz[slab][mask_xyz[slab]]
+            return float(xp.sum(value(seen), dtype=xp.float64))
+
+        return sum_of_slabs(total, channel_xyz) / max(count, 1)
+
+    count = math.prod(channel_xyz.shape) if mask_xyz is None else int(xp.sum(mask_xyz, dtype=xp.int64))
+    mean = mean_of(lambda values: values)
+    divisor = max(math.sqrt(mean_of(lambda values: (values - mean) ** 2)), SMALLEST_DIVISOR)
+
+    def put(slab: slice) -> None:
+        scaled_xyz = (channel_xyz[slab] - mean) / divisor
+        if mask_xyz is not None:
+            scaled_xyz = xp.where(mask_xyz[slab], scaled_xyz, channel_xyz[slab])
+        to_xyz[slab] = scaled_xyz if count else channel_xyz[slab]
+
+    in_slabs(put, channel_xyz)
+    return to_xyz
 
 
 def ct(channel_xyz: Array, bounds: tuple[float, float], mean: float, std: float) -> Array:
