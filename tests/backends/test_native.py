@@ -197,6 +197,25 @@ def test_a_sum_is_taken_before_the_rectifier(kernels, beside):
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
 
 
+@pytest.mark.parametrize("block", [(2, 2, 2), (1, 2, 2), (1, 1, 1), (3, 1, 4)])
+@pytest.mark.parametrize("read", [True, False])
+def test_means_of_blocks_are_torchs(kernels, block, read):
+    part = normed(3, 7, 8, 41, seed=4) if read else Part(values(3, 7, 8, 41))
+    image = read_as(part) if read else part.image
+    expected = functional.avg_pool3d(torch.from_numpy(image)[None], block)[0].numpy()
+    found = np.full_like(expected, np.nan)
+    kernels.pool(part, block, found)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_a_convolution_adds_to_what_is_there(kernels):
+    image, taps, before = values(5, 3, 4, 9), taps_of(2, 5, (1, 1, 1)), values(2, 3, 4, 9, seed=7)
+    found = before.copy()
+    kernels.convolve([Part(image)], taps.times(np.float32([0.5, 2])), found, adds=True)
+    said = by_torch(image, taps) * np.float32([0.5, 2])[:, None, None, None]
+    np.testing.assert_allclose(found, before + said, atol=1e-5)
+
+
 def test_an_image_with_a_fault_in_it_says_so(kernels):
     image, taps = values(3, 3, 16, 16), taps_of(2, 3)
     image[0, 1, 8, 8] = np.nan

@@ -57,7 +57,10 @@ def model_of(result, parameter) -> ov.Model:
 def run(model: ov.Model) -> list[np.ndarray]:
     image = values(*model.inputs[0].get_shape())
     options = {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": "NO"}
-    return [found.copy() for found in ov.Core().compile_model(model, "CPU", options)([image]).values()]
+    compiled = ov.Core().compile_model(model, "CPU", options)
+    first, again = ([found.copy() for found in compiled([image]).values()] for _ in range(2))
+    assert all(map(np.array_equal, first, again)), "what is changed in place is made anew"
+    return first
 
 
 def kinds(model: ov.Model) -> list[str]:
@@ -112,6 +115,15 @@ def test_a_norm_that_convolutions_and_sums_read_has_no_image(kernels):
     assert found == ["Convolve"] * 5 + ["ConvolveTransposed", "Norm"]
 
 
+def test_an_image_that_something_else_reads_is_not_changed(kernels):
+    image = window()
+    raw = convolve(image, 4, 1)
+    joined = leaky(opset13.add(norm(raw, 2), image))
+    results = [opset13.result(convolve(joined, 2, 3)), opset13.result(opset13.tanh(raw))]
+    found = kinds_natively(ov.Model(results, [image], "made"), kernels)
+    assert sorted(found) == ["Convolve", "Convolve", "Norm", "Tanh"]
+
+
 @pytest.mark.parametrize("reader", [opset13.tanh, lambda image: opset13.concat([image, image], 2)])
 def test_a_norm_that_something_else_reads_too_is_kept(kernels, reader):
     image = window()
@@ -161,6 +173,26 @@ def test_down_and_up_again(kernels):
     up = opset13.convolution_backprop_data(low, values(6, 3, 2, 2, 2, seed=5), [2] * 3)
     model = model_of(opset13.add(up, per_channel(3, 6)), image)
     assert_same_natively(model, kernels, ["Convolve", "ConvolveTransposed"])
+
+
+def pool(image, block: int, stride: int | None = None, pad: int = 0, rounding: str = "floor"):
+    edges, pads = [block] * 3, [pad] * 3
+    return opset13.avg_pool(image, [stride or block] * 3, pads, pads, edges, False, rounding)
+
+
+def test_means_of_blocks_are_ours_and_norm_what_they_read(kernels):
+    image = window()
+    low = pool(leaky(norm(convolve(image, 4, 1), 2)), 2)
+    assert_same_natively(model_of(convolve(low, 2, 3), image), kernels, ["Convolve", "Pool", "Convolve"])
+
+
+@pytest.mark.parametrize(
+    "other", [{"block": 3, "stride": 2}, {"block": 2, "pad": 1}, {"block": 3, "rounding": "ceil"}]
+)
+def test_means_that_overlap_or_leave_the_image_stay(kernels, other):
+    image = window()
+    low = pool(convolve(image, 4, 1), **other)
+    assert_same_natively(model_of(low, image), kernels, ["Convolve", "AvgPool"])
 
 
 def test_norms_of_another_kind_stay(kernels):

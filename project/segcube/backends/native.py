@@ -100,9 +100,19 @@ class _Norm(ctypes.Structure):
     )
 
 
+class _Pool(ctypes.Structure):
+    """kernels/cpu/pool.h has the same."""
+
+    _fields_ = (
+        *_fields("image readings out", ctypes.c_void_p),
+        *_fields("size block", _Three),
+        *_fields("channels threads", ctypes.c_int32),
+    )
+
+
 @dataclass(frozen=True)
 class NativeKernels:
-    """Convolutions and norms of one window on all cores; arrays are float32, in C order."""
+    """Layers of one window on all cores; arrays are float32, in C order."""
 
     library: ctypes.CDLL
     vectors: str
@@ -140,6 +150,12 @@ class NativeKernels:
         arrays = (_at(array) for array in (*part, *(residual or (None, None)), out))
         about = part.image[0].size, slope, len(part.image), cores()
         _call(self.library.segcube_norm, _Norm(*arrays, *about))
+
+    def pool(self, part: Part, block: tuple[int, ...], out: np.ndarray) -> None:
+        """Write the mean of each block of voxels (x, y, z); out: (C, X // x, Y // y, Z // z)."""
+        arrays = (_at(array) for array in (*part, out))
+        sizes = _Three(*part.image.shape[1:]), _Three(*block)
+        _call(self.library.segcube_pool, _Pool(*arrays, *sizes, len(part.image), cores()))
 
 
 @cache

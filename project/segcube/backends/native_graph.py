@@ -11,6 +11,7 @@ import openvino as ov
 from segcube.backends.native import Affine, NativeKernels, Taps
 from segcube.backends.native_chains import Chain, constant, find_chains, per_channel
 from segcube.backends.native_ops import (
+    WORD,
     Call,
     Convolve,
     ConvolveTransposed,
@@ -18,8 +19,11 @@ from segcube.backends.native_ops import (
     ConvolvingTransposed,
     Native,
     Norm,
+    Normed,
     Norming,
     Norms,
+    Pool,
+    Pooling,
 )
 from segcube.backends.norms import SPACE
 from segcube.backends.openvino_models import CHANNELS
@@ -36,9 +40,10 @@ def run_natively(model: ov.Model, kernels: NativeKernels | None) -> list[Call] |
     The nodes compute what stands in the list when they are run. None where the graph stays as it is.
 
     Not for some of them: OpenVINO's own want their channels side by side, and turning an image round takes
-    as long as ours save. Concatenations that convolutions read go, and so do instance norms behind a
-    convolution, with what is added and the rectifier that follows: a norm that only kernels of ours read
-    has no image of its own, they compute it as they read.
+    as long as ours save. Concatenations that convolutions read go, and so do means of blocks, and instance
+    norms behind a convolution with what is added and the rectifier that follows: a norm that only kernels of
+    ours read has no image of its own, they compute it as they read; with what is added, it takes the place of
+    the convolution's.
     """
     if kernels is None or not all(_is_ours(node) for node in _convolutions(model)):
         return None
@@ -51,6 +56,8 @@ def run_natively(model: ov.Model, kernels: NativeKernels | None) -> list[Call] |
             replacing.convolution(node)
         elif node in ends:
             replacing.chain(ends[node])
+        elif _pools(node):
+            replacing.pool(node)
     return replacing.calls
 
 
@@ -63,10 +70,10 @@ class Replacing:
     """Those that norms take along."""
     calls: list[Call] = field(default_factory=list[Call])
     """Of the nodes of ours, in their order."""
-    unread: dict[ov.Output, tuple[Sequence[ov.Output], Affine]] = field(
-        default_factory=dict[ov.Output, tuple[Sequence[ov.Output], Affine]]
+    standing: dict[ov.Output, tuple[Sequence[ov.Output], Affine | Normed]] = field(
+        default_factory=dict[ov.Output, tuple[Sequence[ov.Output], "Affine | Normed"]]
     )
-    """Norms that are computed by what reads them: the image and its moments."""
+    """Norms without an image of their own: what their readers take instead."""
 
     def convolution(self, node: ov.Node) -> None:
         """Put ours in its place."""
@@ -90,23 +97,36 @@ class Replacing:
         if image.get_type_name() != "Convolve":
             return
         last, residual = chain.last.output(0), chain.residual
-        if residual is None and self._is_read_by_ours(last):
-            self.unread[last] = image.outputs(), chain.affine
+        ours = self._is_read_by_ours(last)
+        if residual is None and ours:
+            self.standing[last] = image.outputs(), chain.affine
             return
         inputs, norms = self._read([] if residual is None else [residual])
-        call = Norming(self.kernels, chain.slope, tuple(last.get_shape()), (chain.affine, *norms))
-        last.replace(self._node(Norm, [*image.outputs(), *inputs], call).output(0))
+        in_place = ours and len(image.output(0).get_target_inputs()) == 1
+        size = WORD if in_place else tuple(last.get_shape())
+        call = Norming(self.kernels, chain.slope, size, (chain.affine, *norms))
+        node = self._node(Norm, [*image.outputs(), *inputs], call)
+        if in_place:
+            self.standing[last] = [image.output(0), node.output(0)], Normed()
+        else:
+            last.replace(node.output(0))
+
+    def pool(self, node: ov.Node) -> None:
+        """Put ours in its place."""
+        inputs, norms = self._read([node.input_value(0)])
+        block, size = tuple(node.get_attributes()["kernel"]), tuple(node.get_output_shape(0))
+        node.output(0).replace(self._node(Pool, inputs, Pooling(self.kernels, block, size, norms)).output(0))
 
     def _node(self, kind: type[Native], inputs: Sequence[ov.Output], call: Call) -> Native:
         self.calls.append(call)
         return kind(inputs, self.calls, len(self.calls) - 1)
 
     def _read(self, images: Sequence[ov.Output]) -> tuple[list[ov.Output], Norms]:
-        """The inputs that stand for images, and the norms that are left to their reader."""
+        """The inputs that stand for images, and how they are read."""
         inputs: list[ov.Output] = []
-        norms: list[Affine | None] = []
+        norms: list[Affine | Normed | None] = []
         for image in images:
-            outputs, norm = self.unread.get(image, ([image], None))
+            outputs, norm = self.standing.get(image, ([image], None))
             inputs += outputs
             norms.append(norm)
         return inputs, tuple(norms)
@@ -114,6 +134,7 @@ class Replacing:
     def _is_read_by_ours(self, image: ov.Output) -> bool:
         return all(
             _convolves(port)
+            or _pools(port.get_node())
             or port.get_node() in self.sums
             or (_concatenates_channels(port.get_node()) and _is_read_by_convolutions(port.get_node()))
             for port in image.get_target_inputs()
@@ -126,6 +147,20 @@ def _convolutions(model: ov.Model) -> list[ov.Node]:
 
 def _convolves(port: ov.Input) -> bool:
     return port.get_node().get_type_name() in (CONVOLUTION, TRANSPOSED) and port.get_index() == IMAGE
+
+
+def _pools(node: ov.Node) -> bool:
+    """Whether it takes means of blocks that lie side by side, none of them cut off by a border."""
+    if node.get_type_name() != "AvgPool" or len(node.get_output_shape(0)) != len(SPACE) + 2:
+        return False
+    how = node.get_attributes()
+    block, whole = list(how["kernel"]), node.get_input_shape(0)[2:]
+    blocks = [length // edge for length, edge in zip(whole, block, strict=True)]
+    return (
+        list(how["strides"]) == block
+        and not any([*how["pads_begin"], *how["pads_end"]])
+        and list(node.get_output_shape(0)[2:]) == blocks
+    )
 
 
 def _concatenates_channels(node: ov.Node) -> bool:

@@ -13,8 +13,16 @@ from openvino._pyopenvino import AttributeVisitor
 from segcube.backends.native import Affine, NativeKernels, Part, Taps
 
 Size: TypeAlias = "tuple[int, ...]"
-Norms: TypeAlias = "tuple[Affine | None, ...]"
-"""How each image among a node's inputs is normalised as it is read: with a norm, its moments follow it."""
+
+
+class Normed:
+    """An image that was normalised where it lies: a node's word that it was follows it."""
+
+
+Norms: TypeAlias = "tuple[Affine | Normed | None, ...]"
+"""How each image among a node's inputs is read: by a map of its moments, which follow it; or as it is."""
+WORD = (1,)
+"""The size of the output that only tells its readers to wait."""
 
 
 class Call(Protocol):
@@ -91,6 +99,29 @@ class Norming:
     slope: float
     """Of the rectifier behind the sum; 1 for none."""
     size: Size
+    """(1, C, X, Y, Z), or WORD for the image itself to be changed."""
+    norms: Norms
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """The output's."""
+        return (self.size,)
+
+    def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+        """Write it."""
+        part, *residual = _parts(inputs, self.norms)
+        out = part.image if self.size == WORD else outputs[0][0]
+        self.kernels.norm(part, residual[0] if residual else None, self.slope, out)
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """An image to the means of its blocks."""
+
+    kernels: NativeKernels
+    block: Size
+    """(x, y, z)."""
+    size: Size
     """(1, C, X, Y, Z)."""
     norms: Norms
 
@@ -101,23 +132,28 @@ class Norming:
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         """Write it."""
-        part, *residual = _parts(inputs, self.norms)
-        self.kernels.norm(part, residual[0] if residual else None, self.slope, outputs[0][0])
+        (part,) = _parts(inputs, self.norms)
+        self.kernels.pool(part, self.block, outputs[0][0])
 
 
 def _parts(inputs: Sequence[np.ndarray], norms: Norms) -> list[Part]:
-    coming = iter(inputs)
-    return [Part(next(coming)[0], norm and norm.readings(next(coming))) for norm in norms]
+    coming, parts = iter(inputs), list[Part]()
+    for norm in norms:
+        image, about = next(coming)[0], None if norm is None else next(coming)
+        readings = norm.readings(about) if isinstance(norm, Affine) and about is not None else None
+        parts.append(Part(image, readings))
+    return parts
 
 
 def form(call: Call) -> Hashable:
     """What another call has in common with one that may stand in its place."""
-    norms = tuple(norm is not None for norm in call.norms)
-    if isinstance(call, Norming):
-        return type(call).__name__, call.sizes, norms
-    assert isinstance(call, Convolving | ConvolvingTransposed), "there are three kinds"
-    taps = call.taps
-    return type(call).__name__, call.sizes, norms, taps.kernel.shape, taps.stride, taps.before
+    norms = tuple(type(norm).__name__ for norm in call.norms)
+    about: tuple[Hashable, ...] = ()
+    if isinstance(call, Convolving | ConvolvingTransposed):
+        about = call.taps.kernel.shape, call.taps.stride, call.taps.before
+    if isinstance(call, Pooling):
+        about = call.block
+    return type(call).__name__, call.sizes, norms, about
 
 
 class Native(ov.Op):
@@ -168,3 +204,7 @@ class ConvolveTransposed(Native):
 
 class Norm(Native):
     """By `Norming`."""
+
+
+class Pool(Native):
+    """By `Pooling`."""

@@ -3,6 +3,7 @@
 
 #include "cpu/direct.h"
 #include "cpu/norm.h"
+#include "cpu/pool.h"
 #include "cpu/winograd.h"
 
 namespace {
@@ -34,4 +35,8 @@ extern "C" int segcube_convolve_transposed(const segcube::Convolution* how) {
 
 extern "C" int segcube_norm(const segcube::Norm* how) {
   return without_throwing([&] { segcube::norm(*how); });
+}
+
+extern "C" int segcube_pool(const segcube::Pool* how) {
+  return without_throwing([&] { segcube::pool(*how); });
 }
