@@ -86,6 +86,7 @@ def taps_of(outputs: int, inputs: int, size=(3, 3, 3), stride=(1, 1, 1)) -> Taps
         pytest.param((16, 16, 16), 13, 40, (3, 3, 3), (1, 1, 1), id="many channels"),
         pytest.param((6, 7, 9), 7, 2, (3, 3, 3), (2, 2, 2), id="strides"),
         pytest.param((3, 8, 40), 4, 2, (1, 3, 3), (1, 2, 2), id="strides of a plane"),
+        pytest.param((4, 6, 64), 5, 3, (3, 3, 3), (2, 2, 2), id="strides of whole vectors"),
         pytest.param((5, 6, 7), 3, 2, (5, 3, 1), (3, 1, 3), id="any kernel"),
         pytest.param((3, 4, 5), 9, 6, (1, 1, 1), (1, 1, 1), id="of channels alone"),
         pytest.param((1, 1, 1), 2, 3, (3, 3, 3), (1, 1, 1), id="one voxel"),

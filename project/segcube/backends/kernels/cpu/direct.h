@@ -20,6 +20,7 @@ class Direct {
         terms_(how.inputs * volume(how.kernel_size)),
         width_(whole_vectors(how.out_size[2])),
         rows_(std::max(1L, std::min<long>(how.out_size[1], most_voxels() / width_))),
+        halves_(how.kernel_size[2] == 3 && how.stride[2] == 2 && how.before[2] == 1 && how.size[2] % (2 * LANES) == 0),
         weights_(static_cast<size_t>(terms_) * how.outputs) {}
 
   void run() {
@@ -63,7 +64,11 @@ class Direct {
           const bool inside = z >= 0 && z < how_.size[0] && y >= 0 && y < how_.size[1];
           if (inside && channel + 1 < how_.inputs) ask_for(how_.row(channel + 1, z, y), how_.size[2]);
           const float* from = inside ? line_of(channel, z, y, line) : nullptr;
-          for (int k = 0; k < kernel[2]; k++, column += pitch) take_line(from, k - how_.before[2], column);
+          if (from && halves_)
+            take_halves(from, column, pitch);
+          else
+            for (int k = 0; k < kernel[2]; k++) take_line(from, k - how_.before[2], column + k * pitch);
+          column += kernel[2] * pitch;
         }
   }
 
@@ -73,6 +78,17 @@ class Direct {
     if (!reading || !reading->changes()) return image;
     read(image, how_.size[2], reading, line);
     return line;
+  }
+
+  // Three columns at once for a stride of 2: the last one, a voxel later, is the first one.
+  void take_halves(const float* line, float* to, long pitch) const {
+    for (int w = 0; w < width_; w += LANES) {
+      const Vector a = load(line + 2 * w), b = load(line + 2 * w + LANES);
+      store(to + pitch + w, even(a, b));
+      store(to + 2 * pitch + w, odd(a, b));
+    }
+    to[0] = 0;
+    copy(to + 2 * pitch, width_ - 1, to + 1);
   }
 
   // to[w] = line[w * stride + offset], zero beyond the border.
@@ -112,6 +128,7 @@ class Direct {
 
   const Convolution& how_;
   const int terms_, width_, rows_;  // of a sum; of a row in whole vectors; of a piece
+  const bool halves_;               // whether rows fall into whole vectors of even voxels and of odd ones
   const Floats weights_;
 };
 
