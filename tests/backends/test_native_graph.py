@@ -115,6 +115,17 @@ def test_a_norm_that_convolutions_and_sums_read_has_no_image(kernels):
     assert found == ["Convolve"] * 5 + ["ConvolveTransposed", "Norm"]
 
 
+def test_a_norm_behind_something_else_finds_what_it_adds_as_it_was(kernels):
+    image = window()
+    first = leaky(opset13.add(norm(convolve(image, 4, 1), 2), image))
+    up = opset13.convolution_backprop_data(
+        convolve(first, 6, 3, stride=2), values(6, 4, 2, 2, 2, seed=5), [2] * 3
+    )
+    joined = leaky(opset13.add(norm(up, 6), first))
+    found = kinds_natively(model_of(convolve(joined, 2, 7), image), kernels)
+    assert found.count("Norm") == found.count("MVN") == 1
+
+
 def test_an_image_that_something_else_reads_is_not_changed(kernels):
     image = window()
     raw = convolve(image, 4, 1)

@@ -48,14 +48,16 @@ def run_natively(model: ov.Model, kernels: NativeKernels | None) -> list[Call] |
     if kernels is None or not all(_is_ours(node) for node in _convolutions(model)):
         return None
     _multiply_by_one_no_more(model)
-    chains = find_chains(model)
+    plain = [node for node in _convolutions(model) if node.get_type_name() == CONVOLUTION]
+    ends = [per_channel(node, "Add", None)[1] for node in plain]
+    chains = [chain for chain in find_chains(model) if chain.norm.input_value(0).get_node() in ends]
     replacing = Replacing(kernels, [chain.sum for chain in chains if chain.sum is not None])
-    ends = {chain.last: chain for chain in chains}
+    last = {chain.last: chain for chain in chains}
     for node in model.get_ordered_ops():
         if node.get_type_name() in CONVOLUTIONS:
             replacing.convolution(node)
-        elif node in ends:
-            replacing.chain(ends[node])
+        elif node in last:
+            replacing.chain(last[node])
         elif _pools(node):
             replacing.pool(node)
     return replacing.calls
@@ -92,10 +94,8 @@ class Replacing:
         last.output(0).replace(ours.output(0))
 
     def chain(self, chain: Chain) -> None:
-        """Put ours in its place, if it follows a convolution; or leave it to those that read it."""
+        """Put ours in its place, or leave it to those that read it; the convolution before it is ours."""
         image = chain.norm.input_value(0).get_node()
-        if image.get_type_name() != "Convolve":
-            return
         last, residual = chain.last.output(0), chain.residual
         ours = self._is_read_by_ours(last)
         if residual is None and ours:
