@@ -130,6 +130,14 @@ def test_members_of_other_plans_are_summed_in_a_graph_of_all(
     np.testing.assert_allclose(joint(batch()), summed(members, batch()), atol=1e-4)
 
 
+def test_members_say_their_own_after_a_graph_of_all(tmp_path, compiled, save_unet):
+    members = compiled([save_unet(tmp_path, 4, 3, 0), save_wider(tmp_path, 4, 3, 1)])
+    backend = backend_of(members)
+    backend.join(members, WEIGHT_MK[:2])(batch())
+    for member in members:
+        np.testing.assert_allclose(backend.load(member)(batch()), by_torch(member, batch()), atol=1e-4)
+
+
 def read(kernel_size: int = 1, seed: int = 0, factor: float = 3) -> tuple[ov.Model, list]:
     """A convolution of each size, between them what stays with OpenVINO."""
     rng = np.random.default_rng(seed)

@@ -31,8 +31,8 @@ class Read:
 
     model: ov.Model
     weights: MappedWeights
-    calls: list[Call] | None
-    """Of our own kernels in it; None where it has none."""
+    calls: list[Call]
+    """Of our own kernels in it; none where it has none."""
 
 
 @dataclass
@@ -82,11 +82,12 @@ class OpenVINOBackend:
     def _sum(self, members: Sequence[MemberFile], weight_mk: np.ndarray) -> Compiling:
         """Members one after the other in one program; or a graph of all, which shares its working memory."""
         read = [self._read(member) for member in members]
-        if all(one.calls and can_add(one.model, one.calls) for one in read):
-            networks = [self._network(member, one) for member, one in zip(members, read, strict=True)]
-            natives = [network for network in networks if isinstance(network, NativeMember)]
-            if len({id(native.program) for native in natives}) == 1:
-                return NativeSum(natives, weight_mk)
+        pairs = list(zip(members, read, strict=True))
+        # What is left of a graph without kernels of ours is all its weights, too much to compare
+        adding = all(one.calls and can_add(one.model, one.calls) for one in read)
+        if adding and len({self._kind(member, one) for member, one in pairs}) == 1:
+            return NativeSum([self._native(member, one) for member, one in pairs], weight_mk)
+        # It takes the models apart: no program may be made of one
         model = weighted_sum([one.model for one in read], weight_mk)
         return self._graph(model, [one.weights for one in read], any(one.calls for one in read))
 
@@ -95,15 +96,21 @@ class OpenVINOBackend:
         model = read_model(self.core, self.compiled.read(member), weights, member)
         # In bfloat16 the chip's own kernels are faster, and sums would be rounded once more
         calls = run_natively(model, native_kernels()) if self.precision == "fp32" else None
-        return Read(model, weights, calls)
+        return Read(model, weights, calls or [])
 
     def _network(self, member: MemberFile, read: Read) -> OpenVINONetwork | NativeMember:
-        if not read.calls:
-            return self._graph(read.model, [read.weights], natively=False)
-        key = self.compiled.digest(member), kind_of(read.model, read.calls)
+        if read.calls:
+            return self._native(member, read)
+        return self._graph(read.model, [read.weights], natively=False)
+
+    def _native(self, member: MemberFile, read: Read) -> NativeMember:
+        key = self._kind(member, read)
         if key not in self.programs:
             self.programs[key] = Program(self._graph(read.model, [read.weights], natively=True), read.calls)
         return NativeMember(self.programs[key], tuple(read.calls), read.weights)
+
+    def _kind(self, member: MemberFile, read: Read) -> Hashable:
+        return self.compiled.digest(member), kind_of(read.model, read.calls)
 
     def _graph(self, model: ov.Model, weights: Sequence[MappedWeights], natively: bool) -> OpenVINONetwork:
         if self.precision == "fp32":
