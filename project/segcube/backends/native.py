@@ -38,6 +38,11 @@ class Taps:
     before: tuple[int, ...]
     """Zeros before the image, on each axis."""
 
+    @property
+    def form(self) -> tuple[tuple[int, ...], ...]:
+        """What does not depend on the weights."""
+        return self.kernel.shape, self.stride, self.before
+
     def times(self, factor_k: np.ndarray) -> Taps:
         """The same convolution with each output times a factor of its own."""
         kernel = self.kernel * factor_k.reshape(-1, 1, 1, 1, 1)

@@ -10,21 +10,17 @@ import openvino as ov
 
 from segcube.backends.native import Affine, NativeKernels, Taps
 from segcube.backends.native_chains import Chain, constant, find_chains, per_channel
-from segcube.backends.native_ops import (
+from segcube.backends.native_layers import (
     WORD,
     Call,
-    Convolve,
-    ConvolveTransposed,
     Convolving,
     ConvolvingTransposed,
-    Native,
-    Norm,
     Normed,
     Norming,
     Norms,
-    Pool,
     Pooling,
 )
+from segcube.backends.native_ops import Convolve, ConvolveTransposed, Native, Norm, Pool
 from segcube.backends.norms import SPACE
 from segcube.backends.openvino_models import CHANNELS
 
@@ -86,10 +82,10 @@ class Replacing:
         image, size = node.input_value(IMAGE), tuple(node.get_output_shape(0))
         if node.get_type_name() == CONVOLUTION:
             inputs, norms = self._read(_parts(image))
-            ours = self._node(Convolve, inputs, Convolving(self.kernels, taps, size, norms))
+            ours = self._node(Convolve, inputs, Convolving(self.kernels, size, norms, taps))
         else:
             inputs, norms = self._read([image])
-            call = ConvolvingTransposed(self.kernels, taps, size, norms)
+            call = ConvolvingTransposed(self.kernels, size, norms, taps)
             ours = self._node(ConvolveTransposed, inputs, call)
         last.output(0).replace(ours.output(0))
 
@@ -104,7 +100,7 @@ class Replacing:
         inputs, norms = self._read([] if residual is None else [residual])
         in_place = ours and len(image.output(0).get_target_inputs()) == 1
         size = WORD if in_place else tuple(last.get_shape())
-        call = Norming(self.kernels, chain.slope, size, (chain.affine, *norms))
+        call = Norming(self.kernels, size, (chain.affine, *norms), chain.slope)
         node = self._node(Norm, [*image.outputs(), *inputs], call)
         if in_place:
             self.standing[last] = [image.output(0), node.output(0)], Normed()
@@ -115,7 +111,7 @@ class Replacing:
         """Put ours in its place."""
         inputs, norms = self._read([node.input_value(0)])
         block, size = tuple(node.get_attributes()["kernel"]), tuple(node.get_output_shape(0))
-        node.output(0).replace(self._node(Pool, inputs, Pooling(self.kernels, block, size, norms)).output(0))
+        node.output(0).replace(self._node(Pool, inputs, Pooling(self.kernels, size, norms, block)).output(0))
 
     def _node(self, kind: type[Native], inputs: Sequence[ov.Output], call: Call) -> Native:
         self.calls.append(call)

@@ -9,8 +9,8 @@ import numpy as np
 import openvino as ov
 
 from segcube.backends.mapped import MappedWeights
-from segcube.backends.native_ops import Call, Convolving, form
-from segcube.backends.openvino_network import OpenVINONetwork
+from segcube.backends.native_layers import Call, Convolving, form
+from segcube.backends.openvino_network import OpenVINONetwork, window_by_window
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,7 @@ class NativeSum:
 
     def __call__(self, batch_ncxyz: np.ndarray) -> np.ndarray:
         """sum_m weight_mk * logits_m, float32."""
-        if len(batch_ncxyz) == 1:
-            return self._sum(batch_ncxyz)
-        return np.concatenate([self._sum(window_ncxyz[None]).copy() for window_ncxyz in batch_ncxyz])
+        return window_by_window(self._sum, batch_ncxyz)
 
     def _sum(self, window_ncxyz: np.ndarray) -> np.ndarray:
         graph = self.members[0].program.graph

@@ -14,8 +14,8 @@ from segcube.backends.mapped import MappedWeights, map_weights
 from segcube.backends.members import MemberFile
 from segcube.backends.native import native_kernels
 from segcube.backends.native_graph import run_natively
+from segcube.backends.native_layers import Call
 from segcube.backends.native_members import NativeMember, NativeSum, Program, can_add, kind_of
-from segcube.backends.native_ops import Call
 from segcube.backends.norms import norm_exactly
 from segcube.backends.openvino_models import read_model, split_concatenations, weighted_sum
 from segcube.backends.openvino_network import OpenVINONetwork, memory_told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -49,9 +49,7 @@ class OpenVINONetwork:
         """Logits, float32; window after window, since a batch gains nothing on a CPU."""
         self.turns.give_turn(self)
         with memory_told():
-            if len(batch_ncxyz) == 1:
-                return self._infer(batch_ncxyz)
-            return np.concatenate([self._infer(window_ncxyz[None]).copy() for window_ncxyz in batch_ncxyz])
+            return window_by_window(self._infer, batch_ncxyz)
 
     def _infer(self, window_ncxyz: np.ndarray) -> np.ndarray:
         if self._turn is None:
@@ -103,6 +101,13 @@ class OpenVINONetwork:
         if self._compiled is not None:
             self._compiled.release_memory()
             give_freed_memory_back()
+
+
+def window_by_window(run: Callable[[np.ndarray], np.ndarray], batch_ncxyz: np.ndarray) -> np.ndarray:
+    """What is said of each window of a batch; what is said of one stands until the next."""
+    if len(batch_ncxyz) == 1:
+        return run(batch_ncxyz)
+    return np.concatenate([run(window_ncxyz[None]).copy() for window_ncxyz in batch_ncxyz])
 
 
 def _copy(window_ncxyz: np.ndarray, input_ncxyz: np.ndarray) -> None:
