@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import ctypes
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from segcube.backends import MemberFile, member_files
+from segcube.backends.native import KERNELS, NativeKernels, native_kernels
 from segcube.submission import load_for
 
 
@@ -27,3 +31,30 @@ def members_of(folder: Path) -> list[MemberFile]:
 @pytest.fixture
 def members() -> Callable[[Path], list[MemberFile]]:
     return members_of
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory) -> Callable[[int], NativeKernels]:
+    compiler = shutil.which("g++")
+
+    def of_lanes(lanes: int) -> NativeKernels:
+        if compiler is None:
+            pytest.skip("no g++")
+        library = tmp_path_factory.mktemp("native") / f"lanes{lanes}.so"
+        told = ["-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-pthread", f"-DLANES_ASKED={lanes}"]
+        subprocess.run([compiler, *told, KERNELS / "cpu.cpp", "-o", library], check=True)
+        return NativeKernels(ctypes.CDLL(str(library)), f"{lanes} lanes")
+
+    made: dict[int, NativeKernels] = {}
+    return lambda lanes: made.get(lanes) or made.setdefault(lanes, of_lanes(lanes))
+
+
+@pytest.fixture(params=[8, 16, "installed"])
+def kernels(request, build) -> NativeKernels:
+    """Built for vectors of 8 and of 16 lanes, and as installed."""
+    if request.param == "installed":
+        found = native_kernels()
+        if found is None:
+            pytest.skip("no kernels for this processor are installed")
+        return found
+    return build(request.param)

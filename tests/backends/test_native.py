@@ -1,11 +1,9 @@
-"""Our own kernels against torch's functions: built for vectors of 8 and of 16 lanes, and as installed."""
+"""Our own kernels against torch's functions."""
 
 from __future__ import annotations
 
-import ctypes
 import resource
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -13,49 +11,15 @@ import pytest
 import torch
 from torch.nn import functional
 
-from segcube.backends.native import (
-    CPU_INFO,
-    KERNELS,
-    WIDTHS,
-    Affine,
-    NativeKernels,
-    Part,
-    Taps,
-    native_kernels,
-)
+from segcube.backends.native import CPU_INFO, WIDTHS, Affine, Part, Taps, native_kernels
 
-COMPILER = shutil.which("g++")
 NEAR = 2e-4
 """Of outputs whose deviation is 1, what Winograd's sums are off at most."""
 
 
-@pytest.fixture(scope="session")
-def build(tmp_path_factory):
-    def of_lanes(lanes: int) -> NativeKernels:
-        library = tmp_path_factory.mktemp("native") / f"lanes{lanes}.so"
-        told = ["-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-pthread", f"-DLANES_ASKED={lanes}"]
-        subprocess.run([COMPILER, *told, KERNELS / "cpu.cpp", "-o", library], check=True)
-        return NativeKernels(ctypes.CDLL(str(library)), f"{lanes} lanes")
-
-    made: dict[int, NativeKernels] = {}
-    return lambda lanes: made.get(lanes) or made.setdefault(lanes, of_lanes(lanes))
-
-
-@pytest.fixture(params=[8, 16, "installed"])
-def kernels(request, build) -> NativeKernels:
-    if request.param == "installed":
-        found = native_kernels()
-        if found is None:
-            pytest.skip("no kernels for this processor are installed")
-        return found
-    if COMPILER is None:
-        pytest.skip("no g++")
-    return build(request.param)
-
-
 def test_where_they_can_be_built_they_are_installed():
     flags = CPU_INFO.read_text().split() if CPU_INFO.exists() else []
-    if COMPILER is None or not set(WIDTHS["avx2"]) <= set(flags):
+    if shutil.which("g++") is None or not set(WIDTHS["avx2"]) <= set(flags):
         pytest.skip("no g++, or a processor without AVX2")
     assert native_kernels() is not None
 
@@ -175,6 +139,35 @@ def test_a_transposed_convolution_norms_what_it_reads(kernels):
     kernels.convolve_transposed(part, taps, found)
     kernels.convolve_transposed(Part(read_as(part)), taps, expected)
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+DEPTHWISE = [
+    pytest.param((9, 17, 23), (3, 3, 3), (1, 1, 1), id="whole and other vectors"),
+    pytest.param((17, 20, 31), (3, 3, 3), (2, 2, 2), id="strides"),
+    pytest.param((8, 16, 33), (5, 5, 5), (1, 1, 1), id="wide kernels"),
+    pytest.param((6, 19, 40), (1, 3, 3), (1, 2, 2), id="planes"),
+    pytest.param((5, 6, 7), (7, 7, 7), (1, 1, 1), id="kernels larger than the image"),
+    pytest.param((5, 6, 7), (1, 1, 1), (2, 2, 2), id="fewer taps than strides"),
+    pytest.param((12, 7, 50), (3, 5, 4), (3, 1, 3), id="any kernel"),
+    pytest.param((1, 1, 1), (3, 3, 3), (2, 2, 2), id="one voxel"),
+]
+
+
+@pytest.mark.parametrize(("size", "kernel", "stride"), DEPTHWISE)
+@pytest.mark.parametrize("transposed", [False, True])
+def test_depthwise_convolutions_are_torchs(kernels, size, kernel, stride, transposed):
+    part, bias = normed(3, *size, seed=10), values(3, seed=2)
+    taps = Taps(values(3, 1, *kernel, seed=1), bias, stride, tuple(length // 2 for length in kernel))
+    convolve = functional.conv_transpose3d if transposed else functional.conv3d
+    arrays = (torch.from_numpy(array) for array in (read_as(part)[None], taps.kernel, bias))
+    expected = convolve(*arrays, stride=stride, padding=taps.before, groups=3)[0].numpy()
+    found, moments = np.full_like(expected, np.nan), np.empty((3, 2), np.float32)
+    ours = kernels.depthwise_transposed if transposed else kernels.depthwise
+    ours(part, taps, found, moments)
+    np.testing.assert_allclose(found, expected, atol=2e-5 * expected.std() + 1e-5)
+    wide = found.astype(np.float64)
+    np.testing.assert_allclose(moments[:, 0], wide.mean(axis=(1, 2, 3)), atol=1e-5)
+    np.testing.assert_allclose(moments[:, 1], wide.var(axis=(1, 2, 3)), rtol=5e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.01, 1.0])

@@ -212,8 +212,69 @@ def test_norms_of_another_kind_stay(kernels):
     assert_same_natively(model, kernels, ["Convolve", "MVN", "Multiply", "Add"])
 
 
+def depthwise(image, seed: int, stride: int = 1):
+    kernel = values(image.get_output_shape(0)[1], 1, 1, 3, 3, 3, seed=seed)
+    return opset13.group_convolution(image, kernel, [stride] * 3, [1] * 3, [1] * 3, [1] * 3)
+
+
+def pointwise(image, outputs: int, seed: int):
+    kernel = values(outputs, image.get_output_shape(0)[1], 1, 1, 1, seed=seed)
+    return opset13.add(
+        opset13.convolution(image, kernel, [1] * 3, [0] * 3, [0] * 3, [1] * 3), per_channel(outputs, seed)
+    )
+
+
+def block(image, outputs: int, seed: int, spatial=None):
+    """A MedNeXt's without its residual."""
+    seen = norm(spatial or depthwise(image, seed), seed)
+    return pointwise(opset13.gelu(pointwise(seen, 8, seed), "erf"), outputs, seed + 1)
+
+
+def test_a_block_is_a_depthwise_convolution_and_a_widening(kernels):
+    image = window()
+    joined = opset13.add(image, block(image, 4, 1))
+    assert_same_natively(
+        model_of(pointwise(joined, 2, 5), image), kernels, ["ConvolveDepthwise", "Widen", "Convolve"]
+    )
+
+
+def test_a_block_adds_what_the_one_before_made(kernels):
+    image = window()
+    first = opset13.add(block(image, 4, 1), image)
+    model = model_of(opset13.add(block(first, 4, 5), first), image)
+    assert_same_natively(model, kernels, ["ConvolveDepthwise", "Widen"] * 2)
+
+
+def test_down_and_up_again_by_blocks(kernels):
+    image = window()
+    low = block(image, 6, 1, depthwise(image, 1, stride=2))
+    kernel = values(6, 1, 1, 3, 3, 3, seed=2)
+    pads = [1] * 3
+    spread = opset13.group_convolution_backprop_data(low, kernel, [2] * 3, None, pads, pads)
+    projected = opset13.convolution_backprop_data(low, values(6, 4, 1, 1, 1, seed=3), [2] * 3)
+    up = opset13.add(block(low, 4, 4, spread), opset13.add(projected, per_channel(4, 5)))
+    border = np.array([0, 0, 1, 1, 1]), np.zeros(5, np.int64)
+    model = model_of(opset13.add(image, opset13.pad(up, *border, "constant", np.float32(0))), image)
+    found = kinds_natively(model, kernels)
+    assert sorted(found) == ["Convolve", *["ConvolveDepthwise"] * 2, "Lift", "Widen", "Widen"]
+
+
+def test_a_norm_that_a_widening_of_parts_reads_is_kept(kernels):
+    image = window()
+    parts = opset13.concat([leaky(norm(convolve(image, 4, 1), 2)), image], 1)
+    model = model_of(pointwise(opset13.gelu(pointwise(parts, 8, 3), "erf"), 2, 4), image)
+    assert_same_natively(model, kernels, ["Convolve", "Norm", "Concat", "Widen"])
+
+
+def test_a_graph_with_a_gelu_that_is_not_ours_is_left_alone(kernels):
+    image = window()
+    model = model_of(opset13.gelu(depthwise(image, 1), "erf"), image)
+    assert run_natively(model, kernels) is None
+
+
 def grouped(image):
-    return opset13.group_convolution(image, values(4, 1, 1, 3, 3, 3), [1] * 3, [1] * 3, [1] * 3, [1] * 3)
+    kernel = values(2, 2, 2, 3, 3, 3)
+    return opset13.group_convolution(image, kernel, [1] * 3, [1] * 3, [1] * 3, [1] * 3)
 
 
 def overlapping(image):

@@ -51,10 +51,11 @@ def compiled(tmp_path: Path) -> Callable[[list[dict]], list[MemberFile]]:
     return write
 
 
-@pytest.fixture
-def folds(tmp_path, compiled, save_unet) -> list[MemberFile]:
+@pytest.fixture(params=["a U-Net", "a MedNeXt"])
+def folds(request, tmp_path, compiled, save_unet, save_member) -> list[MemberFile]:
     """Of one plan."""
-    return compiled([save_unet(tmp_path, 4, 3, seed) for seed in range(len(WEIGHT_MK))])
+    save = save_unet if request.param == "a U-Net" else save_member
+    return compiled([save(tmp_path, 4, 3, seed) for seed in range(len(WEIGHT_MK))])
 
 
 def backend_of(members: list[MemberFile]) -> OpenVINOBackend:

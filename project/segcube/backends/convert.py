@@ -17,7 +17,6 @@ from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from segcube.backends.graphs import TENSOR, Graph
 from segcube.backends.made_window import made_window
 from segcube.backends.norms import norm_channel_by_channel
-from segcube.backends.transposed import say_transposed_as_plain
 from segcube.types import Shape
 
 
@@ -35,7 +34,6 @@ def to_graph(
     model = frontend.convert(frontend.load(decoder))
     model.reshape([1, channels, *window])
     norm_channel_by_channel(model)
-    say_transposed_as_plain(model)
     _take_out(model, tensors)
     _fold(model)
     _name_by_place(model)

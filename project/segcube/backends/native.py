@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from segcube.backends.native_told import ConvolutionTold, LiftTold, NormTold, PoolTold, Three, WideningTold
 from segcube.threads import cores
 
 KERNELS = Path(__file__).parent / "kernels"
@@ -23,15 +24,13 @@ NO_MEMORY = "bad_alloc"
 AS_IT_IS = np.array([0, 1, 0, 1], np.float32)
 """The reading of a channel that nothing is done to."""
 
-_Three = ctypes.c_int32 * 3
-
 
 @dataclass(frozen=True)
 class Taps:
     """A convolution's weights, and where they go."""
 
     kernel: np.ndarray
-    """(K, C, x, y, z); transposed: (C, K, x, y, z)."""
+    """(K, C, x, y, z); transposed: (C, K, x, y, z); depthwise: (C, 1, x, y, z)."""
     bias: np.ndarray | None
     """(K)."""
     stride: tuple[int, ...]
@@ -42,6 +41,11 @@ class Taps:
     def form(self) -> tuple[tuple[int, ...], ...]:
         """What does not depend on the weights."""
         return self.kernel.shape, self.stride, self.before
+
+    def of_one_tap(self) -> Taps:
+        """A transposed convolution of one tap as a plain one, before its voxels are spread out."""
+        kernel = np.ascontiguousarray(self.kernel.swapaxes(0, 1))
+        return replace(self, kernel=kernel, stride=(1,) * len(self.stride))
 
     def times(self, factor_k: np.ndarray) -> Taps:
         """The same convolution with each output times a factor of its own."""
@@ -77,42 +81,15 @@ class Part(NamedTuple):
     """`Affine.readings`; None to take them as they are."""
 
 
-def _fields(names: str, kind: type) -> tuple[tuple[str, type], ...]:
-    return tuple((name, kind) for name in names.split())
+class Summands(NamedTuple):
+    """What `lift` adds."""
 
-
-class _Convolution(ctypes.Structure):
-    """kernels/cpu/convolution.h has the same."""
-
-    _fields_ = (
-        ("channels", ctypes.POINTER(ctypes.c_void_p)),
-        ("readings", ctypes.POINTER(ctypes.c_float)),
-        *_fields("kernel bias out moments", ctypes.c_void_p),
-        *_fields("inputs outputs", ctypes.c_int32),
-        *_fields("size out_size kernel_size stride before", _Three),
-        *_fields("adds threads", ctypes.c_int32),
-    )
-
-
-class _Norm(ctypes.Structure):
-    """kernels/cpu/norm.h has the same."""
-
-    _fields_ = (
-        *_fields("image readings residual residual_readings out", ctypes.c_void_p),
-        ("voxels", ctypes.c_int64),
-        ("slope", ctypes.c_float),
-        *_fields("channels threads", ctypes.c_int32),
-    )
-
-
-class _Pool(ctypes.Structure):
-    """kernels/cpu/pool.h has the same."""
-
-    _fields_ = (
-        *_fields("image readings out", ctypes.c_void_p),
-        *_fields("size block", _Three),
-        *_fields("channels threads", ctypes.c_int32),
-    )
+    skip: np.ndarray | None
+    """(K, X, Y, Z); None for zeros."""
+    image: np.ndarray
+    sparse: np.ndarray | None
+    bias: np.ndarray | None
+    """(K), added where the image is."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +124,40 @@ class NativeKernels:
         inputs, outputs = taps.kernel.shape[:2]
         _call(self.library.segcube_convolve_transposed, _told([part], taps, (inputs, outputs), out, None))
 
+    def depthwise(self, part: Part, taps: Taps, out: np.ndarray, moments: np.ndarray) -> None:
+        """Convolve each channel by a kernel of its own, (C, 1, x, y, z); moments: as of `convolve`."""
+        channels = len(part.image), len(part.image)
+        _call(self.library.segcube_depthwise, _told([part], taps, channels, out, moments))
+
+    def depthwise_transposed(self, part: Part, taps: Taps, out: np.ndarray, moments: np.ndarray) -> None:
+        """The same, transposed: taps.before are what the output lacks of its first voxels."""
+        channels = len(part.image), len(part.image)
+        _call(self.library.segcube_depthwise_transposed, _told([part], taps, channels, out, moments))
+
+    def widen(
+        self, part: Part, taps: tuple[Taps, Taps], residual: np.ndarray | None, out: np.ndarray
+    ) -> None:
+        """Write residual + narrow(gelu(widen(image))); taps: of the two, (E, C, 1, 1, 1), (K, E, 1, 1, 1)."""
+        wide, narrow = taps
+        weights = (
+            _at(array) for array in (wide.kernel, wide.bias, narrow.kernel, narrow.bias, residual, out)
+        )
+        sizes = part.image[0].size, len(part.image), len(wide.kernel), len(narrow.kernel)
+        told = WideningTold(*map(_at, part), *weights, *sizes, cores())
+        _call(self.library.segcube_widen, told)
+
+    def lift(
+        self, summands: Summands, before: tuple[int, ...], stride: tuple[int, ...], out: np.ndarray
+    ) -> None:
+        """Write skip + image + bias + sparse, (K, X, Y, Z).
+
+        before: voxels of the output before the image, on each axis; beyond it nothing but the skip is added.
+        stride: of the sparse one's voxels in the image.
+        """
+        arrays = (_at(array) for array in (*summands, out))
+        sizes = (Three(*size) for size in (out.shape[1:], summands.image.shape[1:], before, stride))
+        _call(self.library.segcube_lift, LiftTold(*arrays, *sizes, len(out), cores()))
+
     def norm(self, part: Part, residual: Part | None, slope: float, out: np.ndarray) -> None:
         """Write leaky(part as it is read + residual as it is read), of that slope below zero.
 
@@ -154,13 +165,13 @@ class NativeKernels:
         """
         arrays = (_at(array) for array in (*part, *(residual or (None, None)), out))
         about = part.image[0].size, slope, len(part.image), cores()
-        _call(self.library.segcube_norm, _Norm(*arrays, *about))
+        _call(self.library.segcube_norm, NormTold(*arrays, *about))
 
     def pool(self, part: Part, block: tuple[int, ...], out: np.ndarray) -> None:
         """Write the mean of each block of voxels (x, y, z); out: (C, X // x, Y // y, Z // z)."""
         arrays = (_at(array) for array in (*part, out))
-        sizes = _Three(*part.image.shape[1:]), _Three(*block)
-        _call(self.library.segcube_pool, _Pool(*arrays, *sizes, len(part.image), cores()))
+        sizes = Three(*part.image.shape[1:]), Three(*block)
+        _call(self.library.segcube_pool, PoolTold(*arrays, *sizes, len(part.image), cores()))
 
 
 @cache
@@ -180,11 +191,11 @@ def _told(
     channels: tuple[int, int],
     out: np.ndarray,
     moments: np.ndarray | None,
-) -> _Convolution:
+) -> ConvolutionTold:
     inputs, outputs = channels
     begins = [_at(part.image) + at * part.image[0].nbytes for part in parts for at in range(len(part.image))]
     assert len(begins) == inputs, "the parts have the kernel's channels"
-    return _Convolution(
+    return ConvolutionTold(
         (ctypes.c_void_p * inputs)(*begins),
         _readings(parts, inputs),
         _at(taps.kernel),
@@ -193,11 +204,11 @@ def _told(
         _at(moments),
         inputs,
         outputs,
-        _Three(*parts[0].image.shape[1:]),
-        _Three(*out.shape[1:]),
-        _Three(*taps.kernel.shape[2:]),
-        _Three(*taps.stride),
-        _Three(*taps.before),
+        Three(*parts[0].image.shape[1:]),
+        Three(*out.shape[1:]),
+        Three(*taps.kernel.shape[2:]),
+        Three(*taps.stride),
+        Three(*taps.before),
         0,
         cores(),
     )

@@ -87,7 +87,7 @@ class Convolving(Layer):
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         """Write both, or add the image to another."""
         image, moments = outputs
-        parts = _parts(inputs, self.norms)
+        parts = parts_of(inputs, self.norms)
         if self.onto is None:
             self.kernels.convolve(parts, self.taps, image[0], moments)
         else:
@@ -107,8 +107,33 @@ class ConvolvingTransposed(Layer):
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         """Write it."""
-        (part,) = _parts(inputs, self.norms)
+        (part,) = parts_of(inputs, self.norms)
         self.kernels.convolve_transposed(part, self.taps, outputs[0][0])
+
+
+@dataclass(frozen=True)
+class ConvolvingDepthwise(Layer):
+    """An image (1, C, X, Y, Z) to another, a kernel for each channel, and its moments."""
+
+    taps: Taps
+    transposed: bool
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """The image's, and (C, 2) for means and variances."""
+        return self.size, (self.size[1], 2)
+
+    @property
+    def about(self) -> tuple[Hashable, ...]:
+        """Where the taps lie."""
+        return self.transposed, *self.taps.form
+
+    def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+        """Write both."""
+        image, moments = outputs
+        (part,) = parts_of(inputs, self.norms)
+        kernel = self.kernels.depthwise_transposed if self.transposed else self.kernels.depthwise
+        kernel(part, self.taps, image[0], moments)
 
 
 @dataclass(frozen=True)
@@ -120,7 +145,7 @@ class Norming(Layer):
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         """Write it."""
-        part, *residual = _parts(inputs, self.norms)
+        part, *residual = parts_of(inputs, self.norms)
         out = part.image if self.size == WORD else outputs[0][0]
         self.kernels.norm(part, residual[0] if residual else None, self.slope, out)
 
@@ -139,11 +164,12 @@ class Pooling(Layer):
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         """Write it."""
-        (part,) = _parts(inputs, self.norms)
+        (part,) = parts_of(inputs, self.norms)
         self.kernels.pool(part, self.block, outputs[0][0])
 
 
-def _parts(inputs: Sequence[np.ndarray], norms: Norms) -> list[Part]:
+def parts_of(inputs: Sequence[np.ndarray], norms: Norms) -> list[Part]:
+    """A node's images as a kernel reads them."""
     coming, parts = iter(inputs), list[Part]()
     for norm in norms:
         image, about = next(coming)[0], None if norm is None else next(coming)

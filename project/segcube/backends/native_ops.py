@@ -62,3 +62,15 @@ class Norm(Native):
 
 class Pool(Native):
     """By `Pooling`."""
+
+
+class ConvolveDepthwise(Native):
+    """By `ConvolvingDepthwise`."""
+
+
+class Widen(Native):
+    """By `Widening`."""
+
+
+class Lift(Native):
+    """By `Lifting`."""

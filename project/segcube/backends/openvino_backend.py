@@ -19,6 +19,7 @@ from segcube.backends.native_members import NativeMember, NativeSum, Program, ca
 from segcube.backends.norms import norm_exactly
 from segcube.backends.openvino_models import read_model, split_concatenations, weighted_sum
 from segcube.backends.openvino_network import OpenVINONetwork, memory_told
+from segcube.backends.transposed import say_transposed_as_plain
 from segcube.threads import out_of_signals_way
 from segcube.types import Shape
 
@@ -113,6 +114,7 @@ class OpenVINOBackend:
         return self.compiled.digest(member), kind_of(read.model, read.calls)
 
     def _graph(self, model: ov.Model, weights: Sequence[MappedWeights], natively: bool) -> OpenVINONetwork:
+        say_transposed_as_plain(model)
         if self.precision == "fp32":
             split_concatenations(model)
             norm_exactly(model)

@@ -45,7 +45,7 @@ def open_openvino(
     reason = f"{why}; openvino {version}, {precision}"
     if precision == "fp32":
         kernels = native_kernels()
-        reason += f", U-Nets in kernels for {kernels.vectors}" if kernels else ", without kernels of its own"
+        reason += f", kernels of its own for {kernels.vectors}" if kernels else ", without kernels of its own"
     return OpenVINOBackend(compiled, precision, reason, core=core)
 
 

@@ -1,9 +1,12 @@
 // What Python calls; each gives 0, or 1 where there was no memory.
 #include <new>
 
+#include "cpu/depthwise.h"
 #include "cpu/direct.h"
+#include "cpu/lift.h"
 #include "cpu/norm.h"
 #include "cpu/pool.h"
+#include "cpu/widening.h"
 #include "cpu/winograd.h"
 
 namespace {
@@ -31,6 +34,22 @@ extern "C" int segcube_convolve(const segcube::Convolution* how) {
 
 extern "C" int segcube_convolve_transposed(const segcube::Convolution* how) {
   return without_throwing([&] { segcube::Blocks(*how).run(); });
+}
+
+extern "C" int segcube_depthwise(const segcube::Convolution* how) {
+  return without_throwing([&] { segcube::Tiled<segcube::Depthwise>(*how).run(); });
+}
+
+extern "C" int segcube_depthwise_transposed(const segcube::Convolution* how) {
+  return without_throwing([&] { segcube::Tiled<segcube::DepthwiseTransposed>(*how).run(); });
+}
+
+extern "C" int segcube_widen(const segcube::Widening* how) {
+  return without_throwing([&] { segcube::Widened(*how).run(); });
+}
+
+extern "C" int segcube_lift(const segcube::Lift* how) {
+  return without_throwing([&] { segcube::Lifted(*how).run(); });
 }
 
 extern "C" int segcube_norm(const segcube::Norm* how) {

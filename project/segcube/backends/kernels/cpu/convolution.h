@@ -74,9 +74,9 @@ class Gathered {
   Gathered(const Convolution& how, int pieces)
       : how_(how), found_(how.moments ? static_cast<size_t>(pieces) * how.outputs : 0) {}
 
-  // At what an output has in a piece: `count` values side by side.
+  // At what an output has in a piece, or at more of it: `count` values side by side.
   void look(int piece, int output, const float* values, int count) {
-    if (how_.moments) found_[static_cast<size_t>(piece) * how_.outputs + output] = moments_of(values, count);
+    if (how_.moments) found_[static_cast<size_t>(piece) * how_.outputs + output].add(moments_of(values, count));
   }
 
   void write() const {

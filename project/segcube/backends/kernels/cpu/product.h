@@ -50,6 +50,10 @@ struct Sums {
     for (auto& row : total)
       for (Vector& values : row) values = Vector{};
   }
+  void fill(float value) {
+    for (auto& row : total)
+      for (Vector& values : row) values = value - Vector{};
+  }
   void load_from(const float* from, int pitch) {
     for (int n = 0; n < N; n++)
       for (int v = 0; v < V; v++) total[n][v] = load(from + n * pitch + v * LANES);
@@ -57,6 +61,14 @@ struct Sums {
   void store_to(float* to, int pitch) const {
     for (int n = 0; n < N; n++)
       for (int v = 0; v < V; v++) store(to + n * pitch + v * LANES, total[n][v]);
+  }
+
+  // The first `count` voxels of each row, or all.
+  void write(float* to, int pitch, int count) const {
+    if (count >= V * LANES) return store_to(to, pitch);
+    float whole[N * V * LANES];
+    store_to(whole, V * LANES);
+    for (int n = 0; n < N; n++) copy(whole + n * V * LANES, count, to + static_cast<long>(n) * pitch);
   }
 
   // What lies at `sum` is s: there comes s + total, and s - total at `difference`.
@@ -67,6 +79,12 @@ struct Sums {
         store(sum + n * pitch + v * LANES, other + total[n][v]);
         store(difference + n * pitch + v * LANES, other - total[n][v]);
       }
+  }
+
+  // total[n] += weight * the row n; rows lie `pitch` floats apart.
+  void add_rows(const float* rows, int pitch, float weight) {
+    for (int n = 0; n < N; n++)
+      for (int v = 0; v < V; v++) total[n][v] += weight * load(rows + n * static_cast<long>(pitch) + v * LANES);
   }
 
   // total[n] += weight[term][n] * (row[term] + sign * other[term]); rows of terms lie `pitch` floats apart.
