@@ -60,20 +60,20 @@ def test_what_a_piece_raises_comes_out_when_the_others_have_ended(monkeypatch):
 
 @pytest.mark.parametrize("room", [True, False])
 @pytest.mark.parametrize("count", [0, 1, 4])
-def test_one_ahead_keeps_the_order(monkeypatch, room, count):
+def test_made_ahead_keeps_the_order(monkeypatch, room, count):
     monkeypatch.setattr(threads, "room_for_a_thread", lambda: room)
-    assert list(threads.one_ahead(str, range(count))) == [str(piece) for piece in range(count)]
+    assert list(threads.made_ahead(str, range(count))) == [str(piece) for piece in range(count)]
 
 
 def test_the_next_piece_is_made_while_one_is_used():
     begun = [threading.Event() for _ in range(3)]
-    made = threads.one_ahead(lambda piece: begun[piece].set(), range(3))
+    made = threads.made_ahead(lambda piece: begun[piece].set(), range(3))
     next(made)
     assert begun[1].wait(30)
 
 
 def test_what_making_a_piece_raises_comes_at_its_turn():
-    made = threads.one_ahead(lambda piece: 1 // piece, [1, 0])
+    made = threads.made_ahead(lambda piece: 1 // piece, [1, 0])
     assert next(made) == 1
     with pytest.raises(ZeroDivisionError):
         next(made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -34,7 +35,7 @@ def room_for_a_thread() -> bool:
 def begin(
     pool: ThreadPoolExecutor, task: Callable[P, R], *arguments: P.args, **options: P.kwargs
 ) -> Future[R]:
-    """Begin a task in a pool of one thread; where the system gives none, do it at once.
+    """Begin a task in a pool; where the system gives none, do it at once.
 
     Whatever the task raises is the future's.
     """
@@ -59,16 +60,17 @@ def out_of_signals_way(task: Callable[[], R]) -> R:
         return begin(pool, task).result()
 
 
-def one_ahead(function: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
-    """What a function makes of each piece, in their order; a thread makes the next while one is used."""
-    with ThreadPoolExecutor(1) as pool:
-        coming: Future[R] | None = None
+def made_ahead(function: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
+    """What a function makes of each piece, in their order; a thread a core is ahead of the one in use."""
+    count = cores()
+    with ThreadPoolExecutor(count) as pool:
+        coming: deque[Future[R]] = deque()
         for piece in pieces:
-            made, coming = coming, begin(pool, function, piece)
-            if made is not None:
-                yield made.result()
-        if coming is not None:
-            yield coming.result()
+            coming.append(begin(pool, function, piece))
+            if len(coming) > count:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
 
 
 def on_all_cores(task: Callable[[T], None], pieces: Sequence[T]) -> None:

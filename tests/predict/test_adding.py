@@ -8,10 +8,12 @@ from segcube import slabs
 from segcube.predict import adding
 
 
-@pytest.fixture(params=["whole", "slabs"])
+@pytest.fixture(params=["kernel", "whole", "slabs"])
 def _slabs(request, monkeypatch):
-    """Everything in one slab, or a slab a plane."""
-    monkeypatch.setattr(slabs, "SLAB_BYTES", 2**17 if request.param == "whole" else 1)
+    """By our own kernel, or without: everything in one slab, or a slab a plane."""
+    if request.param != "kernel":
+        monkeypatch.setattr(adding, "native_kernels", lambda: None)
+    monkeypatch.setattr(slabs, "SLAB_BYTES", 1 if request.param == "slabs" else 2**17)
 
 
 def numbers(*shape: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -11,16 +11,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segcube.backends.native_told import ConvolutionTold, LiftTold, NormTold, PoolTold, Three, WideningTold
+from segcube.backends.native_told import (
+    ConvolutionTold,
+    LiftTold,
+    NormTold,
+    PoolTold,
+    Three,
+    WideningTold,
+    address,
+    call,
+)
 from segcube.threads import cores
 
 KERNELS = Path(__file__).parent / "kernels"
 CPU_INFO = Path("/proc/cpuinfo")
 WIDTHS = {"avx512": ("avx512f", "avx512dq", "avx512vl", "fma"), "avx2": ("avx2", "fma")}
 """Builds of the library, the best first, and what a processor must know for each."""
-NO_MEMORY = "bad_alloc"
-"""In the words of C++, as OpenVINO has them."""
-
 AS_IT_IS = np.array([0, 1, 0, 1], np.float32)
 """The reading of a channel that nothing is done to."""
 
@@ -117,22 +123,22 @@ class NativeKernels:
         outputs, inputs = taps.kernel.shape[:2]
         told = _told(parts, taps, (inputs, outputs), out, moments)
         told.adds = adds
-        _call(self.library.segcube_convolve, told)
+        call(self.library.segcube_convolve, told)
 
     def convolve_transposed(self, part: Part, taps: Taps, out: np.ndarray) -> None:
         """Make a block of outputs from each voxel: the stride is as large as the kernel, (C, K, x, y, z)."""
         inputs, outputs = taps.kernel.shape[:2]
-        _call(self.library.segcube_convolve_transposed, _told([part], taps, (inputs, outputs), out, None))
+        call(self.library.segcube_convolve_transposed, _told([part], taps, (inputs, outputs), out, None))
 
     def depthwise(self, part: Part, taps: Taps, out: np.ndarray, moments: np.ndarray) -> None:
         """Convolve each channel by a kernel of its own, (C, 1, x, y, z); moments: as of `convolve`."""
         channels = len(part.image), len(part.image)
-        _call(self.library.segcube_depthwise, _told([part], taps, channels, out, moments))
+        call(self.library.segcube_depthwise, _told([part], taps, channels, out, moments))
 
     def depthwise_transposed(self, part: Part, taps: Taps, out: np.ndarray, moments: np.ndarray) -> None:
         """The same, transposed: taps.before are what the output lacks of its first voxels."""
         channels = len(part.image), len(part.image)
-        _call(self.library.segcube_depthwise_transposed, _told([part], taps, channels, out, moments))
+        call(self.library.segcube_depthwise_transposed, _told([part], taps, channels, out, moments))
 
     def widen(
         self, part: Part, taps: tuple[Taps, Taps], residual: np.ndarray | None, out: np.ndarray
@@ -140,11 +146,11 @@ class NativeKernels:
         """Write residual + narrow(gelu(widen(image))); taps: of the two, (E, C, 1, 1, 1), (K, E, 1, 1, 1)."""
         wide, narrow = taps
         weights = (
-            _at(array) for array in (wide.kernel, wide.bias, narrow.kernel, narrow.bias, residual, out)
+            address(array) for array in (wide.kernel, wide.bias, narrow.kernel, narrow.bias, residual, out)
         )
         sizes = part.image[0].size, len(part.image), len(wide.kernel), len(narrow.kernel)
-        told = WideningTold(*map(_at, part), *weights, *sizes, cores())
-        _call(self.library.segcube_widen, told)
+        told = WideningTold(*map(address, part), *weights, *sizes, cores())
+        call(self.library.segcube_widen, told)
 
     def lift(
         self, summands: Summands, before: tuple[int, ...], stride: tuple[int, ...], out: np.ndarray
@@ -154,24 +160,24 @@ class NativeKernels:
         before: voxels of the output before the image, on each axis; beyond it nothing but the skip is added.
         stride: of the sparse one's voxels in the image.
         """
-        arrays = (_at(array) for array in (*summands, out))
+        arrays = (address(array) for array in (*summands, out))
         sizes = (Three(*size) for size in (out.shape[1:], summands.image.shape[1:], before, stride))
-        _call(self.library.segcube_lift, LiftTold(*arrays, *sizes, len(out), cores()))
+        call(self.library.segcube_lift, LiftTold(*arrays, *sizes, len(out), cores()))
 
     def norm(self, part: Part, residual: Part | None, slope: float, out: np.ndarray) -> None:
         """Write leaky(part as it is read + residual as it is read), of that slope below zero.
 
         part: with readings; out: like its image.
         """
-        arrays = (_at(array) for array in (*part, *(residual or (None, None)), out))
+        arrays = (address(array) for array in (*part, *(residual or (None, None)), out))
         about = part.image[0].size, slope, len(part.image), cores()
-        _call(self.library.segcube_norm, NormTold(*arrays, *about))
+        call(self.library.segcube_norm, NormTold(*arrays, *about))
 
     def pool(self, part: Part, block: tuple[int, ...], out: np.ndarray) -> None:
         """Write the mean of each block of voxels (x, y, z); out: (C, X // x, Y // y, Z // z)."""
-        arrays = (_at(array) for array in (*part, out))
+        arrays = (address(array) for array in (*part, out))
         sizes = Three(*part.image.shape[1:]), Three(*block)
-        _call(self.library.segcube_pool, PoolTold(*arrays, *sizes, len(part.image), cores()))
+        call(self.library.segcube_pool, PoolTold(*arrays, *sizes, len(part.image), cores()))
 
 
 @cache
@@ -193,15 +199,17 @@ def _told(
     moments: np.ndarray | None,
 ) -> ConvolutionTold:
     inputs, outputs = channels
-    begins = [_at(part.image) + at * part.image[0].nbytes for part in parts for at in range(len(part.image))]
+    begins = [
+        address(part.image) + at * part.image[0].nbytes for part in parts for at in range(len(part.image))
+    ]
     assert len(begins) == inputs, "the parts have the kernel's channels"
     return ConvolutionTold(
         (ctypes.c_void_p * inputs)(*begins),
         _readings(parts, inputs),
-        _at(taps.kernel),
-        _at(taps.bias),
-        _at(out),
-        _at(moments),
+        address(taps.kernel),
+        address(taps.bias),
+        address(out),
+        address(moments),
         inputs,
         outputs,
         Three(*parts[0].image.shape[1:]),
@@ -220,15 +228,6 @@ def _readings(parts: Sequence[Part], inputs: int) -> ctypes.Array[ctypes.c_float
         return None
     each = [np.tile(AS_IT_IS, (len(image), 1)) if own is None else own for image, own in parts]
     return (ctypes.c_float * (4 * inputs))(*np.concatenate(each).ravel().tolist())
-
-
-def _call(function: Callable[[object], int], told: ctypes.Structure) -> None:
-    if function(ctypes.byref(told)) != 0:
-        raise MemoryError(NO_MEMORY)
-
-
-def _at(array: np.ndarray | None) -> int:
-    return 0 if array is None else array.ctypes.data
 
 
 def _processor_flags() -> set[str]:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
+
+import numpy as np
+
+NO_MEMORY = "bad_alloc"
+"""In the words of C++, as OpenVINO has them."""
 
 Three = ctypes.c_int32 * 3
+Strides = ctypes.c_int64 * 3
 
 
 def _fields(names: str, kind: type) -> tuple[tuple[str, type], ...]:
@@ -63,3 +70,25 @@ class LiftTold(ctypes.Structure):
         *_fields("size inner before stride", Three),
         *_fields("channels threads", ctypes.c_int32),
     )
+
+
+class AddingTold(ctypes.Structure):
+    """kernels/cpu/adding.h has the same."""
+
+    _fields_ = (
+        *_fields("sum window say weight share", ctypes.c_void_p),
+        *_fields("sum_at window_at weight_at share_at", Strides),
+        ("size", Three),
+        *_fields("step channels threads", ctypes.c_int32),
+    )
+
+
+def call(function: Callable[[object], int], told: ctypes.Structure) -> None:
+    """Call one of the library's functions. Raises MemoryError."""
+    if function(ctypes.byref(told)) != 0:
+        raise MemoryError(NO_MEMORY)
+
+
+def address(array: np.ndarray | None) -> int:
+    """Where an array begins; 0 for none."""
+    return 0 if array is None else array.ctypes.data

@@ -9,6 +9,7 @@ import numpy as np
 
 from segcube.postprocess.components import Components
 from segcube.preprocess import Box, array_namespace, beside, to_host
+from segcube.slabs import in_slabs
 from segcube.types import Array, Shape
 
 HALF = 0.5
@@ -65,7 +66,7 @@ def region_mask(probabilities: Probabilities, region: str, threshold: float) -> 
 def label_indices(probabilities: Probabilities) -> np.ndarray:
     """The most probable channel of each voxel, the first of equals: (X, Y, Z), smallest unsigned type."""
     smallest = np.min_scalar_type(len(probabilities.names) - 1)
-    indices_xyz = np.zeros(probabilities.shape, dtype=smallest)
+    indices_xyz = np.zeros(probabilities.shape, dtype=smallest, order="F")
     for place, slab_kxyz in probabilities.slabs():
         indices_xyz[place.slices] = to_host(_first_highest(slab_kxyz, smallest.name))
     return indices_xyz
@@ -74,13 +75,31 @@ def label_indices(probabilities: Probabilities) -> np.ndarray:
 def _first_highest(values_kxyz: Array, dtype: str) -> Array:
     """argmax over the first axis: channel after channel, for numpy's own takes many times as long there."""
     xp = array_namespace(values_kxyz)
-    highest_xyz = values_kxyz[0]
-    indices_xyz = xp.zeros_like(highest_xyz, dtype=getattr(xp, dtype))
-    for index in range(1, values_kxyz.shape[0]):
-        above_xyz = values_kxyz[index] > highest_xyz
-        indices_xyz = xp.where(above_xyz, index, indices_xyz)
-        highest_xyz = xp.maximum(highest_xyz, values_kxyz[index])
+    indices_xyz = xp.zeros_like(values_kxyz[0], dtype=getattr(xp, dtype))
+    # Slabs of what may be a view of turned axes, each in one piece
+    axes = _as_they_lie(values_kxyz[0])
+    channels, indices = (
+        [xp.permute_dims(channel, axes) for channel in values_kxyz],
+        xp.permute_dims(indices_xyz, axes),
+    )
+
+    def look(slab: slice) -> None:
+        highest = channels[0][slab]
+        for index, channel in enumerate(channels[1:], 1):
+            above = xp.astype(channel[slab] > highest, indices.dtype)
+            # The last to rise above all before it is the highest of all; `where` takes five times as long
+            indices[slab] = xp.maximum(indices[slab], above * index)
+            highest = xp.maximum(highest, channel[slab])
+
+    in_slabs(look, channels[0])
     return indices_xyz
+
+
+def _as_they_lie(array_xyz: Array) -> tuple[int, ...]:
+    """Axes in the order in which they lie in memory; on another device than the host as they are."""
+    if not isinstance(array_xyz, np.ndarray):
+        return (0, 1, 2)
+    return tuple(sorted(range(3), key=lambda axis: -abs(array_xyz.strides[axis])))
 
 
 def highest(probabilities: Probabilities, region: str) -> float:

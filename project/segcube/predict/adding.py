@@ -1,15 +1,23 @@
-"""Sums of windows, in place; on the host slab by slab and on all cores."""
+"""Sums of windows, in place; on the host on all cores, by our own kernel or slab by slab."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from segcube.backends.native import native_kernels
+from segcube.backends.native_adding import add_window, takes
 from segcube.slabs import in_slabs
 from segcube.types import Array
 
 
 def add(sum_nkxyz: Array, others_nkxyz: Array) -> None:
     """Add windows (N, K, X, Y, Z) to others."""
+    kernels = native_kernels()
+    if kernels is not None and _takes(sum_nkxyz, others_nkxyz):
+        ones_k = np.ones(sum_nkxyz.shape[1], np.float32)
+        for sum_kxyz, other_kxyz in zip(sum_nkxyz, others_nkxyz, strict=True):
+            add_window(kernels, sum_kxyz, other_kxyz, ones_k)
+        return
 
     def add_slab(slab: slice) -> None:
         sum_nkxyz[:, :, slab] += others_nkxyz[:, :, slab]
@@ -20,19 +28,17 @@ def add(sum_nkxyz: Array, others_nkxyz: Array) -> None:
 def add_weighted(sum_kxyz: Array, window_kxyz: Array, say_k: Array, factors_xyz: tuple[Array, Array]) -> None:
     """Add a window (K, X, Y, Z) times its channels' say and two factors of its voxels."""
     weight_xyz, share_xyz = factors_xyz
-    if not isinstance(sum_kxyz, np.ndarray):
-        sum_kxyz += window_kxyz * (weight_xyz * share_xyz) * say_k[:, None, None, None]
+    kernels = native_kernels()
+    if kernels is not None and _takes(sum_kxyz, window_kxyz, weight_xyz, share_xyz):
+        add_window(kernels, sum_kxyz, window_kxyz, say_k, factors_xyz)
         return
-    alike = len(set(say_k.tolist())) == 1
 
     def add_slab(slab: slice) -> None:
         factor_xyz = weight_xyz[slab] * share_xyz[slab]
-        if alike:
-            factor_xyz *= say_k[0]
-        for channel, say in enumerate(say_k):
-            added_xyz = window_kxyz[channel, slab] * factor_xyz
-            if not alike:
-                added_xyz *= say
-            sum_kxyz[channel, slab] += added_xyz
+        sum_kxyz[:, slab] += window_kxyz[:, slab] * factor_xyz * say_k[:, None, None, None]
 
     in_slabs(add_slab, window_kxyz[0])
+
+
+def _takes(*arrays: Array) -> bool:
+    return all(isinstance(array, np.ndarray) for array in arrays) and takes(*arrays)

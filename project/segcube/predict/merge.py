@@ -14,7 +14,7 @@ from array_api_compat import device
 
 from segcube.predict.activate import activate, certain_background
 from segcube.preprocess import Box, Placement, array_namespace, beside, mask_box, to_host
-from segcube.threads import one_ahead
+from segcube.threads import made_ahead
 from segcube.types import Array, Shape
 
 SLAB_BYTES = 2**22
@@ -73,7 +73,7 @@ class Merged:
         starts = range(0, length, thickness)
         places = [box.slab(axis, start, min(start + thickness, length)) for start in starts]
         on_host = all(isinstance(part.values_kxyz, np.ndarray) for part in self.parts)
-        made = one_ahead(self._slab, places) if on_host else map(self._slab, places)
+        made = made_ahead(self._slab, places) if on_host else map(self._slab, places)
         yield from zip(places, made, strict=True)
 
     def _slab(self, place: Box) -> Array:

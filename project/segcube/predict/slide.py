@@ -106,7 +106,7 @@ def _inverse_cover(plan: WindowPlan, space: Workspace) -> Array:
     cover_xyz = space.zeros(1, plan.shape)[0]
     weight_xyz = space.upload(plan.weight_xyz)
     for start in plan.starts:
-        cover_xyz[plan.in_grid(start)] += weight_xyz[plan.in_window(start)]
+        add(cover_xyz[plan.in_grid(start)][None, None], weight_xyz[plan.in_window(start)][None, None])
 
     def turn_over(slab: slice) -> None:
         empty_xyz = cover_xyz[slab] == 0

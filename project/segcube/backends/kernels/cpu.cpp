@@ -1,6 +1,7 @@
 // What Python calls; each gives 0, or 1 where there was no memory.
 #include <new>
 
+#include "cpu/adding.h"
 #include "cpu/depthwise.h"
 #include "cpu/direct.h"
 #include "cpu/lift.h"
@@ -58,4 +59,8 @@ extern "C" int segcube_norm(const segcube::Norm* how) {
 
 extern "C" int segcube_pool(const segcube::Pool* how) {
   return without_throwing([&] { segcube::pool(*how); });
+}
+
+extern "C" int segcube_add(const segcube::Adding* how) {
+  return without_throwing([&] { segcube::Added(*how).run(); });
 }

@@ -60,6 +60,10 @@ template <int... lane>
 inline Vector last_of_each(Vector a, Vector b, Lanes<lane...>) {
   return SEGCUBE_PICK(a, b, (lane / 2 + LANES / 2 + lane % 2 * LANES)...);
 }
+template <int... lane>
+inline Vector last_first(Vector a, Lanes<lane...>) {
+  return SEGCUBE_PICK(a, a, (LANES - 1 - lane)...);
+}
 
 typedef Counted<LANES>::type All;
 
@@ -68,6 +72,8 @@ inline Vector odd(Vector a, Vector b) { return every_second_from_1(a, b, All{});
 // a0 b0 a1 b1 ..: the first half of the pairs, and the second
 inline Vector zip_low(Vector a, Vector b) { return first_of_each(a, b, All{}); }
 inline Vector zip_high(Vector a, Vector b) { return last_of_each(a, b, All{}); }
+
+inline Vector turned(Vector a) { return last_first(a, All{}); }
 
 inline float sum(Vector values) {
   float total = 0;
