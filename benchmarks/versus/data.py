@@ -77,7 +77,7 @@ def _challenge(plan: Plan, work: Path) -> str | Path:
     grid["shape"] = [n // t for n, t in zip(grid["shape"], times, strict=True)]
     grid["spacing"] = [s * t for s, t in zip(grid["spacing"], times, strict=True)]
     content["geometry"]["grids"] = [grid]
-    file = work / f"{plan.challenge}-coarser.yaml"
+    file = work / f"{plan.challenge}-{'-'.join(map(str, plan.coarser))}.yaml"
     file.write_text(yaml.safe_dump(content, sort_keys=False))
     return file
 

@@ -46,6 +46,9 @@ MBAS = Plan(
 THICK = replace(
     BRATS, name="ResEncUNet 6 M, BraTS in slices of 2 mm", spacing=(2.0, 1.0, 1.0), coarser=(2, 1, 1)
 )
+COARSE = replace(
+    BRATS, name="ResEncUNet 6 M, BraTS in voxels of 2 x 2 x 1 mm", spacing=(2.0, 2.0, 1.0), coarser=(2, 2, 1)
+)
 RESENC_M = replace(
     BRATS, name="ResEncM 102 M, BraTS", features=(32, 64, 128, 256, 320, 320), blocks=(1, 3, 4, 6, 6, 6)
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from versus.plans import BRATS, MBAS, RESENC_M, THICK, TINY, TINY_FLAT
+from versus.plans import BRATS, COARSE, MBAS, RESENC_M, THICK, TINY, TINY_FLAT
 from versus.specs import Goal, Row
 
-EVERYONE = ("nnunet", "nnunet-kept", "monai", "fp32", "bf16", "torch")
+RIVALS = ("nnunet", "nnunet-kept", "monai", "fp32", "bf16")
+EVERYONE = (*RIVALS, "torch")
 FEWER = ("nnunet", "nnunet-kept", "fp32", "bf16")
-FEWEST = ("nnunet", "fp32", "bf16")
 OURS = ("fp32", "bf16")
 ON_CUDA = ("nnunet", "monai", "fp16", "bf16")
 
@@ -26,21 +26,28 @@ def goals(fp32: float, bf16: float, leaner: float = 2.5) -> tuple[Goal, ...]:
     )
 
 
-ONE = Row("1 fold", BRATS, EVERYONE[:-1], rounds=3, goals=goals(4.5, 8))
-FIVE = Row("5 folds", BRATS, FEWEST, folds=5, goals=goals(3, 5.5))
-MIRRORS = Row("8 mirrors", BRATS, FEWEST, mirrors=True, goals=goals(3, 5.5))
-HEART = Row("MBAS plan", MBAS, FEWER, goals=goals(4, 6, leaner=2))
+ONE = Row("1 fold", BRATS, RIVALS, rounds=3, goals=goals(4.5, 8))
+FIVE = Row("5 folds", BRATS, RIVALS, folds=5, goals=goals(3, 5.5))
+MIRRORS = Row("8 mirrors", BRATS, RIVALS, mirrors=True, goals=goals(3, 5.5))
+HEART = Row("MBAS plan", MBAS, RIVALS, goals=goals(4, 6, leaner=2))
 CASES = Row("1 fold, 5 cases", BRATS, OURS, cases=5)
 
-SHORT = (ONE, FIVE, replace(MIRRORS, plan=THICK), HEART, CASES)
+SHORT = (
+    ONE,
+    replace(FIVE, plan=THICK),
+    Row("1 fold, slices of 2 mm", THICK, OURS),
+    replace(MIRRORS, plan=COARSE),
+    HEART,
+    CASES,
+)
 FULL = (
     replace(ONE, contestants=EVERYONE),
     replace(FIVE, contestants=EVERYONE, rounds=3),
     replace(MIRRORS, contestants=EVERYONE, rounds=3),
     replace(HEART, contestants=EVERYONE, rounds=3),
     replace(CASES, contestants=EVERYONE),
-    replace(FIVE, name="5 folds, 5 cases", cases=5, goals=()),
-    replace(HEART, name="MBAS plan, 5 cases", cases=5, goals=()),
+    replace(FIVE, name="5 folds, 5 cases", contestants=FEWER, cases=5, goals=()),
+    replace(HEART, name="MBAS plan, 5 cases", contestants=FEWER, cases=5, goals=()),
     Row("ResEncM, 1 fold", RESENC_M, EVERYONE),
 )
 QUICK = (
