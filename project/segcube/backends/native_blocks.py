@@ -206,7 +206,9 @@ def _projection_before(pad: ov.Node) -> Projection | None:
 
 def _has_one_tap(node: ov.Node) -> bool:
     kernel, how = constant(node.input_value(1)), node.get_attributes()
-    if kernel is None or node.get_input_size() != 2 or prod(kernel.shape[SPACE]) != 1:
+    if kernel is None or kernel.dtype != np.float32 or node.get_input_size() != 2:
+        return False
+    if prod(kernel.shape[SPACE]) != 1:
         return False
     sizes = zip(list(node.get_input_shape(0))[SPACE], how["strides"], strict=True)
     spread = [(size - 1) * stride + 1 for size, stride in sizes]

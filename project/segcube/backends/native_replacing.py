@@ -90,14 +90,12 @@ class Replacing:
 
     def lifted(self, lifted: Lifted) -> None:
         """Put ours in its place, and a convolution of few voxels in the projection's."""
-        images, skip, bias, stride = [lifted.image], lifted.skip, None, None
-        if lifted.projection is not None:
-            images.append(self._projected(lifted.projection.convolution))
-            bias, stride = (
-                lifted.projection.bias,
-                tuple(lifted.projection.convolution.get_attributes()["strides"]),
-            )
+        images, skip, projection, stride = [lifted.image], lifted.skip, lifted.projection, None
+        if projection is not None:
+            images.append(self._projected(projection.convolution))
+            stride = tuple(projection.convolution.get_attributes()["strides"])
         images += [] if skip is None else [skip]
+        bias = None if projection is None else projection.bias
         size, norms = tuple(lifted.last.get_output_shape(0)), tuple(None for _ in images)
         call = Lifting(self.kernels, size, norms, bias, lifted.before, stride, skip is not None)
         lifted.last.output(0).replace(self._node(Lift, images, call).output(0))
