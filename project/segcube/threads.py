@@ -16,6 +16,8 @@ R = TypeVar("R")
 T = TypeVar("T")
 THREAD_BYTES = 2**25
 """A stack, and what Python needs to begin on it."""
+MOST_AHEAD = 4
+"""Pieces that are made before their turn: what waits for it takes memory."""
 
 
 def cores() -> int:
@@ -61,8 +63,8 @@ def out_of_signals_way(task: Callable[[], R]) -> R:
 
 
 def made_ahead(function: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
-    """What a function makes of each piece, in their order; a thread a core is ahead of the one in use."""
-    count = cores()
+    """What a function makes of each piece, in order; threads, one a core, are up to MOST_AHEAD ahead."""
+    count = min(cores(), MOST_AHEAD)
     with ThreadPoolExecutor(count) as pool:
         coming: deque[Future[R]] = deque()
         for piece in pieces:
