@@ -11,7 +11,7 @@ import openvino as ov
 
 from segcube.backends.native import Summands, Taps
 from segcube.backends.native_chains import constant, only_reader, other_input, per_channel
-from segcube.backends.native_kinds import CONVOLUTION, TRANSPOSED
+from segcube.backends.native_kinds import CONVOLUTION, TRANSPOSED, taps_of
 from segcube.backends.native_layers import Layer, Size, parts_of
 
 SPACE = slice(2, None)
@@ -152,9 +152,10 @@ def _widened(gelu: ov.Node, taken: Sequence[ov.Node]) -> Widened | None:
         return None
     if not (_is_pointwise(wide) and _is_pointwise(narrow)):
         return None
-    narrowed = per_channel(narrow, "Add", None)[1]
+    bias, narrowed = per_channel(narrow, "Add", None)
     total = _sum_behind(narrowed)
-    return Widened((wide, narrow), (_taps(wide), _taps(narrow)), narrowed, None if total in taken else total)
+    taps = taps_of(wide, per_channel(wide, "Add", None)[0]), taps_of(narrow, bias)
+    return Widened((wide, narrow), taps, narrowed, None if total in taken else total)
 
 
 def _sum_behind(node: ov.Node) -> ov.Node | None:
@@ -182,12 +183,6 @@ def _is_pointwise(node: ov.Node) -> bool:
     how = node.get_attributes()
     ones = [*list(node.input_value(1).get_shape())[SPACE], *how["strides"]]
     return set(ones) == {1} and not any([*how["pads_begin"], *how["pads_end"]])
-
-
-def _taps(node: ov.Node) -> Taps:
-    kernel = constant(node.input_value(1))
-    assert kernel is not None, "asked before"
-    return Taps(kernel, per_channel(node, "Add", None)[0], (1, 1, 1), (0, 0, 0))
 
 
 def _projection_before(pad: ov.Node) -> Projection | None:

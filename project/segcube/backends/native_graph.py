@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import openvino as ov
 
 from segcube.backends.native import NativeKernels
-from segcube.backends.native_blocks import Lifted, Widened, find_lifted, find_widened
+from segcube.backends.native_blocks import Lifted, Projection, Widened, find_lifted, find_widened
 from segcube.backends.native_chains import Chain, constant, find_chains, per_channel
 from segcube.backends.native_kinds import CONVOLUTIONS, GROUPED, TRANSPOSED, is_ours, pools
 from segcube.backends.native_layers import Call
@@ -64,30 +64,35 @@ class Found:
         return [chain.sum for chain in self.chains if chain.sum is not None]
 
     @property
+    def projections(self) -> list[Projection]:
+        """Those that are lifted."""
+        return [lifted.projection for lifted in self.lifted if lifted.projection is not None]
+
+    @property
     def within(self) -> list[ov.Node]:
         """Convolutions that others stand for as well."""
-        projections = [lifted.projection.convolution for lifted in self.lifted if lifted.projection]
-        return [*projections, *(node for pair in self.widened for node in pair.convolutions)]
+        projecting = [projection.convolution for projection in self.projections]
+        return [*projecting, *(node for pair in self.widened for node in pair.convolutions)]
 
 
 def _find(model: ov.Model) -> Found | None:
     """None where a convolution has no kernel of ours, or a GELU between depthwise ones."""
     nodes = model.get_ordered_ops()
     convolutions = [node for node in nodes if node.get_type_name() in CONVOLUTIONS]
-    lifted = find_lifted(model)
-    projections = [one.projection for one in lifted if one.projection is not None]
-    others = [node for node in convolutions if node not in [one.convolution for one in projections]]
+    found = Found((), (), find_lifted(model))
+    others = [node for node in convolutions if node not in found.within]
     if not all(map(is_ours, others)):
         return None
     measured = [node for node in others if node.get_type_name() != TRANSPOSED]
     ends = [per_channel(node, "Add", None)[1] for node in measured]
     chains = [chain for chain in find_chains(model) if chain.norm.input_value(0).get_node() in ends]
-    taken = [chain.sum for chain in chains if chain.sum is not None]
-    widened = find_widened(model, [*taken, *(one.sum for one in projections)])
+    found = replace(found, chains=chains)
+    taken = [*found.sums, *(projection.sum for projection in found.projections)]
+    found = replace(found, widened=find_widened(model, taken))
     kinds = Counter(node.get_type_name() for node in nodes)
-    if kinds[GROUPED] and len(widened) != sum(kinds[name] for name in GELUS):
+    if kinds[GROUPED] and len(found.widened) != sum(kinds[name] for name in GELUS):
         return None
-    return Found(chains, widened, lifted)
+    return found
 
 
 def _multiply_by_one_no_more(model: ov.Model) -> None:

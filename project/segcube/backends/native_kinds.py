@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import openvino as ov
 
+from segcube.backends.native import Taps
 from segcube.backends.native_chains import constant
 from segcube.backends.norms import SPACE
 from segcube.backends.openvino_models import CHANNELS
@@ -63,3 +64,12 @@ def parts(image: ov.Output) -> Sequence[ov.Output]:
     """The images that make up another, or it alone."""
     made_by = image.get_node()
     return made_by.input_values() if concatenates_channels(made_by) else [image]
+
+
+def taps_of(node: ov.Node, bias: np.ndarray | None) -> Taps:
+    """A convolution's weights, which are constant."""
+    kernel, how = constant(node.input_value(1)), node.get_attributes()
+    assert kernel is not None, "asked before"
+    if node.get_type_name() in (GROUPED, GROUPED_TRANSPOSED):
+        kernel = kernel[:, 0]
+    return Taps(kernel, bias, tuple(how["strides"]), tuple(how["pads_begin"]))

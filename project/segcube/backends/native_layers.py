@@ -67,22 +67,32 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Convolving(Layer):
-    """Images (1, C, X, Y, Z), which stand for their concatenation, to an image and its moments."""
+class Tapped(Layer):
+    """A convolution of any kind."""
 
     taps: Taps
-    onto: np.ndarray | None = None
-    """(1, K, X, Y, Z): where the image is added instead, and no moments are wanted."""
+
+    @property
+    def about(self) -> tuple[Hashable, ...]:
+        """Where the taps lie."""
+        return self.taps.form
+
+
+class Measured(Tapped):
+    """One that tells its image's moments."""
 
     @property
     def sizes(self) -> tuple[Size, ...]:
         """The image's, and (K, 2) for means and variances."""
         return self.size, (self.size[1], 2)
 
-    @property
-    def about(self) -> tuple[Hashable, ...]:
-        """Where the taps lie."""
-        return self.taps.form
+
+@dataclass(frozen=True)
+class Convolving(Measured):
+    """Images (1, C, X, Y, Z), which stand for their concatenation, to an image and its moments."""
+
+    onto: np.ndarray | None = None
+    """(1, K, X, Y, Z): where the image is added instead, and no moments are wanted."""
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         """Write both, or add the image to another."""
@@ -95,15 +105,8 @@ class Convolving(Layer):
 
 
 @dataclass(frozen=True)
-class ConvolvingTransposed(Layer):
+class ConvolvingTransposed(Tapped):
     """An image (1, C, X, Y, Z) to a larger one."""
-
-    taps: Taps
-
-    @property
-    def about(self) -> tuple[Hashable, ...]:
-        """Where the taps lie."""
-        return self.taps.form
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         """Write it."""
@@ -112,16 +115,10 @@ class ConvolvingTransposed(Layer):
 
 
 @dataclass(frozen=True)
-class ConvolvingDepthwise(Layer):
+class ConvolvingDepthwise(Measured):
     """An image (1, C, X, Y, Z) to another, a kernel for each channel, and its moments."""
 
-    taps: Taps
     transposed: bool
-
-    @property
-    def sizes(self) -> tuple[Size, ...]:
-        """The image's, and (C, 2) for means and variances."""
-        return self.size, (self.size[1], 2)
 
     @property
     def about(self) -> tuple[Hashable, ...]:

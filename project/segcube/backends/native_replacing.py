@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import openvino as ov
 
-from segcube.backends.native import Affine, NativeKernels, Taps
+from segcube.backends.native import Affine, NativeKernels
 from segcube.backends.native_blocks import Lifted, Lifting, Widened, Widening
-from segcube.backends.native_chains import Chain, constant, per_channel
+from segcube.backends.native_chains import Chain, per_channel
 from segcube.backends.native_kinds import (
     CONVOLUTION,
     GROUPED,
@@ -21,6 +20,7 @@ from segcube.backends.native_kinds import (
     convolves,
     parts,
     pools,
+    taps_of,
 )
 from segcube.backends.native_layers import (
     WORD,
@@ -64,7 +64,7 @@ class Replacing:
     def convolution(self, node: ov.Node) -> None:
         """Put ours in its place."""
         bias, last = per_channel(node, "Add", None)
-        taps, size = _taps(node, bias), tuple(node.get_output_shape(0))
+        taps, size = taps_of(node, bias), tuple(node.get_output_shape(0))
         kind, image = node.get_type_name(), node.input_value(IMAGE)
         if kind in (GROUPED, GROUPED_TRANSPOSED):
             inputs, norms = self._read([image])
@@ -103,7 +103,7 @@ class Replacing:
     def _projected(self, node: ov.Node) -> ov.Output:
         """What a transposed convolution of one tap makes, without the zeros between."""
         inputs, norms = self._read([node.input_value(IMAGE)])
-        taps = _taps(node, None).of_one_tap()
+        taps = taps_of(node, None).of_one_tap()
         size = (1, len(taps.kernel), *list(node.get_input_shape(0))[2:])
         return self._node(Convolve, inputs, Convolving(self.kernels, size, norms, taps)).output(0)
 
@@ -157,11 +157,3 @@ class Replacing:
     def _is_read_in_parts(self, node: ov.Node) -> bool:
         readers = [port.get_node() for port in node.output(0).get_target_inputs()]
         return all(reader.get_type_name() == CONVOLUTION and reader not in self.within for reader in readers)
-
-
-def _taps(node: ov.Node, bias: np.ndarray | None) -> Taps:
-    kernel, how = constant(node.input_value(1)), node.get_attributes()
-    assert kernel is not None, "asked before"
-    if node.get_type_name() in (GROUPED, GROUPED_TRANSPOSED):
-        kernel = kernel[:, 0]
-    return Taps(kernel, bias, tuple(how["strides"]), tuple(how["pads_begin"]))

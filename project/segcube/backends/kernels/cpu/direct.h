@@ -24,7 +24,11 @@ class Direct {
         weights_(static_cast<size_t>(terms_) * how.outputs) {}
 
   void run() {
-    on_threads(how_.outputs, how_.threads, [&] { return [&](int output) { lay_out_kernel(output); }; });
+    on_threads(how_.outputs, how_.threads, [&] {
+      return [&](int n) {
+        lay_out_weights(how_.kernel + static_cast<long>(n) * terms_, n, terms_, how_.outputs, weights_.data());
+      };
+    });
     const int strips = (how_.out_size[1] + rows_ - 1) / rows_, voxels = rows_ * width_;
     Gathered gathered(how_, how_.out_size[0] * strips);
     on_threads(how_.out_size[0] * strips, how_.threads, [&] {
@@ -46,12 +50,6 @@ class Direct {
  private:
   // Of a piece: two vectors at least.
   int most_voxels() const { return std::min(MOST_VOXELS, std::max<int>(CACHED / terms_, 2 * LANES)); }
-
-  void lay_out_kernel(int output) const {
-    const float* kernel = how_.kernel + static_cast<long>(output) * terms_;
-    for (int term = 0; term < terms_; term++)
-      weights_.data()[weight_at(term, output, terms_, how_.outputs)] = kernel[term];
-  }
 
   // What a row of outputs sees, term by term. line: scratch, as long as a row of inputs.
   void lay_out(int plane, int row, float* line, float* column) const {

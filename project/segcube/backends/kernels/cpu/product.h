@@ -41,6 +41,11 @@ inline long weight_at(int term, int output, int terms, int outputs) {
   return static_cast<long>(first) * terms + static_cast<long>(term) * width + (output - first);
 }
 
+// An output's weights, a term each, put where they stand.
+inline void lay_out_weights(const float* kernel, int output, int terms, int outputs, float* to) {
+  for (int term = 0; term < terms; term++) to[weight_at(term, output, terms, outputs)] = kernel[term];
+}
+
 // Sums for N outputs of V vectors of voxels.
 template <int N, int V>
 struct Sums {

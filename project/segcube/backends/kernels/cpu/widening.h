@@ -88,9 +88,7 @@ class Widened {
   }
 
   static void lay_out(const float* kernel, int terms, int outputs, float* to) {
-    for (int n = 0; n < outputs; n++)
-      for (int term = 0; term < terms; term++)
-        to[weight_at(term, n, terms, outputs)] = kernel[static_cast<long>(n) * terms + term];
+    for (int n = 0; n < outputs; n++) lay_out_weights(kernel + static_cast<long>(n) * terms, n, terms, outputs, to);
   }
 
   void take(int64_t first, int count, float* to) const {
