@@ -24,15 +24,13 @@ def test_a_window_is_added_where_it_lies(kernels, size, turned):
     np.testing.assert_allclose(sum_kxyz, expected, atol=1e-6)
 
 
-def test_each_voxel_counts_by_its_factors(kernels):
+def test_each_voxel_counts_by_its_weight(kernels):
     sum_kxyz, window_kxyz = values(3, *GRID), values(3, 4, 5, 37, seed=1)
-    weight_xyz, share_xyz = values(6, 5, 40, seed=2)[1:5, :, 3:], values(*GRID, seed=3)
+    weight_xyz = values(6, 5, 40, seed=2)[1:5, :, 3:]
     inner = (slice(2, 6), slice(0, 5), slice(6, 43))
     expected = sum_kxyz.copy()
-    factor_xyz = weight_xyz * share_xyz[inner]
-    expected[(slice(None), *inner)] += window_kxyz * factor_xyz * SAY_K[:, None, None, None]
-    factors_xyz = weight_xyz, share_xyz[inner]
-    add_window(kernels, sum_kxyz[(slice(None), *inner)], window_kxyz, SAY_K, factors_xyz)
+    expected[(slice(None), *inner)] += window_kxyz * weight_xyz * SAY_K[:, None, None, None]
+    add_window(kernels, sum_kxyz[(slice(None), *inner)], window_kxyz, SAY_K, weight_xyz)
     np.testing.assert_allclose(sum_kxyz, expected, atol=1e-6)
 
 

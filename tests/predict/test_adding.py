@@ -31,11 +31,10 @@ def test_windows_are_added_to_others_and_mirrored_ones_as_they_look():
 @pytest.mark.usefixtures("_slabs")
 @pytest.mark.parametrize("say_k", [(0.5, 0.5), (0.25, 2.0)], ids=["alike", "apart"])
 @pytest.mark.parametrize("of", [np.array, torch.tensor], ids=["numpy", "torch"])
-def test_a_window_counts_by_its_say_and_both_factors(say_k, of):
+def test_a_window_counts_by_its_say_and_its_voxels_weight(say_k, of):
     sum_kxyz, window_kxyz = of(np.ones((2, 3, 1, 2), np.float32)), of(numbers(2, 3, 1, 2))
-    weight_xyz = of(np.full((3, 1, 2), 4, np.float32))
-    share_xyz = of(np.float32([[[1, 2]], [[1, 0]], [[0.5, 1]]]))
-    adding.add_weighted(sum_kxyz, window_kxyz, of(np.float32(say_k)), (weight_xyz, share_xyz))
+    weight_xyz = of(np.float32([[[4, 8]], [[4, 0]], [[2, 4]]]))
+    adding.add_weighted(sum_kxyz, window_kxyz, of(np.float32(say_k)), weight_xyz)
     first, second = say_k
     np.testing.assert_array_equal(
         np.asarray(sum_kxyz)[:, :, 0],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from segcube.postprocess import label_indices
 from segcube.predict.merge import Merged, Part
 from segcube.preprocess import Box, Orientation, Placement, Resampler
 
@@ -84,6 +85,26 @@ def test_only_the_joined_crops_inside_the_gate_are_looked_at():
     gate_xyz = np.zeros(SHAPE, dtype=bool)
     gate_xyz[3:6, 1, 1] = True
     assert merged(parts, gate_xyz=gate_xyz).box == Box((3, 1, 1), (4, 2, 2))
+
+
+def test_labels_of_merged_logits_are_told_apart_where_their_probabilities_are_not():
+    lower = np.float32(0.1)
+    logits = np.stack([np.full(SHAPE, lower), np.full(SHAPE, np.nextafter(lower, np.float32(1)))])
+    told = merged([part(WHOLE, logits, 1.0)], merge="logits")
+    ((_, probabilities_kxyz),) = told.slabs()
+    assert (probabilities_kxyz[0] == probabilities_kxyz[1]).all()
+    assert (label_indices(told) == 1).all()
+
+
+def test_scores_outside_the_gate_are_background_too():
+    gate_xyz = np.zeros(SHAPE, dtype=bool)
+    gate_xyz[2, 2, 2] = True
+    told = merged([part(WHOLE, np.ones((2, *SHAPE), np.float32), 1.0)], merge="logits", gate_xyz=gate_xyz)
+    ((_, scores_kxyz),) = told.scores()
+    assert scores_kxyz.shape == (2, 1, 1, 1)
+    wide = merged([part(WHOLE, np.ones((2, *SHAPE), np.float32), 1.0)], merge="logits", gate_xyz=~gate_xyz)
+    ((_, scores_kxyz),) = wide.scores()
+    assert scores_kxyz[0, 2, 2, 2] > scores_kxyz[1, 2, 2, 2]
 
 
 def test_a_shut_gate_leaves_nothing_to_look_at():

@@ -16,16 +16,15 @@ def add_window(
     sum_kxyz: np.ndarray,
     window_kxyz: np.ndarray,
     say_k: np.ndarray,
-    factors_xyz: tuple[np.ndarray, np.ndarray] | None = None,
+    weight_xyz: np.ndarray | None = None,
 ) -> None:
-    """Add a window times its channels' say, and two factors of its voxels, to a part of a sum, in place.
+    """Add a window times its channels' say, and the weight of its voxels, to a part of a sum, in place.
 
     All float32; rows lie in one piece, the window's may be turned round (`takes`). Raises MemoryError.
     """
-    weight_xyz, share_xyz = factors_xyz or (None, None)
     say_k = np.ascontiguousarray(say_k, np.float32)
-    places = (_place(array) for array in (sum_kxyz, window_kxyz, weight_xyz, share_xyz))
-    arrays = (address(array) for array in (sum_kxyz, window_kxyz, say_k, weight_xyz, share_xyz))
+    places = (_place(array) for array in (sum_kxyz, window_kxyz, weight_xyz))
+    arrays = (address(array) for array in (sum_kxyz, window_kxyz, say_k, weight_xyz))
     step = -1 if window_kxyz.strides[-1] < 0 else 1
     about = Three(*sum_kxyz.shape[1:]), step, len(sum_kxyz), cores()
     call(kernels.library.segcube_add, AddingTold(*arrays, *places, *about))

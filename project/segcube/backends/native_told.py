@@ -76,8 +76,8 @@ class AddingTold(ctypes.Structure):
     """kernels/cpu/adding.h has the same."""
 
     _fields_ = (
-        *_fields("sum window say weight share", ctypes.c_void_p),
-        *_fields("sum_at window_at weight_at share_at", Strides),
+        *_fields("sum window say weight", ctypes.c_void_p),
+        *_fields("sum_at window_at weight_at", Strides),
         ("size", Three),
         *_fields("step channels threads", ctypes.c_int32),
     )

@@ -40,6 +40,10 @@ class Probabilities(Protocol):
         """
         ...
 
+    def scores(self) -> Iterator[tuple[Box, Array]]:
+        """The same boxes, with anything that orders the labels of a voxel as their probabilities do."""
+        ...
+
 
 def region_masks(probabilities: Probabilities, thresholds: Mapping[str, float]) -> np.ndarray:
     """Where each region's probability lies above its bound: (K, X, Y, Z) bool, K as in `names`.
@@ -67,7 +71,7 @@ def label_indices(probabilities: Probabilities) -> np.ndarray:
     """The most probable channel of each voxel, the first of equals: (X, Y, Z), smallest unsigned type."""
     smallest = np.min_scalar_type(len(probabilities.names) - 1)
     indices_xyz = np.zeros(probabilities.shape, dtype=smallest, order="F")
-    for place, slab_kxyz in probabilities.slabs():
+    for place, slab_kxyz in probabilities.scores():
         indices_xyz[place.slices] = to_host(_first_highest(slab_kxyz, smallest.name))
     return indices_xyz
 

@@ -25,17 +25,15 @@ def add(sum_nkxyz: Array, others_nkxyz: Array) -> None:
     in_slabs(add_slab, sum_nkxyz[0, 0])
 
 
-def add_weighted(sum_kxyz: Array, window_kxyz: Array, say_k: Array, factors_xyz: tuple[Array, Array]) -> None:
-    """Add a window (K, X, Y, Z) times its channels' say and two factors of its voxels."""
-    weight_xyz, share_xyz = factors_xyz
+def add_weighted(sum_kxyz: Array, window_kxyz: Array, say_k: Array, weight_xyz: Array) -> None:
+    """Add a window (K, X, Y, Z) times its channels' say and the weight of its voxels."""
     kernels = native_kernels()
-    if kernels is not None and _takes(sum_kxyz, window_kxyz, weight_xyz, share_xyz):
-        add_window(kernels, sum_kxyz, window_kxyz, say_k, factors_xyz)
+    if kernels is not None and _takes(sum_kxyz, window_kxyz, weight_xyz):
+        add_window(kernels, sum_kxyz, window_kxyz, say_k, weight_xyz)
         return
 
     def add_slab(slab: slice) -> None:
-        factor_xyz = weight_xyz[slab] * share_xyz[slab]
-        sum_kxyz[:, slab] += window_kxyz[:, slab] * factor_xyz * say_k[:, None, None, None]
+        sum_kxyz[:, slab] += window_kxyz[:, slab] * weight_xyz[slab] * say_k[:, None, None, None]
 
     in_slabs(add_slab, window_kxyz[0])
 

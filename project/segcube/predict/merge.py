@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from math import prod
 from operator import add
 from typing import Literal
@@ -63,6 +63,16 @@ class Merged:
 
         Outside of them all is background for certain; none at all where that is everything.
         """
+        return self._slabs(activated=self.merge == "logits")
+
+    def scores(self) -> Iterator[tuple[Box, Array]]:
+        """The same boxes, with logits for probabilities where the stage merges those.
+
+        Labels have the order of their probabilities in them, and none as high as another by rounding.
+        """
+        return self._slabs(activated=False)
+
+    def _slabs(self, activated: bool) -> Iterator[tuple[Box, Array]]:
         box = self.box
         if 0 in box.shape:
             return
@@ -73,14 +83,18 @@ class Merged:
         starts = range(0, length, thickness)
         places = [box.slab(axis, start, min(start + thickness, length)) for start in starts]
         on_host = all(isinstance(part.values_kxyz, np.ndarray) for part in self.parts)
-        made = made_ahead(self._slab, places) if on_host else map(self._slab, places)
+        make = partial(self._slab, activated)
+        made = made_ahead(make, places) if on_host else map(make, places)
         yield from zip(places, made, strict=True)
 
-    def _slab(self, place: Box) -> Array:
+    def _slab(self, activated: bool, place: Box) -> Array:
         inside_kxyz = self._inside(place.inside(self.frame))
+        if activated:
+            inside_kxyz = activate(inside_kxyz, self.kind)
         if self.gate_xyz is None:
             return inside_kxyz
-        background_k = certain_background(self.kind, len(self.names), "probabilities")
+        kept = "probabilities" if activated else self.merge
+        background_k = certain_background(self.kind, len(self.names), kept)
         gate_xyz = beside(place.apply(self.gate_xyz), inside_kxyz)
         background = beside(background_k[:, None, None, None], inside_kxyz)
         return array_namespace(inside_kxyz).where(gate_xyz[None], inside_kxyz, background)
@@ -94,5 +108,4 @@ class Merged:
         # A branch that had to step down to another device lies elsewhere than the others
         if len({str(device(slab)) for slab in slabs}) > 1:
             slabs = [to_host(slab) for slab in slabs]
-        sum_kxyz = reduce(add, slabs)
-        return activate(sum_kxyz, self.kind) if self.merge == "logits" else sum_kxyz
+        return reduce(add, slabs)

@@ -16,10 +16,10 @@ from segcube.backends import Network
 from segcube.predict.activate import activate
 from segcube.predict.adding import add, add_weighted
 from segcube.predict.clock import FORWARD, Clock
+from segcube.predict.cover import divide_by_cover, multiply_by_cover
 from segcube.predict.memory import Workspace
 from segcube.predict.windows import WindowPlan
 from segcube.preprocess import array_namespace
-from segcube.slabs import in_slabs
 from segcube.types import Array, Shape
 
 
@@ -38,14 +38,16 @@ class Pass:
 
 
 def slide(image_cxyz: Array, passes: Sequence[Pass], sum_kxyz: Array, space: Workspace, clock: Clock) -> None:
-    """Add the passes' blended windows to a sum: sum_p weight_p * blend(logits_p, or probabilities_p).
+    """Sum the passes' blended windows: sum_p weight_p * blend(logits_p, or probabilities_p).
 
-    image_cxyz: on the workspace's device. sum_kxyz: (K, X, Y, Z) where the workspace's sums lie; it stays as
-    it is where no window lies. Raises DeviceMemoryError.
+    image_cxyz: on the workspace's device. sum_kxyz: zeros (K, X, Y, Z) where the workspace's sums lie; they
+    stay where no window lies. Raises DeviceMemoryError.
     """
-    for plan, looks in groupby(passes, key=attrgetter("plan")):
-        share_xyz = _inverse_cover(plan, space)
+    for index, (plan, looks) in enumerate(groupby(passes, key=attrgetter("plan"))):
         weight_xyz = space.upload(plan.weight_xyz)
+        if index:
+            # What other plans gave is divided with this one's windows
+            multiply_by_cover(sum_kxyz, plan, weight_xyz)
         for look in looks:
             say_k = space.upload(look.weight_k)
             for start, said_kxyz in _windows(image_cxyz, look, space, clock):
@@ -54,8 +56,9 @@ def slide(image_cxyz: Array, passes: Sequence[Pass], sum_kxyz: Array, space: Wor
                     sum_kxyz[(slice(None), *grid)],
                     space.place(said_kxyz)[(slice(None), *window)],
                     say_k,
-                    (weight_xyz[window], share_xyz[grid]),
+                    weight_xyz[window],
                 )
+        divide_by_cover(sum_kxyz, plan, weight_xyz)
 
 
 def _windows(image_cxyz: Array, look: Pass, space: Workspace, clock: Clock) -> Iterator[tuple[Shape, Array]]:
@@ -99,20 +102,3 @@ def _cut(image_cxyz: Array, plan: WindowPlan, start: Shape, space: Workspace) ->
     window_cxyz = space.backend.zeros(image_cxyz.shape[0], plan.size)
     window_cxyz[(slice(None), *plan.in_window(start))] = inside_cxyz
     return window_cxyz
-
-
-def _inverse_cover(plan: WindowPlan, space: Workspace) -> Array:
-    """One over the sum of blending weights at each voxel; 0 where no window lies."""
-    cover_xyz = space.zeros(1, plan.shape)[0]
-    weight_xyz = space.upload(plan.weight_xyz)
-    for start in plan.starts:
-        add(cover_xyz[plan.in_grid(start)][None, None], weight_xyz[plan.in_window(start)][None, None])
-
-    def turn_over(slab: slice) -> None:
-        empty_xyz = cover_xyz[slab] == 0
-        cover_xyz[slab][empty_xyz] = 1
-        cover_xyz[slab] = 1 / cover_xyz[slab]
-        cover_xyz[slab][empty_xyz] = 0
-
-    in_slabs(turn_over, cover_xyz)
-    return cover_xyz

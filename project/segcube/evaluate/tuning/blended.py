@@ -27,3 +27,6 @@ class Blended:
 
     def slabs(self) -> Iterator[tuple[Box, np.ndarray]]:
         yield Box((0, 0, 0), self.shape), self.values_kxyz
+
+    def scores(self) -> Iterator[tuple[Box, np.ndarray]]:
+        return self.slabs()

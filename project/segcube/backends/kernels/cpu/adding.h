@@ -1,7 +1,7 @@
 // Windows added to the sum of a grid, where they lie in it.
 #pragma once
-#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "lanes.h"
 #include "threads.h"
@@ -13,13 +13,13 @@ struct Place {
   int64_t channel, plane, row;
 };
 
-// sum += window * say * weight * share; Python fills it in.
+// sum += window * say * weight; Python fills it in.
 struct Adding {
   float* sum;
   const float* window;
-  const float* say;              // (channels)
-  const float *weight, *share;   // a value a voxel each; or null, both of them, for ones
-  Place sum_at, window_at, weight_at, share_at;
+  const float* say;     // (channels)
+  const float* weight;  // a value a voxel; or null for ones
+  Place sum_at, window_at, weight_at;
   int32_t size[3];
   int32_t step;  // 1, or -1 where a row of the window runs against the sum's
   int32_t channels, threads;
@@ -34,36 +34,28 @@ class Added {
 
   void run() const {
     on_threads(how_.size[0], how_.threads, [&] {
-      return [&, factor = Floats(how_.size[2])](int plane) {
-        std::fill_n(factor.data(), how_.size[2], 1.f);
+      return [&, ones = std::vector<float>(how_.size[2], 1.f)](int plane) {
         for (int row = 0; row < how_.size[1]; row++) {
-          weigh(plane, row, factor.data());
-          for (int k = 0; k < how_.channels; k++) add_row(k, plane, row, factor.data());
+          const float* weight = how_.weight ? how_.weight + at(how_.weight_at, 0, plane, row) : ones.data();
+          for (int k = 0; k < how_.channels; k++) add_row(k, plane, row, weight);
         }
       };
     });
   }
 
  private:
-  void weigh(int plane, int row, float* factor) const {
-    if (!how_.weight) return;
-    const float *weight = how_.weight + at(how_.weight_at, 0, plane, row),
-                *share = how_.share + at(how_.share_at, 0, plane, row);
-    for (int i = 0; i < how_.size[2]; i++) factor[i] = weight[i] * share[i];
-  }
-
-  void add_row(int channel, int plane, int row, const float* factor) const {
+  void add_row(int channel, int plane, int row, const float* weight) const {
     float* sum = how_.sum + at(how_.sum_at, channel, plane, row);
     const float* window = how_.window + at(how_.window_at, channel, plane, row);
     const float say = how_.say[channel];
     const int width = how_.size[2];
     int i = 0;
     if (how_.step == 1)
-      for (; i + LANES <= width; i += LANES) store(sum + i, load(sum + i) + load(window + i) * (load(factor + i) * say));
+      for (; i + LANES <= width; i += LANES) store(sum + i, load(sum + i) + load(window + i) * (load(weight + i) * say));
     else
       for (; i + LANES <= width; i += LANES)
-        store(sum + i, load(sum + i) + load_turned(window - i) * (load(factor + i) * say));
-    for (; i < width; i++) sum[i] += window[i * how_.step] * (factor[i] * say);
+        store(sum + i, load(sum + i) + load_turned(window - i) * (load(weight + i) * say));
+    for (; i < width; i++) sum[i] += window[i * how_.step] * (weight[i] * say);
   }
 
   static int64_t at(const Place& place, int channel, int plane, int row) {
