@@ -71,7 +71,8 @@ def predict_volume(
             clock,
             on_member,
             on_spent if is_last else None,
-            (ahead or {}).get(stage.name, []),
+            labels_only=not (is_last and keep),
+            ahead=(ahead or {}).get(stage.name, []),
         ).run()
     assert merged is not None, "the schema asks for a stage"
     with clock.step("labels"):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from segcube.postprocess import first_highest
 from segcube.preprocess import Box
 
 
@@ -25,8 +26,9 @@ class Held:
             place = Box((start, 0, 0), (min(start + 2, self.shape[0]), *self.shape[1:]))
             yield place, self.values_kxyz[(slice(None), *place.slices)]
 
-    def scores(self):
-        return self.slabs()
+    def indices(self):
+        for place, slab_kxyz in self.slabs():
+            yield place, first_highest(slab_kxyz)
 
 
 @pytest.fixture(params=[np.array, torch.tensor], ids=["numpy", "torch"])

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from segcube.backends.torch_backend import TorchBackend
+from segcube.checkpoints import load_network, read_metadata, save_network
 from segcube.predict import Merged, Models
 from segcube.preprocess import to_host
 from segcube.submission import load_for
@@ -50,6 +52,21 @@ def models_of(tmp_path: Path) -> Callable[[dict[str, Any]], Models]:
         return Models(load_for(tmp_path), TorchBackend("cpu", "fp32", "a test"), flips=True, tell=print)
 
     return load
+
+
+@pytest.fixture
+def scaled() -> Callable[[Path, dict[str, Any], float], dict[str, Any]]:
+    """Multiply all weights of a saved member: folder, its entry, by how much."""
+
+    def scale(folder: Path, member: dict[str, Any], factor: float) -> dict[str, Any]:
+        file = folder / member["file"]
+        network, card = load_network(file, None), read_metadata(file)
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.mul_(factor)
+        return member | {"sha256": save_network(network, card.network, card.arguments, file)}
+
+    return scale
 
 
 @pytest.fixture

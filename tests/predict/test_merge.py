@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from segcube.postprocess import label_indices
-from segcube.predict.merge import Merged, Part
+from segcube.predict.merge import Labelled, Merged, Part
 from segcube.preprocess import Box, Orientation, Placement, Resampler
 
 SHAPE = (6, 4, 3)
@@ -96,15 +97,31 @@ def test_labels_of_merged_logits_are_told_apart_where_their_probabilities_are_no
     assert (label_indices(told) == 1).all()
 
 
-def test_scores_outside_the_gate_are_background_too():
+def test_labels_outside_the_gate_are_background():
     gate_xyz = np.zeros(SHAPE, dtype=bool)
-    gate_xyz[2, 2, 2] = True
-    told = merged([part(WHOLE, np.ones((2, *SHAPE), np.float32), 1.0)], merge="logits", gate_xyz=gate_xyz)
-    ((_, scores_kxyz),) = told.scores()
-    assert scores_kxyz.shape == (2, 1, 1, 1)
-    wide = merged([part(WHOLE, np.ones((2, *SHAPE), np.float32), 1.0)], merge="logits", gate_xyz=~gate_xyz)
-    ((_, scores_kxyz),) = wide.scores()
-    assert scores_kxyz[0, 2, 2, 2] > scores_kxyz[1, 2, 2, 2]
+    gate_xyz[2, 2, 2] = gate_xyz[3, 1, 0] = True
+    logits = np.stack([np.zeros(SHAPE), np.ones(SHAPE)]).astype(np.float32)
+    told = merged([part(WHOLE, logits, 1.0)], merge="logits", gate_xyz=gate_xyz)
+    np.testing.assert_array_equal(label_indices(told), gate_xyz)
+
+
+def test_labels_that_alone_are_left_stand_where_their_branch_lies():
+    turn, frame, box = Orientation((2, 1, 0)), Box((1, 0, 0), (6, 4, 3)), Box((0, 1, 2), (3, 4, 5))
+    indices = np.arange(1, 28, dtype=np.uint8).reshape(3, 3, 3)
+    placement = Placement(frame.shape, turn, box, Resampler(box.shape, box.shape, 1))
+    gate_xyz = np.ones(SHAPE, dtype=bool)
+    gate_xyz[3, 2, 0] = False
+    expected = np.zeros(SHAPE)
+    expected[3:6, 1:4, 0:3] = indices.transpose(2, 1, 0)
+    expected[3, 2, 0] = 0
+    told = merged([Labelled(placement, indices)], merge="logits", frame=frame, gate_xyz=gate_xyz)
+    np.testing.assert_array_equal(label_indices(told), expected)
+
+
+def test_probabilities_of_labels_that_alone_are_left_cannot_be_had():
+    placement = Placement(SHAPE, PLAIN, WHOLE, Resampler(SHAPE, SHAPE, 1))
+    with pytest.raises(AssertionError, match="labels alone"):
+        list(merged([Labelled(placement, np.zeros(SHAPE, np.uint8))]).slabs())
 
 
 def test_a_shut_gate_leaves_nothing_to_look_at():

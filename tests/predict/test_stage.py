@@ -10,8 +10,7 @@ import torch
 from monai.inferers import sliding_window_inference
 from skimage.transform import resize
 
-from segcube.checkpoints import load_network, read_metadata, save_network
-from segcube.errors import CaseError
+from segcube.checkpoints import load_network
 from segcube.predict import Clock, StageRun, whole_view
 from segcube.types import Grid
 
@@ -125,20 +124,6 @@ def test_orientation_and_mirrored_scans_change_nothing_but_the_grid(
     )
     turned = replace(tumour, voxels=tuple(tumour.image_cxyz[:, ::-1]), grid=Grid(tumour.grid.shape, affine))
     np.testing.assert_allclose(probabilities_of(models, turned)[:, ::-1], ours, atol=1e-6)
-
-
-def test_an_output_that_is_not_finite_costs_the_case(
-    tmp_path, save_member, models_of, tumour, probabilities_of
-):
-    member = save_member(tmp_path, 4, 3)
-    file = tmp_path / member["file"]
-    network, arguments = load_network(file, None), read_metadata(file).arguments
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.mul_(1e30)
-    member["sha256"] = save_network(network, "MedNeXtV1", arguments, file)
-    with pytest.raises(CaseError, match="not finite"):
-        probabilities_of(models_of(submission(branch(member))), tumour)
 
 
 def test_a_spent_volume_is_let_go_once_the_last_branch_has_its_own(

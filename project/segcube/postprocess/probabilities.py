@@ -8,8 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from segcube.postprocess.components import Components
-from segcube.preprocess import Box, array_namespace, beside, to_host
-from segcube.slabs import in_slabs
+from segcube.preprocess import Box, beside, to_host
 from segcube.types import Array, Shape
 
 HALF = 0.5
@@ -40,8 +39,11 @@ class Probabilities(Protocol):
         """
         ...
 
-    def scores(self) -> Iterator[tuple[Box, Array]]:
-        """The same boxes, with anything that orders the labels of a voxel as their probabilities do."""
+    def indices(self) -> Iterator[tuple[Box, Array]]:
+        """The same boxes with the channel of each voxel's most probable label, the first of equals.
+
+        (*box.shape), smallest unsigned type.
+        """
         ...
 
 
@@ -68,42 +70,15 @@ def region_mask(probabilities: Probabilities, region: str, threshold: float) -> 
 
 
 def label_indices(probabilities: Probabilities) -> np.ndarray:
-    """The most probable channel of each voxel, the first of equals: (X, Y, Z), smallest unsigned type."""
+    """The channel of each voxel's most probable label: (X, Y, Z), smallest unsigned type.
+
+    The first of equals; where nothing is told the first of all, the background.
+    """
     smallest = np.min_scalar_type(len(probabilities.names) - 1)
     indices_xyz = np.zeros(probabilities.shape, dtype=smallest, order="F")
-    for place, slab_kxyz in probabilities.scores():
-        indices_xyz[place.slices] = to_host(_first_highest(slab_kxyz, smallest.name))
+    for place, slab_xyz in probabilities.indices():
+        indices_xyz[place.slices] = to_host(slab_xyz)
     return indices_xyz
-
-
-def _first_highest(values_kxyz: Array, dtype: str) -> Array:
-    """argmax over the first axis: channel after channel, for numpy's own takes many times as long there."""
-    xp = array_namespace(values_kxyz)
-    indices_xyz = xp.zeros_like(values_kxyz[0], dtype=getattr(xp, dtype))
-    # Slabs of what may be a view of turned axes, each in one piece
-    axes = _as_they_lie(values_kxyz[0])
-    channels, indices = (
-        [xp.permute_dims(channel, axes) for channel in values_kxyz],
-        xp.permute_dims(indices_xyz, axes),
-    )
-
-    def look(slab: slice) -> None:
-        highest = channels[0][slab]
-        for index, channel in enumerate(channels[1:], 1):
-            above = xp.astype(channel[slab] > highest, indices.dtype)
-            # The last to rise above all before it is the highest of all; `where` takes five times as long
-            indices[slab] = xp.maximum(indices[slab], above * index)
-            highest = xp.maximum(highest, channel[slab])
-
-    in_slabs(look, channels[0])
-    return indices_xyz
-
-
-def _as_they_lie(array_xyz: Array) -> tuple[int, ...]:
-    """Axes in the order in which they lie in memory; on another device than the host as they are."""
-    if not isinstance(array_xyz, np.ndarray):
-        return (0, 1, 2)
-    return tuple(sorted(range(3), key=lambda axis: -abs(array_xyz.strides[axis])))
 
 
 def highest(probabilities: Probabilities, region: str) -> float:

@@ -46,25 +46,39 @@ class Ensemble:
         those.
         Raises DeviceMemoryError.
         """
-        looks = [self._looks(voice.network, plan) for voice in self.voices]
         shape = image_cxyz.shape[1:]
         # Both sums stand before the first window and serve every member: the peak of memory stays the same
         logits_kxyz = space.zeros(len(self.branch.outputs.names), shape)
-        if self.stage.merge == "logits" and self.on_member is None:
-            voiced = zip(looks, self.voices, strict=True)
-            passes = [_weigh(look, voice.weight_r) for own, voice in voiced for look in own]
-            slide(image_cxyz, passes, logits_kxyz, space, self.clock)
+        if self._sums_logits:
+            slide(image_cxyz, self._passes(plan), logits_kxyz, space, self.clock)
             return logits_kxyz
         sum_rxyz = space.zeros(len(self.stage.names), shape)
-        for member, own, voice in zip(self.branch.members, looks, self.voices, strict=True):
+        for member, voice in zip(self.branch.members, self.voices, strict=True):
             logits_kxyz[...] = 0
-            slide(image_cxyz, own, logits_kxyz, space, self.clock)
+            slide(image_cxyz, self._looks(voice.network, plan), logits_kxyz, space, self.clock)
             self._add(sum_rxyz, logits_kxyz, space.upload(voice.weight_r), space)
             if self.on_member is not None:
                 alone_rxyz = space.zeros(len(self.stage.names), shape)
                 self._add(alone_rxyz, logits_kxyz, space.upload(np.ones_like(voice.weight_r)), space)
                 self.on_member(member, alone_rxyz)
         return sum_rxyz
+
+    def only_pass(self, plan: WindowPlan) -> Pass | None:
+        """The pass whose sum is all that `run` gives; None where there are more, or more than a sum."""
+        passes = self._passes(plan) if self._sums_logits else []
+        return passes[0] if len(passes) == 1 else None
+
+    @property
+    def _sums_logits(self) -> bool:
+        return self.stage.merge == "logits" and self.on_member is None
+
+    def _passes(self, plan: WindowPlan) -> list[Pass]:
+        """Of all voices, each with its say."""
+        return [
+            replace(look, weight_k=look.weight_k * voice.weight_r)
+            for voice in self.voices
+            for look in self._looks(voice.network, plan)
+        ]
 
     def _looks(self, network: Network, plan: WindowPlan) -> list[Pass]:
         """The mirrors of one voice: of each window (nnU-Net), or of the whole grid (MONAI)."""
@@ -88,7 +102,3 @@ class Ensemble:
             if matrix_rk is not None:
                 values_kxyz = xp.tensordot(matrix_rk, values_kxyz, axes=([1], [0]))
             sum_rxyz[slab] += weight_r[:, None, None, None] * values_kxyz
-
-
-def _weigh(look: Pass, weight_k: np.ndarray) -> Pass:
-    return replace(look, weight_k=look.weight_k * weight_k)

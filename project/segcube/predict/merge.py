@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import reduce
 from math import prod
 from operator import add
 from typing import Literal
@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from array_api_compat import device
 
+from segcube.postprocess import first_highest
 from segcube.predict.activate import activate, certain_background
 from segcube.preprocess import Box, Placement, array_namespace, beside, mask_box, to_host
 from segcube.threads import made_ahead
@@ -31,17 +32,34 @@ class Part:
     share_k: np.ndarray
     """The branch's weights over all weights of the stage, a channel each."""
 
+    @property
+    def on_host(self) -> bool:
+        return isinstance(self.values_kxyz, np.ndarray)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The only branch of a stage that was asked for its labels alone: what they were decided by is gone."""
+
+    placement: Placement
+    indices_xyz: Array
+    """On the branch's grid, the channel of each voxel's label."""
+
+    @property
+    def on_host(self) -> bool:
+        return isinstance(self.indices_xyz, np.ndarray)
+
 
 @dataclass(frozen=True)
 class Merged:
-    """A stage's probabilities on the native grid; nothing of full size is held."""
+    """A stage's probabilities, or labels alone, on the native grid; nothing of full size is held."""
 
     stage: str
     names: tuple[str, ...]
     kind: Literal["regions", "labels"]
     merge: Literal["probabilities", "logits"]
     shape: Shape
-    parts: tuple[Part, ...]
+    parts: tuple[Part | Labelled, ...]
     """None at all: background everywhere."""
     frame: Box
     """The native box that the branches saw; around it all is background."""
@@ -63,16 +81,13 @@ class Merged:
 
         Outside of them all is background for certain; none at all where that is everything.
         """
-        return self._slabs(activated=self.merge == "logits")
+        return self._in_slabs(self._probabilities)
 
-    def scores(self) -> Iterator[tuple[Box, Array]]:
-        """The same boxes, with logits for probabilities where the stage merges those.
+    def indices(self) -> Iterator[tuple[Box, Array]]:
+        """The same boxes with the channel of each voxel's most probable label, smallest unsigned type."""
+        return self._in_slabs(self._indices)
 
-        Labels have the order of their probabilities in them, and none as high as another by rounding.
-        """
-        return self._slabs(activated=False)
-
-    def _slabs(self, activated: bool) -> Iterator[tuple[Box, Array]]:
+    def _in_slabs(self, make: Callable[[Box], Array]) -> Iterator[tuple[Box, Array]]:
         box = self.box
         if 0 in box.shape:
             return
@@ -82,29 +97,42 @@ class Merged:
         thickness = max(1, SLAB_BYTES * length // (4 * len(self.names) * prod(box.shape)))
         starts = range(0, length, thickness)
         places = [box.slab(axis, start, min(start + thickness, length)) for start in starts]
-        on_host = all(isinstance(part.values_kxyz, np.ndarray) for part in self.parts)
-        make = partial(self._slab, activated)
+        on_host = all(part.on_host for part in self.parts)
         made = made_ahead(make, places) if on_host else map(make, places)
         yield from zip(places, made, strict=True)
 
-    def _slab(self, activated: bool, place: Box) -> Array:
-        inside_kxyz = self._inside(place.inside(self.frame))
-        if activated:
-            inside_kxyz = activate(inside_kxyz, self.kind)
+    def _probabilities(self, place: Box) -> Array:
+        values_kxyz = self._values(place)
+        if self.merge == "logits":
+            values_kxyz = activate(values_kxyz, self.kind)
         if self.gate_xyz is None:
-            return inside_kxyz
-        kept = "probabilities" if activated else self.merge
-        background_k = certain_background(self.kind, len(self.names), kept)
-        gate_xyz = beside(place.apply(self.gate_xyz), inside_kxyz)
-        background = beside(background_k[:, None, None, None], inside_kxyz)
-        return array_namespace(inside_kxyz).where(gate_xyz[None], inside_kxyz, background)
+            return values_kxyz
+        background_k = certain_background(self.kind, len(self.names), "probabilities")
+        gate_xyz = beside(place.apply(self.gate_xyz), values_kxyz)
+        background = beside(background_k[:, None, None, None], values_kxyz)
+        return array_namespace(values_kxyz).where(gate_xyz[None], values_kxyz, background)
 
-    def _inside(self, place: Box) -> Array:
+    def _indices(self, place: Box) -> Array:
+        match self.parts:
+            case (Labelled() as part,):
+                (indices_xyz,) = part.placement.restore(part.indices_xyz[None], place.inside(self.frame))
+            case _:
+                # The highest logit is that of the highest probability, and no other's by rounding
+                indices_xyz = first_highest(self._values(place))
+        if self.gate_xyz is None:
+            return indices_xyz
+        # The background is the first of the channels
+        return indices_xyz * beside(place.apply(self.gate_xyz), indices_xyz)
+
+    def _values(self, place: Box) -> Array:
+        """Logits, where the stage merges those, or probabilities; the gate is not shut."""
         outside_k = certain_background(self.kind, len(self.names), self.merge)
         slabs = [
-            part.placement.restore(part.values_kxyz, place, list(outside_k * part.share_k))
+            part.placement.restore(part.values_kxyz, place.inside(self.frame), list(outside_k * part.share_k))
             for part in self.parts
+            if isinstance(part, Part)
         ]
+        assert slabs, "asked for labels alone"
         # A branch that had to step down to another device lies elsewhere than the others
         if len({str(device(slab)) for slab in slabs}) > 1:
             slabs = [to_host(slab) for slab in slabs]

@@ -50,7 +50,7 @@ def slide(image_cxyz: Array, passes: Sequence[Pass], sum_kxyz: Array, space: Wor
             multiply_by_cover(sum_kxyz, plan, weight_xyz)
         for look in looks:
             say_k = space.upload(look.weight_k)
-            for start, said_kxyz in _windows(image_cxyz, look, space, clock):
+            for start, said_kxyz in windows_of(image_cxyz, look, space, clock):
                 grid, window = plan.in_grid(start), plan.in_window(start)
                 add_weighted(
                     sum_kxyz[(slice(None), *grid)],
@@ -61,8 +61,13 @@ def slide(image_cxyz: Array, passes: Sequence[Pass], sum_kxyz: Array, space: Wor
         divide_by_cover(sum_kxyz, plan, weight_xyz)
 
 
-def _windows(image_cxyz: Array, look: Pass, space: Workspace, clock: Clock) -> Iterator[tuple[Shape, Array]]:
-    """Each corner of the plan with what is said of its window, summed over the mirrors."""
+def windows_of(
+    image_cxyz: Array, look: Pass, space: Workspace, clock: Clock
+) -> Iterator[tuple[Shape, Array]]:
+    """Each corner of the plan with what is said of its window, summed over the mirrors, (K, *plan.size).
+
+    It lies on the image's device and stands until the next is asked for. Raises DeviceMemoryError.
+    """
     xp = array_namespace(image_cxyz)
     # A GPU goes on after the call: its forwards are told with the rest of the step
     timed = partial(clock.step, FORWARD) if space.backend.device == "cpu" else nullcontext

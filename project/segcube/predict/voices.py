@@ -35,6 +35,11 @@ def voices_of(
     return [Voice(backend.load(file), weight_r) for file, weight_r in zip(files, weights, strict=True)]
 
 
+def branch_weights(branch: Branch, stage: Stage) -> np.ndarray:
+    """All its members' say in each of the stage's channels, (R,)."""
+    return np.sum([member_weights(member, stage) for member in branch.members], axis=0)
+
+
 def member_weights(member: Member, stage: Stage) -> np.ndarray:
     """A member's say in each of the stage's channels, (R,)."""
     return np.array([member.weighs(name) for name in stage.names])

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from segcube.postprocess import first_highest
 from segcube.preprocess import Box
 from segcube.types import Shape
 
@@ -28,5 +29,5 @@ class Blended:
     def slabs(self) -> Iterator[tuple[Box, np.ndarray]]:
         yield Box((0, 0, 0), self.shape), self.values_kxyz
 
-    def scores(self) -> Iterator[tuple[Box, np.ndarray]]:
-        return self.slabs()
+    def indices(self) -> Iterator[tuple[Box, np.ndarray]]:
+        yield Box((0, 0, 0), self.shape), first_highest(self.values_kxyz)

@@ -1,0 +1,73 @@
+"""Sliding windows, plane by plane: each is handed on as soon as no window to come meets it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from segcube.predict.adding import add_weighted
+from segcube.predict.clock import Clock
+from segcube.predict.cover import divide_by_cover
+from segcube.predict.memory import Workspace
+from segcube.predict.slide import Pass, windows_of
+from segcube.predict.windows import WindowPlan
+from segcube.types import Array
+
+
+def finished_planes(
+    image_cxyz: Array, look: Pass, channels: int, space: Workspace, clock: Clock
+) -> Iterator[tuple[slice, Array]]:
+    """Blend a pass's windows: planes of the grid along its first axis, in order, (K, planes, Y, Z) each.
+
+    No more planes than a window has stand at once, where `slide` holds the grid. The plan's windows must
+    begin in the order of the first axis, as they are planned. image_cxyz: on the workspace's device. What is
+    yielded lies where the workspace's sums lie and stands until the next is asked for. Planes that no window
+    meets are left out; without a window there are none. Raises DeviceMemoryError.
+    """
+    plan = look.plan
+    weight_xyz, say_k = space.upload(plan.weight_xyz), space.upload(look.weight_k)
+    depth = min(plan.size[0], plan.shape[0])
+    rolling = _Rolling(space.zeros(channels, (depth, *plan.shape[1:])), plan, weight_xyz)
+    for start, said_kxyz in windows_of(image_cxyz, look, space, clock):
+        (x, y, z), window = plan.in_grid(start), plan.in_window(start)
+        if x.start != rolling.first:
+            yield from rolling.until(x.start)
+        add_weighted(
+            rolling.at(x)[:, :, y, z],
+            space.place(said_kxyz)[(slice(None), *window)],
+            say_k,
+            weight_xyz[window],
+        )
+    yield from rolling.until(plan.shape[0])
+
+
+@dataclass
+class _Rolling:
+    """The sum of those planes of a grid that windows still come to."""
+
+    sum_kxyz: Array
+    plan: WindowPlan
+    weight_xyz: Array
+    first: int = 0
+    """The plane that stands foremost."""
+    past: int = 0
+    """Beyond the last that a window met."""
+
+    def at(self, planes: slice) -> Array:
+        """The sum of some planes of the grid, which begin at the foremost, to add to."""
+        assert planes.start == self.first, "planes are left in their order"
+        self.past = max(self.past, planes.stop)
+        return self.sum_kxyz[:, : planes.stop - planes.start]
+
+    def until(self, plane: int) -> Iterator[tuple[slice, Array]]:
+        """Those before a plane, if there are any; it stands foremost from then on."""
+        done = slice(self.first, max(self.first, min(plane, self.past)))
+        count, left = done.stop - done.start, max(self.past - plane, 0)
+        if count:
+            planes_kxyz = self.sum_kxyz[:, :count]
+            divide_by_cover(planes_kxyz, self.plan, self.weight_xyz, done.start)
+            yield done, planes_kxyz
+        for index in range(left):
+            self.sum_kxyz[:, index] = self.sum_kxyz[:, index + count]
+        self.sum_kxyz[:, left:] = 0
+        self.first = plane
