@@ -18,7 +18,7 @@ from versus.matrix import Matrix
 from versus.mednext import Forwards, compare_forwards
 from versus.models import run_quietly
 from versus.page import write_page
-from versus.plans import THICK, TINY
+from versus.plans import COARSE, TINY
 from versus.plot import draw
 from versus.results import RowResult
 from versus.rows import CUDA, FULL, QUICK, SHORT
@@ -96,7 +96,7 @@ def run_all(told: argparse.Namespace, work: Path) -> Iterator[Found]:
     for row in rows:
         results.append(bench.run(row))
         yield Found(machine, (perf_counter() - start) / 60, tuple(results), ())
-    plan, width = (TINY, TINY_WIDTH) if told.quick else (THICK, WIDTH)
+    plan, width = (TINY, TINY_WIDTH) if told.quick else (COARSE, WIDTH)
     forwards = [compare_forwards(plan, width, device, work, told.data) for device in devices if not told.row]
     yield Found(machine, (perf_counter() - start) / 60, tuple(results), tuple(forwards))
 

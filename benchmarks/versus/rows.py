@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from versus.plans import BRATS, COARSE, MBAS, RESENC_M, THICK, TINY, TINY_FLAT
+from versus.plans import BRATS, COARSE, MBAS, MBAS_COARSE, RESENC_M, TINY, TINY_FLAT
 from versus.specs import Goal, Row
 
 RIVALS = ("nnunet", "nnunet-kept", "monai", "fp32", "bf16")
@@ -34,10 +34,11 @@ CASES = Row("1 fold, 5 cases", BRATS, OURS, cases=5)
 
 SHORT = (
     ONE,
-    replace(FIVE, plan=THICK),
-    Row("1 fold, slices of 2 mm", THICK, OURS),
+    replace(FIVE, plan=COARSE),
+    Row("1 fold, 2 windows", COARSE, OURS),
     replace(MIRRORS, plan=COARSE),
-    HEART,
+    replace(HEART, name="MBAS plan, 20 windows", plan=MBAS_COARSE),
+    replace(HEART, contestants=OURS, goals=()),
     CASES,
 )
 FULL = (

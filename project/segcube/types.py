@@ -1,4 +1,4 @@
-"""What passes between the rooms: cases, grids, volumes, predictions and their reports."""
+"""What passes between the rooms: cases, grids, volumes and predictions."""
 
 from __future__ import annotations
 
@@ -125,20 +125,3 @@ class Prediction:
     notices: tuple[Notice, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Wall time of each step."""
-
-
-@dataclass(frozen=True)
-class CaseReport:
-    """A case's line in the run report."""
-
-    case: str
-    status: str
-    """done, kept (resumed), empty (a background map in place of a failed case) or failed."""
-    code: str | None = None
-    message: str = ""
-    notices: tuple[Notice, ...] = ()
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    voxels: Mapping[str, int] = field(default_factory=dict)
-    """Voxels of each label, by name."""
-    millilitres: Mapping[str, float] = field(default_factory=dict)
-    output: str | None = None

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from segcube.challenges.loader import challenge_keys, load_challenge
 from segcube.challenges.names import nifti_stem, parse_name
 from segcube.challenges.schema import Challenge
 from segcube.errors import UsageError
-from segcube.types import Shape
+
+if TYPE_CHECKING:
+    # numpy comes with it, a sixth of what `segcube info` takes
+    from segcube.types import Shape
 
 
 def match_challenge(names: Iterable[str], shapes: Iterable[Shape] = ()) -> Challenge:

@@ -1,5 +1,6 @@
 """What a run tells: on the console, in its report, in tables."""
 
+from segcube.report.case_report import CaseReport
 from segcube.report.console import RunConsole
 from segcube.report.progress import case_bar
 from segcube.report.run_report import DeviceReport, RunReport, library_versions, start_report
@@ -8,6 +9,7 @@ from segcube.report.submissions import print_submission
 from segcube.report.tables import print_challenges
 
 __all__ = [
+    "CaseReport",
     "DeviceReport",
     "RunConsole",
     "RunReport",

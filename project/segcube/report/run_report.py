@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from segcube.report.case_report import CaseReport
 from segcube.submission import LoadedSubmission
-from segcube.types import CaseReport
 
 LIBRARIES = (
     "segcube",

@@ -11,7 +11,7 @@ from segcube.backends import open_backend
 from segcube.errors import EnvironmentFault, ExitCode, as_case_error
 from segcube.pipeline import Keep, OnSpent, predict_volume
 from segcube.predict import Models
-from segcube.report import DeviceReport, RunConsole, start_report
+from segcube.report import CaseReport, DeviceReport, RunConsole, start_report
 from segcube.runs.ledger import Ledger
 from segcube.runs.outcome import background_map, exit_code, failed_report, prediction_report
 from segcube.runs.reading import Read, ReadAhead, Reader
@@ -21,7 +21,7 @@ from segcube.runs.signals import Terminated, ends_on_sigterm
 from segcube.runs.writing import MapWriter
 from segcube.settings import parse_shard
 from segcube.submission import LoadedSubmission
-from segcube.types import Case, CaseReport, Prediction
+from segcube.types import Case, Prediction
 from segcube.volumes import Discovery, clear_leftovers, discard_stale
 
 

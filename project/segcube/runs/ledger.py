@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segcube.errors import CaseError
-from segcube.report import RunConsole, RunReport
-from segcube.types import CaseReport
+from segcube.report import CaseReport, RunConsole, RunReport
 from segcube.volumes import write_whole
 
 

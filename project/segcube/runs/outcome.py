@@ -9,7 +9,8 @@ import numpy as np
 from segcube.challenges import Challenge
 from segcube.choices import OnError
 from segcube.errors import CaseError, ExitCode
-from segcube.types import Case, CaseReport, Prediction
+from segcube.report import CaseReport
+from segcube.types import Case, Prediction
 from segcube.volumes import read_grid
 
 SOUND = ("done", "kept")

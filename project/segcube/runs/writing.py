@@ -12,11 +12,12 @@ from typing_extensions import Self
 
 from segcube import __version__
 from segcube.errors import CaseError, Code, EnvironmentFault, as_case_error
+from segcube.report import CaseReport
 from segcube.runs.ledger import Ledger
 from segcube.runs.outcome import failed_report
 from segcube.runs.reading import Read
 from segcube.threads import begin
-from segcube.types import CaseReport, Prediction
+from segcube.types import Prediction
 from segcube.volumes import describe_origin, discard_stale, write_label_map
 
 
