@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from versus.agreement import Agreement, compare
@@ -14,7 +14,7 @@ from versus.contestants import Contestant, Job, taking_part
 from versus.data import Cases, cropped_shapes, prepare_cases
 from versus.machine import Machine
 from versus.measure import measured
-from versus.models import build_model, import_model
+from versus.models import Imported, build_model, import_model
 from versus.results import RowResult, Run, read_steps
 from versus.specs import Plan, Row
 
@@ -30,6 +30,8 @@ class Matrix:
     machine: Machine
     folds: Mapping[Plan, int]
     """That a plan's model folder holds, enough for all its rows."""
+    imported: dict[tuple[Plan, int], Imported] = field(default_factory=dict)
+    """By plan and folds: a row takes the weights of an earlier one."""
 
     def run(self, row: Row) -> RowResult:
         """Run a row; a run that fails is told, and the row goes on."""
@@ -37,7 +39,10 @@ class Matrix:
         shutil.rmtree(place, ignore_errors=True)
         cases = prepare_cases(row.plan, row.cases, self.work, self.given)
         model = build_model(row.plan, self.folds[row.plan], self.work)
-        imported = import_model(model, cases.challenge, row.folds, place / "weights")
+        if (row.plan, row.folds) not in self.imported:
+            weights = place / "weights"
+            self.imported[row.plan, row.folds] = import_model(model, cases.challenge, row.folds, weights)
+        imported = self.imported[row.plan, row.folds]
         runs: list[Run] = []
         for number in range(row.rounds):
             for contestant in taking_part(row, self.machine.has_bf16):

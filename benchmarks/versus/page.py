@@ -33,11 +33,11 @@ voxels of the scan, whatever the members and mirrors; "rest of sliding", which c
 with windows x mirrors x output channels (and members, where their logits are not summed). A run of many cases
 takes start and end once, and then "prepare", sliding and "labels" a case. Memory is one network's working
 memory, the weights of every member, the case, the case that is read meanwhile, and a sum of a float a voxel
-and output channel; where labels alone are asked for and one sum of logits decides them (hearts, and any label
-model of one branch that isn't resampled), the sum holds a window's planes, and those that no window is left
-for are decided while others run, within "rest of sliding". Where OpenVINO's kernels or a GPU's serve, weights
-are packed once and stay; our own for a CPU read them where the file is mapped, and of folds whose logits are
-summed each is let go after its turn in a window and mapped again for the next.
+and output channel; where labels alone are asked for and one sum decides them (a label model that isn't
+resampled and has one branch, of one member or of summed logits), it holds a window's planes, and those that
+no window is left for are decided while others run, within "rest of sliding". Where OpenVINO's kernels or a
+GPU's serve, weights are packed once and stay; our own for a CPU read them where the file is mapped, and of
+folds whose logits are summed each is let go after its turn in a window and mapped again for the next.
 """
 RATES = """How near the forwards come to what this machine can do: torch's product of two matrices of 2048 x
 2048 in fp32 makes {rate}e9 multiply-adds a second here. Multiply-adds are counted as the convolutions are

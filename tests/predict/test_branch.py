@@ -77,18 +77,28 @@ def test_labels_alone_are_those_of_the_whole_sum(tmp_path, save_unet, models_of,
     assert isinstance(both(models_of(submission(own)), VIEWS[view]).parts[0], Labelled)
 
 
-def test_weights_a_label_each_count(tmp_path, save_unet, models_of, both):
-    member = save_unet(tmp_path, 1, 4, weight={"background": 1, "wall": 3, "RA": 2, "LA": 0.5})
-    both(models_of(submission(branch(member))))
+@pytest.mark.parametrize(
+    ("merge", "average"),
+    [("logits", "logits"), ("probabilities", "logits"), ("probabilities", "probabilities")],
+)
+def test_labels_of_one_member_are_decided_by_its_sum_however_it_is_merged(
+    tmp_path, save_unet, models_of, both, merge, average
+):
+    window = {"size": [8, 16, 8], "overlap": 0.5, "average": average}
+    weight = {"background": 1, "wall": 3, "RA": 2, "LA": 0.5}
+    own = branch(save_unet(tmp_path, 1, 4, weight=weight), window=window)
+    assert isinstance(both(models_of(submission(own, merge=merge))).parts[0], Labelled)
 
 
 def test_what_takes_more_than_one_sum_of_its_own_planes_is_summed_whole(tmp_path, save_unet, models_of, both):
     first, second = (save_unet(tmp_path, 1, 4, seed) for seed in (0, 1))
+    monai = {"size": [8, 16, 8], "overlap": 0.5, "plan": "monai"}
     wholes = {
         "two members": submission(branch(first, second)),
         "two branches": submission(branch(first), branch(second)),
         "another grid": submission(branch(first, spacing=[1.25, 1.25, 1.25])),
-        "probabilities": submission(branch(first), merge="probabilities"),
+        "two members' probabilities": submission(branch(first, second), merge="probabilities"),
+        "a pass a mirror": submission(branch(first, window=monai)),
     }
     for content in wholes.values():
         assert all(isinstance(part, Part) for part in both(models_of(content)).parts)

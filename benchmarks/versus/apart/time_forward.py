@@ -1,6 +1,6 @@
 """Seconds of a window's forward in plain torch as it comes: `time_forward.py FILE EDGE DEVICE`.
 
-Eager, fp32 on a CPU and fp16 by autocast on a GPU; the first forward doesn't count.
+Eager, fp32 on a CPU and fp16 by autocast on a GPU, where the first forward doesn't count.
 """
 
 from __future__ import annotations
@@ -29,5 +29,6 @@ if __name__ == "__main__":
     network = load_network(file, None).eval().to(device)
     window_ncxyz = torch.randn(1, 4, edge, edge, edge, device=device)
     with torch.inference_mode():
-        forward_seconds(network, window_ncxyz)
+        if window_ncxyz.is_cuda:
+            forward_seconds(network, window_ncxyz)
         print(forward_seconds(network, window_ncxyz))

@@ -22,6 +22,7 @@ def add_window(
 
     All float32; rows lie in one piece, the window's may be turned round (`takes`). Raises MemoryError.
     """
+    assert sum_kxyz.shape == window_kxyz.shape, "the kernel takes both to be as large"
     say_k = np.ascontiguousarray(say_k, np.float32)
     places = (_place(array) for array in (sum_kxyz, window_kxyz, weight_xyz))
     arrays = (address(array) for array in (sum_kxyz, window_kxyz, say_k, weight_xyz))

@@ -45,9 +45,9 @@ class BranchRun:
     def run(self) -> Part | Labelled:
         """The branch's weighted sum over all weights of the stage; or its labels, where they do.
 
-        Labels are decided plane by plane, without a volume of what decides them, where one pass makes a sum
-        of logits and the branch's planes are native ones. Raises CaseError MEMORY, or NONFINITE when a
-        network's output is not finite in fp32 either.
+        Labels are decided plane by plane, without a volume of what decides them, where one pass does so and
+        the branch's planes are native ones. Raises CaseError MEMORY, or NONFINITE when a network's output is
+        not finite in fp32 either.
         """
         return self.models.run(self._in_some_precision)
 

@@ -64,8 +64,12 @@ class Ensemble:
         return sum_rxyz
 
     def only_pass(self, plan: WindowPlan) -> Pass | None:
-        """The pass whose sum is all that `run` gives; None where there are more, or more than a sum."""
-        passes = self._passes(plan) if self._sums_logits else []
+        """The pass whose sum alone decides the labels that `run` gives; None where there are more.
+
+        What one member's probabilities are made of has their order.
+        """
+        alone = len(self.voices) == 1 and self.matrix_rk is None and self.on_member is None
+        passes = self._passes(plan) if alone else []
         return passes[0] if len(passes) == 1 else None
 
     @property

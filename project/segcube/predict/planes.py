@@ -69,5 +69,6 @@ class _Rolling:
             yield done, planes_kxyz
         for index in range(left):
             self.sum_kxyz[:, index] = self.sum_kxyz[:, index + count]
-        self.sum_kxyz[:, left:] = 0
+        if plane < self.plan.shape[0]:
+            self.sum_kxyz[:, left:] = 0
         self.first = plane

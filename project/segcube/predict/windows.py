@@ -110,14 +110,19 @@ def blend_weights(window: Window) -> np.ndarray:
 def _weights(size: Shape, gaussian: Literal["nnunet", "monai"] | None) -> np.ndarray:
     if gaussian is None:
         return np.ones(size, dtype=np.float32)
+    profile_of = _monai_gaussian if gaussian == "monai" else _nnunet_gaussian
+    # A profile has each value twice, so a corner of the window has all that there are
+    corners, places = zip(*(np.unique(profile_of(n), return_inverse=True) for n in size), strict=True)
+    corner_xyz = reduce(np.multiply.outer, corners)
     if gaussian == "monai":
-        weight_xyz = _outer([_monai_gaussian(length) for length in size])
-        return np.maximum(weight_xyz, max(float(weight_xyz.min()), MONAI_FLOOR))
-    weight_xyz = _outer([_nnunet_gaussian(length) for length in size])
-    weight_xyz /= weight_xyz.max() / NNUNET_PEAK
-    # torch rounds a double to a half by way of a float
-    weight_xyz = weight_xyz.astype(np.float32).astype(np.float16).astype(np.float32)
-    return np.maximum(weight_xyz, weight_xyz[weight_xyz > 0].min())
+        corner_xyz = np.maximum(corner_xyz, max(float(corner_xyz.min()), MONAI_FLOOR))
+    else:
+        corner_xyz /= corner_xyz.max() / NNUNET_PEAK
+        # torch rounds a double to a half by way of a float
+        corner_xyz = corner_xyz.astype(np.float32).astype(np.float16).astype(np.float32)
+        corner_xyz = np.maximum(corner_xyz, corner_xyz[corner_xyz > 0].min())
+    x, y, z = places
+    return corner_xyz.take(x, axis=0).take(y, axis=1).take(z, axis=2)
 
 
 def _monai_gaussian(size: int) -> np.ndarray:
@@ -134,7 +139,3 @@ def _nnunet_gaussian(size: int) -> np.ndarray:
     return np.where(
         np.abs(offsets) <= reach, (kernel / kernel.sum())[np.clip(offsets, -reach, reach) + reach], 0
     )
-
-
-def _outer(profiles: list[np.ndarray]) -> np.ndarray:
-    return reduce(np.multiply.outer, profiles)
