@@ -13,7 +13,7 @@ PROC = Path("/proc")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 LOOK_SECONDS = 0.05
 SHARE_OF_TIME = 0.02
-"""What looking may take: one that takes long makes the next one wait."""
+"""What looking may take, and what proportional readings may: one that takes long makes its next one wait."""
 PSS_SECONDS = 1.0
 """Between two proportional readings when nothing has grown."""
 GROWN = 1.01
@@ -30,7 +30,8 @@ class Tree(threading.Thread):
     """Watches a process and its descendants until `stop`.
 
     Reading the proportional set size (PSS) walks all pages of a process, and holds it up: it is read where
-    the sum of the resident sizes has grown since, and else once a second. The resident sizes cost nothing.
+    the sum of the resident sizes has grown since, and else once a second. The resident sizes cost nothing,
+    and are looked at meanwhile: a short run may have its peak between two readings.
     """
 
     root: int
@@ -48,7 +49,7 @@ class Tree(threading.Thread):
             self.root
         }
         self._done = threading.Event()
-        self._grown, self._read_at = 0.0, float("-inf")
+        self._grown, self._read_at, self._rest_until = 0.0, float("-inf"), float("-inf")
 
     @property
     def peak_bytes(self) -> int:
@@ -59,8 +60,11 @@ class Tree(threading.Thread):
         """Look again and again."""
         while not self._done.is_set():
             start = perf_counter()
-            self._look(start)
-            self._done.wait(max(LOOK_SECONDS, (perf_counter() - start) / SHARE_OF_TIME))
+            members, resident = self._look()
+            took = perf_counter() - start
+            if self._may_be_peak(resident, start):
+                self._read(members, resident, start)
+            self._done.wait(max(LOOK_SECONDS, took / SHARE_OF_TIME))
 
     def stop(self) -> None:
         """End the watch."""
@@ -71,17 +75,26 @@ class Tree(threading.Thread):
         """The tree's processes that are there, those that have ended and were not waited for included."""
         return self._members()
 
-    def _look(self, now: float) -> None:
+    def _look(self) -> tuple[list[int], int]:
+        """The tree's processes, and the sum of their resident sizes."""
         members = self._members()
         resident = 0
         for pid in members:
             now_bytes, most_bytes = _resident(pid)
             resident += now_bytes
             self.peak_alone = max(self.peak_alone, most_bytes)
+        return members, resident
+
+    def _may_be_peak(self, resident: int, now: float) -> bool:
         grown = resident > self._grown * GROWN
-        if resident > self.peak_pss and (grown or now - self._read_at > PSS_SECONDS):
-            self._grown, self._read_at = max(self._grown, resident), now
-            self.peak_pss = max(self.peak_pss, sum(_pss(pid) for pid in members))
+        due = now > self._rest_until and (grown or now - self._read_at > PSS_SECONDS)
+        return due and resident > self.peak_pss
+
+    def _read(self, members: list[int], resident: int, now: float) -> None:
+        self.peak_pss = max(self.peak_pss, sum(_pss(pid) for pid in members))
+        self._grown, self._read_at = max(self._grown, resident), now
+        ended = perf_counter()
+        self._rest_until = ended + (ended - now) / SHARE_OF_TIME
 
     def _members(self) -> list[int]:
         """The root, what descends from it, and what did before its parent ended: that one is adopted."""
