@@ -32,22 +32,14 @@ class Part:
     share_k: np.ndarray
     """The branch's weights over all weights of the stage, a channel each."""
 
-    @property
-    def on_host(self) -> bool:
-        return isinstance(self.values_kxyz, np.ndarray)
-
 
 @dataclass(frozen=True)
 class Labelled:
     """The only branch of a stage that was asked for its labels alone: what they were decided by is gone."""
 
     placement: Placement
-    indices_xyz: Array
+    indices_xyz: np.ndarray
     """On the branch's grid, the channel of each voxel's label."""
-
-    @property
-    def on_host(self) -> bool:
-        return isinstance(self.indices_xyz, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -97,7 +89,9 @@ class Merged:
         thickness = max(1, SLAB_BYTES * length // (4 * len(self.names) * prod(box.shape)))
         starts = range(0, length, thickness)
         places = [box.slab(axis, start, min(start + thickness, length)) for start in starts]
-        on_host = all(part.on_host for part in self.parts)
+        on_host = all(
+            isinstance(part, Labelled) or isinstance(part.values_kxyz, np.ndarray) for part in self.parts
+        )
         made = made_ahead(make, places) if on_host else map(make, places)
         yield from zip(places, made, strict=True)
 
