@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from segcube import threads
+
+
+def _no_thread() -> None:
+    raise RuntimeError("can't start new thread")
 
 
 @pytest.mark.parametrize("room", [True, False])
@@ -22,6 +27,22 @@ def test_what_a_task_raises_is_the_futures(monkeypatch, room):
     with ThreadPoolExecutor(1) as pool:
         error = threads.begin(pool, int, "no number").exception()
     assert isinstance(error, ValueError)
+
+
+def test_what_a_pool_got_no_thread_for_is_not_done_again_when_it_gets_one(monkeypatch):
+    done = []
+    with ThreadPoolExecutor(1) as pool:
+        with monkeypatch.context() as patched:
+            patched.setattr(pool, "_adjust_thread_count", _no_thread)
+            threads.begin(pool, done.append, "first").result()
+        threads.begin(pool, done.append, "second").result()
+    assert done == ["first", "second"]
+
+
+def test_what_ends_the_program_comes_out_of_a_task_that_is_done_here(monkeypatch):
+    monkeypatch.setattr(threads, "room_for_a_thread", lambda: False)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(SystemExit):
+        threads.begin(pool, sys.exit, 3)
 
 
 @pytest.mark.parametrize("room", [True, False])
@@ -86,3 +107,12 @@ def test_what_signals_must_not_meet_runs_elsewhere_where_it_can(monkeypatch, roo
     assert (where is not threading.main_thread()) == room
     with pytest.raises(ValueError, match="no number"):
         threads.out_of_signals_way(lambda: int("no number"))
+
+
+def test_the_same_threads_serve_at_every_call():
+    def where(_: object) -> str:
+        return threading.current_thread().name
+
+    first = threads.out_of_signals_way(threading.current_thread)
+    assert threads.out_of_signals_way(threading.current_thread) is first
+    assert {*threads.made_ahead(where, range(4))} >= {*threads.made_ahead(where, range(1))}

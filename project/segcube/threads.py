@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from threading import Thread
+from functools import cache
+from threading import Lock, Thread
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -37,19 +38,41 @@ def room_for_a_thread() -> bool:
 def begin(
     pool: ThreadPoolExecutor, task: Callable[P, R], *arguments: P.args, **options: P.kwargs
 ) -> Future[R]:
-    """Begin a task in a pool; where the system gives none, do it at once.
+    """Begin a task in a pool; where the system gives no thread, do it at once.
 
-    Whatever the task raises is the future's.
+    It is done once. Whatever it raises is the future's; what ends the program comes out as well, if it is
+    done here.
     """
+    done: Future[R] = Future()
+    unclaimed = Lock()
+
+    def work() -> None:
+        # A pool keeps in its queue what it got no thread for
+        if not unclaimed.acquire(blocking=False):
+            return
+        try:
+            done.set_result(task(*arguments, **options))
+        except BaseException as error:
+            done.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+
     if room_for_a_thread():
         with suppress(RuntimeError, MemoryError):
-            return pool.submit(task, *arguments, **options)
-    done: Future[R] = Future()
-    try:
-        done.set_result(task(*arguments, **options))
-    except Exception as error:
-        done.set_exception(error)
+            pool.submit(work)
+            return done
+    work()
     return done
+
+
+@cache
+def _kept_threads(name: str, count: int) -> ThreadPoolExecutor:
+    """The same threads at every call.
+
+    glibc keeps what a thread has freed for that thread, or for whichever comes after it: where new ones come
+    at every call, more and more of them have kept something.
+    """
+    return ThreadPoolExecutor(count, thread_name_prefix=name)
 
 
 def out_of_signals_way(task: Callable[[], R]) -> R:
@@ -58,21 +81,20 @@ def out_of_signals_way(task: Callable[[], R]) -> R:
     Python runs the handlers of signals in the main thread, between any two lines of what that runs: where a
     library calls Python back, the library gets what a handler raises, and tells of a fault of its own.
     """
-    with ThreadPoolExecutor(1) as pool:
-        return begin(pool, task).result()
+    return begin(_kept_threads("aside", 1), task).result()
 
 
 def made_ahead(function: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
     """What a function makes of each piece, in order; threads, one a core, are up to MOST_AHEAD ahead."""
     count = min(cores(), MOST_AHEAD)
-    with ThreadPoolExecutor(count) as pool:
-        coming: deque[Future[R]] = deque()
-        for piece in pieces:
-            coming.append(begin(pool, function, piece))
-            if len(coming) > count:
-                yield coming.popleft().result()
-        while coming:
+    pool = _kept_threads("ahead", count)
+    coming: deque[Future[R]] = deque()
+    for piece in pieces:
+        coming.append(begin(pool, function, piece))
+        if len(coming) > count:
             yield coming.popleft().result()
+    while coming:
+        yield coming.popleft().result()
 
 
 def on_all_cores(task: Callable[[T], None], pieces: Sequence[T]) -> None:

@@ -18,7 +18,7 @@ from segcube.preprocess import Box, Placement, array_namespace, beside, mask_box
 from segcube.threads import made_ahead
 from segcube.types import Array, Shape
 
-SLAB_BYTES = 2**22
+SLAB_BYTES = 2**20
 """What a core keeps close."""
 
 
