@@ -20,6 +20,8 @@ from segcube.types import Array, Shape
 
 SLAB_BYTES = 2**20
 """What a core keeps close."""
+DEVICE_SLAB_BYTES = 2**25
+"""A device is waited for at each slab, and has few of these to spare."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +85,16 @@ class Merged:
         box = self.box
         if 0 in box.shape:
             return
-        # Along the axis whose slabs lie in one piece in memory
-        axis = self.parts[0].placement.orientation.permutation[0]
-        length = box.shape[axis]
-        thickness = max(1, SLAB_BYTES * length // (4 * len(self.names) * prod(box.shape)))
-        starts = range(0, length, thickness)
-        places = [box.slab(axis, start, min(start + thickness, length)) for start in starts]
         on_host = all(
             isinstance(part, Labelled) or isinstance(part.values_kxyz, np.ndarray) for part in self.parts
         )
+        # Along the axis whose slabs lie in one piece in memory
+        axis = self.parts[0].placement.orientation.permutation[0]
+        length = box.shape[axis]
+        slab_bytes = SLAB_BYTES if on_host else DEVICE_SLAB_BYTES
+        thickness = max(1, slab_bytes * length // (4 * len(self.names) * prod(box.shape)))
+        starts = range(0, length, thickness)
+        places = [box.slab(axis, start, min(start + thickness, length)) for start in starts]
         made = made_ahead(make, places) if on_host else map(make, places)
         yield from zip(places, made, strict=True)
 

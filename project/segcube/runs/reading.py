@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from math import prod
 from pathlib import Path
 
 from typing_extensions import Self
@@ -16,9 +18,15 @@ from segcube.errors import CaseError, Code, as_case_error
 from segcube.predict import Ahead, Clock, prepare_ahead
 from segcube.settings import RunSettings
 from segcube.submission import LoadedSubmission
-from segcube.threads import begin
+from segcube.threads import begin, cores
 from segcube.types import Case, Volume
 from segcube.volumes import inputs_digest, read_volume, unfinished
+
+MOST_AT_ONCE = 3
+"""Reading and preparing a case takes three times as long as a small network on a large GPU."""
+READ_BYTES = 2**30
+"""Voxels, as floats, of what is read at once."""
+FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -99,14 +107,16 @@ class Reader:
 class ReadAhead:
     """Each case in order, the first one being read in a thread from the start, the next ones meanwhile.
 
-    A case is begun when `read_on` is called while the one before is worked on, or else when it is asked for:
-    so there is no more than one volume at a time. If the thread dies, it costs its case.
+    Cases are begun when `read_on` is called while the one before is worked on, or else when one is asked for.
+    For a CPU that is one at a time, so that there is no more than one volume; for a GPU as many as `at_once`
+    says. If a thread dies, it costs its case.
     """
 
     def __init__(self, cases: Sequence[Case], reader: Reader) -> None:
         self._ahead, self._reader = list(reversed(cases)), reader
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="reader")
-        self._coming: tuple[Case, Future[Read]] | None = None
+        self._pool = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="reader")
+        self._coming: deque[tuple[Case, Future[Read]]] = deque()
+        self._at_once, self._most = 1, MOST_AT_ONCE
         # Weights are read meanwhile: there is time and memory
         self._begin(prepare=True)
 
@@ -117,28 +127,47 @@ class ReadAhead:
         self._pool.shutdown()
 
     def read_on(self) -> None:
-        """Begin to read the next case, if there is one and it has not begun."""
-        if self._coming is None:
+        """Begin to read the next cases, if there are any and there is room for them."""
+        while self._ahead and len(self._coming) < self._at_once:
             self._begin(self._reader.device_waits)
 
     def _begin(self, prepare: bool) -> None:
         if self._ahead:
             case = self._ahead.pop()
-            self._coming = case, begin(self._pool, self._reader, case, prepare)
+            self._coming.append((case, begin(self._pool, self._reader, case, prepare)))
 
     def __iter__(self) -> Iterator[Read]:
-        while self._coming is not None:
-            (case, coming), self._coming = self._coming, None
-            yield _result(coming, self._reader, case)
+        while self._coming:
+            read = self._first()
+            if read.volume is not None and self._reader.device_waits:
+                self._at_once = min(self._most, at_once(read.volume))
+            yield read
+            del read
             self.read_on()
 
+    def _first(self) -> Read:
+        case, coming = self._coming.popleft()
+        # Not result(): what ended the reading thread shall not end the run
+        error = coming.exception()
+        if error is not None:
+            return Read(case, self._reader.file_of(case), error=as_case_error(error))
+        read = coming.result()
+        if read.error is None or read.error.code != Code.MEMORY:
+            return read
+        # The case before it is done, and its memory free
+        self._put_back()
+        return self._reader(case, prepare=False)
 
-def _result(coming: Future[Read], reader: Reader, case: Case) -> Read:
-    # Not result(): what ended the reading thread shall not end the run
-    error = coming.exception()
-    if error is not None:
-        return Read(case, reader.file_of(case), error=as_case_error(error))
-    read = coming.result()
-    # The case before it is done, and its memory free
-    lacked_memory = read.error is not None and read.error.code == Code.MEMORY
-    return reader(case, prepare=False) if lacked_memory else read
+    def _put_back(self) -> None:
+        """Let go what came of the others, to be read again in their turn, one at a time from now on."""
+        self._at_once = self._most = 1
+        while self._coming:
+            case, coming = self._coming.pop()
+            coming.exception()
+            self._ahead.append(case)
+
+
+def at_once(volume: Volume) -> int:
+    """How many cases like one are read and prepared at the same time, for a GPU that would wait for them."""
+    room = READ_BYTES // (FLOAT_BYTES * len(volume.channels) * max(1, prod(volume.grid.shape)))
+    return max(1, min(room, cores() - 1, MOST_AT_ONCE))
