@@ -9,7 +9,8 @@ import numpy as np
 from segcube.threads import on_all_cores
 from segcube.types import Array
 
-SLAB_BYTES = 2**17
+SLAB_BYTES = 2**20
+"""What a core keeps close; Python hands its lock from thread to thread at every step of a smaller one."""
 
 
 def in_slabs(task: Callable[[slice], None], channel_xyz: Array) -> None:

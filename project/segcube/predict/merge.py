@@ -15,11 +15,10 @@ from array_api_compat import device
 from segcube.postprocess import first_highest
 from segcube.predict.activate import activate, certain_background
 from segcube.preprocess import Box, Placement, array_namespace, beside, mask_box, to_host
+from segcube.slabs import SLAB_BYTES
 from segcube.threads import made_ahead
 from segcube.types import Array, Shape
 
-SLAB_BYTES = 2**20
-"""What a core keeps close."""
 DEVICE_SLAB_BYTES = 2**25
 """A device is waited for at each slab, and has few of these to spare."""
 
