@@ -46,23 +46,23 @@ def test_what_ends_the_program_comes_out_of_a_task_that_is_done_here(monkeypatch
 
 
 @pytest.mark.parametrize("room", [True, False])
-@pytest.mark.parametrize("cores", [1, 2, 3])
+@pytest.mark.parametrize("cores", [1, 2, 3, 9])
 def test_every_piece_is_done_once_on_any_number_of_cores(monkeypatch, room, cores):
     monkeypatch.setattr(threads, "room_for_a_thread", lambda: room)
     monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: set(range(cores)))
     done = []
-    threads.on_all_cores(done.append, range(7))
+    threads.in_threads(done.append, range(7))
     assert sorted(done) == list(range(7))
 
 
 def test_no_pieces_are_no_work():
-    threads.on_all_cores(pytest.fail, [])
+    threads.in_threads(pytest.fail, [])
 
 
 def test_two_pieces_are_done_at_the_same_time(monkeypatch):
     monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: {0, 1})
     both = threading.Barrier(2, timeout=30)
-    threads.on_all_cores(lambda _: both.wait(), [0, 1])
+    threads.in_threads(lambda _: both.wait(), [0, 1])
 
 
 def test_what_a_piece_raises_comes_out_when_the_others_have_ended(monkeypatch):
@@ -75,7 +75,7 @@ def test_what_a_piece_raises_comes_out_when_the_others_have_ended(monkeypatch):
         done.append(piece)
 
     with pytest.raises(ValueError, match="piece 1"):
-        threads.on_all_cores(task, range(4))
+        threads.in_threads(task, range(4))
     assert sorted(done) == [0, 2]
 
 

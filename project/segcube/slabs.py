@@ -1,4 +1,4 @@
-"""Volumes slab by slab along x, on all cores, so that what is computed on the way stays close to one."""
+"""Volumes slab by slab along x, in a few threads, so that what is computed on the way stays close to one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from segcube.threads import on_all_cores
+from segcube.threads import in_threads
 from segcube.types import Array
 
 SLAB_BYTES = 2**20
@@ -18,7 +18,7 @@ def in_slabs(task: Callable[[slice], None], channel_xyz: Array) -> None:
 
     The slabs must not touch the same voxels.
     """
-    on_all_cores(task, _slabs(channel_xyz))
+    in_threads(task, _slabs(channel_xyz))
 
 
 def sum_of_slabs(function: Callable[[slice], float], channel_xyz: Array) -> float:
@@ -29,7 +29,7 @@ def sum_of_slabs(function: Callable[[slice], float], channel_xyz: Array) -> floa
     def look(index: int) -> None:
         found[index] = function(slabs[index])
 
-    on_all_cores(look, range(len(slabs)))
+    in_threads(look, range(len(slabs)))
     return sum(found)
 
 

@@ -17,8 +17,8 @@ R = TypeVar("R")
 T = TypeVar("T")
 THREAD_BYTES = 2**25
 """A stack, and what Python needs to begin on it."""
-MOST_AHEAD = 4
-"""Pieces that are made before their turn: what waits for it takes memory."""
+MOST_THREADS = 4
+"""Threads that share one work: more of them wait for Python's lock, and what each makes takes memory."""
 
 
 def cores() -> int:
@@ -85,8 +85,8 @@ def out_of_signals_way(task: Callable[[], R]) -> R:
 
 
 def made_ahead(function: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
-    """What a function makes of each piece, in order; threads, one a core, are up to MOST_AHEAD ahead."""
-    count = min(cores(), MOST_AHEAD)
+    """What a function makes of each piece, in order; threads, one a core, are up to MOST_THREADS ahead."""
+    count = min(cores(), MOST_THREADS)
     pool = _kept_threads("ahead", count)
     coming: deque[Future[R]] = deque()
     for piece in pieces:
@@ -97,12 +97,12 @@ def made_ahead(function: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
         yield coming.popleft().result()
 
 
-def on_all_cores(task: Callable[[T], None], pieces: Sequence[T]) -> None:
-    """Do a task once for each piece, a thread a core; numpy lets the others run while it works on an array.
+def in_threads(task: Callable[[T], None], pieces: Sequence[T]) -> None:
+    """Do a task once for each piece in a few threads; numpy lets the others run while it works on an array.
 
     The pieces must not touch the same voxels. Raises what a task raises, when all threads have ended.
     """
-    count = max(1, min(cores(), len(pieces)))
+    count = max(1, min(cores(), len(pieces), MOST_THREADS))
     shares = [pieces[core::count] for core in range(count)]
     errors: list[Exception] = []
 

@@ -13,7 +13,7 @@ import openvino as ov
 from segcube.backends.malloc import give_freed_memory_back
 from segcube.backends.mapped import MappedWeights
 from segcube.backends.protocol import DeviceMemoryError
-from segcube.threads import on_all_cores, out_of_signals_way
+from segcube.threads import in_threads, out_of_signals_way
 
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "could not create a memory", "Cannot allocate memory")
@@ -111,12 +111,12 @@ def window_by_window(run: Callable[[np.ndarray], np.ndarray], batch_ncxyz: np.nd
 
 
 def _copy(window_ncxyz: np.ndarray, input_ncxyz: np.ndarray) -> None:
-    """On all cores: a mirrored window is read against the order in which it lies."""
+    """In a few threads: a mirrored window is read against the order in which it lies."""
 
     def copy_slice(x: int) -> None:
         input_ncxyz[:, :, x] = window_ncxyz[:, :, x]
 
-    on_all_cores(copy_slice, range(window_ncxyz.shape[2]))
+    in_threads(copy_slice, range(window_ncxyz.shape[2]))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Sums of windows, in place; on the host on all cores, by our own kernel or slab by slab."""
+"""Sums of windows, in place; on the host by our own kernel, or slab by slab in a few threads."""
 
 from __future__ import annotations
 
