@@ -107,6 +107,7 @@ BENCH ?=
 bench: setup oracle
 	cd benchmarks && ../$(BIN)/python -m versus $(BENCH)
 	$(BIN)/python benchmarks/presets.py 1
+	$(BIN)/python benchmarks/gpu.py
 
 bench-full: bench-own
 	$(MAKE) bench BENCH="--full $(BENCH)"

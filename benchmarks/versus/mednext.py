@@ -16,54 +16,46 @@ from versus.data import Cases, cropped_shapes, prepare_cases
 from versus.measure import measured
 from versus.models import run_quietly
 from versus.results import Run, read_steps
-from versus.specs import Device, Plan, Row
+from versus.specs import Plan, Row
 
 REGIONS = ("WT", "TC", "ET")
 
 
 @dataclass(frozen=True)
 class Forwards:
-    """Seconds of a window's forward."""
+    """Seconds of a window's forward on a CPU, fp32."""
 
-    device: Device
     plain: float
-    """Plain torch: fp32 on a CPU, fp16 by autocast on a GPU."""
+    """Plain torch."""
     ours: float
     """segcube on its own choice of backend: the mean of a case's windows."""
     differing: float
-    """Of the foreground of either map, the share in which this one and torch's (fp32's on a GPU) differ."""
+    """Of the foreground of either map, the share in which this one and torch's differ."""
 
     @property
     def ratio(self) -> float:
         return self.plain / self.ours
 
 
-def compare_forwards(plan: Plan, width: int, device: Device, work: Path, given: Path | None) -> Forwards:
+def compare_forwards(plan: Plan, width: int, work: Path, given: Path | None) -> Forwards:
     """Time a MedNeXt (two blocks a stage, widened twice, kernel 3) on the plan's windows and first case.
 
     width: its channels. Raises RuntimeError when a command fails.
     """
-    place = work / f"mednext-{width}-{device}"
+    place = work / f"mednext-{width}"
     shutil.rmtree(place, ignore_errors=True)
     cases = prepare_cases(plan, 1, work, given)
-    weights = _submission(plan, width, cases, place, device)
-    plain = run_quietly(
-        [
-            sys.executable,
-            APART / "time_forward.py",
-            weights / "member.safetensors",
-            str(plan.patch[0]),
-            device,
-        ]
-    )
+    weights = _submission(plan, width, cases, place)
+    member = weights / "member.safetensors"
+    plain = run_quietly([sys.executable, APART / "time_forward.py", member, str(plan.patch[0])])
     windows = plan.windows(cropped_shapes(cases)[0])
-    row = Row("MedNeXt", plan, (), device=device)
+    row = Row("MedNeXt", plan, ())
     job = Job(row, place, weights, cases.images, cases.data, place / "own", place / "own.json")
-    run = _run("fp32" if device == "cpu" else "fp16", job)
+    run = _run("fp32", job)
     other = Job(row, place, weights, cases.images, cases.data, place / "other", place / "other.json")
-    _run("torch" if device == "cpu" else "fp32", other)
+    _run("torch", other)
     apart = compare(job.out, other.out, {name: name for name in cases.outputs.values()}, len(REGIONS))
-    return Forwards(device, float(plain), run.forwards[0] / windows, apart.differing)
+    return Forwards(float(plain), run.forwards[0] / windows, apart.differing)
 
 
 def _run(contestant: str, job: Job) -> Run:
@@ -76,7 +68,7 @@ def _run(contestant: str, job: Job) -> Run:
     return Run(contestant, 0, usage.wall_seconds, usage.cpu_seconds, usage.peak_bytes, steps=steps)
 
 
-def _submission(plan: Plan, width: int, cases: Cases, place: Path, device: Device) -> Path:
+def _submission(plan: Plan, width: int, cases: Cases, place: Path) -> Path:
     weights = place / "weights"
     weights.mkdir(parents=True)
     arguments = {
@@ -96,8 +88,7 @@ def _submission(plan: Plan, width: int, cases: Cases, place: Path, device: Devic
     challenge = cases.challenge.name if isinstance(cases.challenge, Path) else cases.challenge
     content = {"name": "mednext", "challenge": challenge, "stages": [_stage(plan, sha256)]}
     (weights / "submission.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    if device == "cpu":
-        run_quietly([SEGCUBE, "compile", weights])
+    run_quietly([SEGCUBE, "compile", weights])
     return weights
 
 

@@ -24,15 +24,15 @@ MONAI lays its windows otherwise, so its labels are further off.
 """
 STEPS = """## Where segcube's time goes
 
-Mean seconds of a case; "all" is the wall time of the run. The next case is read (for a GPU prepared too),
-and the last one written, while networks run.
+Mean seconds of a case; "all" is the wall time of the run. The next case is read (for a GPU, which is soon
+done, the next three are read and prepared), and the last one written, while networks run.
 
 How it grows: "forwards" with windows x members x mirrors, and the windows with the voxels of the crop (at an
 overlap of 0.5 they cover a large one eight times). "read", "prepare", "labels" and "write" grow with the
 voxels of the scan, whatever the members and mirrors; "rest of sliding", which cuts, mirrors and sums windows,
 with windows x mirrors x output channels (and members, where their logits are not summed). A run of many cases
 takes start and end once, and then "prepare", sliding and "labels" a case. Memory is one network's working
-memory, the weights of every member, the case, the case that is read meanwhile, and a sum of a float a voxel
+memory, the weights of every member, the case, the cases that are read meanwhile, and a sum of a float a voxel
 and output channel; where labels alone are asked for and one sum decides them (a label model that isn't
 resampled and has one branch, of one member or of summed logits), it holds a window's planes, and those that
 no window is left for are decided while others run, within "rest of sliding". Where OpenVINO's kernels or a
