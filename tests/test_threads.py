@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -119,3 +121,12 @@ def test_the_same_threads_serve_at_every_call(monkeypatch):
     }
     assert len(aside) == 1
     assert len(ahead) <= 2
+
+
+def test_a_forked_child_gets_threads_of_its_own():
+    assert list(threads.made_ahead(str, range(2))) == ["0", "1"]
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        os._exit(0 if list(threads.made_ahead(str, range(2))) == ["0", "1"] else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -75,8 +75,12 @@ def _kept_threads(name: str, count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, thread_name_prefix=name)
 
 
+# A forked child has the pools without their threads, and would wait for those for ever
+os.register_at_fork(after_in_child=_kept_threads.cache_clear)
+
+
 def out_of_signals_way(task: Callable[[], R]) -> R:
-    """What a task returns or raises; it runs in a thread of its own where the system gives one.
+    """What a task returns or raises; it runs in another thread where the system gives one.
 
     Python runs the handlers of signals in the main thread, between any two lines of what that runs: where a
     library calls Python back, the library gets what a handler raises, and tells of a fault of its own.
