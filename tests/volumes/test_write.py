@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segcube.types import Case, Prediction
-from segcube.volumes import read_grid, read_labels, read_volume, write_label_map
+from segcube.volumes import as_stored, read_grid, read_labels, read_volume, write_label_map
 
 from .conftest import AFFINE, encode, voxels
 
@@ -80,6 +80,14 @@ def test_labels_come_back_in_the_smallest_type(tmp_path, labels_xyz, dtype, name
     assert written.get_data_dtype() == dtype
     np.testing.assert_array_equal(np.asarray(written.dataobj), labels_xyz)
     assert (written.dataobj.slope, written.dataobj.inter) == (1, 0)
+
+
+def test_what_is_as_a_file_holds_it_is_not_copied():
+    stored_xyz = as_stored(voxels(dtype=np.int64))
+    assert stored_xyz.dtype == np.uint8
+    assert stored_xyz.flags.f_contiguous
+    np.testing.assert_array_equal(stored_xyz, voxels())
+    assert np.shares_memory(as_stored(stored_xyz), stored_xyz)
 
 
 def test_the_same_map_gives_the_same_bytes(tmp_path, monkeypatch):

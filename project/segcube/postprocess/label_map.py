@@ -23,8 +23,10 @@ def label_map(probabilities: Probabilities, rules: Sequence[Rule], challenge: Ch
     values = challenge.labels
     dtype = np.min_scalar_type(max(values.values()))
     if probabilities.kind == "labels":
+        labels_xyz = label_indices(probabilities).astype(dtype, copy=False)
         value_of_index = np.array([values[name] for name in probabilities.names], dtype=dtype)
-        labels_xyz = value_of_index[label_indices(probabilities)]
+        if (value_of_index != np.arange(len(value_of_index))).any():
+            labels_xyz = value_of_index[labels_xyz]
     else:
         labels_xyz = np.full(probabilities.shape, values[BACKGROUND], dtype=dtype)
         masks = decide_regions(probabilities, rules)

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segcube import __version__
 from segcube.backends import open_backend
 from segcube.errors import UsageError
 from segcube.pipeline import predict_volume
 from segcube.predict import Models
 from segcube.report import RunConsole
 from segcube.runs.select import at_preset
+from segcube.runs.writing import write_with_origin
 from segcube.settings import resolve_settings
 from segcube.submission import load_for
 from segcube.types import Case, Prediction
-from segcube.volumes import describe_origin, discover, read_volume, write_label_map
+from segcube.volumes import discover, read_volume
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,7 @@ class Session:
     def write(self, prediction: Prediction, folder: Path) -> Path:
         """Write a label map into `folder` under the challenge's name; returns the file."""
         file = folder / self.models.loaded.challenge.output_name(prediction.case.name)
-        origin = describe_origin(__version__, "session", prediction.labels_xyz)
-        write_label_map(prediction, file, origin)
+        write_with_origin(prediction, file, "session")
         return file
 
     def _only_case(self, folder: Path) -> Case:

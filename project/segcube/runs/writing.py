@@ -18,7 +18,7 @@ from segcube.runs.outcome import failed_report
 from segcube.runs.reading import Read
 from segcube.threads import begin
 from segcube.types import Prediction
-from segcube.volumes import describe_origin, discard_stale, write_label_map
+from segcube.volumes import as_stored, describe_origin, discard_stale, write_label_map
 
 
 class MapWriter:
@@ -79,6 +79,11 @@ def _timed_write(prediction: Prediction, read: Read) -> float:
     start, file = perf_counter(), read.output
     if file.is_dir() and not file.is_symlink():
         raise CaseError(Code.OUTPUT, "a folder has the map's name", file=file, mend="remove it")
-    origin = describe_origin(__version__, read.fingerprint or "none", prediction.labels_xyz)
-    write_label_map(prediction, file, origin)
+    write_with_origin(prediction, file, read.fingerprint or "none")
     return perf_counter() - start
+
+
+def write_with_origin(prediction: Prediction, file: Path, fingerprint: str) -> None:
+    """Write a label map that tells where it comes from. Raises EnvironmentFault when it cannot be written."""
+    stored = replace(prediction, labels_xyz=as_stored(prediction.labels_xyz))
+    write_label_map(stored, file, describe_origin(__version__, fingerprint, stored.labels_xyz))

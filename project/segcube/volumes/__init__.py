@@ -9,13 +9,14 @@ from segcube.volumes.nifti import read_grid, read_labels, read_volume
 from segcube.volumes.origin import describe_origin, inputs_digest, labels_digest, unfinished
 from segcube.volumes.stale import discard_stale
 from segcube.volumes.stream import Stream, open_stream
-from segcube.volumes.write import write_label_map
+from segcube.volumes.write import as_stored, write_label_map
 
 __all__ = [
     "Discovery",
     "Header",
     "Refusal",
     "Stream",
+    "as_stored",
     "clear_leftovers",
     "describe_origin",
     "discard_stale",

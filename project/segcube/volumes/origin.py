@@ -12,6 +12,7 @@ from segcube.types import Case, Grid
 from segcube.volumes.affine import same_place
 from segcube.volumes.nifti import check_size, read_header_of, read_labels
 from segcube.volumes.stream import open_file, unreadable
+from segcube.volumes.write import as_stored
 
 DIGEST_BYTES = 8
 MAKER = "segcube"
@@ -24,10 +25,8 @@ def describe_origin(version: str, fingerprint: str, labels_xyz: np.ndarray) -> s
 
 
 def labels_digest(labels_xyz: np.ndarray) -> str:
-    """A digest of a label map's values, whatever type they are stored as."""
-    smallest = np.min_scalar_type(int(labels_xyz.max(initial=0)))
-    content = np.ascontiguousarray(labels_xyz, dtype=smallest)
-    return blake2b(content.tobytes(), digest_size=DIGEST_BYTES).hexdigest()
+    """A digest of a label map's values, whatever type they come as."""
+    return blake2b(as_stored(labels_xyz).T.data, digest_size=DIGEST_BYTES).hexdigest()
 
 
 def inputs_digest(case: Case) -> str:

@@ -81,8 +81,7 @@ def _count(whole_xyz: np.ndarray) -> dict[float, int]:
 def _digest(labels_xyz: np.ndarray, counts: Mapping[float, int]) -> str | None:
     if not any(counts) or min(counts) < 0 or max(counts) >= DENSE:
         return None
-    # Voxels are stored x first: turned around they are digested without a copy
-    return labels_digest(labels_xyz.T)
+    return labels_digest(labels_xyz)
 
 
 def label_findings(values: Values, header: Header, challenge: Challenge, file: Path) -> Iterator[Finding]:
