@@ -30,14 +30,16 @@ done, the next three are read and prepared), and the last one written, while net
 How it grows: "forwards" with windows x members x mirrors, and the windows with the voxels of the crop (at an
 overlap of 0.5 they cover a large one eight times). "read", "prepare", "labels" and "write" grow with the
 voxels of the scan, whatever the members and mirrors; "rest of sliding", which cuts, mirrors and sums windows,
-with windows x mirrors x output channels (and members, where their logits are not summed). A run of many cases
-takes start and end once, and then "prepare", sliding and "labels" a case. Memory is one network's working
-memory, the weights of every member, the case, the cases that are read meanwhile, and a sum of a float a voxel
-and output channel; where labels alone are asked for and one sum decides them (a label model that isn't
-resampled and has one branch, of one member or of summed logits), it holds a window's planes, and those that
-no window is left for are decided while others run, within "rest of sliding". Where OpenVINO's kernels or a
-GPU's serve, weights are packed once and stay; our own for a CPU read them where the file is mapped, and of
-folds whose logits are summed each is let go after its turn in a window and mapped again for the next.
+with windows x mirrors x output channels (and members, where their logits are not summed); our own kernels for
+a CPU add logits to the sum as they make them, within the forwards, and leave what grows with the crop. A run
+of many cases takes start and end once, and then "prepare", sliding and "labels" a case. Memory is one
+network's working memory, the weights of every member, the case, the cases that are read meanwhile, and a sum
+of a float a voxel and output channel; where labels alone are asked for and one sum decides them (a label
+model that isn't resampled and has one branch, of one member or of summed logits), it holds a window's planes,
+and those that no window is left for are decided while others run, within "rest of sliding". Where OpenVINO's
+kernels or a GPU's serve, weights are packed once and stay; our own for a CPU read them where the file is
+mapped, and of folds whose logits are summed each is let go after its turn in a window and mapped again for
+the next.
 """
 RATES = """How near the forwards come to what this machine can do: torch's product of two matrices of 2048 x
 2048 in fp32 makes {rate}e9 multiply-adds a second here. Multiply-adds are counted as the convolutions are

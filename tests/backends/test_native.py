@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from segcube.backends.native import CPU_INFO, WIDTHS, Affine, Part, Taps, native_kernels
+from segcube.backends.onto import Onto
 
 NEAR = 2e-4
 """Of outputs whose deviation is 1, what Winograd's sums are off at most."""
@@ -202,12 +203,18 @@ def test_means_of_blocks_are_torchs(kernels, block, read):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_a_convolution_adds_to_what_is_there(kernels):
-    image, taps, before = values(5, 3, 4, 9), taps_of(2, 5, (1, 1, 1)), values(2, 3, 4, 9, seed=7)
-    found = before.copy()
-    kernels.convolve([Part(image)], taps.times(np.float32([0.5, 2])), found, adds=True)
-    said = by_torch(image, taps) * np.float32([0.5, 2])[:, None, None, None]
-    np.testing.assert_allclose(found, before + said, atol=1e-5)
+@pytest.mark.parametrize("turned", [(), (0, 1), (2,)])
+@pytest.mark.parametrize("kernel", [(1, 1, 1), (3, 3, 3)])
+@pytest.mark.parametrize("size", [(3, 4, 9), (2, 16, 39)])
+def test_a_convolution_adds_to_a_part_of_a_sum(kernels, size, kernel, turned):
+    image, taps, sum_kxyz = values(5, *size), taps_of(2, 5, kernel), values(2, 6, 18, 50, seed=7)
+    weight_xyz, say_k = values(*size, seed=8), np.array([0.5, -2])
+    part = (slice(None), *(slice(2, 2 + length) for length in size))
+    said = np.flip(by_torch(image, taps), tuple(axis + 1 for axis in turned))
+    expected = sum_kxyz.copy()
+    expected[part] += said * weight_xyz * say_k[:, None, None, None]
+    kernels.convolve([Part(image)], taps, Onto(sum_kxyz[part], say_k, weight_xyz).turned(turned))
+    np.testing.assert_allclose(sum_kxyz, expected, atol=1e-5)
 
 
 def test_an_image_with_a_fault_in_it_says_so(kernels):

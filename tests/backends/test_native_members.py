@@ -10,7 +10,7 @@ import torch
 import yaml
 from openvino import opset13
 
-from segcube.backends import MemberFile, member_files
+from segcube.backends import AddingNetwork, MemberFile, Onto, member_files
 from segcube.backends.compiling import compile_submission
 from segcube.backends.graphs import read_compiled
 from segcube.backends.native import native_kernels
@@ -89,6 +89,22 @@ def test_a_sum_of_folds_is_their_weighted_sum(folds, windows):
     joint = backend_of(folds).join(folds, WEIGHT_MK)
     assert isinstance(joint, NativeSum)
     np.testing.assert_allclose(joint(batch(windows)), summed(folds, batch(windows)), atol=1e-4)
+
+
+@pytest.mark.parametrize("turned", [(), (0, 2)])
+def test_members_and_their_sum_add_to_a_part_of_a_sum(folds, turned):
+    backend, x, axes = backend_of(folds), batch(), tuple(axis + 1 for axis in turned)
+    weight_xyz = np.random.default_rng(1).random(WINDOW, dtype=np.float32)
+    said = [by_torch(folds[0], x)[0], summed(folds, x)[0]]
+    networks = [backend.load(folds[0]), backend.join(folds, WEIGHT_MK)]
+    for network, said_kxyz in zip(networks, said, strict=True):
+        assert isinstance(network, AddingNetwork)
+        sum_kxyz = np.ones((3, 20, *WINDOW[1:]), np.float32)
+        network.add(x, Onto(sum_kxyz[:, 2:18], np.array([1, 2, 0.5]), weight_xyz).turned(turned))
+        added = np.flip(said_kxyz, axes) * weight_xyz * np.array([1, 2, 0.5])[:, None, None, None]
+        np.testing.assert_allclose(sum_kxyz[:, 2:18], 1 + added, atol=1e-4)
+        assert (sum_kxyz[:, :2] == 1).all()
+        assert (sum_kxyz[:, 18:] == 1).all()
 
 
 def test_a_sum_says_the_same_after_others_had_their_turn(folds):

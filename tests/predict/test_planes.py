@@ -6,9 +6,10 @@ import torch
 
 from segcube.backends.torch_backend import TorchBackend
 from segcube.predict.clock import Clock
+from segcube.predict.looks import Pass
 from segcube.predict.memory import Workspace
 from segcube.predict.planes import finished_planes
-from segcube.predict.slide import Pass, slide
+from segcube.predict.slide import slide
 from segcube.predict.windows import WindowPlan, plan_windows
 from segcube.submission import Window
 

@@ -10,8 +10,9 @@ from monai.inferers import sliding_window_inference
 from segcube.backends.torch_backend import TorchBackend, TorchNetwork
 from segcube.predict.clock import Clock
 from segcube.predict.flips import mirrors
+from segcube.predict.looks import Pass
 from segcube.predict.memory import Workspace
-from segcube.predict.slide import Pass, slide
+from segcube.predict.slide import slide
 from segcube.predict.windows import plan_windows
 from segcube.submission import Window
 

@@ -3,13 +3,16 @@
 from segcube.backends.choose import cpu_instead, open_backend
 from segcube.backends.malloc import keep_freed_memory
 from segcube.backends.members import MemberFile, branch_files, member_files
-from segcube.backends.protocol import Backend, DeviceMemoryError, Network
+from segcube.backends.onto import Onto
+from segcube.backends.protocol import AddingNetwork, Backend, DeviceMemoryError, Network
 
 __all__ = [
+    "AddingNetwork",
     "Backend",
     "DeviceMemoryError",
     "MemberFile",
     "Network",
+    "Onto",
     "branch_files",
     "cpu_instead",
     "keep_freed_memory",

@@ -21,6 +21,7 @@ from segcube.backends.native_told import (
     address,
     call,
 )
+from segcube.backends.onto import Onto
 from segcube.threads import cores
 
 KERNELS = Path(__file__).parent / "kernels"
@@ -52,12 +53,6 @@ class Taps:
         """A transposed convolution of one tap as a plain one, before its voxels are spread out."""
         kernel = np.ascontiguousarray(self.kernel.swapaxes(0, 1))
         return replace(self, kernel=kernel, stride=(1,) * len(self.stride))
-
-    def times(self, factor_k: np.ndarray) -> Taps:
-        """The same convolution with each output times a factor of its own."""
-        kernel = self.kernel * factor_k.reshape(-1, 1, 1, 1, 1)
-        bias = None if self.bias is None else self.bias * factor_k
-        return replace(self, kernel=kernel, bias=bias)
 
 
 @dataclass(frozen=True)
@@ -110,20 +105,17 @@ class NativeKernels:
         self,
         parts: Sequence[Part],
         taps: Taps,
-        out: np.ndarray,
+        out: np.ndarray | Onto,
         moments: np.ndarray | None = None,
-        adds: bool = False,
     ) -> None:
         """Convolve an image whose channels may come in several parts.
 
-        parts: together all channels of the kernel; out: (K, X, Y, Z), written, and as many
-        zeros as it needs stand behind the image; moments: (K, 2), written: mean and variance of each output.
-        adds: to what `out` holds. Raises MemoryError.
+        parts: together all channels of the kernel; out: (K, X, Y, Z), written, and as many zeros as it needs
+        stand behind the image; or a part of a sum that fits. moments: (K, 2), written: mean and variance of
+        each output, if they are written too. Raises MemoryError.
         """
         outputs, inputs = taps.kernel.shape[:2]
-        told = _told(parts, taps, (inputs, outputs), out, moments)
-        told.adds = adds
-        call(self.library.segcube_convolve, told)
+        call(self.library.segcube_convolve, _told(parts, taps, (inputs, outputs), out, moments))
 
     def convolve_transposed(self, part: Part, taps: Taps, out: np.ndarray) -> None:
         """Make a block of outputs from each voxel: the stride is as large as the kernel, (C, K, x, y, z)."""
@@ -195,10 +187,12 @@ def _told(
     parts: Sequence[Part],
     taps: Taps,
     channels: tuple[int, int],
-    out: np.ndarray,
+    out: np.ndarray | Onto,
     moments: np.ndarray | None,
 ) -> ConvolutionTold:
     inputs, outputs = channels
+    written, onto = (None, out) if isinstance(out, Onto) else (out, None)
+    size = out.sum_kxyz.shape if isinstance(out, Onto) else out.shape
     begins = [
         address(part.image) + at * part.image[0].nbytes for part in parts for at in range(len(part.image))
     ]
@@ -208,16 +202,16 @@ def _told(
         _readings(parts, inputs),
         address(taps.kernel),
         address(taps.bias),
-        address(out),
+        address(written),
+        None if onto is None else ctypes.pointer(onto.told()),
         address(moments),
         inputs,
         outputs,
         Three(*parts[0].image.shape[1:]),
-        Three(*out.shape[1:]),
+        Three(*size[1:]),
         Three(*taps.kernel.shape[2:]),
         Three(*taps.stride),
         Three(*taps.before),
-        0,
         cores(),
     )
 

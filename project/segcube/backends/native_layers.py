@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from segcube.backends.native import Affine, NativeKernels, Part, Taps
+from segcube.backends.onto import Onto
 
 Size: TypeAlias = "tuple[int, ...]"
 
@@ -91,8 +92,8 @@ class Measured(Tapped):
 class Convolving(Measured):
     """Images (1, C, X, Y, Z), which stand for their concatenation, to an image and its moments."""
 
-    onto: np.ndarray | None = None
-    """(1, K, X, Y, Z): where the image is added instead, and no moments are wanted."""
+    onto: Onto | None = None
+    """Where the image is added instead, and no moments are wanted."""
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         """Write both, or add the image to another."""
@@ -101,7 +102,7 @@ class Convolving(Measured):
         if self.onto is None:
             self.kernels.convolve(parts, self.taps, image[0], moments)
         else:
-            self.kernels.convolve(parts, self.taps, self.onto[0], adds=True)
+            self.kernels.convolve(parts, self.taps, self.onto)
 
 
 @dataclass(frozen=True)

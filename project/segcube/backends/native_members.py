@@ -9,7 +9,8 @@ import numpy as np
 import openvino as ov
 
 from segcube.backends.mapped import MappedWeights
-from segcube.backends.native_layers import Call, Convolving, form
+from segcube.backends.native_layers import Call, Convolving, Size, form
+from segcube.backends.onto import Onto
 from segcube.backends.openvino_network import OpenVINONetwork, window_by_window
 
 
@@ -44,26 +45,46 @@ class NativeMember:
 
 
 @dataclass(frozen=True, eq=False)
-class NativeSum:
-    """Members of one program: what they say of a window is added up as their last convolutions write it."""
+class AddingMember(NativeMember):
+    """One whose last convolution may add to a sum what it would write."""
 
-    members: Sequence[NativeMember]
+    @property
+    def size(self) -> Size:
+        """Of what it says of a window, (1, K, X, Y, Z)."""
+        return self._last.size
+
+    def add(self, window_ncxyz: np.ndarray, onto: Onto) -> None:
+        """Add what it says of a window, (1, C, X, Y, Z), to a part of a sum that fits."""
+        self.program.run([*self.calls[:-1], replace(self._last, onto=onto)], window_ncxyz)
+
+    @property
+    def _last(self) -> Convolving:
+        last = self.calls[-1]
+        assert isinstance(last, Convolving), "`can_add` was asked before"
+        return last
+
+
+@dataclass(frozen=True, eq=False)
+class NativeSum:
+    """Members of one program: what they say of a window is added up as their last convolutions make it."""
+
+    members: Sequence[AddingMember]
     weight_mk: np.ndarray
 
     def __call__(self, batch_ncxyz: np.ndarray) -> np.ndarray:
         """sum_m weight_mk * logits_m, float32."""
         return window_by_window(self._sum, batch_ncxyz)
 
-    def _sum(self, window_ncxyz: np.ndarray) -> np.ndarray:
-        graph = self.members[0].program.graph
-        total_nkxyz = graph.scratch(_last(self.members[0]).size)
-        for index, member in enumerate(self.members):
-            last = _last(member)
-            weight_k = self.weight_mk[index].astype(np.float32)
-            adding = replace(last, taps=last.taps.times(weight_k), onto=total_nkxyz)
-            member.program.run([*member.calls[:-1], adding], window_ncxyz)
+    def add(self, window_ncxyz: np.ndarray, onto: Onto) -> None:
+        """Add what they say of a window, (1, C, X, Y, Z), to a part of a sum that fits."""
+        for member, weight_k in zip(self.members, self.weight_mk, strict=True):
+            member.add(window_ncxyz, onto.saying(weight_k))
             # Mapped pages of all members would count as this process's; to map them again takes a millisecond
             member.weights.forget()
+
+    def _sum(self, window_ncxyz: np.ndarray) -> np.ndarray:
+        total_nkxyz = self.members[0].program.graph.scratch(self.members[0].size)
+        self.add(window_ncxyz, Onto(total_nkxyz[0], np.ones(total_nkxyz.shape[1])))
         return total_nkxyz
 
     def compile(self) -> None:
@@ -84,9 +105,3 @@ def can_add(model: ov.Model, calls: Sequence[Call]) -> bool:
     last = calls[-1] if calls else None
     ends = result.input_value(0).get_node().get_type_name() == "Convolve"
     return ends and isinstance(last, Convolving) and set(last.taps.kernel.shape[2:]) == {1}
-
-
-def _last(member: NativeMember) -> Convolving:
-    last = member.calls[-1]
-    assert isinstance(last, Convolving), "asked before"
-    return last

@@ -18,16 +18,29 @@ def _fields(names: str, kind: type) -> tuple[tuple[str, type], ...]:
     return tuple((name, kind) for name in names.split())
 
 
+class OntoTold(ctypes.Structure):
+    """kernels/cpu/onto.h has the same."""
+
+    _fields_ = (
+        *_fields("sum weight", ctypes.c_void_p),
+        ("say", ctypes.POINTER(ctypes.c_float)),
+        *_fields("sum_at weight_at", Strides),
+        ("step", ctypes.c_int32),
+    )
+
+
 class ConvolutionTold(ctypes.Structure):
     """kernels/cpu/convolution.h has the same."""
 
     _fields_ = (
         ("channels", ctypes.POINTER(ctypes.c_void_p)),
         ("readings", ctypes.POINTER(ctypes.c_float)),
-        *_fields("kernel bias out moments", ctypes.c_void_p),
+        *_fields("kernel bias out", ctypes.c_void_p),
+        ("onto", ctypes.POINTER(OntoTold)),
+        ("moments", ctypes.c_void_p),
         *_fields("inputs outputs", ctypes.c_int32),
         *_fields("size out_size kernel_size stride before", Three),
-        *_fields("adds threads", ctypes.c_int32),
+        ("threads", ctypes.c_int32),
     )
 
 
@@ -76,10 +89,11 @@ class AddingTold(ctypes.Structure):
     """kernels/cpu/adding.h has the same."""
 
     _fields_ = (
-        *_fields("sum window say weight", ctypes.c_void_p),
-        *_fields("sum_at window_at weight_at", Strides),
+        ("onto", OntoTold),
+        ("window", ctypes.c_void_p),
+        ("window_at", Strides),
         ("size", Three),
-        *_fields("step channels threads", ctypes.c_int32),
+        *_fields("channels threads", ctypes.c_int32),
     )
 
 

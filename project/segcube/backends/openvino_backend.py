@@ -15,7 +15,14 @@ from segcube.backends.members import MemberFile
 from segcube.backends.native import native_kernels
 from segcube.backends.native_graph import run_natively
 from segcube.backends.native_layers import Call
-from segcube.backends.native_members import NativeMember, NativeSum, Program, can_add, kind_of
+from segcube.backends.native_members import (
+    AddingMember,
+    NativeMember,
+    NativeSum,
+    Program,
+    can_add,
+    kind_of,
+)
 from segcube.backends.norms import norm_exactly
 from segcube.backends.openvino_models import read_model, split_concatenations, weighted_sum
 from segcube.backends.openvino_network import OpenVINONetwork, memory_told
@@ -34,6 +41,8 @@ class Read:
     weights: MappedWeights
     calls: list[Call]
     """Of our own kernels in it; none where it has none."""
+    adds: bool
+    """Whether the last of them may add to a sum."""
 
 
 @dataclass
@@ -85,9 +94,9 @@ class OpenVINOBackend:
         read = [self._read(member) for member in members]
         pairs = list(zip(members, read, strict=True))
         # What is left of a graph without kernels of ours is all its weights, too much to compare
-        adding = all(one.calls and can_add(one.model, one.calls) for one in read)
-        if adding and len({self._kind(member, one) for member, one in pairs}) == 1:
-            return NativeSum([self._native(member, one) for member, one in pairs], weight_mk)
+        if all(one.adds for one in read) and len({self._kind(member, one) for member, one in pairs}) == 1:
+            natives = [self._native(member, one) for member, one in pairs]
+            return NativeSum([one for one in natives if isinstance(one, AddingMember)], weight_mk)
         # It takes the models apart: no program may be made of one
         model = weighted_sum([one.model for one in read], weight_mk)
         return self._graph(model, [one.weights for one in read], any(one.calls for one in read))
@@ -97,7 +106,7 @@ class OpenVINOBackend:
         model = read_model(self.core, self.compiled.read(member), weights, member)
         # In bfloat16 the chip's own kernels are faster, and sums would be rounded once more
         calls = run_natively(model, native_kernels()) if self.precision == "fp32" else None
-        return Read(model, weights, calls or [])
+        return Read(model, weights, calls or [], calls is not None and can_add(model, calls))
 
     def _network(self, member: MemberFile, read: Read) -> OpenVINONetwork | NativeMember:
         if read.calls:
@@ -108,7 +117,8 @@ class OpenVINOBackend:
         key = self._kind(member, read)
         if key not in self.programs:
             self.programs[key] = Program(self._graph(read.model, [read.weights], natively=True), read.calls)
-        return NativeMember(self.programs[key], tuple(read.calls), read.weights)
+        kind = AddingMember if read.adds else NativeMember
+        return kind(self.programs[key], tuple(read.calls), read.weights)
 
     def _kind(self, member: MemberFile, read: Read) -> Hashable:
         return self.compiled.digest(member), kind_of(read.model, read.calls)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from segcube.backends.members import MemberFile
+from segcube.backends.onto import Onto
 from segcube.types import Array, Shape
 
 
@@ -23,6 +24,15 @@ class Network(Protocol):
 
         Raises DeviceMemoryError.
         """
+        ...
+
+
+@runtime_checkable
+class AddingNetwork(Protocol):
+    """One on the host that can add what it says of a window to a sum as it makes it."""
+
+    def add(self, window_ncxyz: np.ndarray, onto: Onto) -> None:
+        """Add it, of one window, to a part of a sum that fits. Raises DeviceMemoryError."""
         ...
 
 

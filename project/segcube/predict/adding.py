@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from segcube.backends import Onto
 from segcube.backends.native import native_kernels
 from segcube.backends.native_adding import add_window, takes
 from segcube.slabs import in_slabs
@@ -12,24 +13,25 @@ from segcube.types import Array
 
 def add(sum_nkxyz: Array, others_nkxyz: Array) -> None:
     """Add windows (N, K, X, Y, Z) to others."""
-    kernels = native_kernels()
-    if kernels is not None and _takes(sum_nkxyz, others_nkxyz):
-        ones_k = np.ones(sum_nkxyz.shape[1], np.float32)
-        for sum_kxyz, other_kxyz in zip(sum_nkxyz, others_nkxyz, strict=True):
-            add_window(kernels, sum_kxyz, other_kxyz, ones_k)
+    if not isinstance(sum_nkxyz, np.ndarray):
+        sum_nkxyz += others_nkxyz
         return
+    ones_k = np.ones(sum_nkxyz.shape[1])
+    for sum_kxyz, other_kxyz in zip(sum_nkxyz, others_nkxyz, strict=True):
+        if not _added_by_ours(Onto(sum_kxyz, ones_k), other_kxyz):
+            _add_in_slabs(sum_kxyz, other_kxyz)
 
+
+def _add_in_slabs(sum_kxyz: np.ndarray, other_kxyz: np.ndarray) -> None:
     def add_slab(slab: slice) -> None:
-        sum_nkxyz[:, :, slab] += others_nkxyz[:, :, slab]
+        sum_kxyz[:, slab] += other_kxyz[:, slab]
 
-    in_slabs(add_slab, sum_nkxyz[0, 0])
+    in_slabs(add_slab, sum_kxyz[0])
 
 
 def add_weighted(sum_kxyz: Array, window_kxyz: Array, say_k: Array, weight_xyz: Array) -> None:
     """Add a window (K, X, Y, Z) times its channels' say and the weight of its voxels."""
-    kernels = native_kernels()
-    if kernels is not None and _takes(sum_kxyz, window_kxyz, weight_xyz):
-        add_window(kernels, sum_kxyz, window_kxyz, say_k, weight_xyz)
+    if isinstance(sum_kxyz, np.ndarray) and _added_by_ours(Onto(sum_kxyz, say_k, weight_xyz), window_kxyz):
         return
 
     def add_slab(slab: slice) -> None:
@@ -38,5 +40,10 @@ def add_weighted(sum_kxyz: Array, window_kxyz: Array, say_k: Array, weight_xyz: 
     in_slabs(add_slab, window_kxyz[0])
 
 
-def _takes(*arrays: Array) -> bool:
-    return all(isinstance(array, np.ndarray) for array in arrays) and takes(*arrays)
+def _added_by_ours(onto: Onto, window_kxyz: np.ndarray) -> bool:
+    """Add by our own kernel; False where it cannot, and nothing is added."""
+    kernels = native_kernels()
+    if kernels is None or not takes(window_kxyz, onto):
+        return False
+    add_window(kernels, window_kxyz, onto)
+    return True

@@ -12,12 +12,12 @@ from segcube.postprocess import first_highest
 from segcube.predict.activate import channel_matrix, shut_gate
 from segcube.predict.clock import Clock
 from segcube.predict.ensemble import Ensemble
+from segcube.predict.looks import Pass
 from segcube.predict.memory import Workspace
 from segcube.predict.merge import Labelled, Part
 from segcube.predict.models import Models
 from segcube.predict.planes import finished_planes
 from segcube.predict.prepare import Prepared
-from segcube.predict.slide import Pass
 from segcube.predict.voices import branch_weights
 from segcube.predict.windows import WindowPlan
 from segcube.preprocess import array_namespace, beside, to_host

@@ -11,8 +11,9 @@ from segcube.backends import Network
 from segcube.predict.activate import activate
 from segcube.predict.clock import Clock
 from segcube.predict.flips import mirror_axes, mirrors
+from segcube.predict.looks import Pass
 from segcube.predict.memory import Workspace
-from segcube.predict.slide import Pass, slide
+from segcube.predict.slide import slide
 from segcube.predict.voices import Voice
 from segcube.predict.windows import WindowPlan
 from segcube.preprocess import array_namespace

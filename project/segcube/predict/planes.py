@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from segcube.predict.adding import add_weighted
 from segcube.predict.clock import Clock
 from segcube.predict.cover import divide_by_cover
+from segcube.predict.looks import Looking, Pass
 from segcube.predict.memory import Workspace
-from segcube.predict.slide import Pass, windows_of
 from segcube.predict.windows import WindowPlan
+from segcube.preprocess import array_namespace
+from segcube.slabs import in_slabs
 from segcube.types import Array
 
 
@@ -24,20 +25,14 @@ def finished_planes(
     yielded lies where the workspace's sums lie and stands until the next is asked for. Planes that no window
     meets are left out; without a window there are none. Raises DeviceMemoryError.
     """
-    plan = look.plan
-    weight_xyz, say_k = space.upload(plan.weight_xyz), space.upload(look.weight_k)
+    plan, weight_xyz = look.plan, space.upload(look.plan.weight_xyz)
     depth = min(plan.size[0], plan.shape[0])
     rolling = _Rolling(space.zeros(channels, (depth, *plan.shape[1:])), plan, weight_xyz)
-    for start, said_kxyz in windows_of(image_cxyz, look, space, clock):
-        (x, y, z), window = plan.in_grid(start), plan.in_window(start)
+    for start, add_to in Looking(look, weight_xyz, space, clock).windows_of(image_cxyz):
+        x, y, z = plan.in_grid(start)
         if x.start != rolling.first:
             yield from rolling.until(x.start)
-        add_weighted(
-            rolling.at(x)[:, :, y, z],
-            space.place(said_kxyz)[(slice(None), *window)],
-            say_k,
-            weight_xyz[window],
-        )
+        add_to(rolling.at(x)[:, :, y, z])
     yield from rolling.until(plan.shape[0])
 
 
@@ -67,8 +62,16 @@ class _Rolling:
             planes_kxyz = self.sum_kxyz[:, :count]
             divide_by_cover(planes_kxyz, self.plan, self.weight_xyz, done.start)
             yield done, planes_kxyz
-        for index in range(left):
-            self.sum_kxyz[:, index] = self.sum_kxyz[:, index + count]
         if plane < self.plan.shape[0]:
-            self.sum_kxyz[:, left:] = 0
+            self._move_up(count, left)
         self.first = plane
+
+    def _move_up(self, count: int, left: int) -> None:
+        """Bring forward the planes that are left behind so many, zeros behind them."""
+
+        def move(rows: slice) -> None:
+            for index in range(left):
+                self.sum_kxyz[:, index, rows] = self.sum_kxyz[:, index + count, rows]
+            self.sum_kxyz[:, left:, rows] = 0
+
+        in_slabs(move, array_namespace(self.sum_kxyz).permute_dims(self.sum_kxyz[0], (1, 0, 2)))

@@ -62,5 +62,5 @@ extern "C" int segcube_pool(const segcube::Pool* how) {
 }
 
 extern "C" int segcube_add(const segcube::Adding* how) {
-  return without_throwing([&] { segcube::Added(*how).run(); });
+  return without_throwing([&] { segcube::add(*how); });
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "onto.h"
 #include "reading.h"
 
 namespace segcube {
@@ -13,11 +14,11 @@ struct Convolution {
   const Reading* readings;       // (inputs): what is done to each as it is read; or null
   const float* kernel;           // (outputs, inputs, kd, kh, kw); transposed: (inputs, outputs, kd, kh, kw)
   const float* bias;             // (outputs), or null
-  float* out;                    // (outputs, D, H, W)
+  float* out;                    // (outputs, D, H, W), or null
+  const Onto* onto;              // where outputs are added instead, or null
   float* moments;                // (outputs, 2): mean and variance of each output; or null
   int32_t inputs, outputs;
   int32_t size[3], out_size[3], kernel_size[3], stride[3], before[3];
-  int32_t adds;  // to what `out` holds
   int32_t threads;
 
   const Reading* reading(int channel) const { return readings ? readings + channel : nullptr; }

@@ -39,8 +39,11 @@ class Direct {
         for (int row = 0; row < rows; row++) lay_out(plane, first + row, line.data(), columns.data() + row * width_);
         multiply(columns.data(), terms_, voxels, weights_.data(), how_.outputs, sums.data(), voxels, rows * width_);
         for (int n = 0; n < how_.outputs; n++) {
-          const float* wrote = write_output(n, plane, first, rows, sums.data() + static_cast<long>(n) * voxels);
-          gathered.look(piece, n, wrote, rows * how_.out_size[2]);
+          const float* made = sums.data() + static_cast<long>(n) * voxels;
+          if (how_.onto)
+            add_output(n, plane, first, rows, made);
+          else
+            gathered.look(piece, n, write_output(n, plane, first, rows, made), rows * how_.out_size[2]);
         }
       };
     });
@@ -111,18 +114,21 @@ class Direct {
     std::fill(to + past, to + width_, 0.f);
   }
 
+  void add_output(int output, int plane, int first, int rows, const float* sums) const {
+    for (int row = 0; row < rows; row++)
+      how_.onto->add(output, plane, first + row, sums + row * width_, how_.out_size[2], bias(output));
+  }
+
   const float* write_output(int output, int plane, int first, int rows, const float* sums) const {
-    const float bias = how_.bias ? how_.bias[output] : 0.f;
     const int width = how_.out_size[2];
     const long line = (static_cast<long>(output) * how_.out_size[0] + plane) * how_.out_size[1] + first;
     float* image = how_.out + line * width;
     for (int row = 0; row < rows; row++)
-      if (how_.adds)
-        for (int w = 0; w < width; w++) image[row * width + w] += sums[row * width_ + w] + bias;
-      else
-        for (int w = 0; w < width; w++) image[row * width + w] = sums[row * width_ + w] + bias;
+      for (int w = 0; w < width; w++) image[row * width + w] = sums[row * width_ + w] + bias(output);
     return image;
   }
+
+  float bias(int output) const { return how_.bias ? how_.bias[output] : 0.f; }
 
   const Convolution& how_;
   const int terms_, width_, rows_;  // of a sum; of a row in whole vectors; of a piece

@@ -26,7 +26,7 @@ class Winograd {
     return (kernel[0] == 1 || kernel[0] == 3) && kernel[1] == 3 && kernel[2] == 3 && stride[0] == 1 && stride[1] == 1 &&
            stride[2] == 1 && before[0] == kernel[0] / 2 && before[1] == 1 && before[2] == 1 &&
            std::equal(how.size, how.size + 3, how.out_size) && how.size[2] <= Tiles::MOST * TILE && how.inputs >= 3 &&
-           how.size[1] * how.size[2] >= LEAST_PLANE && !how.adds;
+           how.size[1] * how.size[2] >= LEAST_PLANE && !how.onto;
   }
 
   void run() {
