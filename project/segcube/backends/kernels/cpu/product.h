@@ -7,7 +7,8 @@
 namespace segcube {
 
 // Outputs that are summed at once, with two vectors of voxels each: 12 sums, 2 vectors and a weight in 16 registers.
-constexpr int OUTPUTS = 6;
+// AVX-512 has 32 of them; networks have multiples of 8 channels.
+constexpr int OUTPUTS = LANES == 16 ? 8 : 6;
 
 template <int number>
 using Count = std::integral_constant<int, number>;
@@ -20,18 +21,23 @@ inline void over_voxels(int voxels, const Sum& sum) {
   if (t < voxels) sum(Count<1>{}, t);
 }
 
+// Do a task for fewer than `past` outputs, if there are any.
+template <int past, class Sum>
+inline void over_last_outputs(int outputs, int first, const Sum& sum) {
+  if constexpr (past > 1) {
+    if (outputs == past - 1)
+      sum(Count<past - 1>{}, first);
+    else
+      over_last_outputs<past - 1>(outputs, first, sum);
+  }
+}
+
 // Do a task for the outputs, OUTPUTS at once and the rest: sum(Count<outputs>, first output).
 template <class Sum>
 inline void over_outputs(int outputs, const Sum& sum) {
   int n = 0;
   for (; n + OUTPUTS <= outputs; n += OUTPUTS) sum(Count<OUTPUTS>{}, n);
-  switch (outputs - n) {
-    case 1: sum(Count<1>{}, n); break;
-    case 2: sum(Count<2>{}, n); break;
-    case 3: sum(Count<3>{}, n); break;
-    case 4: sum(Count<4>{}, n); break;
-    case 5: sum(Count<5>{}, n); break;
-  }
+  over_last_outputs<OUTPUTS>(outputs - n, n, sum);
 }
 
 // Where the weight of a term and an output stands: a block of [term][output] for each OUTPUTS outputs, and the rest.
