@@ -1,4 +1,4 @@
-"""Read and prepare the next case while one is on the device."""
+"""Read and prepare the next cases while one is on the device."""
 
 from __future__ import annotations
 
