@@ -95,8 +95,7 @@ class OpenVINOBackend:
         pairs = list(zip(members, read, strict=True))
         # What is left of a graph without kernels of ours is all its weights, too much to compare
         if all(one.adds for one in read) and len({self._kind(member, one) for member, one in pairs}) == 1:
-            natives = [self._native(member, one) for member, one in pairs]
-            return NativeSum([one for one in natives if isinstance(one, AddingMember)], weight_mk)
+            return NativeSum([AddingMember(*self._parts(member, one)) for member, one in pairs], weight_mk)
         # It takes the models apart: no program may be made of one
         model = weighted_sum([one.model for one in read], weight_mk)
         return self._graph(model, [one.weights for one in read], any(one.calls for one in read))
@@ -114,11 +113,15 @@ class OpenVINOBackend:
         return self._graph(read.model, [read.weights], natively=False)
 
     def _native(self, member: MemberFile, read: Read) -> NativeMember:
+        kind = AddingMember if read.adds else NativeMember
+        return kind(*self._parts(member, read))
+
+    def _parts(self, member: MemberFile, read: Read) -> tuple[Program, tuple[Call, ...], MappedWeights]:
+        """What a member of our kernels is made of; those of one kind share a program."""
         key = self._kind(member, read)
         if key not in self.programs:
             self.programs[key] = Program(self._graph(read.model, [read.weights], natively=True), read.calls)
-        kind = AddingMember if read.adds else NativeMember
-        return kind(self.programs[key], tuple(read.calls), read.weights)
+        return self.programs[key], tuple(read.calls), read.weights
 
     def _kind(self, member: MemberFile, read: Read) -> Hashable:
         return self.compiled.digest(member), kind_of(read.model, read.calls)

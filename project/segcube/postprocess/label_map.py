@@ -23,10 +23,10 @@ def label_map(probabilities: Probabilities, rules: Sequence[Rule], challenge: Ch
     values = challenge.labels
     dtype = np.min_scalar_type(max(values.values()))
     if probabilities.kind == "labels":
-        labels_xyz = label_indices(probabilities).astype(dtype, copy=False)
+        indices_xyz = label_indices(probabilities)
         value_of_index = np.array([values[name] for name in probabilities.names], dtype=dtype)
-        if (value_of_index != np.arange(len(value_of_index))).any():
-            labels_xyz = value_of_index[labels_xyz]
+        as_they_are = (value_of_index == np.arange(len(value_of_index))).all()
+        labels_xyz = indices_xyz.astype(dtype, copy=False) if as_they_are else value_of_index[indices_xyz]
     else:
         labels_xyz = np.full(probabilities.shape, values[BACKGROUND], dtype=dtype)
         masks = decide_regions(probabilities, rules)
