@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 from segcube.postprocess import label_map
 from segcube.predict import (
     Ahead,
     Clock,
     Handed,
+    Keep,
     Merged,
     Models,
     StageRun,
@@ -25,14 +24,6 @@ from segcube.types import Prediction, Volume
 
 OnStage = Callable[[str], None]
 OnSpent = Callable[[], None]
-
-
-@dataclass(frozen=True)
-class Keep:
-    """Where the last stage's probabilities are kept, merged and perhaps a file a member."""
-
-    folder: Path
-    each_member: bool = False
 
 
 def predict_volume(
@@ -78,7 +69,7 @@ def predict_volume(
     with clock.step("labels"):
         labels_xyz = label_map(merged, submission.postprocess, models.loaded.challenge)
     if keep is not None:
-        save_probabilities(merged, volume.grid, keep.folder / f"{volume.case.name}.npz")
+        save_probabilities(merged, volume.grid, keep.file(volume.case.name), keep.fingerprint)
     return Prediction(volume.case, labels_xyz, volume.grid, volume.forms, tuple(notices), clock.seconds)
 
 
@@ -93,7 +84,6 @@ def _member_keeper(volume: Volume, keep: Keep | None) -> Callable[[Member, Merge
         return None
 
     def write(member: Member, alone: Merged) -> None:
-        name = f"{volume.case.name}.{Path(member.file).stem}.npz"
-        save_probabilities(alone, volume.grid, keep.folder / name)
+        save_probabilities(alone, volume.grid, keep.file(volume.case.name, member), keep.fingerprint)
 
     return write

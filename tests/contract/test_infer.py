@@ -116,6 +116,111 @@ def test_resume_makes_again_what_other_inputs_made(infer, data, make_case, gliom
     assert [case["status"] for case in report["cases"]] == ["kept", "done", "kept"]
 
 
+def overflow(data: Path, name: str) -> None:
+    """Give a case intensities that are finite and that no network can take: their z-score is not."""
+    for file in (data / name).iterdir():
+        image = nib.load(file)
+        values_xyz = np.where(np.asarray(image.dataobj) > 0, np.float32(3e38), np.float32(0))
+        values_xyz[5, 5, 5] = -3e38
+        nib.save(nib.Nifti1Image(values_xyz, image.affine), file)
+
+
+def test_resume_redoes_the_background_map_of_a_case_that_failed(infer, data):
+    overflow(data, NAMES[1])
+    for _ in range(2):
+        code, _, report, _ = infer("--resume", "--on-error", "empty")
+        assert code == 0
+        assert report["cases"][1]["code"] == "NONFINITE", report["cases"][1]
+        assert [case["status"] for case in report["cases"]].count("empty") == 1
+
+
+def test_resume_redoes_a_case_whose_probabilities_are_not_saved(infer, tmp_path):
+    saved = ("--save-probabilities", str(tmp_path / "kept"))
+    infer()
+    _, _, report, stderr = infer("--resume", *saved)
+    assert [case["status"] for case in report["cases"]] == ["done"] * 3
+    assert "probabilities" in stderr
+    _, _, report, _ = infer("--resume", *saved)
+    assert [case["status"] for case in report["cases"]] == ["kept"] * 3
+    _, _, report, _ = infer("--resume", *saved, "--each-member")
+    assert [case["status"] for case in report["cases"]] == ["done"] * 3
+
+
+def test_resume_redoes_a_case_whose_probabilities_other_settings_gave(infer, tmp_path):
+    saved = ("--save-probabilities", str(tmp_path / "kept"))
+    infer(*saved)
+    infer("--no-flips", *saved, out="other")
+    _, _, report, _ = infer("--resume", *saved)
+    assert [case["status"] for case in report["cases"]] == ["done"] * 3
+
+
+def test_each_member_without_a_folder_to_save_to_is_refused(infer):
+    code, out, _, stderr = infer("--each-member")
+    assert code == 2
+    assert "--save-probabilities" in stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--resume",), ("--on-error", "empty"), ("--shard", "1/1")])
+def test_files_that_segcube_did_not_write_end_the_run_and_stay(infer, tmp_path, options):
+    (tmp_path / "out").mkdir()
+    for name in (NAMES[0], NAMES[2]):
+        (tmp_path / "out" / f"{name}.nii.gz").write_bytes(b"an expert's labels")
+    before = files_of(tmp_path / "out")
+    code, out, report, stderr = infer(*options)
+    assert code == 2
+    assert files_of(out) == before
+    assert report is None
+    assert f"{NAMES[0]}.nii.gz, {NAMES[2]}.nii.gz" in stderr
+
+
+def test_only_the_files_of_the_own_shard_are_in_the_way(infer, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / f"{NAMES[1]}.nii.gz").write_bytes(b"an expert's labels")
+    assert infer("--shard", "1/2")[0] == 0
+    assert infer("--shard", "2/2")[0] == 2
+
+
+def test_a_case_that_is_refused_leaves_the_file_in_its_maps_place(infer, data, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / f"{NAMES[1]}.nii.gz").write_bytes(b"an expert's labels")
+    next((data / NAMES[1]).glob("*t1c*")).unlink()
+    before = files_of(tmp_path / "out")
+    for on_error in ("skip", "empty", "stop"):
+        code, out, _, _ = infer("--on-error", on_error)
+        assert (code, files_of(out)) == (2, before)
+
+
+def test_a_link_in_a_maps_place_ends_the_run(infer, tmp_path):
+    _, first, _, _ = infer(out="first")
+    (tmp_path / "out").mkdir()
+    link = tmp_path / "out" / f"{NAMES[0]}.nii.gz"
+    link.symlink_to(first / link.name)
+    assert infer()[0] == 2
+    assert link.is_symlink()
+
+
+def test_a_second_run_replaces_the_maps_of_the_first(infer):
+    _, out, _, _ = infer("--no-flips")
+    before = files_of(out)
+    code, _, report, _ = infer()
+    assert code == 0
+    assert [case["status"] for case in report["cases"]] == ["done"] * 3
+    assert all(content != before[name] for name, content in files_of(out).items())
+
+
+def test_probabilities_that_segcube_did_not_save_end_the_run_and_stay(infer, tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    np.savez(kept / f"{NAMES[1]}.npz", probabilities=np.zeros(3))
+    before = files_of(kept)
+    code, out, _, stderr = infer("--save-probabilities", str(kept))
+    assert code == 2
+    assert f"{NAMES[1]}.npz" in stderr
+    assert files_of(kept) == before
+    assert not out.exists()
+
+
 def test_shards_share_the_cases(infer):
     _, first, _, _ = infer("--shard", "1/2", out="first")
     _, second, _, _ = infer("--shard", "2/2", out="second")

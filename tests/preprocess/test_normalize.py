@@ -23,6 +23,14 @@ def test_zscore_by_hand(array):
     assert zscore(channel_xyz, channel_xyz != 0).tolist() == [[[0, -1, 1]]]
 
 
+def test_intensities_whose_squares_overflow_are_refused(array):
+    channel_xyz = array(np.array([[[3e38, -3e38, 1]]], dtype=np.float32))
+
+    with pytest.raises(CaseError) as caught:
+        zscore(channel_xyz)
+    assert caught.value.code == Code.NONFINITE
+
+
 def test_nonzero_zscore_equals_monai(image_cxyz, array):
     expected = NormalizeIntensity(nonzero=True, channel_wise=True)(image_cxyz.copy())
 

@@ -38,12 +38,15 @@ def infer(
 
     def run() -> int:
         prepare_process()
+        from segcube.errors import UsageError
+        from segcube.predict import Keep
         from segcube.runs import Request, run_folder
         from segcube.settings import settings_of
 
+        if each_member and save_probabilities is None:
+            raise UsageError("--each-member alone", expected="--save-probabilities DIR with it")
         settings = settings_of(parameters_file, named, defaults=defaults_file)
-        return run_folder(
-            Request(data_path, output_path, weights, settings, report, save_probabilities, each_member, quiet)
-        )
+        keep = Keep(save_probabilities, each_member) if save_probabilities else None
+        return run_folder(Request(data_path, output_path, weights, settings, report, keep, quiet))
 
     leave_with(run)

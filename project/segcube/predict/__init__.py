@@ -5,7 +5,7 @@ from segcube.predict.cascade import Handed, View, follow, hand_on, whole_view
 from segcube.predict.clock import Clock
 from segcube.predict.merge import Merged
 from segcube.predict.models import Models
-from segcube.predict.save import save_probabilities
+from segcube.predict.save import Keep, is_saved, save_probabilities, saved_fingerprint
 from segcube.predict.stage import StageRun
 from segcube.predict.windows import WindowPlan, plan_windows
 
@@ -13,6 +13,7 @@ __all__ = [
     "Ahead",
     "Clock",
     "Handed",
+    "Keep",
     "Merged",
     "Models",
     "StageRun",
@@ -20,8 +21,10 @@ __all__ = [
     "WindowPlan",
     "follow",
     "hand_on",
+    "is_saved",
     "plan_windows",
     "prepare_ahead",
     "save_probabilities",
+    "saved_fingerprint",
     "whole_view",
 ]

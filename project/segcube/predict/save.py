@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from segcube.predict.merge import Merged
 from segcube.preprocess import Box, mask_box, to_host
+from segcube.submission import Member, Stage
 from segcube.types import Grid
 from segcube.volumes import write_whole
 
+KEYS = ("probabilities_kxyz", "names", "kind", "box_start", "box_stop", "shape", "affine")
 
-def save_probabilities(merged: Merged, grid: Grid, file: Path) -> None:
+
+@dataclass(frozen=True)
+class Keep:
+    """Where the last stage's probabilities are saved, merged and perhaps a file a member."""
+
+    folder: Path
+    each_member: bool = False
+    fingerprint: str = ""
+    """Of the submission, settings and inputs of the case at hand."""
+
+    def file(self, case: str, member: Member | None = None) -> Path:
+        """The file of a case's merged probabilities, or of one member's."""
+        return self.folder / (f"{case}.{Path(member.file).stem}.npz" if member else f"{case}.npz")
+
+    def files(self, case: str, stage: Stage) -> list[Path]:
+        """All files of a case; stage: the last one."""
+        members = [m for branch in stage.branches for m in branch.members] if self.each_member else []
+        return [self.file(case), *(self.file(case, member) for member in members)]
+
+
+def save_probabilities(merged: Merged, grid: Grid, file: Path, fingerprint: str = "") -> None:
     """Write the probabilities inside the smallest box that holds all that is not certain background.
 
     An .npz of probabilities_kxyz (float16), names, kind, box_start, box_stop, shape and affine, all on the
-    native grid. A stage that found nothing gives an empty box. Raises EnvironmentFault when it cannot.
+    native grid, and the fingerprint of the case's map. A stage that found nothing gives an empty box. Raises
+    EnvironmentFault when the file cannot be written.
     """
     background = 1 if merged.kind == "labels" else 0
     probabilities_kxyz = np.zeros((len(merged.names), *merged.shape), dtype=np.float16)
@@ -35,5 +60,22 @@ def save_probabilities(merged: Merged, grid: Grid, file: Path) -> None:
         box_stop=np.array(box.stop),
         shape=np.array(grid.shape),
         affine=grid.affine,
+        fingerprint=np.array(fingerprint),
     )
     write_whole(file, content.getvalue())
+
+
+def is_saved(file: Path) -> bool:
+    """Whether a file holds probabilities that segcube saved. Raises nothing."""
+    return saved_fingerprint(file) is not None
+
+
+def saved_fingerprint(file: Path) -> str | None:
+    """The fingerprint of saved probabilities, empty where they carry none; None for any other file."""
+    try:
+        with np.load(file, allow_pickle=False) as saved:
+            if not isinstance(saved, np.lib.npyio.NpzFile) or not set(KEYS) <= set(saved.files):
+                return None
+            return str(saved["fingerprint"]) if "fingerprint" in saved.files else ""
+    except (OSError, ValueError, EOFError, BadZipFile):
+        return None

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+import numpy as np
+
 from segcube.errors import CaseError, Code
 from segcube.preprocess.arrays import array_namespace, as_float, beside, to_host
 from segcube.preprocess.crop import nonzero_mask
@@ -63,7 +65,8 @@ def zscore(channel_xyz: Array, mask_xyz: Array | None = None, out_xyz: Array | N
     No mask means all voxels. A constant becomes 0. An empty mask changes nothing. Sums run in float64.
     out_xyz: where the result comes, which may be the channel; None for a new array.
     Equals MONAI's NormalizeIntensity(nonzero=True) for the mask of non-zero voxels, and nnU-Net's
-    ZScoreNormalization for its foreground mask or none.
+    ZScoreNormalization for its foreground mask or none. Raises CaseError (NONFINITE) where the squares of the
+    intensities overflow float32.
     """
     xp = array_namespace(channel_xyz)
     to_xyz = xp.empty_like(channel_xyz) if out_xyz is None else out_xyz
@@ -71,13 +74,18 @@ def zscore(channel_xyz: Array, mask_xyz: Array | None = None, out_xyz: Array | N
     def mean_of(value: Callable[[Array], Array]) -> float:
         def total(slab: slice) -> float:
             seen = channel_xyz[slab] if mask_xyz is None else channel_xyz[slab][mask_xyz[slab]]
-            return float(xp.sum(value(seen), dtype=xp.float64))
+            # An overflow is refused below
+            with np.errstate(over="ignore", invalid="ignore"):
+                return float(xp.sum(value(seen), dtype=xp.float64))
 
         return sum_of_slabs(total, channel_xyz) / max(count, 1)
 
     count = math.prod(channel_xyz.shape) if mask_xyz is None else int(xp.sum(mask_xyz, dtype=xp.int64))
     mean = mean_of(lambda values: values)
-    divisor = max(math.sqrt(mean_of(lambda values: (values - mean) ** 2)), SMALLEST_DIVISOR)
+    variance = mean_of(lambda values: (values - mean) ** 2)
+    if not math.isfinite(variance):
+        raise CaseError(Code.NONFINITE, "intensities whose variance is not finite", expected="below 1e19")
+    divisor = max(math.sqrt(variance), SMALLEST_DIVISOR)
 
     def put(slab: slice) -> None:
         scaled_xyz = (channel_xyz[slab] - mean) / divisor

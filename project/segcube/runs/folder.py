@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from segcube.backends import open_backend
 from segcube.errors import EnvironmentFault, ExitCode, as_case_error
-from segcube.pipeline import Keep, OnSpent, predict_volume
+from segcube.pipeline import OnSpent, predict_volume
 from segcube.predict import Models
 from segcube.report import CaseReport, DeviceReport, RunConsole, start_report
 from segcube.runs.ledger import Ledger
 from segcube.runs.outcome import background_map, exit_code, failed_report, prediction_report
+from segcube.runs.outputs import check_outputs, prepare_output
 from segcube.runs.reading import Read, ReadAhead, Reader
 from segcube.runs.request import Request
 from segcube.runs.select import at_preset, select
@@ -22,7 +22,7 @@ from segcube.runs.writing import MapWriter
 from segcube.settings import parse_shard
 from segcube.submission import LoadedSubmission
 from segcube.types import Case, Prediction
-from segcube.volumes import Discovery, clear_leftovers, discard_stale
+from segcube.volumes import STAND_IN, Discovery, discard_stale
 
 
 def run_folder(request: Request) -> ExitCode:
@@ -45,17 +45,18 @@ def _run(request: Request, console: RunConsole) -> ExitCode:
     if request.weights and request.settings.submission:
         console.say(f"--weights {request.weights} stands over submission {request.settings.submission}")
     loaded = at_preset(loaded, request.settings, console.say)
+    cases, refused = _shard(found, request, loaded)
+    check_outputs(request, loaded, [item.name for item in (*cases, *(read.case for read in refused))])
     backend = open_backend(request.settings, loaded, console.warn)
     console.say(f"{loaded.submission.name} on {backend.reason}")
     if loaded.submission.starter:
         console.warn(f"{loaded.submission.name} is a STARTER, trained on made cases: it is no submission")
     for message in found.ignored:
         console.say(f"ignored: {message}")
-    cases, refused = _shard(found, request, loaded)
-    with ReadAhead(cases, Reader(loaded, request.settings, backend, request.output)) as reads:
+    with ReadAhead(cases, Reader(loaded, request.settings, backend, request.output, request.keep)) as reads:
         models = Models(loaded, backend, request.settings.mirrors, console.warn)
         models.load_all()
-        _prepare_output(request, console)
+        prepare_output(request, console)
         device = DeviceReport(backend.name, backend.device, backend.precision, backend.reason)
         report = start_report(loaded, request.settings.model_dump(), device)
         if not found.fits:
@@ -75,21 +76,6 @@ def _shard(found: Discovery, request: Request, loaded: LoadedSubmission) -> tupl
     output_name = loaded.challenge.output_name
     reads = [Read(r.case, request.output / output_name(r.case.name), error=r.error) for r in refusals]
     return [cases[name] for name in mine if name in cases], reads
-
-
-def _prepare_output(request: Request, console: RunConsole) -> None:
-    try:
-        request.output.mkdir(parents=True, exist_ok=True)
-        why = "" if os.access(request.output, os.W_OK | os.X_OK) else "no permission, or a read-only disk"
-    except OSError as error:
-        why = error.strerror or str(error)
-    if why:
-        expected = "a folder that this user may write"
-        raise EnvironmentFault(f"cannot be written: {why}", file=request.output, expected=expected)
-    reports = request.report.parent if request.report else request.output
-    for folder in {request.output, reports, request.probabilities or request.output}:
-        for name in clear_leftovers(folder):
-            console.say(f"cleared a leftover of an earlier run: {name}")
 
 
 @dataclass(frozen=True)
@@ -142,16 +128,14 @@ class FolderRun:
             raise
         except Exception as error:
             return self._fail(replace(read, volume=None, ahead=None, error=as_case_error(error)), writer)
-        writer.write(prediction, read, report)
+        writer.write(prediction, read.output, read.fingerprint, report)
         return True
 
     def _predict(self, index: int, read: Read, on_spent: OnSpent) -> Prediction:
         assert read.volume is not None, "a case without one is told before"
         steps = iter(range(len(self.models.loaded.submission.stages)))
         show = self.ledger.console.show
-        keep = None
-        if self.request.probabilities is not None:
-            keep = Keep(self.request.probabilities, self.request.each_member)
+        keep = self.request.keep and replace(self.request.keep, fingerprint=read.fingerprint)
         return predict_volume(
             read.volume,
             self.models,
@@ -168,7 +152,7 @@ class FolderRun:
         self.ledger.refuse(name, read.error)
         empty = background_map(read.case) if on_error == "empty" else None
         if empty is not None:
-            writer.write(empty, read, failed_report(name, read.error, read.output.name))
+            writer.write(empty, read.output, STAND_IN, failed_report(name, read.error, read.output.name))
         else:
             if discard_stale(read.output):
                 self.ledger.console.warn(f"{name}: the map of an earlier run was removed: {read.output}")

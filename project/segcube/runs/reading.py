@@ -15,7 +15,7 @@ from typing_extensions import Self
 from segcube import __version__
 from segcube.backends import Backend
 from segcube.errors import CaseError, Code, as_case_error
-from segcube.predict import Ahead, Clock, prepare_ahead
+from segcube.predict import Ahead, Clock, Keep, prepare_ahead, saved_fingerprint
 from segcube.settings import RunSettings
 from segcube.submission import LoadedSubmission
 from segcube.threads import begin, cores
@@ -27,6 +27,8 @@ MOST_AT_ONCE = 3
 READ_BYTES = 2**30
 """Voxels, as floats, of what is read at once."""
 FLOAT_BYTES = 4
+FINGERPRINT_FORMAT = "2"
+"""Raise it to have --resume redo all maps: those of format 1 may be the background of a failed case."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Reader:
     settings: RunSettings
     backend: Backend
     output: Path
+    keep: Keep | None = None
 
     @property
     def device_waits(self) -> bool:
@@ -79,7 +82,7 @@ class Reader:
         fingerprint = self._fingerprint(case)
         redo = ""
         if self.settings.resume and file.exists():
-            redo = unfinished(file, fingerprint, case)
+            redo = unfinished(file, fingerprint, case) or self._unsaved(case, fingerprint)
             if not redo:
                 return Read(case, file, fingerprint)
         channels = tuple(channel.name for channel in self.loaded.challenge.channels)
@@ -91,10 +94,17 @@ class Reader:
             ahead = prepare_ahead(volume, self.loaded.submission.stages)
         return Read(case, file, fingerprint, volume, ahead, redo=redo)
 
+    def _unsaved(self, case: Case, fingerprint: str) -> str:
+        """Why the probabilities asked for are not those of the case's map; empty when they are."""
+        files = self.keep.files(case.name, self.loaded.submission.stages[-1]) if self.keep else []
+        found = [saved_fingerprint(file) == fingerprint for file in files]
+        return "" if all(found) else "its probabilities are not saved"
+
     def _fingerprint(self, case: Case) -> str:
         """What a map is made of: submission, challenge, settings, device, version and input files."""
         backend = self.backend
         parts = (
+            FINGERPRINT_FORMAT,
             __version__,
             self.loaded.submission.model_dump_json(),
             self.loaded.challenge.model_dump_json(),

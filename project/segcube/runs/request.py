@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from segcube.predict import Keep
 from segcube.settings import RunSettings
 
 
@@ -17,8 +18,6 @@ class Request:
     weights: Path | None = None
     settings: RunSettings = field(default_factory=RunSettings)
     report: Path | None = None
-    probabilities: Path | None = None
-    """Folder for the last stage's probabilities."""
-    each_member: bool = False
-    """A file of probabilities a member as well."""
+    keep: Keep | None = None
+    """Which probabilities are saved, and where."""
     quiet: bool = False

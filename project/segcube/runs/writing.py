@@ -15,10 +15,9 @@ from segcube.errors import CaseError, Code, EnvironmentFault, as_case_error
 from segcube.report import CaseReport
 from segcube.runs.ledger import Ledger
 from segcube.runs.outcome import failed_report
-from segcube.runs.reading import Read
 from segcube.threads import begin
 from segcube.types import Prediction
-from segcube.volumes import as_stored, describe_origin, discard_stale, write_label_map
+from segcube.volumes import as_stored, describe_origin, discard_stale, foreign_files, write_label_map
 
 
 class MapWriter:
@@ -39,15 +38,10 @@ class MapWriter:
         # What was on its way when the run was ended is whole by now and belongs into the report
         self.settle()
 
-    def write(self, prediction: Prediction, read: Read, report: CaseReport) -> None:
+    def write(self, prediction: Prediction, file: Path, fingerprint: str, report: CaseReport) -> None:
         """Begin to write a map; the one before it is settled first."""
         self.settle()
-        # The thread keeps no more of the case than it needs
-        self._pending = (
-            begin(self._pool, _timed_write, prediction, replace(read, volume=None)),
-            read.output,
-            report,
-        )
+        self._pending = begin(self._pool, _timed_write, prediction, file, fingerprint), file, report
 
     def add(self, report: CaseReport) -> None:
         """Enter a case that writes no map, after those before it."""
@@ -75,15 +69,23 @@ class MapWriter:
         self._ledger.add(report)
 
 
-def _timed_write(prediction: Prediction, read: Read) -> float:
-    start, file = perf_counter(), read.output
-    if file.is_dir() and not file.is_symlink():
-        raise CaseError(Code.OUTPUT, "a folder has the map's name", file=file, mend="remove it")
-    write_with_origin(prediction, file, read.fingerprint or "none")
+def _timed_write(prediction: Prediction, file: Path, fingerprint: str) -> float:
+    start = perf_counter()
+    write_with_origin(prediction, file, fingerprint)
     return perf_counter() - start
 
 
 def write_with_origin(prediction: Prediction, file: Path, fingerprint: str) -> None:
-    """Write a label map that tells where it comes from. Raises EnvironmentFault when it cannot be written."""
+    """Write a label map whose header names what it was made from; an earlier map of segcube's is replaced.
+
+    Raises CaseError OUTPUT for a folder or a file of other origin in its place, EnvironmentFault when the map
+    cannot be written.
+    """
+    if file.is_dir() and not file.is_symlink():
+        raise CaseError(Code.OUTPUT, "a folder has the map's name", file=file, mend="remove it")
+    if foreign_files([file]):
+        raise CaseError(
+            Code.OUTPUT, "exists, and segcube did not write it", file=file, mend="move it, or write elsewhere"
+        )
     stored = replace(prediction, labels_xyz=as_stored(prediction.labels_xyz))
     write_label_map(stored, file, describe_origin(__version__, fingerprint, stored.labels_xyz))

@@ -6,12 +6,20 @@ from segcube.volumes.cases import Discovery, Refusal, discover
 from segcube.volumes.geometry import geometry_notices
 from segcube.volumes.header import Header, judge_header, read_fields
 from segcube.volumes.nifti import read_grid, read_labels, read_volume
-from segcube.volumes.origin import describe_origin, inputs_digest, labels_digest, unfinished
-from segcube.volumes.stale import discard_stale
+from segcube.volumes.origin import (
+    STAND_IN,
+    describe_origin,
+    inputs_digest,
+    is_segcube_map,
+    labels_digest,
+    unfinished,
+)
+from segcube.volumes.stale import discard_stale, foreign_files
 from segcube.volumes.stream import Stream, open_stream
 from segcube.volumes.write import as_stored, write_label_map
 
 __all__ = [
+    "STAND_IN",
     "Discovery",
     "Header",
     "Refusal",
@@ -21,8 +29,10 @@ __all__ = [
     "describe_origin",
     "discard_stale",
     "discover",
+    "foreign_files",
     "geometry_notices",
     "inputs_digest",
+    "is_segcube_map",
     "judge_header",
     "labels_digest",
     "millimetres_apart",

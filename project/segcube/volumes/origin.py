@@ -16,12 +16,29 @@ from segcube.volumes.write import as_stored
 
 DIGEST_BYTES = 8
 MAKER = "segcube"
+WORDS = 4
+STAND_IN = "stand-in"
+"""In place of a fingerprint: the background map of a failed case, which no run takes for a finished one."""
 CHUNK = 2**20
 
 
 def describe_origin(version: str, fingerprint: str, labels_xyz: np.ndarray) -> str:
     """What a map's header says of it: segcube's version, what it was made of, and a digest of its voxels."""
     return f"{MAKER} {version} {fingerprint} {labels_digest(labels_xyz)}"
+
+
+def is_segcube_map(file: Path) -> bool:
+    """Whether a file carries the mark of a label map that segcube wrote, which a run may replace.
+
+    Damage behind the header does not matter. Links, folders and files that cannot be read carry none.
+    """
+    if file.is_symlink() or not file.is_file():
+        return False
+    try:
+        words = read_header_of(file).description.split()
+    except CaseError:
+        return False
+    return len(words) == WORDS and words[0] == MAKER
 
 
 def labels_digest(labels_xyz: np.ndarray) -> str:
@@ -49,8 +66,10 @@ def unfinished(file: Path, fingerprint: str, case: Case) -> str:
     try:
         header, reference = read_header_of(file), read_header_of(case.reference_file)
         words = header.description.split()
-        if len(words) != 4 or words[0] != MAKER:
+        if len(words) != WORDS or words[0] != MAKER:
             return "the map there is not of segcube's making"
+        if words[2] == STAND_IN:
+            return "the map there is the background of a failed case"
         if words[2] != fingerprint:
             return "the map there was made of another submission, other settings or other inputs"
         if not _on_grid(header.grid, reference.grid):

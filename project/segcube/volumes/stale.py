@@ -1,21 +1,29 @@
-"""Maps of earlier runs that no longer hold."""
+"""Files in the places where a run writes: maps of earlier runs, and files of other origin."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from segcube.errors import CaseError
-from segcube.volumes.nifti import read_header_of
-from segcube.volumes.origin import MAKER
+from segcube.volumes.origin import is_segcube_map
 
 
 def discard_stale(file: Path) -> bool:
-    """Remove a map of segcube's making, if there is one; True if there was. Other files stay."""
+    """Remove a label map that segcube wrote, if there is one; True if there was. Other files stay."""
     try:
-        header = read_header_of(file)
-        if not header.description.startswith(MAKER):
+        if not is_segcube_map(file):
             return False
         file.unlink()
-    except (CaseError, OSError):
+    except OSError:
         return False
     return True
+
+
+def foreign_files(files: Iterable[Path], is_own: Callable[[Path], bool] = is_segcube_map) -> list[Path]:
+    """Those of the files that exist and that segcube did not write, so that no run may replace them.
+
+    A link is one of them, wherever it leads; a folder is not, for nothing can replace it by accident.
+    """
+    existing = (file for file in files if os.path.lexists(file))
+    return [file for file in existing if file.is_symlink() or not (file.is_dir() or is_own(file))]
