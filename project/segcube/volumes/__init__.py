@@ -10,7 +10,7 @@ from segcube.volumes.origin import (
     STAND_IN,
     describe_origin,
     inputs_digest,
-    is_segcube_map,
+    is_marked,
     labels_digest,
     unfinished,
 )
@@ -32,7 +32,7 @@ __all__ = [
     "foreign_files",
     "geometry_notices",
     "inputs_digest",
-    "is_segcube_map",
+    "is_marked",
     "judge_header",
     "labels_digest",
     "millimetres_apart",

@@ -16,7 +16,6 @@ from segcube.volumes.write import as_stored
 
 DIGEST_BYTES = 8
 MAKER = "segcube"
-WORDS = 4
 STAND_IN = "stand-in"
 """In place of a fingerprint: the background map of a failed case, which no run takes for a finished one."""
 CHUNK = 2**20
@@ -27,18 +26,17 @@ def describe_origin(version: str, fingerprint: str, labels_xyz: np.ndarray) -> s
     return f"{MAKER} {version} {fingerprint} {labels_digest(labels_xyz)}"
 
 
-def is_segcube_map(file: Path) -> bool:
-    """Whether a file carries the mark of a label map that segcube wrote, which a run may replace.
+def is_marked(file: Path, maker: str = MAKER) -> bool:
+    """Whether a file's header carries a mark of segcube's, by default that of label maps: it may be replaced.
 
     Damage behind the header does not matter. Links, folders and files that cannot be read carry none.
     """
     if file.is_symlink() or not file.is_file():
         return False
     try:
-        words = read_header_of(file).description.split()
+        return read_header_of(file).description.split()[:1] == [maker]
     except CaseError:
         return False
-    return len(words) == WORDS and words[0] == MAKER
 
 
 def labels_digest(labels_xyz: np.ndarray) -> str:
@@ -66,7 +64,7 @@ def unfinished(file: Path, fingerprint: str, case: Case) -> str:
     try:
         header, reference = read_header_of(file), read_header_of(case.reference_file)
         words = header.description.split()
-        if len(words) != WORDS or words[0] != MAKER:
+        if len(words) != 4 or words[0] != MAKER:
             return "the map there is not of segcube's making"
         if words[2] == STAND_IN:
             return "the map there is the background of a failed case"

@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from segcube.volumes.origin import is_segcube_map
+from segcube.volumes.origin import is_marked
 
 
 def discard_stale(file: Path) -> bool:
     """Remove a label map that segcube wrote, if there is one; True if there was. Other files stay."""
     try:
-        if not is_segcube_map(file):
+        if not is_marked(file):
             return False
         file.unlink()
     except OSError:
@@ -20,7 +20,7 @@ def discard_stale(file: Path) -> bool:
     return True
 
 
-def foreign_files(files: Iterable[Path], is_own: Callable[[Path], bool] = is_segcube_map) -> list[Path]:
+def foreign_files(files: Iterable[Path], is_own: Callable[[Path], bool] = is_marked) -> list[Path]:
     """Those of the files that exist and that segcube did not write, so that no run may replace them.
 
     A link is one of them, wherever it leads; a folder is not, for nothing can replace it by accident.

@@ -5,6 +5,7 @@ import pytest
 from segcube.challenges import Challenge, challenge_keys, load_challenge
 from segcube.errors import UsageError
 from segcube.harness import crop_phantom, make_phantom, write_phantoms
+from segcube.volumes import describe_origin, foreign_files
 
 
 def coarse(key, factor):
@@ -91,3 +92,29 @@ def test_a_crop_stays_at_its_place_around_the_labels():
 def test_a_crop_is_no_larger_than_its_case():
     phantom = make_phantom(coarse("brats2023-gli", 8), 5, 3)
     assert crop_phantom(phantom, 1000).labels_xyz.shape == phantom.labels_xyz.shape
+
+
+def test_phantoms_replace_phantoms_and_nothing_else(tmp_path):
+    challenge = coarse("mbas2024", 8)
+    write_phantoms(challenge, 2, 1, tmp_path)
+    write_phantoms(challenge, 2, 2, tmp_path)
+    image, labels = tmp_path / "data" / "MBAS_001_gt.nii.gz", tmp_path / "labels" / "MBAS_002_label.nii.gz"
+    for file in (image, labels):
+        file.write_bytes(b"a patient's")
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*.nii.gz")}
+    with pytest.raises(UsageError, match=r"data/MBAS_001_gt\.nii\.gz, labels/MBAS_002_label\.nii\.gz"):
+        write_phantoms(challenge, 3, 3, tmp_path)
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*.nii.gz")} == before
+
+
+def test_neither_phantoms_nor_runs_replace_the_files_of_the_other(tmp_path):
+    challenge = coarse("mbas2024", 8)
+    write_phantoms(challenge, 1, 1, tmp_path)
+    labels = tmp_path / "labels" / "MBAS_001_label.nii.gz"
+    assert foreign_files([labels]) == [labels]
+    image = nib.load(labels)
+    image.header["descrip"] = describe_origin("0.1.0", "f00d", np.asarray(image.dataobj)).encode()
+    nib.save(image, labels)
+    assert foreign_files([labels]) == []
+    with pytest.raises(UsageError, match="MBAS_001_label"):
+        write_phantoms(challenge, 1, 1, tmp_path)

@@ -11,6 +11,7 @@ import numpy as np
 from isal import igzip
 from nibabel.nifti1 import Nifti1Image
 
+from segcube import __version__
 from segcube.challenges import Challenge
 from segcube.errors import UsageError
 from segcube.harness.made.atria import make_atria
@@ -18,10 +19,12 @@ from segcube.harness.made.brain import make_brain
 from segcube.harness.made.heart import Chamber
 from segcube.harness.made.lesions import Tissue
 from segcube.types import Grid
-from segcube.volumes import write_whole
+from segcube.volumes import foreign_files, is_marked, write_whole
 
 _ATRIA_CHANNELS = ("lge",)
 _GZIP_LEVEL = 1
+_MARK = "segcube-phantom"
+"""In the header of each file; a label map of a run has another mark, and is never replaced by a phantom."""
 _TISSUES: Mapping[str, tuple[Tissue, ...]] = {
     "NCR": (Tissue.CORE,),
     "NETC": (Tissue.CORE,),
@@ -57,7 +60,7 @@ def make_phantom(challenge: Challenge, seed: int, index: int) -> Phantom:
     Brains for the BraTS channels, atria for `lge`. Raises UsageError for other channels and labels
     that no made tissue has.
     """
-    case = challenge.made_case.format(number=index + 1)
+    case = _case_name(challenge, index)
     rng = np.random.default_rng((seed, index))
     grid = _grid(challenge, rng)
     if challenge.channel_names == _ATRIA_CHANNELS:
@@ -93,18 +96,41 @@ def write_phantoms(
     """Write cases to out/data and their label maps to out/labels, named as the challenge names them.
 
     edge: crop each case to a box of so many voxels around its labels. The same arguments write the same
-    bytes. Returns the cases' names. Raises as `make_phantom`, and EnvironmentFault where it cannot write.
+    bytes. Phantoms of an earlier call are replaced; any other file in the way raises UsageError that names
+    all of them, before the first case. Returns the cases' names. Raises as `make_phantom`, and
+    EnvironmentFault where it cannot write.
     """
-    names: list[str] = []
-    for index in range(count):
+    names = [_case_name(challenge, index) for index in range(count)]
+    _check_free([file for name in names for file in _files(challenge, name, out)], out)
+    for index, name in enumerate(names):
         phantom = make_phantom(challenge, seed, index)
         phantom = crop_phantom(phantom, edge) if edge else phantom
-        folder = out / "data" / (phantom.case if challenge.layout == "folders" else "")
-        for channel, image_xyz in zip(challenge.channels, phantom.image_cxyz, strict=True):
-            _write(image_xyz, phantom.grid, folder / f"{phantom.case}{channel.suffixes[0]}.nii.gz")
-        _write(phantom.labels_xyz, phantom.grid, out / "labels" / challenge.output_name(phantom.case))
-        names.append(phantom.case)
+        arrays = (*phantom.image_cxyz, phantom.labels_xyz)
+        for array_xyz, file in zip(arrays, _files(challenge, name, out), strict=True):
+            _write(array_xyz, phantom.grid, file)
     return names
+
+
+def _case_name(challenge: Challenge, index: int) -> str:
+    return challenge.made_case.format(number=index + 1)
+
+
+def _files(challenge: Challenge, case: str, out: Path) -> list[Path]:
+    """A file a channel, in the challenge's order, then the label map's."""
+    folder = out / "data" / (case if challenge.layout == "folders" else "")
+    images = [folder / f"{case}{channel.suffixes[0]}.nii.gz" for channel in challenge.channels]
+    return [*images, out / "labels" / challenge.output_name(case)]
+
+
+def _check_free(files: list[Path], out: Path) -> None:
+    if foreign := foreign_files(files, lambda file: is_marked(file, _MARK)):
+        names = ", ".join(str(file.relative_to(out)) for file in foreign)
+        raise UsageError(
+            f"{len(foreign)} files that are not phantoms are in the way: {names}",
+            file=out,
+            expected="an empty folder, or one with phantoms",
+            mend="write to another folder, or move these files",
+        )
 
 
 def _grid(challenge: Challenge, rng: np.random.Generator) -> Grid:
@@ -138,6 +164,7 @@ def _values(
 def _write(array_xyz: np.ndarray, grid: Grid, file: Path) -> None:
     image = Nifti1Image(array_xyz, grid.affine)
     image.header.set_xyzt_units("mm")
+    image.header["descrip"] = f"{_MARK} {__version__}".encode("ascii")
     image.set_sform(grid.affine, 1)
     image.set_qform(grid.affine, 1)
     write_whole(file, igzip.compress(image.to_bytes(), _GZIP_LEVEL, mtime=0))
