@@ -28,6 +28,7 @@ def test_every_case_gets_its_map_on_its_own_grid(infer, data):
         assert written.header[form] == given.header[form]
     assert {case["status"] for case in report["cases"]} == {"done"}
     assert report["ended"] == "done"
+    assert {"segcube", "openvino", "torch", "numpy"} <= set(report["versions"])
     assert list(report["cases"][0]["seconds"]) == [
         "read",
         "preprocess",

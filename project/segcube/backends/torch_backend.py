@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from segcube.backends.fit import check_member
 from segcube.backends.members import MemberFile
 from segcube.backends.protocol import DeviceMemoryError
 from segcube.checkpoints import load_network
+from segcube.errors import EnvironmentFault
 from segcube.types import Shape
 
 OUT_OF_MEMORY = (
@@ -27,6 +29,8 @@ OUT_OF_MEMORY = (
 )
 """What torch, oneDNN and CUDA's libraries say where memory lacks and they have no error type for it."""
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+_USED_IN: set[int] = set()
+"""Processes that had a backend: this one, or those that it was forked from."""
 
 
 @dataclass
@@ -40,6 +44,7 @@ class TorchBackend:
     networks: dict[MemberFile, torch.nn.Module] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _refuse_forked_process()
         # Where two threads begin MKL's first exp at once, one of them may come out 1e-4 off: none does here
         torch.exp(torch.zeros(1))
 
@@ -95,6 +100,17 @@ class TorchNetwork:
             torch.autocast(self.device.split(":")[0], self.dtype, half),
         ):
             return self.module(batch_ncxyz).float()
+
+
+def _refuse_forked_process() -> None:
+    """Raise EnvironmentFault in a child forked after its parent used torch: it lacks the parent's threads."""
+    _USED_IN.add(os.getpid())
+    if len(_USED_IN) > 1:
+        raise EnvironmentFault(
+            "this process was forked after torch had computed, and lacks the threads that torch waits for",
+            expected="a process of its own",
+            mend="start it by multiprocessing's method spawn, or load the first submission after the fork",
+        )
 
 
 @contextmanager

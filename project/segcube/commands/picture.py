@@ -18,11 +18,17 @@ def picture(
 ) -> None:
     """Draw each case with its label map, as a PNG."""
 
-    def run() -> None:
+    def run() -> int:
         from segcube.challenges import load_challenge
+        from segcube.errors import CaseError, printable
         from segcube.report.pictures import draw_folder
 
-        for file in draw_folder(data, maps, load_challenge(challenge), out):
-            typer.echo(file)
+        def report(case: str, error: CaseError) -> None:
+            typer.echo(printable(f"{case}: {error.code}: {error}"), err=True)
+
+        def show(file: Path) -> None:
+            typer.echo(printable(str(file)))
+
+        return draw_folder(data, maps, load_challenge(challenge), out, show, report)
 
     leave_with(run)

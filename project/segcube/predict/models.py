@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TypeVar
 
 from segcube.backends import Backend, DeviceMemoryError, branch_files, cpu_instead
-from segcube.errors import CaseError, Code, EnvironmentFault
+from segcube.errors import CaseError, Code, EnvironmentFault, UsageError
 from segcube.predict.memory import Workspace, ladder
 from segcube.predict.voices import Voice, voices_of
 from segcube.submission import Branch, LoadedSubmission, Stage
@@ -25,9 +28,27 @@ class Models:
     flips: bool
     tell: Tell
     _rungs: list[Workspace] = field(init=False)
+    _lock: Lock = field(default_factory=Lock, init=False)
+    _process: int = field(default_factory=os.getpid, init=False)
 
     def __post_init__(self) -> None:
         self._rungs = list(ladder(self.backend))
+
+    @contextmanager
+    def reserved(self) -> Generator[None, None, None]:
+        """Reserve the networks for one thread; others wait.
+
+        A network's input, output and working memory belong to one case at a time. Raises UsageError in a
+        process that was forked after the networks were loaded, which does not have their threads.
+        """
+        if os.getpid() != self._process:
+            raise UsageError(
+                "the submission was loaded before this process was forked",
+                file=self.loaded.folder,
+                mend="load it in the process that predicts",
+            )
+        with self._lock:
+            yield
 
     def load_all(self) -> None:
         """Read and check every member now, so that a broken one ends the run before its first case.

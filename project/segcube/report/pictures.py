@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from matplotlib.patches import Patch
 from scipy.ndimage import binary_erosion
 
 from segcube.challenges import Challenge
-from segcube.errors import UsageError
-from segcube.types import Vector, Volume
-from segcube.volumes import discover, read_labels, read_volume
+from segcube.errors import CaseError, Code, ExitCode, UsageError
+from segcube.types import Case, Vector, Volume
+from segcube.volumes import discover, read_labels, read_volume, same_place
 
 PLANES = ("sagittal", "coronal", "axial")
 COLOURS = ("#000000", "#e6194b", "#ffd21f", "#3cb4ff", "#46d35a", "#f58231", "#b06cff")
@@ -92,21 +92,60 @@ def _paint(labels_yx: np.ndarray, colours: dict[int, str]) -> np.ndarray:
     return painted
 
 
-def draw_folder(data: Path, maps: Path, challenge: Challenge, out: Path) -> Iterator[Path]:
-    """Draw every case of `data` that has a map in `maps`; yields each PNG as it is there.
+def draw_folder(
+    data: Path,
+    maps: Path,
+    challenge: Challenge,
+    out: Path,
+    on_drawn: Callable[[Path], None],
+    on_failed: Callable[[str, CaseError], None],
+) -> ExitCode:
+    """Draw every case of `data` that has a map in `maps`; a bad case or map costs its own picture alone.
 
-    Raises CaseError for a case or map that cannot be read, UsageError when no case has a map.
+    on_drawn: called with each PNG. on_failed: called with the name of a case and its error. Returns DONE,
+    SOME_FAILED or NONE_DONE. Raises UsageError when no case has a map.
     """
-    channels = tuple(channel.name for channel in challenge.channels)
-    drawn = 0
-    for case in discover(data, challenge).cases:
-        map_file = maps / challenge.output_name(case.name)
-        if not map_file.exists():
-            continue
-        labels_xyz, _, _ = read_labels(map_file)
-        file = out / f"{case.name}.png"
-        draw_case(read_volume(case, channels), labels_xyz, challenge, file)
-        drawn += 1
-        yield file
-    if not drawn:
+    found = discover(data, challenge)
+    cases = {case.name: case for case in found.cases}
+    refused = {refusal.case.name: refusal.error for refusal in found.refused}
+    mapped = [name for name in sorted({*cases, *refused}) if (maps / challenge.output_name(name)).exists()]
+    if not mapped:
         raise UsageError("no label map of a case of the data folder", file=maps)
+    failed = 0
+    for name in mapped:
+        file = out / f"{name}.png"
+        try:
+            if name in refused:
+                raise refused[name]
+            draw_case(*_read(cases[name], maps, challenge), challenge, file)
+        except CaseError as error:
+            failed += 1
+            on_failed(name, error)
+        else:
+            on_drawn(file)
+    if failed == len(mapped):
+        return ExitCode.NONE_DONE
+    return ExitCode.SOME_FAILED if failed else ExitCode.DONE
+
+
+def _read(case: Case, maps: Path, challenge: Challenge) -> tuple[Volume, np.ndarray]:
+    """A case and its label map on one grid. Raises CaseError."""
+    volume = read_volume(case, tuple(channel.name for channel in challenge.channels))
+    map_file = maps / challenge.output_name(case.name)
+    labels_xyz, grid, _ = read_labels(map_file)
+    if grid.shape != volume.grid.shape:
+        raise CaseError(
+            Code.SHAPE_MISMATCH,
+            f"a map of {_size(grid.shape)} voxels",
+            file=map_file,
+            expected=f"{_size(volume.grid.shape)}, as the case has",
+        )
+    if not same_place(grid, volume.grid):
+        raise CaseError(
+            Code.AFFINE_MISMATCH, "a map on another grid", file=map_file, expected="the grid of the case"
+        )
+    return volume, labels_xyz
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " x ".join(str(length) for length in shape)

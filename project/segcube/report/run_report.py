@@ -14,6 +14,7 @@ from segcube.submission import LoadedSubmission
 
 LIBRARIES = (
     "segcube",
+    "openvino",
     "torch",
     "monai",
     "numpy",

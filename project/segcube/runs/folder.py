@@ -16,7 +16,7 @@ from segcube.runs.outcome import background_map, exit_code, failed_report, predi
 from segcube.runs.outputs import check_outputs, prepare_output
 from segcube.runs.reading import Read, ReadAhead, Reader
 from segcube.runs.request import Request
-from segcube.runs.select import at_preset, select
+from segcube.runs.select import at_preset, select, starter_warning
 from segcube.runs.signals import Terminated, ends_on_sigterm
 from segcube.runs.writing import MapWriter
 from segcube.settings import parse_shard
@@ -50,7 +50,7 @@ def _run(request: Request, console: RunConsole) -> ExitCode:
     backend = open_backend(request.settings, loaded, console.warn)
     console.say(f"{loaded.submission.name} on {backend.reason}")
     if loaded.submission.starter:
-        console.warn(f"{loaded.submission.name} is a STARTER, trained on made cases: it is no submission")
+        console.warn(starter_warning(loaded))
     for message in found.ignored:
         console.say(f"ignored: {message}")
     with ReadAhead(cases, Reader(loaded, request.settings, backend, request.output, request.keep)) as reads:

@@ -51,6 +51,11 @@ def at_preset(
     return replace(loaded, submission=taken)
 
 
+def starter_warning(loaded: LoadedSubmission) -> str:
+    """What every run with a starter reports, on the command line and from Python."""
+    return f"{loaded.submission.name} is a STARTER, trained on made cases: it is no submission"
+
+
 def _submission_in(folder: Path) -> Path:
     """The folder itself, or the only submission inside it: hosts mount one or the other."""
     inside = submission_folders(folder)

@@ -11,7 +11,7 @@ from segcube.errors import UsageError
 from segcube.pipeline import predict_volume
 from segcube.predict import Models
 from segcube.report import RunConsole
-from segcube.runs.select import at_preset
+from segcube.runs.select import at_preset, starter_warning
 from segcube.runs.writing import write_with_origin
 from segcube.settings import resolve_settings
 from segcube.submission import load_for
@@ -21,23 +21,32 @@ from segcube.volumes import discover, read_volume
 
 @dataclass(frozen=True)
 class Session:
-    """A submission whose weights are read; predict as often as wanted."""
+    """A submission whose weights are read; predict as often as wanted, from any thread.
+
+    Threads read their cases side by side and take turns at the networks.
+    """
 
     models: Models
 
     def predict(self, case: Case | Path | str) -> Prediction:
         """Predict one case: a Case, or a folder that holds one.
 
-        Raises CaseError for a bad case and UsageError for a folder that holds none or several.
+        Raises CaseError for a bad case, and UsageError for a folder of no or several cases, or in a process
+        that was forked after the submission was loaded.
         """
         found = case if isinstance(case, Case) else self._only_case(Path(case))
         channels = tuple(channel.name for channel in self.models.loaded.challenge.channels)
         volume = read_volume(found, channels, self.models.loaded.challenge)
-        return predict_volume(volume, self.models, on_spent=lambda: None)
+        with self.models.reserved():
+            return predict_volume(volume, self.models, on_spent=lambda: None)
 
-    def write(self, prediction: Prediction, folder: Path) -> Path:
-        """Write a label map into `folder` under the challenge's name; returns the file."""
-        file = folder / self.models.loaded.challenge.output_name(prediction.case.name)
+    def write(self, prediction: Prediction, folder: Path | str) -> Path:
+        """Write a label map into `folder` under the challenge's name; returns the file.
+
+        An earlier map of segcube's is replaced. Raises CaseError where another file has its name, and
+        EnvironmentFault when the folder cannot be written.
+        """
+        file = Path(folder) / self.models.loaded.challenge.output_name(prediction.case.name)
         write_with_origin(prediction, file, "session")
         return file
 
@@ -59,6 +68,8 @@ def load_submission(folder: Path | str, **settings: Any) -> Session:
     """
     resolved, console = resolve_settings(settings), RunConsole()
     loaded = at_preset(load_for(Path(folder), resolved.challenge), resolved, console.say)
+    if loaded.submission.starter:
+        console.warn(starter_warning(loaded))
     backend = open_backend(resolved, loaded, console.warn)
     models = Models(loaded, backend, resolved.mirrors, console.warn)
     models.load_all()
