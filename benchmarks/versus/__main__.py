@@ -53,7 +53,7 @@ def main() -> int:
     name = "speed-cuda.md" if {result.row.device for result in found.rows} == {"cuda"} else "speed.md"
     page = (work if told.quick or told.row else ROOT / "docs") / name
     draw(found.rows, page.with_suffix(".png"))
-    write_page(page, page.with_suffix(".png"), found.machine, found.rows, judged)
+    write_page(page, found.machine, found.rows, matrix_of(told), judged)
     CONSOLE.print(f"{found.minutes:.1f} minutes; every run is in {raw}, the page is {page}")
     return int(any(run.failed for result in found.rows for run in result.runs))
 
@@ -85,7 +85,7 @@ def run_all(told: argparse.Namespace, work: Path) -> Iterator[Found]:
     devices: list[Device] = (
         [told.device] if told.device != "auto" else ["cpu", *(["cuda"] if machine.gpu else [])]
     )
-    matrix = QUICK if told.quick else (FULL if told.full else SHORT) + CUDA
+    matrix = matrix_of(told)
     rows = [row for row in matrix if row.device in devices and row.name in (told.row or [row.name])]
     rows = [
         replace(row, rounds=told.rounds or row.rounds, contestants=_those_asked(row, told)) for row in rows
@@ -100,6 +100,11 @@ def run_all(told: argparse.Namespace, work: Path) -> Iterator[Found]:
         plan, width = (TINY, TINY_WIDTH) if told.quick else (COARSE, WIDTH)
         forwards = compare_forwards(plan, width, work, told.data)
         yield Found(machine, (perf_counter() - start) / 60, tuple(results), (forwards,))
+
+
+def matrix_of(told: argparse.Namespace) -> tuple[Row, ...]:
+    """All rows of the size that was asked for, on every device."""
+    return QUICK if told.quick else (FULL if told.full else SHORT) + CUDA
 
 
 def _those_asked(row: Row, told: argparse.Namespace) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from versus.goals import Verdict
 from versus.machine import Machine
 from versus.models import Imported
 from versus.results import RowResult
-from versus.summary import HEAD, RATES_HEAD, STEPS_HEAD, lines, rate_lines, step_lines, title
+from versus.specs import Row
+from versus.summary import HEAD, RATES_HEAD, STEPS_HEAD, left_out, lines, rate_lines, step_lines, title
 
 INTRODUCTION = """# Speed
 
@@ -21,6 +22,9 @@ memory that of its whole process tree, pages that processes share counted once. 
 within a round; of several rounds the tables give the median and the range. Labels are compared with
 nnU-Net's: of the voxels that are foreground in either map, the share that differs, and the mean Dice.
 MONAI lays its windows otherwise, so its labels are further off.
+"""
+LEFT_OUT = """`make bench` holds more than this page shows. Left out of this run, or impossible on this
+machine (bf16 on a processor without bfloat16):
 """
 STEPS = """## Where segcube's time goes
 
@@ -48,10 +52,17 @@ written; Winograd's way takes fewer, and so passes that rate.
 
 
 def write_page(
-    file: Path, picture: Path, machine: Machine, results: Sequence[RowResult], judged: Sequence[Verdict]
+    file: Path,
+    machine: Machine,
+    results: Sequence[RowResult],
+    matrix: Sequence[Row],
+    judged: Sequence[Verdict],
 ) -> None:
-    """Write the page; the picture lies beside it."""
+    """Write the page; its picture lies beside it. matrix: what a whole run of the bench holds."""
+    picture = file.with_suffix(".png")
     parts = [INTRODUCTION, machine.told() + "\n"]
+    if missing := left_out(results, matrix):
+        parts.append(LEFT_OUT + "\n" + "".join(f"- {line}\n" for line in missing))
     parts.append(f"![Wall time and peak memory of each contestant]({picture.name})\n")
     for result in results:
         parts.append(f"**{title(result)}**\n\n{_table(HEAD, lines(result))}")

@@ -30,7 +30,7 @@ ONE = Row("1 fold", BRATS, RIVALS, rounds=3, goals=goals(4.5, 8))
 FIVE = Row("5 folds", BRATS, RIVALS, folds=5, goals=goals(3, 5.5))
 MIRRORS = Row("8 mirrors", BRATS, RIVALS, mirrors=True, goals=goals(3, 5.5))
 HEART = Row("MBAS plan", MBAS, RIVALS, goals=goals(4, 6, leaner=2))
-CASES = Row("1 fold, 5 cases", BRATS, OURS, cases=5)
+CASES = Row("1 fold, 5 cases", BRATS, RIVALS, cases=5)
 
 SHORT = (
     ONE,

@@ -9,6 +9,7 @@ from versus.contestants import CONTESTANTS
 from versus.goals import told
 from versus.machine import Machine
 from versus.results import FORWARD, RowResult, Run, Spread
+from versus.specs import Row
 
 HEAD = (
     "contestant",
@@ -92,6 +93,26 @@ def step_lines(results: Sequence[RowResult]) -> list[tuple[str, ...]]:
                 start = f"{runs[-1].start_up:.2f}" if result.row.cases == 1 else ""
                 found.append((name, start, *(f"{seconds:.2f}" for seconds in _steps(runs[-1]))))
     return found
+
+
+def left_out(results: Sequence[RowResult], matrix: Sequence[Row]) -> list[str]:
+    """What the matrix holds for the devices of these results and they do not: rows, contestants, rounds."""
+    found = {result.row.name: result for result in results}
+    devices = {result.row.device for result in results}
+    missing: list[str] = []
+    for row in matrix:
+        if row.device not in devices:
+            continue
+        result = found.get(row.name)
+        if result is None:
+            missing.append(f"{row.name}: the whole row")
+            continue
+        absent = [CONTESTANTS[key].title for key in row.contestants if not result.of(key)]
+        if absent:
+            missing.append(f"{row.name}: {', '.join(absent)}")
+        if result.row.rounds < row.rounds:
+            missing.append(f"{row.name}: {row.rounds - result.row.rounds} of {row.rounds} rounds")
+    return missing
 
 
 def rate_lines(results: Sequence[RowResult], machine: Machine) -> list[tuple[str, ...]]:
