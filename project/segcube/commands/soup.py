@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
 from segcube.commands.leave import leave_with
+from segcube.errors import ExitCode
 
 soup = typer.Typer(
     name="soup",
@@ -34,7 +36,7 @@ def uniform(weights: Weights, out: Out, stage: Stage = None) -> None:
         uniform_soup(pot, out)
         typer.echo(f"{out}: the mean of {len(pot.members)} members")
 
-    leave_with(run)
+    leave_with(lambda: _cleared_on_sigterm(run))
 
 
 @soup.command()
@@ -68,4 +70,16 @@ def greedy(
         result = greedy_soup(pot, validation, out, file)
         typer.echo(f"{out}: the mean of {', '.join(result.kept)}, {metric} {result.score:.4f}")
 
-    leave_with(run)
+    leave_with(lambda: _cleared_on_sigterm(run))
+
+
+def _cleared_on_sigterm(task: Callable[[], None]) -> int:
+    """Run a task whose unfinished folders are removed when SIGTERM ends it."""
+    from segcube.runs.signals import Terminated, ends_on_sigterm
+
+    try:
+        with ends_on_sigterm():
+            task()
+    except Terminated:
+        return ExitCode.TERMINATED
+    return ExitCode.DONE

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from segcube.soups.ledger import Ledger, Terms, Trial, open_ledger
-from segcube.soups.pot import Pot, write_soup_card
+from segcube.soups.pot import Pot, check_soup, write_soup_card
 from segcube.soups.validation import Validation
 from segcube.submission import Member, expect_room, whole_folder
 
@@ -34,7 +34,8 @@ def greedy_soup(pot: Pot, validation: Validation, out: Path, ledger_file: Path) 
     told = f"A greedy soup of {len(kept)} of {len(pot.members)} members, {validation.metric} {score:.4f}."
     with whole_folder(out) as folder:
         pot.cook(kept, folder)
-        write_soup_card(pot, kept, told, folder)
+        write_soup_card(pot, kept, told, folder, out.absolute().name)
+        check_soup(folder)
     return GreedyResult(tuple(member.file for member in kept), score)
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
-from segcube.checkpoints import save_weights
+from segcube.backends.fit import check_members
+from segcube.checkpoints import load_network, save_weights
 from segcube.errors import EnvironmentFault, UsageError
 from segcube.soups.average import average_weights
 from segcube.submission import LoadedSubmission, Member, Submission, load_for, sha256_of, write_submission
 
 CARD = "MODEL_CARD.md"
-MEMBER = "soup.safetensors"
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,24 @@ class Pot:
         """
         card, weights = average_weights([self.loaded.folder / member.file for member in members])
         notes = "mean of " + ", ".join(member.file for member in members)
-        digest = save_weights(weights, card.network, card.arguments, folder / MEMBER, notes)
-        submission = self._with(Member(file=MEMBER, sha256=digest))
-        for member in submission.members:
-            if member.file != MEMBER:
-                shutil.copyfile(self.loaded.folder / member.file, folder / member.file)
-        own = self.loaded.folder / submission.challenge
-        if own.is_file():
-            shutil.copyfile(own, folder / own.name)
+        file = self._new_file()
+        digest = save_weights(weights, card.network, card.arguments, folder / file, notes)
+        submission = self._with(Member(file=file, sha256=digest))
+        for name in {member.file for member in submission.members} - {file}:
+            shutil.copyfile(self.loaded.folder / name, folder / name)
+        for key in submission.keys:
+            own = self.loaded.folder / key
+            if own.is_file():
+                shutil.copyfile(own, folder / own.name)
         write_submission(submission, folder)
         return submission
+
+    def _new_file(self) -> str:
+        """A name for the averaged weights that no other stage's member has, upper and lower case alike."""
+        stages = [stage for stage in self.loaded.submission.stages if stage.name != self.stage]
+        taken = {m.file.lower() for stage in stages for branch in stage.branches for m in branch.members}
+        names = chain(["soup.safetensors"], (f"soup-{number}.safetensors" for number in count(2)))
+        return next(name for name in names if name not in taken)
 
     def _with(self, member: Member) -> Submission:
         stages = tuple(
@@ -86,13 +95,28 @@ def open_pot(folder: Path, stage: str | None = None) -> Pot:
     return pot
 
 
-def write_soup_card(pot: Pot, members: Sequence[Member], told: str, folder: Path) -> None:
-    """Write MODEL_CARD.md: what the soup was made of, then the source's own card."""
+def check_soup(folder: Path) -> None:
+    """Load a new submission as a run would: its challenge, and every member's sha256, values and network.
+
+    Raises EnvironmentFault that names the file, what was found and what was expected.
+    """
+    loaded = load_for(folder)
+    check_members(loaded)
+    digests = {member.file: member.sha256 for member in loaded.submission.members}
+    for file, sha256 in digests.items():
+        load_network(folder / file, sha256)
+
+
+def write_soup_card(pot: Pot, members: Sequence[Member], told: str, folder: Path, name: str) -> None:
+    """Write MODEL_CARD.md: what the soup was made of, then the source's own card.
+
+    name: of the new submission's folder.
+    """
     source = pot.loaded.folder / CARD
     rows = "\n".join(f"| {member.file} | {member.sha256} |" for member in members)
     before = source.read_text(encoding="utf-8") if source.is_file() else "The source had no card.\n"
     text = (
-        f"# {folder.name}\n\n{told} Their weights, of one network, were averaged in float64.\n\n"
+        f"# {name}\n\n{told} Their weights, of one network, were averaged in float64.\n\n"
         f"| averaged | sha256 |\n|---|---|\n{rows}\n\n## The card of {pot.loaded.folder.name}\n\n{before}"
     )
     (folder / CARD).write_text(text, encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from segcube.soups.pot import Pot, write_soup_card
+from segcube.soups.pot import Pot, check_soup, write_soup_card
 from segcube.submission import whole_folder
 
 
@@ -16,4 +16,6 @@ def uniform_soup(pot: Pot, out: Path) -> None:
     """
     with whole_folder(out) as folder:
         pot.cook(pot.members, folder)
-        write_soup_card(pot, pot.members, f"A uniform soup of {len(pot.members)} members.", folder)
+        told = f"A uniform soup of {len(pot.members)} members."
+        write_soup_card(pot, pot.members, told, folder, out.absolute().name)
+        check_soup(folder)
