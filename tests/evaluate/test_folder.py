@@ -51,7 +51,8 @@ def test_a_missing_case_scores_0_and_the_penalty_and_stays_in_the_mean(folders, 
     assert found.cases[ONE].regions["WT"]["lesionwise_dice"] == 1
     missing = found.cases[TWO].regions["WT"]
     assert missing["lesionwise_hd95"] == missing["hd95"] == 374
-    assert {value for name, value in missing.items() if "hd95" not in name} == {0}
+    shares = {"lesionwise_dice", "dice", "sensitivity", "specificity"}
+    assert {missing[name] for name in shares} == {0}
     assert found.problems == {TWO: "no label map"}
     assert found.mean["WT"]["lesionwise_dice"] == found.median["WT"]["lesionwise_dice"] == 0.5
     assert found.mean["WT"]["lesionwise_hd95"] == 187
@@ -64,11 +65,59 @@ def test_each_profile_has_its_own_penalty(key, penalty):
     from segcube.evaluate.score import metrics_of, scores_without_map
 
     challenge = load_challenge(key)
-    scores = scores_without_map(challenge, metrics_of(challenge), "no label map")
-    (row,) = {tuple(row.items()) for row in scores.regions.values()}
-    assert dict(row)["hd95"] == penalty
-    assert dict(row)["dice"] == 0
-    assert all(value in (0, penalty) for _, value in row)
+    reference_xyz = np.zeros((4, 4, 4), np.uint8)
+    scores = scores_without_map(reference_xyz, (1, 1, 1), challenge, metrics_of(challenge), "no label map")
+    for row in scores.regions.values():
+        assert (row["hd95"], row["dice"]) == (penalty, 0)
+
+
+COUNTS = ("num_tp", "num_fp", "num_fn", "volume_ref", "volume_pred")
+
+
+@pytest.mark.parametrize("profile", ["brats2023", "brats2026"])
+@pytest.mark.parametrize("content", [None, b"no map"], ids=["missing", "unreadable"])
+def test_a_case_without_a_sound_map_misses_every_lesion_of_the_reference(folders, glioma, profile, content):
+    pred, ref = folders
+    labels_xyz = np.zeros((24, 12, 12))
+    labels_xyz[1:5, 1:5, 1:5] = labels_xyz[17:22, 1:5, 1:5] = 3
+    write(ref, f"{TWO}-seg", labels_xyz, np.diag([1, 1, 2, 1]))
+    if content is not None:
+        (pred / f"{TWO}.nii.gz").write_bytes(content)
+    scores = evaluate_folder(pred, ref, glioma, profile).cases[TWO]
+    assert scores.problem
+    # Lesions of 64 and 80 voxels of 2 mm3
+    counts = {name: scores.regions["ET"][name] for name in COUNTS}
+    assert math.isnan(counts.pop("num_fp"))
+    assert counts == {"num_tp": 0, "num_fn": 2, "volume_ref": 288, "volume_pred": 0}
+    assert [row.kind for row in scores.lesions if row.region == "ET"] == ["missed", "missed"]
+
+
+def test_a_missing_map_leaves_the_mean_number_of_false_positives_alone(folders, glioma):
+    assert evaluate_folder(*folders, glioma).mean["WT"]["num_fp"] == 0
+    (folders[0] / f"{ONE}.nii.gz").unlink()
+    assert math.isnan(evaluate_folder(*folders, glioma).mean["WT"]["num_fp"])
+
+
+def test_a_damaged_reference_is_named_and_left_out(folders, glioma):
+    pred, ref = folders
+    file = ref / f"{TWO}-seg.nii.gz"
+    file.write_bytes(file.read_bytes()[:-20])
+    found = evaluate_folder(pred, ref, glioma)
+    assert list(found.cases) == [ONE]
+    assert found.mean["WT"]["dice"] == 1
+    assert found.problems == {}
+    assert list(found.bad_references) == [TWO]
+    assert found.bad_references[TWO].startswith(f"{file}: ")
+    assert list(json.loads(as_json(found))["bad_references"]) == [TWO]
+
+
+def test_without_any_sound_reference_nothing_is_scored(folders, glioma):
+    for file in folders[1].iterdir():
+        file.write_bytes(b"")
+    found = evaluate_folder(*folders, glioma)
+    assert (found.cases, found.mean, list(found.bad_references)) == ({}, {}, [ONE, TWO])
+    assert json.loads(as_json(found))["mean"] == {}
+    assert as_csv(found) == b"case,region,problem\n"
 
 
 def test_an_unreadable_or_mis_shaped_map_scores_as_a_missing_one(folders, glioma):
@@ -139,7 +188,7 @@ def test_more_workers_change_nothing(folders, glioma):
     found = evaluate_in_processes(
         *folders, glioma, workers=2, on_case=lambda case, total: told.append((case, total))
     )
-    assert found == evaluate_folder(*folders, glioma)
+    assert as_json(found, lesions=True) == as_json(evaluate_folder(*folders, glioma), lesions=True)
     assert told == [(ONE, 2), (TWO, 2)]
 
 
@@ -176,7 +225,7 @@ def test_json_holds_rows_of_lesions_when_asked_for(folders, glioma):
     rows = json.loads(as_json(evaluate_folder(*folders, glioma), lesions=True))["lesions"]
     (row,) = rows[ONE]["ET"]
     assert (row["kind"], row["volume"], row["dice"]) == ("matched", 64, 1)
-    assert rows[TWO] == {"WT": [], "TC": [], "ET": []}
+    assert [(row["kind"], row["volume"]) for row in rows[TWO]["ET"]] == [("missed", 64)]
 
 
 def test_csv_has_a_row_a_case_and_region(folders, glioma):

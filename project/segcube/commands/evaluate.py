@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from segcube.commands.leave import leave_with
+from segcube.errors import ExitCode
 
 
 def evaluate(
@@ -27,9 +28,12 @@ def evaluate(
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Cases at once; else one a core.")] = None,
 ) -> None:
-    """Score label maps as the organisers do."""
+    """Score label maps as the organisers do.
 
-    def run() -> None:
+    Exit 0; 3 where a reference cannot be read, 4 where none can.
+    """
+
+    def run() -> ExitCode:
         from segcube.evaluate import as_csv, as_json, choose_challenge, evaluate_folder
         from segcube.report import case_bar, print_problems, print_scores
         from segcube.volumes import write_whole
@@ -43,8 +47,12 @@ def evaluate(
             write_whole(csv, as_csv(found))
         cases = {name: scores.regions for name, scores in found.cases.items()}
         title = f"{found.challenge}, profile {found.profile}, {len(cases)} cases"
-        print_scores(title, found.mean, found.median, cases)
+        if cases:
+            print_scores(title, found.mean, found.median, cases)
         notices = {name: scores.notices for name, scores in found.cases.items()}
-        print_problems(found.problems, notices, found.without_reference)
+        print_problems(found.problems, notices, found.without_reference, found.bad_references)
+        if not found.bad_references:
+            return ExitCode.DONE
+        return ExitCode.SOME_FAILED if cases else ExitCode.NONE_DONE
 
     leave_with(run)

@@ -29,15 +29,14 @@ def as_json(evaluation: Evaluation, lesions: bool = False) -> bytes:
         "problems": evaluation.problems,
         "notices": {name: scores.notices for name, scores in evaluation.cases.items() if scores.notices},
         "without_reference": evaluation.without_reference,
+        "bad_references": evaluation.bad_references,
     }
     return (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def as_csv(evaluation: Evaluation) -> bytes:
     """A row a case and region, a column a metric, UTF-8."""
-    metrics = list(
-        dict.fromkeys(name for row in next(iter(evaluation.cases.values())).regions.values() for name in row)
-    )
+    metrics = list(dict.fromkeys(name for row in evaluation.mean.values() for name in row))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["case", "region", *metrics, "problem"])

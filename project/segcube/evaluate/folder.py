@@ -14,10 +14,10 @@ from segcube.challenges import Challenge, LesionWise, Metrics
 from segcube.errors import CaseError, Code, UsageError
 from segcube.evaluate.maps import find_maps
 from segcube.evaluate.processes import at_once, in_order
-from segcube.evaluate.results import CaseScores, Evaluation
+from segcube.evaluate.results import BadReference, CaseScores, Evaluation
 from segcube.evaluate.score import metrics_of, score_pair, scores_without_map
 from segcube.report import library_versions
-from segcube.types import Vector
+from segcube.types import Grid, Vector
 from segcube.volumes import millimetres_apart, read_grid, read_labels, same_place
 
 
@@ -44,10 +44,11 @@ def evaluate_folder(
     """Score the maps of `found` against those of `reference`, paired by case name.
 
     A case whose map is missing, unreadable or of another shape scores 0 everywhere and the penalty, as the
-    organisers do. workers: cases at once, each in a process of its own, at most as many as cores, which is
-    also what none means; memory is that of so many cases. 1 starts no process; a script that lets several
-    start needs Python's `if __name__ == "__main__"`. millimetres: keep what stands in mm beside official
-    distances in voxels. on_case: hears the name of each case that is done, and how many there are.
+    organisers do. A case whose reference cannot be read is not scored, and named. workers: cases at once,
+    each in a process of its own, at most as many as cores, which is also what none means; memory is that of
+    so many cases. 1 starts no process; a script that lets several start needs Python's
+    `if __name__ == "__main__"`. millimetres: keep what stands in mm beside official distances in voxels.
+    on_case: hears the name of each case that is done, and how many there are.
 
     Raises UsageError when the reference holds no map of the challenge, and for a profile that the challenge
     has no constants for; EnvironmentFault when a process dies.
@@ -59,28 +60,37 @@ def evaluate_folder(
     maps = find_maps(found, challenge)
     jobs = [Job(name, maps.get(name), file, challenge, metrics) for name, file in references.items()]
     cases: dict[str, CaseScores] = {}
+    bad: dict[str, str] = {}
     with closing(in_order(score_case, jobs, at_once(workers, len(jobs)))) as scored:
         for job, scores in zip(jobs, scored, strict=True):
-            cases[job.case] = scores if millimetres else _official(scores)
+            if isinstance(scores, BadReference):
+                bad[job.case] = scores.problem
+            else:
+                cases[job.case] = scores if millimetres else _official(scores)
             if on_case is not None:
                 on_case(job.case, len(jobs))
     alone = tuple(sorted(maps.keys() - references.keys()))
-    return Evaluation(metrics.profile, challenge.key, cases, library_versions(), alone)
+    return Evaluation(metrics.profile, challenge.key, cases, library_versions(), alone, bad)
 
 
-def score_case(job: Job) -> CaseScores:
-    """Score one case from its files; what is wrong with them is told in the scores."""
-    if job.found is None:
-        return scores_without_map(job.challenge, job.metrics, "no label map")
+def score_case(job: Job) -> CaseScores | BadReference:
+    """Score one case from its files; the result says what is wrong with them."""
     try:
-        return _score(job.found, job)
+        reference_xyz, grid, _ = read_labels(job.reference)
     except CaseError as error:
-        return scores_without_map(job.challenge, job.metrics, str(error))
+        return BadReference(str(error))
+    problem = "no label map"
+    if job.found is not None:
+        try:
+            return _score(job.found, reference_xyz, grid, job)
+        except CaseError as error:
+            problem = str(error)
+    spacing = spacing_of(job.reference, job.metrics)
+    return scores_without_map(reference_xyz, spacing, job.challenge, job.metrics, problem)
 
 
-def _score(found: Path, job: Job) -> CaseScores:
+def _score(found: Path, reference_xyz: np.ndarray, reference_grid: Grid, job: Job) -> CaseScores:
     found_xyz, grid, _ = read_labels(found)
-    reference_xyz, reference_grid, _ = read_labels(job.reference)
     if grid.shape != reference_grid.shape:
         raise CaseError(
             Code.SHAPE_MISMATCH,
@@ -102,7 +112,7 @@ def _score(found: Path, job: Job) -> CaseScores:
 
 
 def spacing_of(file: Path, metrics: Metrics) -> Vector:
-    """The spacing of a prediction, as the organisers' script finds it: in the header, as float32.
+    """The spacing of a label map, as the organisers' script finds it: in the header, as float32.
 
     Scripts that keep the parts' numbers write them anew with the affine alone, and so find the lengths of its
     columns. On a grid along the axes both are the same.

@@ -42,6 +42,13 @@ class CaseScores:
 
 
 @dataclass(frozen=True)
+class BadReference:
+    """A case that cannot be scored, because its reference cannot be read."""
+
+    problem: str
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The scores of a folder."""
 
@@ -51,6 +58,8 @@ class Evaluation:
     versions: Mapping[str, str]
     without_reference: tuple[str, ...] = ()
     """Maps of cases that the reference does not hold; they are not scored."""
+    bad_references: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with the reference of each case that could not be scored; means leave these cases out."""
 
     @property
     def problems(self) -> dict[str, str]:
@@ -72,7 +81,7 @@ class Evaluation:
 
     @property
     def _regions(self) -> tuple[str, ...]:
-        return tuple(next(iter(self.cases.values())).regions)
+        return tuple(next(iter(self.cases.values())).regions) if self.cases else ()
 
     def _over_cases(self, region: str, summary: Callable[[Sequence[float]], float]) -> dict[str, float]:
         rows = [scores.regions[region] for scores in self.cases.values()]

@@ -73,19 +73,30 @@ def score_pair(
     return plain_scores(pair, challenge, metrics)
 
 
-def scores_without_map(challenge: Challenge, metrics: Metrics, problem: str) -> CaseScores:
-    """What a case without a sound map scores: 0 everywhere and the penalty for HD95, as the organisers do.
+def scores_without_map(
+    reference_xyz: np.ndarray, spacing: Vector, challenge: Challenge, metrics: Metrics, problem: str
+) -> CaseScores:
+    """Score a case without a sound map: 0 everywhere and the penalty for HD95, as the organisers do.
 
-    Profiles that name no penalty give inf.
+    Profiles that name no penalty give inf. Lesions and volumes are counted as for an empty map: each lesion
+    of the reference is a false negative. The number of false positives is NaN: without a map there is none to
+    count, and 0 would be the best.
     """
     penalty = math.inf if isinstance(metrics, Overlap) else float(metrics.missing_case)
-    empty_xyz = np.zeros((1, 1, 1), dtype=np.uint8)
-    names = score_pair(empty_xyz, empty_xyz, (1.0, 1.0, 1.0), challenge, metrics).regions
+    empty = score_pair(np.zeros_like(reference_xyz), reference_xyz, spacing, challenge, metrics)
     regions = {
-        region: {name: penalty if _is_distance(name) else 0.0 for name in scores}
-        for region, scores in names.items()
+        region: {name: _without_map(name, value, penalty) for name, value in scores.items()}
+        for region, scores in empty.regions.items()
     }
-    return CaseScores(regions, problem=problem)
+    return CaseScores(regions, empty.lesions, problem=problem)
+
+
+def _without_map(name: str, of_empty_map: float, penalty: float) -> float:
+    if _is_distance(name):
+        return penalty
+    if name.startswith("num_fp"):
+        return math.nan
+    return of_empty_map if name.startswith(("num_", "volume_")) else 0.0
 
 
 def _is_distance(name: str) -> bool:

@@ -61,9 +61,12 @@ def _console() -> Console:
 
 
 def print_problems(
-    problems: Mapping[str, str], notices: Mapping[str, tuple[str, ...]], without_reference: tuple[str, ...]
+    problems: Mapping[str, str],
+    notices: Mapping[str, tuple[str, ...]],
+    without_reference: tuple[str, ...],
+    bad_references: Mapping[str, str],
 ) -> None:
-    """What was odd, on stderr: cases scored as missing and why, notices, maps that nothing is known of."""
+    """Print on stderr what was odd: notices, maps without a reference, missing maps, references not read."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for case, told in notices.items():
         for notice in told:
@@ -74,3 +77,10 @@ def print_problems(
         console.print(f"{case}: scored as missing: {problem}", markup=False, style="yellow")
     if problems:
         console.print(f"{len(problems)} cases scored as missing", markup=False, style="yellow")
+    for case, problem in bad_references.items():
+        console.print(
+            f"{case}: not scored, its reference cannot be read: {problem}", markup=False, style="red"
+        )
+    if bad_references:
+        told = f"{len(bad_references)} cases not scored and left out of the means: repair their references"
+        console.print(told, markup=False, style="red")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segcube.evaluate.ranking.metrics import counted_metrics
+from segcube.evaluate.metrics import counted_metrics
 from segcube.evaluate.ranking.pairs import PERMUTATIONS, chance, compare
 from segcube.evaluate.ranking.ranks import ScoreTable, rank
 

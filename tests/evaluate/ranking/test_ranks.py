@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from segcube.errors import UsageError
-from segcube.evaluate.ranking.metrics import counted_metrics
+from segcube.evaluate.metrics import counted_metrics
 from segcube.evaluate.ranking.ranks import ScoreTable, rank, tabulate
 from segcube.evaluate.ranking.scores import read_scores
 
@@ -48,6 +48,11 @@ def test_a_region_that_neither_map_holds_beats_a_false_positive_and_ties_with_it
 
 def test_the_quality_of_matches_is_worst_where_nothing_matched():
     assert ranks_of([[[np.nan]], [[0.1]]], "sq_dice").final.tolist() == [2, 1]
+
+
+def test_a_missing_map_never_beats_a_map_by_its_errors():
+    # The first submission has a map with two false positives, the second none; both miss three lesions
+    assert ranks_of([[[2, 3]], [[np.nan, 3]]], "num_fp", "num_fn").final.tolist() == [1.25, 1.75]
 
 
 def test_score_files_become_a_table(score_file):

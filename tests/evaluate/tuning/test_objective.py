@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from segcube.challenges import load_challenge
+from segcube.evaluate.metrics import OBJECTIVES
 from segcube.evaluate.score import metrics_of, score_labels
 from segcube.evaluate.tuning.blended import Blended
 from segcube.evaluate.tuning.cases import Reading, TuningCase, read_case
 from segcube.evaluate.tuning.judge import Judge
 from segcube.evaluate.tuning.knobs import LOWEST, ThresholdKnob
-from segcube.evaluate.tuning.objective import OBJECTIVES, margin_of, region_scorer
+from segcube.evaluate.tuning.objective import margin_of, region_scorer
 from segcube.evaluate.tuning.point import starting_point
 from segcube.postprocess import label_map
 

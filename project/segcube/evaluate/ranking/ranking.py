@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from segcube.evaluate.ranking.metrics import Direction, counted_metrics
+from segcube.evaluate.metrics import Direction, counted_metrics
 from segcube.evaluate.ranking.pairs import PERMUTATIONS, Pair, compare
 from segcube.evaluate.ranking.ranks import Ranks, ScoreTable, rank, tabulate
 from segcube.evaluate.ranking.scores import differing_versions, read_scores

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from segcube.errors import UsageError
-from segcube.evaluate.ranking.metrics import Direction
+from segcube.evaluate.metrics import Direction
 from segcube.evaluate.ranking.scores import ScoreFile
 
 DIGITS = 9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,16 +17,6 @@ from segcube.evaluate.whole import dice
 
 Scorer = Callable[[str, np.ndarray], float]
 """Scores one region of a case: its name, and the labels that were found (X, Y, Z)."""
-
-OBJECTIVES: Mapping[str, str] = {
-    "brats2023": "lesionwise_dice",
-    "brats2024": "lesionwise_dice",
-    "brats2026": "pq_dice",
-    "mbas": "dice",
-    "plain": "dice",
-}
-"""By profile. Where matched lesions alone have a Dice, its product with the share that is matched: else a
-search would drop every lesion that is hard."""
 
 
 def region_scorer(case: TuningCase, challenge: Challenge, metrics: Metrics) -> Scorer:

@@ -8,8 +8,8 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from segcube.evaluate.metrics import OBJECTIVES
 from segcube.evaluate.tuning.inputs import Inputs
-from segcube.evaluate.tuning.objective import OBJECTIVES
 from segcube.evaluate.tuning.point import written_rules, written_weights
 from segcube.evaluate.tuning.tuning import Tuned
 

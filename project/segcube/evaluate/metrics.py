@@ -1,4 +1,4 @@
-"""Which metrics a ranking counts, and which way each is better."""
+"""Which way each metric is better, which ones a ranking counts, and which one a tuning raises."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ class Direction:
 
     higher_is_better: bool
     undefined: Extreme = "best"
-    """Where nan stands: best if it says that neither map holds the region, worst if nothing was matched."""
+    """Where nan stands: best if it says that neither map holds the region, worst if nothing was matched, or
+    if there is no map whose false positives could be counted."""
 
 
 HIGH, LOW = Direction(True), Direction(False)
-HIGH_OF_MATCHED, LOW_OF_MATCHED = Direction(True, "worst"), Direction(False, "worst")
+HIGH_OR_WORST, LOW_OR_WORST = Direction(True, "worst"), Direction(False, "worst")
 
 DIRECTIONS: Mapping[str, Direction] = {
     "lesionwise_dice": HIGH,
@@ -40,10 +41,11 @@ DIRECTIONS: Mapping[str, Direction] = {
     "f1": HIGH,
     "rq": HIGH,
     "pq_dice": HIGH,
-    "sq_dice": HIGH_OF_MATCHED,
-    "sq_hd95": LOW_OF_MATCHED,
-    "sq_nsd": HIGH_OF_MATCHED,
-    "num_fp": LOW,
+    "sq_dice": HIGH_OR_WORST,
+    "sq_hd95": LOW_OR_WORST,
+    "sq_nsd": HIGH_OR_WORST,
+    "num_tp": HIGH,
+    "num_fp": LOW_OR_WORST,
     "num_fn": LOW,
 }
 """By a metric's name without its tolerance, unit and size of lesions."""
@@ -58,15 +60,27 @@ COUNTED: Mapping[str, tuple[str, ...]] = {
 """By profile. The organisers say so for 2023 and 2024; 2025 is scored alike and ranked by Dice alone, and the
 others have not published what they rank by."""
 
+OBJECTIVES: Mapping[str, str] = {
+    "brats2023": "lesionwise_dice",
+    "brats2024": "lesionwise_dice",
+    "brats2026": "pq_dice",
+    "mbas": "dice",
+    "plain": "dice",
+}
+"""What a tuning raises, by profile. Where matched lesions alone have a Dice, its product with the share that
+is matched: else a search would drop every lesion that is hard."""
+
 
 def direction_of(metric: str) -> Direction:
     """Which way a metric is better; what follows its name (`nsd_0.5_mm`, `f1_small`) makes no difference.
 
-    Raises UsageError for a metric that cannot be ranked, naming those that can.
+    Raises UsageError for a metric without a direction, naming those that have one.
     """
     family = re.sub(r"(_\d+(\.\d+)?)?(_mm|_voxels)?(_large|_small)?$", "", metric)
     if family not in DIRECTIONS:
-        raise UsageError(f"no metric to rank by: {metric}", expected="one of " + ", ".join(DIRECTIONS))
+        raise UsageError(
+            f"metric {metric!r} has no better direction", expected="one of " + ", ".join(DIRECTIONS)
+        )
     return DIRECTIONS[family]
 
 

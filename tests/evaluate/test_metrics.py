@@ -4,7 +4,7 @@ import pytest
 from segcube.challenges import load_challenge
 from segcube.errors import UsageError
 from segcube.evaluate import score_labels
-from segcube.evaluate.ranking.metrics import COUNTED, counted_metrics, direction_of
+from segcube.evaluate.metrics import COUNTED, OBJECTIVES, counted_metrics, direction_of
 
 
 @pytest.mark.parametrize("profile", COUNTED)
@@ -20,6 +20,16 @@ def test_what_a_profile_counts_is_what_it_scores(key):
     labels_xyz = np.ones((4, 4, 4), np.uint8)
     regions = score_labels(labels_xyz, labels_xyz, (1.0, 1.0, 1.0), challenge).regions
     assert all(set(COUNTED[challenge.metrics.profile]) <= set(scores) for scores in regions.values())
+
+
+def test_what_a_tuning_raises_is_better_the_higher_it_is():
+    assert [metric for metric in OBJECTIVES.values() if not direction_of(metric).higher_is_better] == []
+
+
+def test_fewer_errors_are_better():
+    assert not direction_of("num_fp").higher_is_better
+    assert not direction_of("num_fn_small").higher_is_better
+    assert direction_of("num_tp").higher_is_better
 
 
 def test_tolerance_unit_and_size_do_not_change_the_direction():
