@@ -22,7 +22,10 @@ def test_a_uniform_soup_of_a_submission(tumour_submission, tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(["--metric", "hd95"], "of hd95 less is better"), (["--stage", "heart"], "no stage 'heart'")],
+    [
+        (["--metric", "volume_ref"], "'volume_ref' has no better direction"),
+        (["--stage", "heart"], "no stage 'heart'"),
+    ],
 )
 def test_what_makes_no_sense_is_usage(tumour_submission, tmp_path, options, words):
     folders = ["--out", tmp_path / "soup", "--data", tmp_path, "--labels", tmp_path]

@@ -1,7 +1,10 @@
 import json
+import math
+from dataclasses import replace
 
 import pytest
 import torch
+import yaml
 
 from segcube.checkpoints import load_network
 from segcube.errors import UsageError
@@ -78,6 +81,50 @@ def test_labels_without_a_case_are_refused(validation):
         validation.cases()
 
 
-def test_a_metric_of_which_less_is_better_is_refused(tmp_path, challenge):
-    with pytest.raises(UsageError, match="of hd95 less is better"):
-        Validation(tmp_path, tmp_path, challenge, metric="hd95")
+def test_scores_of_another_submission_are_not_taken(tmp_path, network, moved, submission_of, validation):
+    folder, ledger = submission_of("source", a=moved(network, 1), b=network), tmp_path / "soup.jsonl"
+    greedy_soup(open_pot(folder), validation, tmp_path / "out", ledger)
+    content = yaml.safe_load((folder / "submission.yaml").read_text())
+    content["postprocess"] = [{"rule": "largest_component", "labels": ["GTV"]}]
+    (folder / "submission.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(UsageError, match=r"was written for other submission \(postprocess\)"):
+        greedy_soup(open_pot(folder), validation, tmp_path / "again", ledger)
+    assert not (tmp_path / "again").exists()
+
+
+def test_scores_of_another_challenge_are_not_taken(tmp_path, network, moved, submission_of, validation):
+    pot, ledger = open_pot(submission_of("source", a=moved(network, 1), b=network)), tmp_path / "soup.jsonl"
+    greedy_soup(pot, validation, tmp_path / "out", ledger)
+    metrics = validation.challenge.metrics.model_copy(update={"penalty": 100.0})
+    changed = replace(validation, challenge=validation.challenge.model_copy(update={"metrics": metrics}))
+    with pytest.raises(UsageError, match=r"was written for other challenge \(metrics\)"):
+        greedy_soup(pot, changed, tmp_path / "again", ledger)
+
+
+@pytest.mark.parametrize(("profile", "metric"), [("plain", "hd95"), ("brats2026", "num_fp")])
+def test_the_least_wins_where_less_is_better(
+    tmp_path, network, moved, submission_of, validation, profile, metric
+):
+    pot = open_pot(submission_of("source", other=moved(network, 3), truth=network))
+    asked = replace(validation, profile=profile, metric=metric)
+    result = greedy_soup(pot, asked, tmp_path / "out", tmp_path / "soup.jsonl")
+    assert (result.kept, result.score) == (("truth.safetensors",), 0)
+
+
+def test_a_case_that_cannot_be_predicted_has_no_number_of_false_positives(submission_of, network, validation):
+    for file in validation.data.rglob("*.nii.gz"):
+        file.write_bytes(b"")
+    score = replace(validation, profile="brats2026", metric="num_fp").score(submission_of("a", a=network))
+    assert math.isnan(score)
+
+
+def test_a_damaged_label_map_ends_the_search(submission_of, network, validation):
+    (label,) = validation.labels.iterdir()
+    label.write_bytes(label.read_bytes()[:-20])
+    with pytest.raises(UsageError, match=rf"{label.name}: .*repair the label map"):
+        validation.score(submission_of("a", a=network))
+
+
+def test_a_metric_without_a_direction_is_refused(tmp_path, challenge):
+    with pytest.raises(UsageError, match="metric 'volume_pred' has no better direction"):
+        Validation(tmp_path, tmp_path, challenge, metric="volume_pred")

@@ -5,7 +5,15 @@ import pytest
 from segcube.errors import UsageError
 from segcube.soups.ledger import Terms, Trial, open_ledger
 
-TERMS = Terms("plain dice", {"a": "1", "b": "2"}, {"case": "3"}, {"device": "cpu"})
+TERMS = Terms(
+    metric="plain dice",
+    submission={"name": "one", "postprocess": []},
+    challenge={"key": "brats2023-gli"},
+    candidates={"a": "1", "b": "2"},
+    cases={"case": "3"},
+    settings={"device": "cpu"},
+    versions={"segcube": "1"},
+)
 
 
 @pytest.fixture
@@ -43,12 +51,21 @@ def test_a_line_that_was_cut_off_is_dropped(file):
         ({"cases": {"case": "3", "more": "4"}}, r"cases \(more\)"),
         ({"metric": "plain iou"}, r"metric \(plain dice\)"),
         ({"settings": {"device": "cuda"}}, r"settings \(device\)"),
+        ({"submission": {"name": "one", "postprocess": [{"rule": "nest"}]}}, r"submission \(postprocess\)"),
+        ({"challenge": {"key": "brats2023-ssa"}}, r"challenge \(key\)"),
+        ({"versions": {"segcube": "2"}}, r"versions \(segcube\)"),
     ],
 )
 def test_what_changed_is_named(file, changes, words):
     open_ledger(file, TERMS)
     with pytest.raises(UsageError, match=rf"soup.jsonl: was written for other {words}"):
         open_ledger(file, replace(TERMS, **changes))
+
+
+def test_a_ledger_that_lacks_a_term_is_of_other_terms(file):
+    file.write_text('{"metric": "plain dice"}\n')
+    with pytest.raises(UsageError, match=r"was written for other submission"):
+        open_ledger(file, TERMS)
 
 
 @pytest.mark.parametrize("text", ["no json\n", "[]\n", "\n", '{"soup": []}\n'])

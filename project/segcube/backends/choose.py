@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import resource
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from segcube.backends.cuda_driver import wake
@@ -22,6 +23,16 @@ DRIVER_FILES = tuple(
 """A GPU's, of servers, boards and Windows; asking torch instead would take seconds."""
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Where a run is going to compute, and why there."""
+
+    device: str
+    backend: str
+    precision: str
+    why: str
+
+
 def open_backend(settings: RunSettings, loaded: LoadedSubmission, tell: Callable[[str], None]) -> Backend:
     """The backend that the settings ask for, ready to load the submission's networks.
 
@@ -30,19 +41,29 @@ def open_backend(settings: RunSettings, loaded: LoadedSubmission, tell: Callable
     for a device or backend that was asked for, or is visible, and cannot be used; UsageError for one that
     does not run on the device.
     """
+    choice = choose_backend(settings)
+    if choice.device != "cpu":
+        return _cuda(choice.device, choice.precision, settings.compile, tell)
+    if choice.backend == "openvino":
+        return _openvino(settings, loaded, choice.precision, choice.why, tell)
+    return _torch_cpu(choice.precision, choice.why)
+
+
+def choose_backend(settings: RunSettings) -> Choice:
+    """The device, backend and precision that the settings mean on this machine; nothing is opened.
+
+    Raises UsageError for a backend that does not run on the device.
+    """
     device, why = _choose_device(settings)
     if device != "cpu":
         if settings.backend == "openvino":
             raise UsageError(f"backend openvino on {device}", expected="a CPU", mend="use --backend torch")
-        precision = "fp16" if settings.precision == "auto" else settings.precision
-        return _cuda(device, precision, settings.compile, tell)
+        return Choice(device, "torch", "fp16" if settings.precision == "auto" else settings.precision, why)
     precision = "fp32" if settings.precision == "auto" else settings.precision
-    if settings.backend != "torch":
-        against = _what_keeps_openvino_out()
-        if not against or settings.backend == "openvino":
-            return _openvino(settings, loaded, precision, why, tell)
-        why += f"; {against}"
-    return _torch_cpu(precision, why)
+    against = "" if settings.backend == "torch" else _what_keeps_openvino_out()
+    if settings.backend == "openvino" or (settings.backend == "auto" and not against):
+        return Choice(device, "openvino", precision, why)
+    return Choice(device, "torch", precision, f"{why}; {against}" if against else why)
 
 
 def cpu_instead() -> Backend:

@@ -46,7 +46,7 @@ def greedy(
     data: Annotated[Path, typer.Option(help="Folder of validation cases.")],
     labels: Annotated[Path, typer.Option(help="Folder of their true label maps.")],
     stage: Stage = None,
-    metric: Annotated[str, typer.Option(help="Of `segcube evaluate`; more is better.")] = "dice",
+    metric: Annotated[str, typer.Option(help="Of `segcube evaluate`, such as dice or hd95.")] = "dice",
     profile: Annotated[str, typer.Option(help="Whose rules score it.")] = "plain",
     ledger: Annotated[Path | None, typer.Option(help="What was tried; else beside the new folder.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from segcube.backends import choose_backend
+from segcube.report import library_versions
+from segcube.settings import resolve_settings
 from segcube.soups.ledger import Ledger, Terms, Trial, open_ledger
 from segcube.soups.pot import Pot, check_soup, write_soup_card
 from segcube.soups.validation import Validation
@@ -22,11 +26,12 @@ class GreedyResult:
 
 
 def greedy_soup(pot: Pot, validation: Validation, out: Path, ledger_file: Path) -> GreedyResult:
-    """Sort the members by their own score, then keep each whose addition raises that of the mean.
+    """Sort the members by their own score, then keep each whose addition improves that of the mean.
 
     Writes the kept members' mean as a submission to `out`, and every trial to the ledger, from which another
     run goes on. Equal scores keep the submission's order; a member that changes nothing is left out
-    (Wortsman et al. 2022, arXiv 2203.05482, with a strict rise). Raises UsageError and EnvironmentFault.
+    (Wortsman et al. 2022, arXiv 2203.05482, with a strict improvement). Raises UsageError and
+    EnvironmentFault.
     """
     expect_room(out)
     search = _Search(pot, validation, open_ledger(ledger_file, _terms(pot, validation)))
@@ -40,11 +45,18 @@ def greedy_soup(pot: Pot, validation: Validation, out: Path, ledger_file: Path) 
 
 
 def _terms(pot: Pot, validation: Validation) -> Terms:
+    settings = resolve_settings(dict(validation.settings))
+    # A device or backend that is left open gives other scores on another machine
+    choice = choose_backend(settings)
+    here = {"device": choice.device, "backend": choice.backend, "precision": choice.precision}
     return Terms(
         metric=f"{validation.profile} {validation.metric}",
+        submission=pot.loaded.submission.model_dump(mode="json", by_alias=True),
+        challenge=validation.challenge.model_dump(mode="json"),
         candidates={member.file: member.sha256 for member in pot.members},
         cases=validation.digests(),
-        settings={"stage": pot.stage, **validation.settings},
+        settings={"stage": pot.stage, **settings.model_dump(mode="json"), **here},
+        versions=library_versions(),
     )
 
 
@@ -56,12 +68,12 @@ class _Search:
 
     def run(self) -> tuple[tuple[Member, ...], float]:
         alone = {member.file: self._try((member,), None) for member in self.pot.members}
-        ordered = sorted(self.pot.members, key=lambda member: -alone[member.file])
+        ordered = sorted(self.pot.members, key=lambda member: self._loss(alone[member.file]))
         kept, best = (ordered[0],), alone[ordered[0].file]
         self.ledger.note(Trial((ordered[0].file,), best, kept=True))
         for member in ordered[1:]:
             score = self._try((*kept, member), best)
-            if score > best:
+            if self._loss(score) < self._loss(best):
                 kept, best = (*kept, member), score
         return kept, best
 
@@ -73,6 +85,13 @@ class _Search:
             with TemporaryDirectory(prefix="segcube-soup-") as folder:
                 self.pot.cook(members, Path(folder))
                 score = self.validation.score(Path(folder))
-            self.ledger.note(Trial(files, score, kept=best is not None and score > best))
+            kept = best is not None and self._loss(score) < self._loss(best)
+            self.ledger.note(Trial(files, score, kept))
         self.validation.tell(f"{' + '.join(files)}: {score:.4f}")
         return score
+
+    def _loss(self, score: float) -> float:
+        """The score turned so that less is better; NaN is the worst."""
+        if math.isnan(score):
+            return math.inf
+        return -score if self.validation.direction.higher_is_better else score

@@ -16,11 +16,17 @@ class Terms:
     """What scores hang on: with other terms a ledger is another one's."""
 
     metric: str
+    submission: Mapping[str, Any]
+    """Its content, key by key."""
+    challenge: Mapping[str, Any]
     candidates: Mapping[str, str]
     """Files and their sha256."""
     cases: Mapping[str, str]
     """Validation cases, and a digest of their images and labels."""
     settings: Mapping[str, Any]
+    """Of the run, resolved for this machine."""
+    versions: Mapping[str, str]
+    """Of segcube and the libraries that it computes with."""
 
 
 @dataclass(frozen=True)
@@ -80,23 +86,19 @@ def open_ledger(file: Path, terms: Terms) -> Ledger:
         raise UsageError(
             f"was written for other {', '.join(changed)}",
             file=file,
-            expected="a ledger of the same files, cases and settings",
+            expected="a ledger of the same submission, challenge, files, cases, settings and versions",
             mend="name another --ledger, or delete it",
         )
     return Ledger(file, terms, {tuple(sorted(trial.soup)): trial for trial in trials})
 
 
 def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """What differs, down to the files and cases by name."""
-    found: list[str] = []
-    for key in after:
-        if before[key] == after[key]:
+    """What differs, down to the files, cases and keys by name."""
+    found = [] if before["metric"] == after["metric"] else [f"metric ({before['metric']})"]
+    for key, new in after.items():
+        old = before.get(key, {})
+        if key == "metric" or old == new:
             continue
-        if not isinstance(after[key], dict):
-            found.append(f"{key} ({before[key]})")
-            continue
-        names = sorted(
-            name for name in {*before[key], *after[key]} if before[key].get(name) != after[key].get(name)
-        )
+        names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
         found.append(f"{key} ({', '.join(names)})")
     return found

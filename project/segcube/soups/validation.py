@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from segcube.challenges import Challenge
 from segcube.errors import CaseError, UsageError
 from segcube.evaluate import evaluate_folder
 from segcube.evaluate.maps import find_maps
+from segcube.evaluate.metrics import Direction, direction_of
 from segcube.runs import load_submission
 from segcube.submission import sha256_of
 from segcube.types import Case
@@ -28,14 +30,17 @@ class Validation:
     challenge: Challenge
     profile: str = "plain"
     metric: str = "dice"
-    """Higher is better."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """As `load_submission` takes them."""
     tell: Callable[[str], None] = print
 
     def __post_init__(self) -> None:
-        if {"hd95", "asd"} & set(self.metric.split("_")):
-            raise UsageError(f"of {self.metric} less is better", expected="a metric such as dice")
+        direction_of(self.metric)
+
+    @property
+    def direction(self) -> Direction:
+        """Which way the metric is better."""
+        return direction_of(self.metric)
 
     def cases(self) -> tuple[Case, ...]:
         """The cases that have labels.
@@ -63,8 +68,9 @@ class Validation:
     def score(self, weights: Path) -> float:
         """The metric's mean over scored regions and cases; a case that cannot be predicted scores as missing.
 
-        weights: folder of a submission. Raises EnvironmentFault as `load_submission` does, UsageError for a
-        metric that the profile does not have.
+        weights: folder of a submission. NaN where the metric has no value for a case that cannot be
+        predicted, and where it has none at all. Raises EnvironmentFault as `load_submission` does, UsageError
+        for a metric that the profile does not have and for a label map that cannot be read.
         """
         session = load_submission(weights, **self.settings)
         with TemporaryDirectory(prefix="segcube-soup-") as folder:
@@ -73,8 +79,14 @@ class Validation:
                     session.write(session.predict(case), Path(folder))
                 except CaseError as error:
                     self.tell(f"{case.name}: {error}")
-            means = evaluate_folder(Path(folder), self.labels, self.challenge, self.profile).mean
+            scored = evaluate_folder(Path(folder), self.labels, self.challenge, self.profile)
+        if scored.bad_references:
+            raise UsageError(next(iter(scored.bad_references.values())), mend="repair the label map")
+        means = scored.mean
         first = next(iter(means.values()))
         if self.metric not in first:
             raise UsageError(f"no metric {self.metric!r}", expected="one of " + ", ".join(first))
+        failed = [row for case in scored.problems for row in scored.cases[case].regions.values()]
+        if any(math.isnan(row[self.metric]) for row in failed):
+            return math.nan
         return fmean(scores[self.metric] for scores in means.values())
