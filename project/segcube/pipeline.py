@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from segcube.postprocess import label_map
 from segcube.predict import (
     Ahead,
@@ -84,6 +86,7 @@ def _member_keeper(volume: Volume, keep: Keep | None) -> Callable[[Member, Merge
         return None
 
     def write(member: Member, alone: Merged) -> None:
-        save_probabilities(alone, volume.grid, keep.file(volume.case.name, member), keep.fingerprint)
+        file = keep.file(volume.case.name, member)
+        save_probabilities(alone, volume.grid, file, keep.fingerprint, np.float16)
 
     return write

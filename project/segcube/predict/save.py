@@ -37,15 +37,22 @@ class Keep:
         return [self.file(case), *(self.file(case, member) for member in members)]
 
 
-def save_probabilities(merged: Merged, grid: Grid, file: Path, fingerprint: str = "") -> None:
+def save_probabilities(
+    merged: Merged,
+    grid: Grid,
+    file: Path,
+    fingerprint: str = "",
+    dtype: type[np.float32 | np.float16] = np.float32,
+) -> None:
     """Write the probabilities inside the smallest box that holds all that is not certain background.
 
-    An .npz of probabilities_kxyz (float16), names, kind, box_start, box_stop, shape and affine, all on the
-    native grid, and the fingerprint of the case's map. A stage that found nothing gives an empty box. Raises
+    An .npz of probabilities_kxyz, names, kind, box_start, box_stop, shape and affine, all on the native grid,
+    and the fingerprint of the case's map. dtype: of the probabilities; float32 keeps what the label map was
+    decided by, float16 takes half the room. A stage that found nothing gives an empty box. Raises
     EnvironmentFault when the file cannot be written.
     """
     background = 1 if merged.kind == "labels" else 0
-    probabilities_kxyz = np.zeros((len(merged.names), *merged.shape), dtype=np.float16)
+    probabilities_kxyz = np.zeros((len(merged.names), *merged.shape), dtype=dtype)
     for place, slab_kxyz in merged.slabs():
         probabilities_kxyz[(slice(None), *place.slices)] = to_host(slab_kxyz)
     found_xyz = (probabilities_kxyz[background:] > 0).any(axis=0)

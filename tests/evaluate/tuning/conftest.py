@@ -46,8 +46,18 @@ def make_case(glioma):
         whole_xyz[11:15:2, 2:11:2, 2:9:2] = max(specks, around)
         merged_kxyz = np.zeros((3, 16, 12, 10), np.float16)
         merged_kxyz[NAMES.index("WT")] = whole_xyz
-        members_mkxyz = np.stack([merged_kxyz]) if members is None else np.stack([merged_kxyz, *members])
-        return TuningCase(name, NAMES, "regions", members_mkxyz, reference_xyz, (1.0, 1.0, 1.0))
+        members_mkxyz = np.stack([merged_kxyz, *(() if members is None else members)])
+        mean_kxyz = members_mkxyz.astype(np.float32).sum(axis=0) / np.float32(len(members_mkxyz))
+        return TuningCase(
+            name,
+            NAMES,
+            "regions",
+            mean_kxyz,
+            members_mkxyz,
+            ((1.0,) * 3,) * len(members_mkxyz),
+            reference_xyz,
+            (1.0, 1.0, 1.0),
+        )
 
     return make
 
@@ -70,14 +80,14 @@ def seat(glioma, overlap):
 def save():
     """Save probabilities as `infer --save-probabilities` lays them out, inside the box of what is not 0."""
 
-    def write(file, probabilities_kxyz, names=NAMES, kind="regions", affine=None):
+    def write(file, probabilities_kxyz, names=NAMES, kind="regions", affine=None, dtype=np.float32):
         shape = probabilities_kxyz.shape[1:]
         found_xyz = (probabilities_kxyz[kind == "labels" :] > 0).any(axis=0)
         box = mask_box(found_xyz) or Box((0, 0, 0), (0, 0, 0))
         file.parent.mkdir(parents=True, exist_ok=True)
         np.savez(
             file,
-            probabilities_kxyz=box.apply(probabilities_kxyz.astype(np.float16)),
+            probabilities_kxyz=box.apply(probabilities_kxyz.astype(dtype)),
             names=np.array(names),
             kind=np.array(kind),
             box_start=np.array(box.start),

@@ -4,13 +4,13 @@ import pytest
 from segcube.errors import CaseError
 from segcube.evaluate.tuning.cases import Reading, find_saved, read_case, read_cases
 
-MERGED = Reading(("",), floor=0.1, margin=2)
+MERGED = Reading((), (), floor=0.1, margin=2)
 
 
 @pytest.fixture
 def written(save, save_labels, tmp_path):
     """A case whose lesion and whose probabilities lie apart."""
-    volume_kxyz, labels_xyz = np.zeros((3, 30, 20, 20), np.float16), np.zeros((30, 20, 20))
+    volume_kxyz, labels_xyz = np.zeros((3, 30, 20, 20), np.float32), np.zeros((30, 20, 20))
     volume_kxyz[1] = 0.01
     volume_kxyz[1, 12:15, 8:10, 8:10] = 0.4
     labels_xyz[18, 9, 9] = 2
@@ -22,8 +22,8 @@ def test_a_case_is_cut_to_what_can_matter(written, tmp_path):
     case = read_case("case", tmp_path, written, MERGED)
     # x 12 to 18, y and z 8 to 9, and two voxels around
     assert case.reference_xyz.shape == (11, 6, 6)
-    assert case.members_mkxyz.shape == (1, 3, 11, 6, 6)
-    assert case.members_mkxyz[0, 1, 2, 2, 2] == np.float16(0.4)
+    assert case.merged_kxyz.shape == (3, 11, 6, 6)
+    assert case.merged_kxyz[1, 2, 2, 2] == np.float32(0.4)
     assert case.reference_xyz[8, 3, 3] == 2
     assert case.spacing == (1, 1, 3)
 
@@ -32,26 +32,26 @@ def test_below_the_floor_of_the_search_nothing_matters(save, save_labels, tmp_pa
     save(tmp_path / "case.npz", np.full((3, 9, 8, 7), 0.05))
     file = save_labels(tmp_path / "case-seg.nii.gz", np.zeros((9, 8, 7)))
     assert read_case("case", tmp_path, file, MERGED).reference_xyz.shape == (1, 1, 1)
-    lower = Reading(("",), floor=0.0, margin=2)
+    lower = Reading((), (), floor=0.0, margin=2)
     assert read_case("case", tmp_path, file, lower).reference_xyz.shape == (9, 8, 7)
 
 
 def test_members_stand_side_by_side(save, save_labels, tmp_path):
-    for member, value in (("a", 0.2), ("b", 0.6)):
-        save(tmp_path / f"case.{member}.npz", np.full((3, 9, 8, 7), value))
+    for member, value in (("", 0.4), (".a", 0.2), (".b", 0.6)):
+        save(tmp_path / f"case{member}.npz", np.full((3, 9, 8, 7), value))
     file = save_labels(tmp_path / "case-seg.nii.gz", np.zeros((9, 8, 7)))
-    case = read_case("case", tmp_path, file, Reading((".a", ".b"), 0.1, 1))
+    case = read_case("case", tmp_path, file, Reading((".a", ".b"), ((1.0,) * 3,) * 2, 0.1, 1))
     assert case.members_mkxyz[:, 0, 0, 0, 0] == pytest.approx([0.2, 0.6], abs=1e-3)
 
 
 def test_labels_are_cut_where_a_mean_of_members_may_be_foreground(save, save_labels, tmp_path):
-    for member, foreground in (("a", 0.3), ("b", 0.6)):
+    for member, foreground in (("", 0.45), (".a", 0.3), (".b", 0.6)):
         volume_kxyz = np.zeros((2, 9, 8, 7))
         volume_kxyz[1, 4, 4, 4], volume_kxyz[1, 6, 6, 6] = foreground, 0.2
         volume_kxyz[0] = 1 - volume_kxyz[1]
-        save(tmp_path / f"case.{member}.npz", volume_kxyz, ("background", "LA"), "labels")
+        save(tmp_path / f"case{member}.npz", volume_kxyz, ("background", "LA"), "labels")
     file = save_labels(tmp_path / "case-seg.nii.gz", np.zeros((9, 8, 7)))
-    case = read_case("case", tmp_path, file, Reading((".a", ".b"), 0.1, 0))
+    case = read_case("case", tmp_path, file, Reading((".a", ".b"), ((1.0,) * 2,) * 2, 0.1, 0))
     assert case.reference_xyz.shape == (1, 1, 1)
     assert case.members_mkxyz[1, 1, 0, 0, 0] == pytest.approx(0.6, abs=1e-3)
 
@@ -66,6 +66,26 @@ def test_files_on_two_grids_are_refused(save, save_labels, tmp_path, shape, affi
     with pytest.raises(CaseError) as caught:
         read_case("case", tmp_path, file, MERGED)
     assert str(caught.value.code) == told
+
+
+def test_merged_probabilities_of_half_precision_are_refused(save, save_labels, tmp_path):
+    save(tmp_path / "case.npz", np.full((3, 9, 8, 7), 0.4), dtype=np.float16)
+    file = save_labels(tmp_path / "case-seg.nii.gz", np.zeros((9, 8, 7)))
+    with pytest.raises(CaseError, match=r"case\.npz: probabilities of float16; expected float32"):
+        read_case("case", tmp_path, file, MERGED)
+
+
+def test_a_member_just_above_the_floor_is_kept(save, save_labels, tmp_path):
+    # float16(0.1) is 0.09998: what lies between the two is above the one and below the other
+    just_above = np.nextafter(np.float16(0.1), np.float16(1), dtype=np.float16)
+    save(tmp_path / "case.npz", np.zeros((3, 9, 8, 7)))
+    for member in (".a", ".b"):
+        volume_kxyz = np.zeros((3, 9, 8, 7))
+        volume_kxyz[1, 4, 4, 4] = just_above
+        save(tmp_path / f"case{member}.npz", volume_kxyz, dtype=np.float16)
+    file = save_labels(tmp_path / "case-seg.nii.gz", np.zeros((9, 8, 7)))
+    reading = Reading((".a", ".b"), ((1.0,) * 3,) * 2, 0.1, 0)
+    assert read_case("case", tmp_path, file, reading).members_mkxyz.max() == just_above
 
 
 def test_a_broken_case_costs_itself_alone(save, save_labels, tmp_path):
@@ -83,6 +103,6 @@ def test_members_are_used_where_every_case_has_all_of_them(tmp_path):
     for name in ("one.a", "one.b", "two.a"):
         (tmp_path / f"{name}.npz").touch()
     assert find_saved(tmp_path, ["one"], ["a", "b"]) == (".a", ".b")
-    assert find_saved(tmp_path, ["one", "two"], ["a", "b"]) == ("",)
-    assert find_saved(tmp_path, ["one"], ["a"]) == ("",)
-    assert find_saved(tmp_path, ["one"], []) == ("",)
+    assert find_saved(tmp_path, ["one", "two"], ["a", "b"]) == ()
+    assert find_saved(tmp_path, ["one"], ["a"]) == ()
+    assert find_saved(tmp_path, ["one"], []) == ()

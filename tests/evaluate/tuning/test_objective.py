@@ -49,7 +49,7 @@ def test_what_is_tuned_is_the_score_of_the_whole_map(save, save_labels, tmp_path
         labels_xyz[blobs(rng, shape, 3) > 0] = value
     save(tmp_path / "case.npz", volume_kxyz, names)
     file = save_labels(tmp_path / "case-seg.nii.gz", labels_xyz)
-    case = read_case("case", tmp_path, file, Reading(("",), LOWEST, margin_of(metrics)))
+    case = read_case("case", tmp_path, file, Reading((), (), LOWEST, margin_of(metrics)))
     judge = Judge(case, challenge, region_scorer(case, challenge, metrics))
     point = starting_point([], names, "regions", ((1.0,) * len(names),))
     for threshold in (0.2, 0.5, 0.7, 0.5):
@@ -68,6 +68,9 @@ def test_what_is_tuned_is_the_score_of_the_whole_map(save, save_labels, tmp_path
 def test_nothing_where_there_is_nothing_counts_as_right(key, profile):
     challenge = load_challenge(key)
     empty_xyz = np.zeros((4, 4, 4), np.uint8)
-    case = TuningCase("case", ("WT",), "regions", np.zeros((1, 1, 4, 4, 4)), empty_xyz, (1.0, 1.0, 1.0))
+    nothing_kxyz = np.zeros((1, 4, 4, 4))
+    case = TuningCase(
+        "case", ("WT",), "regions", nothing_kxyz, nothing_kxyz[:0, None], (), empty_xyz, (1.0, 1.0, 1.0)
+    )
     score = region_scorer(case, challenge, metrics_of(challenge, profile))
     assert [score(region, empty_xyz) for region in challenge.scored] == [1.0] * len(challenge.scored)

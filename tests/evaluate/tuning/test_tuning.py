@@ -56,8 +56,11 @@ def test_the_weights_of_label_members_are_tuned():
         good_kxyz = 0.4 * np.eye(4)[truth_xyz].transpose(3, 0, 1, 2) + 0.15
         random_kxyz = rng.dirichlet([0.2] * 4, truth_xyz.shape).transpose(3, 0, 1, 2)
         members_mkxyz = np.stack([good_kxyz, random_kxyz]).astype(np.float16)
+        own = ((1.0,) * 4,) * 2
+        merged_kxyz = members_mkxyz.astype(np.float32).mean(axis=0)
+        name = f"MBAS_00{number}"
         cases.append(
-            TuningCase(f"MBAS_00{number}", names, "labels", members_mkxyz, truth_xyz, (1.0, 1.0, 1.0))
+            TuningCase(name, names, "labels", merged_kxyz, members_mkxyz, own, truth_xyz, (1.0, 1.0, 1.0))
         )
     start = starting_point([], names, "labels", ((1.0,) * 4,) * 2)
     tuned = tune_cases(

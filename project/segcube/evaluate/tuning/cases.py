@@ -11,9 +11,10 @@ from typing import Literal
 import numpy as np
 
 from segcube.errors import CaseError, Code
+from segcube.evaluate.tuning.point import Weights
 from segcube.evaluate.tuning.saved import Saved, read_saved
 from segcube.preprocess import Box, mask_box
-from segcube.types import Vector
+from segcube.types import Grid, Vector
 from segcube.volumes import read_labels
 
 SAME_PLACE = 1e-2
@@ -27,8 +28,12 @@ class TuningCase:
     name: str
     names: tuple[str, ...]
     kind: Literal["regions", "labels"]
+    merged_kxyz: np.ndarray
+    """float32: what the label map of the run was decided by."""
     members_mkxyz: np.ndarray
-    """float16: a member each, or the merged probabilities alone."""
+    """float16, a member each; none where their weights are not searched."""
+    weights: Weights
+    """At which the members were merged."""
     reference_xyz: np.ndarray
     spacing: Vector
 
@@ -38,7 +43,9 @@ class Reading:
     """How cases are read."""
 
     suffixes: tuple[str, ...]
-    """What stands between a case's name and .npz, a file each: one for the merged file, else one a member."""
+    """What stands between a case's name and .npz in the name of each member's file; none without those."""
+    weights: Weights
+    """Of the members; none without those."""
     floor: float
     """No region is searched below this probability."""
     margin: int
@@ -51,19 +58,13 @@ def read_case(name: str, probabilities: Path, reference: Path, reading: Reading)
     probabilities: the folder of saved files. reference: the true label map. Raises CaseError for a file that
     cannot be read, and SHAPE_MISMATCH or AFFINE_MISMATCH for files on different grids.
     """
-    files = [probabilities / f"{name}{suffix}.npz" for suffix in reading.suffixes]
-    saved = [read_saved(file) for file in files]
+    files = [probabilities / f"{name}{suffix}.npz" for suffix in ("", *reading.suffixes)]
+    merged, *members = saved = [read_saved(file) for file in files]
     labels_xyz, grid, _ = read_labels(reference)
+    _check_precision(merged, files[0])
     for one, file in zip(saved, files, strict=True):
-        if one.grid.shape != labels_xyz.shape:
-            raise CaseError(
-                Code.SHAPE_MISMATCH, f"{one.grid.shape}", file=file, expected=f"{labels_xyz.shape}"
-            )
-        if not np.allclose(one.grid.affine, grid.affine, atol=SAME_PLACE):
-            raise CaseError(
-                Code.AFFINE_MISMATCH, "another affine", file=file, expected=f"that of {reference}"
-            )
-        if (one.names, one.kind) != (saved[0].names, saved[0].kind):
+        _check_grid(one, file, grid, reference)
+        if (one.names, one.kind) != (merged.names, merged.kind):
             raise CaseError(
                 Code.UNREADABLE,
                 f"{one.kind} {', '.join(one.names)}",
@@ -71,20 +72,69 @@ def read_case(name: str, probabilities: Path, reference: Path, reading: Reading)
                 expected=f"those of {files[0]}",
             )
     frame = _frame(saved, labels_xyz, reading)
-    members_mkxyz = np.stack([one.within(frame) for one in saved])
+    merged_kxyz = merged.within(frame)
+    members_mkxyz = np.empty((len(members), *merged_kxyz.shape), dtype=np.float16)
+    for index, member in enumerate(members):
+        members_mkxyz[index] = member.within(frame)
     return TuningCase(
-        name, saved[0].names, saved[0].kind, members_mkxyz, frame.apply(labels_xyz).copy(), grid.spacing
+        name,
+        merged.names,
+        merged.kind,
+        merged_kxyz,
+        members_mkxyz,
+        reading.weights or ((1.0,) * len(merged.names),),
+        frame.apply(labels_xyz).copy(),
+        grid.spacing,
     )
 
 
+def _check_precision(merged: Saved, file: Path) -> None:
+    found = merged.probabilities_kxyz.dtype
+    if found != np.float32:
+        raise CaseError(
+            Code.UNREADABLE,
+            f"probabilities of {found}",
+            file=file,
+            expected="float32, by which the run decided its label map",
+            mend="save them again with `segcube infer --save-probabilities`",
+        )
+
+
+def _check_grid(saved: Saved, file: Path, grid: Grid, reference: Path) -> None:
+    if saved.grid.shape != grid.shape:
+        raise CaseError(Code.SHAPE_MISMATCH, f"{saved.grid.shape}", file=file, expected=f"{grid.shape}")
+    if not np.allclose(saved.grid.affine, grid.affine, atol=SAME_PLACE):
+        raise CaseError(Code.AFFINE_MISMATCH, "another affine", file=file, expected=f"that of {reference}")
+
+
+def weighted_mean(members_mxyz: np.ndarray, column: Sequence[float], out_xyz: np.ndarray) -> None:
+    """Write sum_m w_m p_m / sum_m w_m of one channel, (X, Y, Z) float32; the weights do not sum to 0."""
+    out_xyz[...] = 0
+    for weight, member_xyz in zip(column, members_mxyz, strict=True):
+        if weight:
+            out_xyz += np.float32(weight) * member_xyz
+    out_xyz /= np.float32(sum(column))
+
+
+def furthest_from_members(case: TuningCase) -> float:
+    """How far a merged probability lies from the weighted mean of the members' at most; 0 without members."""
+    if not len(case.members_mkxyz):
+        return 0.0
+    mean_xyz, furthest = np.empty(case.reference_xyz.shape, dtype=np.float32), 0.0
+    for channel, column in enumerate(zip(*case.weights, strict=True)):
+        weighted_mean(case.members_mkxyz[:, channel], column, mean_xyz)
+        furthest = max(furthest, float(np.abs(mean_xyz - case.merged_kxyz[channel]).max()))
+    return furthest
+
+
 def find_saved(folder: Path, cases: Sequence[str], stems: Sequence[str]) -> tuple[str, ...]:
-    """The suffixes of the files to read: a member each where every case has all of them, else the merged one.
+    """The suffixes of the members' files where every case has all of them; none for less than two members.
 
     stems: of the members' files.
     """
     suffixes = tuple(f".{stem}" for stem in stems)
     whole = all((folder / f"{case}{suffix}.npz").is_file() for case in cases for suffix in suffixes)
-    return suffixes if len(suffixes) > 1 and whole else ("",)
+    return suffixes if len(suffixes) > 1 and whole else ()
 
 
 def _frame(saved: Sequence[Saved], labels_xyz: np.ndarray, reading: Reading) -> Box:
@@ -102,7 +152,8 @@ def _frame(saved: Sequence[Saved], labels_xyz: np.ndarray, reading: Reading) -> 
 
 def _possible(members: Sequence[np.ndarray], kind: str, floor: float) -> np.ndarray:
     """Where some weighted mean of the members may be foreground: such a mean lies within their range."""
-    highest_kxyz = reduce(np.maximum, members)
+    # Compared in float32: a bound that is rounded to float16 might cut off what lies just above it
+    highest_kxyz = reduce(np.maximum, members).astype(np.float32, copy=False)
     if kind == "regions":
         return np.asarray((highest_kxyz > floor).any(axis=0))
     background_xyz = reduce(np.minimum, [member_kxyz[0] for member_kxyz in members])

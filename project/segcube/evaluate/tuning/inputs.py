@@ -10,11 +10,14 @@ from segcube.challenges import Challenge, Metrics
 from segcube.errors import UsageError
 from segcube.evaluate.maps import choose_challenge, find_maps
 from segcube.evaluate.score import metrics_of
-from segcube.evaluate.tuning.cases import Reading, TuningCase, find_saved, read_cases
+from segcube.evaluate.tuning.cases import Reading, TuningCase, find_saved, furthest_from_members, read_cases
 from segcube.evaluate.tuning.knobs import LOWEST
 from segcube.evaluate.tuning.objective import margin_of
 from segcube.evaluate.tuning.point import Point, Weights, starting_point
 from segcube.submission import Retry, Rule, Stage, Submission, Threshold, load_for
+
+SAME_MEAN = 2e-3
+"""Means of members that were rounded to float16 differ from the run's own by less."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,15 @@ def read_inputs(request: TuneRequest) -> Inputs:
     references = _saved_references(request, challenge, notices)
     members = _members(stage, notices)
     suffixes = find_saved(request.probabilities, list(references), [Path(file).stem for file in members])
-    if len(members) > 1 and len(suffixes) == 1:
+    if len(members) > 1 and not suffixes:
         notices.append("weights stay: not every case has a file of each member (infer --each-member)")
         members = ()
-    cases, problems = read_cases(
-        references, request.probabilities, Reading(suffixes, _floor(rules), margin_of(metrics))
-    )
+    weights = _weights(stage) if stage and members else ()
+    reading = Reading(suffixes, weights, _floor(rules), margin_of(metrics))
+    cases, problems = read_cases(references, request.probabilities, reading)
     notices += [f"{name}: {problem}" for name, problem in problems.items()]
     _check_cases(cases, stage, challenge, request, notices)
+    _check_merged(cases, request)
     names, kind = cases[0].names, cases[0].kind
     if kind == "labels" and not members:
         raise UsageError(
@@ -74,7 +78,7 @@ def read_inputs(request: TuneRequest) -> Inputs:
             file=request.probabilities,
             mend="infer --save-probabilities DIR --each-member, then tune --weights SUBMISSION",
         )
-    start = starting_point(rules, names, kind, _weights(stage if members else None, names))
+    start = starting_point(rules, names, kind, cases[0].weights)
     return Inputs(challenge, metrics, tuple(rules), start, members, tuple(cases), tuple(notices))
 
 
@@ -107,11 +111,9 @@ def _members(stage: Stage | None, notices: list[str]) -> tuple[str, ...]:
     return files
 
 
-def _weights(stage: Stage | None, names: Sequence[str]) -> Weights:
-    if stage is None:
-        return ((1.0,) * len(names),)
+def _weights(stage: Stage) -> Weights:
     members = [member for branch in stage.branches for member in branch.members]
-    return tuple(tuple(member.weighs(name) for name in names) for member in members)
+    return tuple(tuple(member.weighs(name) for name in stage.names) for member in members)
 
 
 def _floor(rules: Sequence[Rule]) -> float:
@@ -150,3 +152,16 @@ def _check_cases(
         raise UsageError(
             f"{', '.join(unknown)} of the probabilities", file=folder, expected="among " + ", ".join(known)
         )
+
+
+def _check_merged(cases: Sequence[TuningCase], request: TuneRequest) -> None:
+    """Raise UsageError where the merged probabilities were made with other weights than the submission's."""
+    for case in cases:
+        furthest = furthest_from_members(case)
+        if furthest > SAME_MEAN:
+            raise UsageError(
+                f"the merged probabilities of {case.name} lie up to {furthest:.2g} from its members' mean",
+                file=request.probabilities,
+                expected="files of one run, with the weights of submission.yaml",
+                mend="save them again with `segcube infer --save-probabilities --each-member`",
+            )

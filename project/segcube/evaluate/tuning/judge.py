@@ -9,7 +9,7 @@ import numpy as np
 
 from segcube.challenges import Challenge, LesionWise
 from segcube.evaluate.tuning.blended import Blended
-from segcube.evaluate.tuning.cases import TuningCase
+from segcube.evaluate.tuning.cases import TuningCase, weighted_mean
 from segcube.evaluate.tuning.objective import Scorer
 from segcube.evaluate.tuning.point import Point, written_rules
 from segcube.postprocess import label_map
@@ -32,7 +32,8 @@ class Judge:
         metrics = challenge.metrics
         self._regions_meet = isinstance(metrics, LesionWise) and bool(metrics.relabel_touching)
         self._scorer = scorer
-        self._values_kxyz = np.zeros(case.members_mkxyz.shape[1:], dtype=np.float32)
+        self._values_kxyz = np.zeros(case.merged_kxyz.shape, dtype=np.float32)
+        self._own_columns = tuple(zip(*case.weights, strict=True))
         self._columns: dict[int, tuple[float, ...]] = {}
         self._components: dict[Hashable, tuple[np.ndarray, np.ndarray]] = {}
         self._by_decision: dict[Hashable, Mapping[str, float]] = {}
@@ -42,11 +43,15 @@ class Judge:
         """The score of each scored region. The point is sound."""
         decision = self._decision(point)
         if decision not in self._by_decision:
-            labels_xyz = label_map(self._blend(point), written_rules(point), self._challenge)
+            labels_xyz = self.labels(point)
             self._by_decision[decision] = {
                 region: self._score(region, labels_xyz) for region in self._challenge.scored
             }
         return self._by_decision[decision]
+
+    def labels(self, point: Point) -> np.ndarray:
+        """The label map of a point, (X, Y, Z) of the case's box: a run's own at the submission's values."""
+        return label_map(self._blend(point), written_rules(point), self._challenge)
 
     def _decision(self, point: Point) -> Hashable:
         """What the map of a point depends on: bounds and weights, and which components each filter keeps."""
@@ -81,14 +86,16 @@ class Judge:
         return Blended(self.case.names, self.case.kind, self._values_kxyz)
 
     def _channel(self, channel: int, column: tuple[float, ...]) -> np.ndarray:
-        """sum_m w_m p_m / sum_m w_m of a channel, (X, Y, Z), made again where its weights differ."""
+        """The weighted mean of a channel, (X, Y, Z), made again where its weights differ.
+
+        At the submission's own weights it is the run's own, to the last bit: members are saved as float16.
+        """
         values_xyz = self._values_kxyz[channel]
         if self._columns.get(channel) != column:
-            values_xyz[...] = 0
-            for weight, member_kxyz in zip(column, self.case.members_mkxyz, strict=True):
-                if weight:
-                    values_xyz += np.float32(weight) * member_kxyz[channel]
-            values_xyz /= np.float32(sum(column))
+            if column == self._own_columns[channel]:
+                values_xyz[...] = self.case.merged_kxyz[channel]
+            else:
+                weighted_mean(self.case.members_mkxyz[:, channel], column, values_xyz)
             self._columns[channel] = column
         return values_xyz
 

@@ -22,7 +22,7 @@ class Saved:
     names: tuple[str, ...]
     kind: Literal["regions", "labels"]
     probabilities_kxyz: np.ndarray
-    """float16, on the box."""
+    """On the box."""
     box: Box
     grid: Grid
 
@@ -32,7 +32,7 @@ class Saved:
         return [float(self.kind == "labels" and index == 0) for index in range(len(self.names))]
 
     def within(self, frame: Box) -> np.ndarray:
-        """The probabilities (K, X, Y, Z) of a box of the native grid, float16."""
+        """The probabilities (K, X, Y, Z) of a box of the native grid, of their own type."""
         shape = (len(self.names), *frame.shape)
         framed_kxyz = np.empty(shape, dtype=self.probabilities_kxyz.dtype)
         framed_kxyz[...] = np.reshape(self.background_k, (-1, 1, 1, 1))
