@@ -8,6 +8,15 @@ ORACLE := .venv-oracle
 TORCH_INDEX_cpu := --extra-index-url https://download.pytorch.org/whl/cpu
 # mlcube 0.0.9 needs distutils, so Python up to 3.11, and a pip that takes its old metadata
 MLCUBE_PYTHON ?= $(PYTHON)
+# Before pip fetches a gigabyte for a Python that pyproject.toml excludes
+define CHECK_PYTHON
+import sys
+if not (3, 11) <= sys.version_info < (3, 13):
+    found = ".".join(map(str, sys.version_info[:3]))
+    sys.exit(f"error: {sys.executable} is Python {found}; expected 3.11 or 3.12; "
+             "name one: make setup PYTHON=python3.11")
+endef
+export CHECK_PYTHON
 TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 
 .PHONY: setup demo test test-hosts wheels image mlcube orchestrator oracle test-oracle parity fuzz audit lint bench bench-full bench-quick bench-own bench-image starters clean
@@ -15,6 +24,7 @@ TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 setup: $(VENV)/ready
 
 $(VENV)/ready: pyproject.toml requirements.txt
+	@$(PYTHON) -c "$$CHECK_PYTHON"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --no-deps $(TORCH_INDEX_$(TORCH)) "$(TORCH_SPEC)"
 	$(BIN)/pip install -q -e ".[dev]"

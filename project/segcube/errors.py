@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from enum import Enum, IntEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 
 
@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-class Code(str, Enum):
+class Code(StrEnum):
     """Stable reasons why a case is refused or odd; they stand in reports and on stderr."""
 
     TRUNCATED = "TRUNCATED"
@@ -50,9 +50,6 @@ class Code(str, Enum):
     FLIPPED = "FLIPPED"
     GEOMETRY = "GEOMETRY"
     EMPTY_GATE = "EMPTY_GATE"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 def printable(text: str) -> str:

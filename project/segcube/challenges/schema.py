@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
-from typing_extensions import Self
 
 from segcube.challenges.base import Model
 from segcube.challenges.metrics import LesionWise, Metrics, Overlap

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 from types import TracebackType
-from typing import IO, cast
+from typing import IO, Self, cast
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from typing_extensions import Self
 
 from segcube.errors import printable
 

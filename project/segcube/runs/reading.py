@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from math import prod
 from pathlib import Path
-
-from typing_extensions import Self
+from typing import Self
 
 from segcube import __version__
 from segcube.backends import Backend

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
-
-from typing_extensions import Self
+from typing import Self
 
 from segcube import __version__
 from segcube.errors import CaseError, Code, EnvironmentFault, as_case_error

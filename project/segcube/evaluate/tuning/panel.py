@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-
-from typing_extensions import Self
+from typing import Self
 
 from segcube.evaluate.tuning.judge import Judge
 from segcube.evaluate.tuning.point import Point

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 
-class FindingCode(str, Enum):
+class FindingCode(StrEnum):
     """What is wrong or odd about a folder of cases, of maps, or of a submission."""
 
     NO_CASE = "NO_CASE"
@@ -57,6 +57,3 @@ class FindingCode(str, Enum):
     INPUT_CHANGED = "INPUT_CHANGED"
     LABELS_DIFFER = "LABELS_DIFFER"
     IMAGE_NAME = "IMAGE_NAME"
-
-    def __str__(self) -> str:
-        return self.value
