@@ -28,7 +28,8 @@ def test_both_files_name_the_same_inputs_outputs_and_shared_memory(weights):
     renamed = {"weights": "additional_files"}
     assert [renamed.get(name, name) for name in parameters["inputs"]] == list(infer["input_volumes"])
     assert list(parameters["outputs"]) == list(infer["output_volumes"])
-    assert old["docker"]["cpu_args"] == f"--shm-size {infer['run_args']['shm_size']}"
+    for arguments in ("cpu_args", "gpu_args"):
+        assert old["docker"][arguments] == f"--shm-size {infer['run_args']['shm_size']}"
     assert old["docker"]["image"] == new["image"] == "a/b:1"
 
 

@@ -7,6 +7,11 @@ from typing import Any
 SHM = "4g"
 VOLUMES = "/mlcommons/volumes"
 PARAMETERS = f"{VOLUMES}/parameters/parameters_file.yaml"
+GPUS = "${oc.select:platform.gpus.${platform.accelerator_count},all}"
+"""MLCube's value of `docker run --gpus`: none for 0 accelerators, which `platform.gpus` lists, and else all.
+
+`mlcube run --gpus N` replaces it. In gpu_args, Docker would get the option twice and ask for GPUs twice.
+"""
 
 
 def mlcube_config(image: str, *, weights: bool, build: bool = False) -> dict[str, Any]:
@@ -18,8 +23,8 @@ def mlcube_config(image: str, *, weights: bool, build: bool = False) -> dict[str
     docker: dict[str, Any] = {"image": image}
     if build:
         docker |= {"build_context": "..", "build_file": "Dockerfile", "build_strategy": "auto"}
-    # MLCube asks Docker for GPUs by gpu_args alone; MedPerf reads these with a space, not with "="
-    docker |= {"gpu_args": f"--gpus=all --shm-size {SHM}", "cpu_args": f"--shm-size {SHM}"}
+    # MedPerf reads the memory's size with a space, not with "="
+    docker |= {"--gpus": GPUS, "gpu_args": f"--shm-size {SHM}", "cpu_args": f"--shm-size {SHM}"}
     inputs: dict[str, Any] = {
         "data_path": "data/",
         "parameters_file": {"type": "file", "default": "parameters.yaml"},
@@ -31,7 +36,7 @@ def mlcube_config(image: str, *, weights: bool, build: bool = False) -> dict[str
         "name": "segcube",
         "description": "Segmentation folds as a challenge submission",
         "authors": [{"name": "The segcube developers"}],
-        "platform": {"accelerator_count": 1},
+        "platform": {"accelerator_count": 1, "gpus": {"0": None}},
         "docker": docker,
         "tasks": {"infer": {"parameters": {"inputs": inputs, "outputs": outputs}}},
     }
