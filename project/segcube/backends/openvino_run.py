@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +13,9 @@ from segcube.backends.graphs import Compiled, NoGraphs, read_compiled
 from segcube.backends.members import member_files
 from segcube.backends.native import native_kernels
 from segcube.backends.openvino_backend import OpenVINOBackend
+from segcube.child_python import python_command, python_environment
 from segcube.submission import LoadedSubmission
 
-COMPILE = (sys.executable, "-m", "segcube.cli", "compile")
 CAPABILITIES = {"bf16": "BF16", "fp16": "FP16"}
 
 
@@ -53,19 +51,14 @@ def _compile_elsewhere(folder: Path) -> Compiled:
     """Graphs made in a process of their own, so that torch's memory goes with it, in the temporary folder."""
     try:
         with tempfile.TemporaryDirectory(prefix="segcube-") as scratch:
-            command = [*COMPILE, str(folder.absolute()), "--out", scratch]
-            ended = subprocess.run(command, capture_output=True, text=True, env=_environment())
+            command = python_command("-m", "segcube.cli", "compile", str(folder.absolute()), "--out", scratch)
+            ended = subprocess.run(command, capture_output=True, text=True, env=python_environment())
             if ended.returncode:
                 said = (ended.stderr.strip() or f"ended with {ended.returncode}").splitlines()[-1]
                 raise NoGraphs(f"compiling failed: {said}")
             return read_compiled(Path(scratch)).at_hand()
     except OSError as error:
         raise NoGraphs(f"no temporary folder to compile in: {error}") from error
-
-
-def _environment() -> dict[str, str]:
-    """This process's, with the packages where it found them."""
-    return os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 def _started() -> ov.Core:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
+from segcube.child_python import python_command, python_environment
 from segcube.errors import UsageError
 from segcube.harness.trials.ended import Ended, run_to_end
 from segcube.harness.trials.trial import Trial
@@ -27,7 +26,7 @@ def run_child(trial: Trial, root: Path, limit_s: float) -> Ended:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(trial.sources[mount.target])
     words = [_below(root, word, trial) for word in trial.host.command]
-    entrypoint = [sys.executable, str(ENTRYPOINT), *words]
+    entrypoint = python_command(str(ENTRYPOINT), *words)
     return run_to_end(entrypoint, limit_s, folder=root, env=_environment(trial, root))
 
 
@@ -40,7 +39,7 @@ def _below(root: Path, word: str, trial: Trial) -> str:
 
 
 def _environment(trial: Trial, root: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SEGCUBE_")}
+    kept = {name: value for name, value in python_environment().items() if not name.startswith("SEGCUBE_")}
     for name in ("HOME", "USER", "LOGNAME"):
         kept.pop(name, None)
     temporary = next((m for m in trial.host.mounts if m.content == "temporary"), None)
