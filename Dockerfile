@@ -6,7 +6,7 @@ ARG TORCH=cuda
 FROM python:3.11-slim AS kernels
 RUN apt-get update && apt-get install --yes --no-install-recommends g++
 WORKDIR /source
-COPY pyproject.toml requirements.txt README.md LICENSE ./
+COPY pyproject.toml setup.py requirements.txt README.md LICENSE ./
 COPY project/segcube/backends/kernels/ project/segcube/backends/kernels/
 RUN pip install --no-deps --no-compile --target /built .
 

@@ -23,7 +23,9 @@ TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 
 setup: $(VENV)/ready
 
-$(VENV)/ready: pyproject.toml requirements.txt
+KERNELS := $(wildcard $(addprefix project/segcube/backends/kernels/,cpu.cpp cpu/*.h digest.py))
+
+$(VENV)/ready: pyproject.toml setup.py requirements.txt $(KERNELS)
 	@$(PYTHON) -c "$$CHECK_PYTHON"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --no-deps $(TORCH_INDEX_$(TORCH)) "$(TORCH_SPEC)"
@@ -105,8 +107,8 @@ audit: setup .venv-audit/ready
 	touch $@
 
 lint: setup
-	$(BIN)/ruff check project tests benchmarks
-	$(BIN)/ruff format --check project tests benchmarks
+	$(BIN)/ruff check setup.py project tests benchmarks
+	$(BIN)/ruff format --check setup.py project tests benchmarks
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 

@@ -26,7 +26,7 @@ def test_the_oldest_python_is_the_same_everywhere():
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 @pytest.mark.parametrize("version", ["3.10.13", "3.13.0"])
 def test_make_setup_refuses_another_python_before_it_makes_an_environment(tmp_path, version):
-    for name in ("Makefile", "pyproject.toml", "requirements.txt"):
+    for name in ("Makefile", "pyproject.toml", "requirements.txt", "setup.py"):
         shutil.copy(ROOT / name, tmp_path)
     other = tmp_path / "python"
     numbers = version.replace(".", ", ")

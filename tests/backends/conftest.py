@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from segcube.backends import MemberFile, member_files
-from segcube.backends.native import KERNELS, NativeKernels, native_kernels
+from segcube.backends.native import NativeKernels, native_kernels
+from segcube.backends.native_library import KERNELS
 from segcube.submission import load_for
 
 

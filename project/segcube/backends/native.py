@@ -6,11 +6,11 @@ import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from segcube.backends.native_library import NoLibrary, load_library
 from segcube.backends.native_told import (
     ConvolutionTold,
     LiftTold,
@@ -24,10 +24,6 @@ from segcube.backends.native_told import (
 from segcube.backends.onto import Onto
 from segcube.threads import cores
 
-KERNELS = Path(__file__).parent / "kernels"
-CPU_INFO = Path("/proc/cpuinfo")
-WIDTHS = {"avx512": ("avx512f", "avx512dq", "avx512vl", "fma"), "avx2": ("avx2", "fma")}
-"""Builds of the library, the best first, and what a processor must know for each."""
 AS_IT_IS = np.array([0, 1, 0, 1], np.float32)
 """The reading of a channel that nothing is done to."""
 
@@ -173,14 +169,18 @@ class NativeKernels:
 
 
 @cache
+def find_kernels() -> NativeKernels | str:
+    """The build for this processor, or why this process has none."""
+    try:
+        return NativeKernels(*load_library())
+    except NoLibrary as reason:
+        return str(reason)
+
+
 def native_kernels() -> NativeKernels | None:
-    """The build for this processor; None where none was built, or the processor has no such vectors."""
-    known = _processor_flags()
-    for name, asked in WIDTHS.items():
-        if known.issuperset(asked):
-            for file in KERNELS.glob(f"_{name}.*"):
-                return NativeKernels(ctypes.CDLL(str(file)), name)
-    return None
+    """The build for this processor; None where this process has none."""
+    found = find_kernels()
+    return None if isinstance(found, str) else found
 
 
 def _told(
@@ -222,11 +222,3 @@ def _readings(parts: Sequence[Part], inputs: int) -> ctypes.Array[ctypes.c_float
         return None
     each = [np.tile(AS_IT_IS, (len(image), 1)) if own is None else own for image, own in parts]
     return (ctypes.c_float * (4 * inputs))(*np.concatenate(each).ravel().tolist())
-
-
-def _processor_flags() -> set[str]:
-    try:
-        lines = CPU_INFO.read_text().splitlines()
-    except OSError:
-        return set()
-    return next((set(line.split(":")[1].split()) for line in lines if line.startswith("flags")), set())

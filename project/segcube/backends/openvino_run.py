@@ -11,7 +11,7 @@ import openvino as ov
 
 from segcube.backends.graphs import Compiled, NoGraphs, read_compiled
 from segcube.backends.members import member_files
-from segcube.backends.native import native_kernels
+from segcube.backends.native import find_kernels
 from segcube.backends.openvino_backend import OpenVINOBackend
 from segcube.child_python import python_command, python_environment
 from segcube.submission import LoadedSubmission
@@ -42,8 +42,11 @@ def open_openvino(
     version = ov.__version__.split("-")[0]
     reason = f"{why}; openvino {version}, {precision}"
     if precision == "fp32":
-        kernels = native_kernels()
-        reason += f", kernels of its own for {kernels.vectors}" if kernels else ", without kernels of its own"
+        kernels = find_kernels()
+        if isinstance(kernels, str):
+            reason += f", without kernels of its own ({kernels})"
+        else:
+            reason += f", kernels of its own for {kernels.vectors}"
     return OpenVINOBackend(compiled, precision, reason, core=core)
 
 

@@ -10,6 +10,10 @@
 #include "cpu/widening.h"
 #include "cpu/winograd.h"
 
+#ifndef SEGCUBE_SOURCES
+#define SEGCUBE_SOURCES "unknown"
+#endif
+
 namespace {
 
 template <class Work>
@@ -23,6 +27,9 @@ int without_throwing(const Work& work) {
 }
 
 }  // namespace
+
+// The digest of the sources that this was built from; kernels/digest.py computes it.
+extern "C" const char* segcube_sources() { return SEGCUBE_SOURCES; }
 
 extern "C" int segcube_convolve(const segcube::Convolution* how) {
   return without_throwing([&] {

@@ -15,7 +15,7 @@ from segcube.hosts import DEFAULT_PARAMETERS, ENTRYPOINT
 from segcube.submission import load_for
 
 CHECKOUT = ENTRYPOINT.parents[1]
-SOURCES = ("Dockerfile", "requirements.txt", "pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("Dockerfile", "requirements.txt", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 """What the Dockerfile takes from the checkout beside its folders: those of a package that pip builds."""
 
 

@@ -1,0 +1,50 @@
+"""What pyproject.toml cannot express: the digest in the kernels, and a build from nothing."""
+
+from __future__ import annotations
+
+import runpy
+import shutil
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+KERNELS = Path("project/segcube/backends/kernels")
+DIGEST = runpy.run_path(str(ROOT / KERNELS / "digest.py"))
+FLAGS = ["-std=c++17", "-O3", "-funroll-loops", "-fno-tree-loop-distribute-patterns", "-mfma"]
+VECTORS = {"avx2": ["-mavx2"], "avx512": ["-mavx512f", "-mavx512dq", "-mavx512vl"]}
+
+
+class BuildPackage(build_py):
+    """Build the package from its sources alone."""
+
+    def run(self) -> None:
+        """Build; an editable install has no folder of its own."""
+        package = Path(self.build_lib) / "segcube"
+        if self.editable_mode:
+            super().run()
+            return
+        # An earlier build's modules and kernels would be taken into the wheel
+        shutil.rmtree(package, ignore_errors=True)
+        super().run()
+
+
+def kernels_for(name: str, vectors: list[str]) -> Extension:
+    """Our own kernels for a CPU with these vectors; without a compiler, OpenVINO's serve instead."""
+    digest = DIGEST["sources_digest"](ROOT / KERNELS)
+    return Extension(
+        f"segcube.backends.kernels._{name}",
+        sources=[str(KERNELS / "cpu.cpp")],
+        depends=[str(file.relative_to(ROOT)) for file in DIGEST["source_files"](ROOT / KERNELS)],
+        define_macros=[("SEGCUBE_SOURCES", f'"{digest}"')],
+        extra_compile_args=[*FLAGS, *vectors],
+        extra_link_args=["-pthread"],
+        optional=True,
+    )
+
+
+setup(
+    cmdclass={"build_py": BuildPackage},
+    ext_modules=[kernels_for(name, vectors) for name, vectors in VECTORS.items()],
+)
