@@ -34,6 +34,14 @@ RUN python3 -c "import os, torch; flags = torch._C._cuda_getArchFlags() if torch
 found = (torch.version.cuda or 'none', flags or 'none'); said = (os.environ['TORCH_CUDA'], os.environ['TORCH_GPUS']); \
 assert found == said, f'torch is built for CUDA and GPUs {found}, TORCH_CUDA and TORCH_GPUS say {said}'"
 
+# Of a submission's folder, what `segcube pack` ships: scans, keys and other files there stay out of the image
+FROM packages AS submissions
+ARG SUBMISSION=weights
+COPY project/ /source/
+COPY ${SUBMISSION}/ /given/
+RUN PYTHONPATH=/source python3 -c "from pathlib import Path; from segcube.harness.packing import copy_submissions; \
+copy_submissions(Path('/given'), Path('/shipped'))"
+
 FROM torch-${TORCH}
 # SUBMISSION is the one submission to bake in, such as weights/my-submission; the starters are no submission
 ARG SUBMISSION=weights
@@ -56,5 +64,5 @@ COPY --from=kernels /built/segcube/ project/segcube/
 COPY mlcube/workspace/parameters.yaml mlcube/workspace/parameters.yaml
 RUN python3 -m compileall -q project \
  && mkdir /workspace && ln -s /app/project/mlcube.py /workspace/predict.py
-COPY ${SUBMISSION}/ weights/
+COPY --from=submissions /shipped/ weights/
 ENTRYPOINT ["python3", "/app/project/mlcube.py"]

@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot express: the digest in the kernels, and a build from nothing."""
+"""What pyproject.toml cannot express: the kernels' digest, and the checkout's files that a wheel carries."""
 
 from __future__ import annotations
 
@@ -14,13 +14,28 @@ KERNELS = Path("project/segcube/backends/kernels")
 DIGEST = runpy.run_path(str(ROOT / KERNELS / "digest.py"))
 FLAGS = ["-std=c++17", "-O3", "-funroll-loops", "-fno-tree-loop-distribute-patterns", "-mfma"]
 VECTORS = {"avx2": ["-mavx2"], "avx512": ["-mavx512f", "-mavx512dq", "-mavx512vl"]}
+CARRIED = (
+    "Dockerfile",
+    "LICENSE",
+    "README.md",
+    "mlcube/workspace/parameters.yaml",
+    "project/mlcube.py",
+    "pyproject.toml",
+    "requirements.txt",
+    "setup.py",
+    *(
+        f"weights/*-starter/{name}"
+        for name in ("MODEL_CARD.md", "*.openvino", "*.safetensors", "openvino.yaml", "submission.yaml")
+    ),
+)
+"""What `pack`, `check hosts --process` and an `infer` without weights take from the checkout."""
 
 
 class BuildPackage(build_py):
-    """Build the package from its sources alone."""
+    """Build the package from its sources alone, with the checkout's files in segcube/checkout."""
 
     def run(self) -> None:
-        """Build; an editable install has no folder of its own."""
+        """Build; an editable install finds the checkout itself, and the image needs none of it."""
         package = Path(self.build_lib) / "segcube"
         if self.editable_mode:
             super().run()
@@ -28,6 +43,11 @@ class BuildPackage(build_py):
         # An earlier build's modules and kernels would be taken into the wheel
         shutil.rmtree(package, ignore_errors=True)
         super().run()
+        if (ROOT / "Dockerfile").is_file():
+            for file in (file for pattern in CARRIED for file in sorted(ROOT.glob(pattern))):
+                target = package / "checkout" / file.relative_to(ROOT)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, target)
 
 
 def kernels_for(name: str, vectors: list[str]) -> Extension:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,18 +14,21 @@ import pytest
 ROOT = Path(__file__).parents[1]
 KERNELS = Path("segcube/backends/kernels")
 OTHER_PYTHON = KERNELS / "_avx2.cpython-310-x86_64-linux-gnu.so"
-NEEDED = ("Dockerfile", "LICENSE", "README.md", "mlcube", "pyproject.toml", "requirements.txt", "setup.py")
+FILES = ("Dockerfile", "LICENSE", "README.md", "pyproject.toml", "requirements.txt", "setup.py")
+FOLDERS = ("mlcube", "project", "weights/brats-starter", "weights/mbas-starter")
 
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory) -> Path:
-    """A checkout in which others have built before: kernels for another Python lie there, and are listed."""
+    """A used checkout: with kernels for another Python, which are listed, and a submission."""
     folder = tmp_path_factory.mktemp("checkout")
-    for name in NEEDED:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
-        copy(ROOT / name, folder / name)
-    ignore = shutil.ignore_patterns("*.so", "*.egg-info", "__pycache__")
-    shutil.copytree(ROOT / "project", folder / "project", ignore=ignore)
+    for name in FILES:
+        shutil.copyfile(ROOT / name, folder / name)
+    for name in FOLDERS:
+        ignore = shutil.ignore_patterns("*.so", "*.egg-info", "__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    shutil.copytree(folder / "weights" / "mbas-starter", folder / "weights" / "ours")
+    (folder / "weights" / "mbas-starter" / "patient.nii.gz").touch()
     (folder / "project" / OTHER_PYTHON).touch()
     (folder / "project" / "segcube.egg-info").mkdir()
     (folder / "project" / "segcube.egg-info" / "SOURCES.txt").write_text(f"project/{OTHER_PYTHON}\n")
@@ -54,3 +59,62 @@ def test_a_wheel_has_no_kernels_of_another_python(built):
 
 def test_a_wheel_has_nothing_of_an_earlier_build(built):
     assert not (built / "segcube" / "removed_since.py").exists()
+
+
+@pytest.fixture
+def run(built, tmp_path) -> Callable[..., str]:
+    """Run a command of the installed package in an empty folder."""
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    environment = os.environ | {"PYTHONPATH": str(built)}
+
+    def command(*words: object) -> str:
+        start = [sys.executable, "-P", "-m", "segcube.cli", *map(str, words)]
+        ended = subprocess.run(
+            start, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout + ended.stderr
+
+    return command
+
+
+def test_an_install_from_a_wheel_predicts_with_a_starter(run, tmp_path, make_case, glioma):
+    make_case(tmp_path / "data", glioma, "BraTS-GLI-00001-000")
+    report = tmp_path / "report.json"
+    output = run(
+        *("infer", "--data_path", tmp_path / "data", "--output_path", tmp_path / "maps"),
+        *("--device", "cpu", "--preset", "fast", "--report", report),
+    )
+    assert "brats-starter on cpu" in output
+    assert (tmp_path / "maps" / "BraTS-GLI-00001-000.nii.gz").is_file()
+
+
+def test_an_install_from_a_wheel_packs(run, tmp_path, tumour_submission):
+    output = run("pack", tumour_submission, "--image", "ghcr.io/spark/tumour:1", "--out", tmp_path / "packed")
+    assert str(tmp_path / "packed.tar.gz") in output
+    parameters = (tmp_path / "packed" / "parameters.yaml").read_bytes()
+    assert parameters == (ROOT / "mlcube" / "workspace" / "parameters.yaml").read_bytes()
+
+
+def test_an_install_from_a_wheel_has_all_that_an_image_is_built_from(
+    built, checkout, tmp_path, tumour_submission
+):
+    """The context of a build from the wheel is that of a build from the checkout."""
+    script = "import sys; from pathlib import Path; from segcube.harness.packing.build import fill_context; "
+    script += "fill_context(Path(sys.argv[1]), Path(sys.argv[2]), 'tumour')"
+    contexts = []
+    for place, path in (("wheel", built), ("checkout", checkout / "project")):
+        (tmp_path / place).mkdir()
+        command = [sys.executable, "-P", "-c", script, tmp_path / place, tumour_submission]
+        subprocess.run(command, env=os.environ | {"PYTHONPATH": str(path)}, check=True)
+        files = (file for file in (tmp_path / place).rglob("*") if file.is_file())
+        contexts.append({str(file.relative_to(tmp_path / place)): file.read_bytes() for file in files})
+    assert contexts[0] == contexts[1]
+    assert {"Dockerfile", "project/mlcube.py", "weights/tumour/submission.yaml"} < set(contexts[0])
+
+
+def test_a_wheel_has_no_submission_of_the_users(built):
+    weights = built / "segcube" / "checkout" / "weights"
+    assert {folder.name for folder in weights.iterdir()} == {"brats-starter", "mbas-starter"}
+    assert not list(weights.rglob("*.nii.gz"))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from segcube.harness.packing import BuildArguments, build_image
+from segcube.harness.packing.build import fill_context
 from segcube.harness.trials import Start, check_hosts, made_subjects
 from segcube.hosts import HOSTS
 
@@ -24,6 +26,22 @@ def test_it_holds_that_submission_and_no_other(engine, packed):
     words = [engine.program, "run", "--rm", "--entrypoint", "find", packed, "/app/weights", "-name", "*.yaml"]
     listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
     assert sorted(listed) == ["/app/weights/openvino.yaml", "/app/weights/submission.yaml"]
+
+
+def test_the_dockerfile_alone_leaves_strays_out(engine, tumour_submission, tmp_path):
+    """`docker build` by hand copies the whole folder into a stage, and what is shipped into the image."""
+    fill_context(tmp_path / "context", tumour_submission, "tumour")
+    for name in ("patient.nii.gz", "id_rsa", ".env"):
+        (tmp_path / "context" / "weights" / "tumour" / name).write_text("secret")
+    options = ["--build-arg", "SUBMISSION=weights/tumour", "--build-arg", "TORCH=cpu"]
+    assert engine.build(PACKED, tmp_path / "context", options) == 0
+    words = [engine.program, "run", "--rm", "--entrypoint", "find", PACKED, "/app/weights", "-type", "f"]
+    listed = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    assert sorted(listed) == sorted(f"/app/weights/{name}" for name in names_in(tumour_submission))
+
+
+def names_in(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir()]
 
 
 def test_its_runs_do_not_speak_of_a_starter(engine, packed, tumour_submission, tmp_path, exercised):

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
-"""The image's own folder, or the checkout."""
+PACKAGE = Path(__file__).parents[1]
+"""The folder of segcube's modules."""
+CARRIED = PACKAGE / "checkout"
+"""In an install from a wheel: what setup.py put there of the checkout."""
+ROOT = CARRIED if CARRIED.is_dir() else PACKAGE.parents[1]
+"""The checkout, the image's own folder, or what a wheel carries of the checkout."""
 
 ENTRYPOINT = ROOT / "project" / "mlcube.py"
 BAKED = ROOT / "weights"
+"""Where an image or a checkout keeps its submissions, and a wheel the starters."""
 DEFAULT_PARAMETERS = ROOT / "mlcube" / "workspace" / "parameters.yaml"
 """What a container runs by where its host's parameters say nothing."""
 

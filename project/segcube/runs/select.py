@@ -8,6 +8,7 @@ from pathlib import Path
 
 from segcube.challenges import Challenge
 from segcube.errors import EnvironmentFault, UsageError
+from segcube.hosts import BAKED
 from segcube.runs.request import Request
 from segcube.settings import RunSettings
 from segcube.submission import (
@@ -20,9 +21,6 @@ from segcube.submission import (
     submission_folders,
 )
 from segcube.volumes import Discovery, discover
-
-WEIGHTS_ROOT = Path(__file__).parents[3] / "weights"
-"""Where an image or a checkout keeps its submissions."""
 
 
 def select(request: Request) -> tuple[LoadedSubmission, Discovery]:
@@ -68,11 +66,9 @@ def _submission_in(folder: Path) -> Path:
 
 
 def _choose(request: Request) -> LoadedSubmission:
-    folders = submission_folders(WEIGHTS_ROOT)
+    folders = submission_folders(BAKED)
     if not folders:
-        raise EnvironmentFault(
-            "no submission", file=WEIGHTS_ROOT, mend="name a submission folder with --weights"
-        )
+        raise EnvironmentFault("no submission", file=BAKED, mend="name a submission folder with --weights")
     if len(folders) == 1:
         return load_for(folders[0], request.settings.challenge)
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import tarfile
 
 import pytest
 import yaml
 
-from segcube.errors import UsageError
-from segcube.harness.packing import Paper, pack_submission
+from segcube.errors import EnvironmentFault, UsageError
+from segcube.harness.packing import Paper, pack, pack_submission
 from segcube.submission import read_submission
 
 IMAGE = "docker.synapse.org/syn1/brats:1"
@@ -15,7 +18,7 @@ IMAGE = "docker.synapse.org/syn1/brats:1"
 @pytest.fixture
 def packed(tumour_submission, tmp_path):
     (tumour_submission / "MODEL_CARD.md").write_text("A card.")
-    (tumour_submission / "forgotten.safetensors").touch()
+    (tumour_submission / "patient.nii.gz").touch()
     return pack_submission(tumour_submission, IMAGE, tmp_path / "packed", Paper())
 
 
@@ -33,10 +36,11 @@ def test_the_archive_holds_what_synapse_takes_at_its_root(packed):
     }
 
 
-def test_the_additional_files_hold_the_submission_at_their_root_and_no_stray_weights(packed):
+def test_the_additional_files_hold_the_submission_at_their_root_and_no_stray_file(packed):
     held = names(packed.folder / "additional_files.tar.gz")
     assert {"submission.yaml", "MODEL_CARD.md"} < held
-    assert "forgotten.safetensors" not in held
+    assert "patient.nii.gz" not in held
+    assert not (packed.folder / "workspace" / "additional_files" / "patient.nii.gz").exists()
     assert not any("/" in name for name in held)
 
 
@@ -60,6 +64,34 @@ def test_the_same_submission_packs_to_the_same_bytes(packed, tumour_submission, 
 def test_what_is_there_already_is_not_overwritten(packed, tumour_submission):
     with pytest.raises(UsageError, match="is there already"):
         pack_submission(tumour_submission, IMAGE, packed.folder, Paper())
+
+
+def test_the_lists_of_what_is_shipped_and_of_what_is_left_out_are_printed(packed):
+    shipped, left_out = packed.told(None).split("\nleft out")
+    assert "\n  submission.yaml" in shipped
+    assert "\n  patient.nii.gz" in left_out
+
+
+def test_a_disk_that_fills_up_leaves_nothing_in_the_way_of_a_retry(tumour_submission, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    out = tmp_path / "new" / "packed"
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copyfile", full)
+        with pytest.raises(EnvironmentFault, match="No space left"):
+            pack_submission(tumour_submission, IMAGE, out, Paper())
+    assert list(out.parent.iterdir()) == []
+    assert pack_submission(tumour_submission, IMAGE, out, Paper()).archive.is_file()
+
+
+def test_an_install_without_the_parameters_is_an_error_before_anything_is_written(
+    tumour_submission, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pack, "DEFAULT_PARAMETERS", tmp_path / "missing.yaml")
+    with pytest.raises(EnvironmentFault, match=r"missing\.yaml: no such file; install segcube again"):
+        pack_submission(tumour_submission, IMAGE, tmp_path / "out", Paper())
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_orchestrators_entry_stands_beside(packed):

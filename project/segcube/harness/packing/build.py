@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segcube import __version__
-from segcube.errors import EnvironmentFault, UsageError
-from segcube.harness.packing.pack import submission_files
+from segcube.errors import EnvironmentFault
+from segcube.harness.packing.shipped import copy_submissions
 from segcube.harness.trials import Engine
-from segcube.hosts import DEFAULT_PARAMETERS, ENTRYPOINT
+from segcube.hosts import CARRIED, DEFAULT_PARAMETERS, ENTRYPOINT, PACKAGE, ROOT
 from segcube.submission import load_for
 
-CHECKOUT = ENTRYPOINT.parents[1]
 SOURCES = ("Dockerfile", "requirements.txt", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 """What the Dockerfile takes from the checkout beside its folders: those of a package that pip builds."""
 
@@ -32,14 +31,14 @@ class BuildArguments:
 def build_image(engine: Engine, image: str, weights: Path, arguments: BuildArguments) -> None:
     """Build `image` with that submission and no other; the engine's output goes to stderr.
 
-    Raises UsageError outside a checkout, and EnvironmentFault when the build fails.
+    Raises EnvironmentFault when the build fails, or for an install of segcube without the Dockerfile.
     """
-    if not (CHECKOUT / "Dockerfile").is_file():
-        raise UsageError("no Dockerfile", file=CHECKOUT, expected="a checkout of segcube")
+    if not (ROOT / "Dockerfile").is_file():
+        raise EnvironmentFault("no such file", file=ROOT / "Dockerfile", mend="install segcube again")
     submission = load_for(weights).submission
     with tempfile.TemporaryDirectory() as folder:
         context = Path(folder)
-        _fill(context, weights, submission.name, {member.file for member in submission.members})
+        fill_context(context, weights, submission.name)
         given = {
             "SUBMISSION": f"weights/{submission.name}",
             "TORCH": arguments.torch,
@@ -54,20 +53,14 @@ def build_image(engine: Engine, image: str, weights: Path, arguments: BuildArgum
         )
 
 
-def _fill(context: Path, weights: Path, name: str, members: set[str]) -> None:
-    """The build's context: the product and one submission, none of the checkout's other folders."""
-    for file in SOURCES:
-        shutil.copyfile(CHECKOUT / file, context / file)
-    shutil.copytree(
-        CHECKOUT / "project",
-        context / "project",
-        ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "*.so"),
-    )
-    if (CHECKOUT / "wheels").is_dir():
-        shutil.copytree(CHECKOUT / "wheels", context / "wheels")
-    parameters = context / DEFAULT_PARAMETERS.relative_to(CHECKOUT)
-    parameters.parent.mkdir(parents=True)
-    shutil.copyfile(DEFAULT_PARAMETERS, parameters)
-    (context / "weights" / name).mkdir(parents=True)
-    for file_name, file in submission_files(weights, members).items():
-        shutil.copyfile(file, context / "weights" / name / file_name)
+def fill_context(context: Path, weights: Path, name: str) -> None:
+    """Write what the Dockerfile copies: segcube, and the shipped files of a submission as weights/`name`."""
+    for file in (ENTRYPOINT, DEFAULT_PARAMETERS, *(ROOT / source for source in SOURCES)):
+        target = context / file.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    built = shutil.ignore_patterns("__pycache__", "*.so", CARRIED.name)
+    shutil.copytree(PACKAGE, context / "project" / PACKAGE.name, ignore=built)
+    if (ROOT / "wheels").is_dir():
+        shutil.copytree(ROOT / "wheels", context / "wheels")
+    copy_submissions(weights, context / "weights" / name)

@@ -13,7 +13,7 @@ from segcube.errors import EnvironmentFault
 from segcube.harness.checks import CheckReport
 from segcube.harness.packing.build import BuildArguments, build_image
 from segcube.harness.packing.orchestrator import Paper
-from segcube.harness.packing.pack import Packed, pack_submission
+from segcube.harness.packing.pack import Packed, expect_new, pack_submission
 from segcube.harness.packing.refuse import refusals
 from segcube.harness.trials import find_engine
 from segcube.submission import LoadedSubmission, load_for
@@ -36,8 +36,11 @@ class Order:
 def carry_out(order: Order) -> tuple[CheckReport, Packed | None]:
     """Check and pack a submission; nothing is packed when the check has errors.
 
-    Raises EnvironmentFault when an image is to be built and no engine answers, before anything is written.
+    Raises EnvironmentFault when an image is to be built and no engine answers, and UsageError when the folder
+    is there already, both before the check. The image is built first: a build that fails leaves no folder.
     """
+    out = order.out or Path("packed") / order.weights.resolve().name
+    expect_new(out)
     engine = find_engine() if order.build else None
     if order.build and engine is None:
         raise EnvironmentFault("no container engine answers", expected="docker or podman")
@@ -45,11 +48,9 @@ def carry_out(order: Order) -> tuple[CheckReport, Packed | None]:
     if report.errors:
         return report, None
     _compile_where_missing(load_for(order.weights))
-    out = order.out or Path("packed") / order.weights.resolve().name
-    packed = pack_submission(order.weights, order.image, out, order.paper)
     if engine is not None and order.build is not None:
         build_image(engine, order.image, order.weights, order.build)
-    return report, packed
+    return report, pack_submission(order.weights, order.image, out, order.paper)
 
 
 def _compile_where_missing(loaded: LoadedSubmission) -> None:

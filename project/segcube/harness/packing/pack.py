@@ -9,12 +9,13 @@ from typing import Any
 
 import yaml
 
-from segcube.errors import UsageError
+from segcube.errors import EnvironmentFault, UsageError
 from segcube.harness.packing.archive import write_archive
 from segcube.harness.packing.documents import container_config, mlcube_config
 from segcube.harness.packing.orchestrator import Paper, orchestrator_entry
+from segcube.harness.packing.shipped import ShippedFiles, shipped_files
 from segcube.hosts import DEFAULT_PARAMETERS
-from segcube.submission import load_for
+from segcube.submission import load_for, whole_folder
 
 ORCHESTRATOR = "orchestrator.yml"
 FILES = ("mlcube.yaml", "container_config.yaml", "parameters.yaml", "additional_files.tar.gz")
@@ -28,7 +29,7 @@ class Packed:
     folder: Path
     archive: Path
     """The .tar.gz that Synapse takes."""
-    additional_files: tuple[str, ...]
+    shipped: ShippedFiles
 
     def told(self, image: str | None) -> str:
         """A line for each thing, for a person; image: the one that was built, if any."""
@@ -37,41 +38,50 @@ class Packed:
             f"{self.archive}  the archive, for Synapse",
             f"{self.folder / ORCHESTRATOR}  the entry for the BraTS orchestrator",
         ]
-        return "\n".join([*lines, f"{image}  the image; push it before you submit"] if image else lines)
+        lines += [f"{image}  the image; push it before you submit"] if image else []
+        return "\n".join([*lines, *self.shipped.lines()])
 
 
 def pack_submission(weights: Path, image: str, out: Path, paper: Paper) -> Packed:
-    """Write the folder `out` and the archive beside it.
+    """Write the folder `out` and the archive beside it; an error leaves neither.
 
     The folder runs with `mlcube run` as it is: its workspace holds the parameters and the weights. Raises
-    UsageError when `out` is there already, and what `load_for` raises.
+    UsageError when `out` is there already, EnvironmentFault when it cannot be written, and what `load_for`
+    and `shipped_files` raise.
     """
     loaded = load_for(weights)
+    shipped = shipped_files(loaded)
+    archive = expect_new(out)
+    with whole_folder(out) as folder:
+        workspace = folder / "workspace"
+        (workspace / "additional_files").mkdir(parents=True)
+        for place in (folder, workspace):
+            shutil.copyfile(DEFAULT_PARAMETERS, place / "parameters.yaml")
+        for name, file in shipped.files.items():
+            shutil.copyfile(file, workspace / "additional_files" / name)
+        write_archive(shipped.files, folder / "additional_files.tar.gz")
+        _write(mlcube_config(image, weights=True), folder / "mlcube.yaml")
+        _write(container_config(image, weights=True), folder / "container_config.yaml")
+        entry = orchestrator_entry(image, loaded.challenge, paper)
+        _write({"algorithms": {loaded.submission.name: entry}}, folder / ORCHESTRATOR)
+        write_archive({name: folder / name for name in FILES}, folder / archive.name)
+    (out / archive.name).rename(archive)
+    return Packed(out, archive, shipped)
+
+
+def expect_new(out: Path) -> Path:
+    """Check that nothing is in the way of a packed folder; returns the path of the archive beside it.
+
+    Raises UsageError for a folder or an archive that is there, EnvironmentFault for an install of segcube
+    without the container's parameters.
+    """
     archive = out.with_name(out.name + ".tar.gz")
     for path in (out, archive):
         if path.exists():
             raise UsageError("is there already", file=path, expected="a new folder and archive")
-    workspace = out / "workspace"
-    workspace.mkdir(parents=True)
-    for folder in (out, workspace):
-        shutil.copyfile(DEFAULT_PARAMETERS, folder / "parameters.yaml")
-    files = submission_files(weights, {member.file for member in loaded.submission.members})
-    (workspace / "additional_files").mkdir()
-    for name, file in files.items():
-        shutil.copyfile(file, workspace / "additional_files" / name)
-    write_archive(files, out / "additional_files.tar.gz")
-    _write(mlcube_config(image, weights=True), out / "mlcube.yaml")
-    _write(container_config(image, weights=True), out / "container_config.yaml")
-    entry = orchestrator_entry(image, loaded.challenge, paper)
-    _write({"algorithms": {loaded.submission.name: entry}}, out / ORCHESTRATOR)
-    write_archive({name: out / name for name in FILES}, archive)
-    return Packed(out, archive, tuple(files))
-
-
-def submission_files(weights: Path, members: set[str]) -> dict[str, Path]:
-    """The files of a submission by name; weights that no member names, and hidden files, stay out."""
-    files = (file for file in sorted(weights.iterdir()) if file.is_file() and not file.name.startswith("."))
-    return {file.name: file for file in files if file.suffix != ".safetensors" or file.name in members}
+    if not DEFAULT_PARAMETERS.is_file():
+        raise EnvironmentFault("no such file", file=DEFAULT_PARAMETERS, mend="install segcube again")
+    return archive
 
 
 def _write(document: dict[str, Any], file: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from segcube.child_python import python_command, python_environment
-from segcube.errors import UsageError
+from segcube.errors import EnvironmentFault
 from segcube.harness.trials.ended import Ended, run_to_end
 from segcube.harness.trials.trial import Trial
 from segcube.hosts import ENTRYPOINT, UNDER
@@ -17,10 +17,10 @@ UNPROVED = "the image, its user, read-only mounts, network, shared memory and th
 def run_child(trial: Trial, root: Path, limit_s: float) -> Ended:
     """Start the entrypoint with a host's arguments; `root` stands for the container's own.
 
-    Raises UsageError where segcube does not run from a checkout.
+    Raises EnvironmentFault for an install of segcube without the entrypoint.
     """
     if not ENTRYPOINT.is_file():
-        raise UsageError("no entrypoint", file=ENTRYPOINT, expected="a checkout of segcube")
+        raise EnvironmentFault("no such file", file=ENTRYPOINT, mend="install segcube again")
     for mount in trial.host.mounts:
         place = root / mount.target.lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
