@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import signal
 from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
@@ -63,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = left.code if isinstance(left.code, int) else int(left.code is not None)
     else:
         code = 0
+    # A Ctrl-C from here on ends the process at once, without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
     let_go_of_broken_streams()
     os._exit(code)

@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     SOME_FAILED = 3
     NONE_DONE = 4
     ENVIRONMENT = 5
+    INTERRUPTED = 130
     TERMINATED = 143
 
 

@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -41,3 +45,24 @@ def test_a_missing_map_is_no_error_of_the_command(folders):
     result = run(folders)
     assert result.exit_code == 0
     assert f"{NAMES[0]}: scored as missing: no label map" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [[Path(sys.executable).with_name("segcube")], [sys.executable, "-P", "-m", "segcube.cli"]],
+    ids=["segcube", "python -P -m"],
+)
+def test_python_files_in_the_working_folder_are_not_run(folders, tmp_path, command):
+    place = tmp_path / "place"
+    place.mkdir()
+    for name in ("random", "signal", "selectors", "socket", "numpy", "nibabel", "segcube", "typer"):
+        (place / f"{name}.py").write_text(f"import pathlib; pathlib.Path('ran-{name}').touch()\n")
+    arguments = ["evaluate", "--pred", folders[0], "--ref", folders[1], "--challenge", "brats2023-gli"]
+    ended = subprocess.run(
+        [str(part) for part in [*command, *arguments, "--workers", "2"]],
+        cwd=place,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert list(place.glob("ran-*")) == []

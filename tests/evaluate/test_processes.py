@@ -3,6 +3,8 @@ from __future__ import annotations
 import math
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -45,3 +47,60 @@ def test_a_caller_may_leave_early():
     found = in_order(abs, range(-50, 0), 2)
     assert next(found) == 50
     found.close()
+
+
+WORK = """
+from {module} import {name}
+from segcube.evaluate.processes import in_order
+
+if __name__ == "__main__":
+    print(list(in_order({name}, [4, 9], 2)))
+"""
+
+
+def run_python(command, folder, **environment):
+    return subprocess.run(
+        command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_modules_in_the_working_folder_are_not_run(tmp_path):
+    for name in ("random", "signal", "selectors", "numpy", "segcube", "multiprocessing", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text(f"import pathlib; pathlib.Path('ran-{name}').touch()\n")
+    (tmp_path / "elsewhere").mkdir()
+    script = tmp_path / "elsewhere" / "script.py"
+    script.write_text(WORK.format(module="math", name="isqrt"))
+    ended = run_python([sys.executable, script], tmp_path)
+    assert (ended.stdout, ended.stderr) == ("[2, 3]\n", "")
+    assert list(tmp_path.glob("ran-*")) == []
+
+
+def test_the_environment_is_left_as_it_was(monkeypatch):
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    assert list(in_order(abs, [-3, 2], 2)) == [3, 2]
+    assert "PYTHONSAFEPATH" not in os.environ
+
+
+def test_ctrl_c_while_workers_start_shows_no_traceback(tmp_path):
+    # Each process that is started sends itself what Ctrl-C sends, as soon as it imports the work
+    (tmp_path / "interrupted.py").write_text(
+        "import os, signal\nfrom math import isqrt\n\n"
+        "def work(number):\n    return isqrt(number)\n\n"
+        "if os.environ.setdefault('FIRST', str(os.getpid())) != str(os.getpid()):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    script = WORK.format(module="interrupted", name="work")
+    ended = run_python([sys.executable, "-c", script], tmp_path, PYTHONPATH=str(tmp_path))
+    assert (ended.stdout, ended.stderr) == ("[2, 3]\n", "")
+
+
+def test_a_caller_that_leaves_early_ends_the_workers():
+    from multiprocessing import active_children
+
+    before = set(active_children())
+    found = in_order(abs, range(-50, 0), 2)
+    assert next(found) == 50
+    started = set(active_children()) - before
+    found.close()
+    assert started
+    assert not any(process.is_alive() for process in started)

@@ -19,7 +19,7 @@ from segcube.errors import EnvironmentFault, ExitCode, SegcubeError, internal_er
 def leave_with(task: Callable[[], int | None]) -> NoReturn:
     """Run a task and exit with its code, 0 for None; an error is one line on stderr, never a traceback.
 
-    Raises typer.Exit, always.
+    Ctrl-C is the line `interrupted` and exit code 130. Raises typer.Exit, always.
     """
     _hold_streams()
     with _ends_at_once_on_sigterm():
@@ -40,14 +40,16 @@ def _code_of(task: Callable[[], int | None]) -> int | None:
         return _tell("too little memory; give the run more", ExitCode.ENVIRONMENT)
     except (OSError, ImportError) as error:
         return _tell(str(EnvironmentFault(str(error))), ExitCode.ENVIRONMENT)
+    except KeyboardInterrupt:
+        return _tell("interrupted", ExitCode.INTERRUPTED, "")
     except Exception as error:
         return _tell(str(internal_error(error)), ExitCode.INTERNAL)
 
 
-def _tell(line: str, code: ExitCode) -> ExitCode:
+def _tell(line: str, code: ExitCode, prefix: str = "error: ") -> ExitCode:
     # A stderr that is closed, full or gone changes no exit code
     with contextlib.suppress(OSError, ValueError):
-        typer.echo(f"error: {printable(line)}", err=True)
+        typer.echo(prefix + printable(line), err=True)
     return code
 
 

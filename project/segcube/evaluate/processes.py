@@ -8,12 +8,15 @@ import signal
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver, resource_tracker
 from typing import TypeVar
 
 from segcube.errors import EnvironmentFault
 
 Work = TypeVar("Work")
 Found = TypeVar("Found")
+
+SAFE_PATH = "PYTHONSAFEPATH"
 
 
 def at_once(workers: int | None, pieces: int) -> int:
@@ -28,8 +31,8 @@ def in_order(
     """What a function makes of each piece of work, in their order.
 
     workers: processes; 1 works here and starts none. Each works on one piece at a time. The function, the
-    pieces and what comes of them must pickle. A caller that leaves early drops what has not begun. Raises
-    what the function raises, and EnvironmentFault when a process dies.
+    pieces and what comes of them must pickle. A caller that leaves early ends the processes. Raises what the
+    function raises, and EnvironmentFault when a process dies.
     """
     if workers == 1:
         yield from map(function, pieces)
@@ -37,7 +40,9 @@ def in_order(
     # Not forked from here: other threads may hold locks. What forks holds the function's imports already.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([function.__module__])
-    pool = ProcessPoolExecutor(workers, context, initializer=_leave_interrupts)
+    _start_fork_server()
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(workers, context)
     try:
         yield from pool.map(function, pieces)
     except BrokenProcessPool as error:
@@ -45,10 +50,33 @@ def in_order(
             "a process died while it worked on a case, as the system ends them when memory runs out",
             mend="set fewer workers",
         ) from error
+    except (KeyboardInterrupt, GeneratorExit):
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _leave_interrupts() -> None:
-    """Ctrl-C reaches every process of a terminal; the one that started the others ends them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _start_fork_server() -> None:
+    """Start the process that forks the workers, and the one that tracks their semaphores.
+
+    Both are `python -c`, which would import modules from the working folder, and so run whatever lies there:
+    PYTHONSAFEPATH forbids that. Ctrl-C reaches every process of a terminal; those that are started here, and
+    what they fork, keep it blocked, and the process that started them ends them.
+    """
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        # First, because it unblocks the signal
+        resource_tracker.ensure_running()
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    finally:
+        if before is None:
+            del os.environ[SAFE_PATH]
+        else:
+            os.environ[SAFE_PATH] = before
