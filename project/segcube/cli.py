@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from segcube import __version__, commands
-from segcube.commands.leave import let_go_of_broken_streams
+from segcube.commands.leave import handle_ctrl_c, let_go_of_broken_streams, tell_interrupted
 
 GARBAGE = 10_000
 """Objects made before the young ones are looked through for garbage; Python's own number is 700."""
@@ -58,13 +58,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     taken down piece by piece: with torch that takes a second of a short run.
     """
     gc.set_threshold(GARBAGE)
+    handle_ctrl_c()
     try:
         app(arguments)
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else int(left.code is not None)
+    except KeyboardInterrupt:
+        code = tell_interrupted()
     else:
         code = 0
     # A Ctrl-C from here on ends the process at once, without a traceback
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
     let_go_of_broken_streams()

@@ -15,6 +15,8 @@ import typer
 
 from segcube.errors import EnvironmentFault, ExitCode, SegcubeError, internal_error, printable
 
+RETRY_SECONDS = 0.05
+
 
 def leave_with(task: Callable[[], int | None]) -> NoReturn:
     """Run a task and exit with its code, 0 for None; an error is one line on stderr, never a traceback.
@@ -41,7 +43,7 @@ def _code_of(task: Callable[[], int | None]) -> int | None:
     except (OSError, ImportError) as error:
         return _tell(str(EnvironmentFault(str(error))), ExitCode.ENVIRONMENT)
     except KeyboardInterrupt:
-        return _tell("interrupted", ExitCode.INTERRUPTED, "")
+        return tell_interrupted()
     except Exception as error:
         return _tell(str(internal_error(error)), ExitCode.INTERNAL)
 
@@ -51,6 +53,29 @@ def _tell(line: str, code: ExitCode, prefix: str = "error: ") -> ExitCode:
     with contextlib.suppress(OSError, ValueError):
         typer.echo(prefix + printable(line), err=True)
     return code
+
+
+def handle_ctrl_c() -> None:
+    """From now on, raise KeyboardInterrupt on SIGINT as soon as no module is being imported.
+
+    In the middle of an import the exception may be swallowed, or come back as an error of the module.
+    """
+    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGINT, _interrupt)
+
+
+def tell_interrupted() -> ExitCode:
+    """Say that Ctrl-C ended the command; returns its exit code."""
+    return _tell("interrupted", ExitCode.INTERRUPTED, "")
+
+
+def _interrupt(_number: int, frame: FrameType | None) -> None:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            signal.setitimer(signal.ITIMER_REAL, RETRY_SECONDS)
+            return
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 def _hold_streams() -> None:

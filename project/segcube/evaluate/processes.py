@@ -5,9 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from typing import TypeVar
 
@@ -44,7 +46,10 @@ def in_order(
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, context)
     try:
-        yield from pool.map(function, pieces)
+        # A worker that its starter no longer knows of would look in vain for what the two share
+        with _interrupts_held_back():
+            found = pool.map(function, pieces)
+        yield from found
     except BrokenProcessPool as error:
         raise EnvironmentFault(
             "a process died while it worked on a case, as the system ends them when memory runs out",
@@ -56,6 +61,22 @@ def in_order(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held_back() -> Generator[None, None, None]:
+    """Let Ctrl-C take effect at the end of the block; outside the main thread it has none anyway."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if held:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _start_fork_server() -> None:
