@@ -95,3 +95,21 @@ def test_the_containers_parameters_are_valid():
 
     settings = settings_of(hosts.DEFAULT_PARAMETERS, {})
     assert settings.on_error == "empty"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ["--input_dir", "/data/site=3", "--output_dir", "/maps/run=7"],
+        ["--input_dir=/data/site=3", "--output-dir=/maps/run=7"],
+    ],
+)
+def test_a_folder_of_mbas_may_hold_an_equals_sign(said):
+    folders = ["--data_path", "/data/site=3", "--output_path", "/maps/run=7"]
+    assert command_of(["predict.py", *said]) == ["infer", *folders, *DEFAULTS]
+
+
+@pytest.mark.parametrize("folder", ["weights", "checkpoint_dir", "additional-files"])
+def test_a_folder_may_have_the_name_of_a_weights_option(folder):
+    said = ["infer", "--data_path", folder, "--weights", folder]
+    assert command_of(said) == [*said, *DEFAULTS]

@@ -44,12 +44,13 @@ def _infer_on(mounts: BareMounts) -> list[str]:
 def _infer_as_mbas(arguments: Sequence[str], root: Path) -> list[str]:
     """MBAS's options: its folders count; its weights path is its own image's, and its --gpu a wish."""
     data, output = str(root / "input"), str(root / "output")
-    words = iter([part for word in arguments for part in word.split("=", 1)])
+    words = iter(arguments)
     for word in words:
-        if word in ("--input_dir", "--input-dir"):
-            data = next(words, data)
-        elif word in ("--output_dir", "--output-dir"):
-            output = next(words, output)
+        name, equals, value = word.partition("=")
+        if name in ("--input_dir", "--input-dir"):
+            data = value if equals else next(words, data)
+        elif name in ("--output_dir", "--output-dir"):
+            output = value if equals else next(words, output)
     return ["infer", *_with_defaults(["--data_path", data, "--output_path", output])]
 
 
@@ -58,7 +59,8 @@ def _spelled(arguments: Sequence[str]) -> list[str]:
     spelled: list[str] = []
     for argument in arguments:
         name, equals, value = argument.partition("=")
-        is_weights = "--" + name.removeprefix("--").replace("-", "_") in WEIGHTS_OPTIONS
+        # Only an option: a value may well be the folder `weights`
+        is_weights = name[:2] + name[2:].replace("-", "_") in WEIGHTS_OPTIONS
         spelled.append(f"--weights{equals}{value}" if is_weights else argument)
     return spelled
 
