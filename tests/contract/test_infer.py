@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -227,6 +228,20 @@ def test_shards_share_the_cases(infer):
     _, second, _, _ = infer("--shard", "2/2", out="second")
     assert sorted(files_of(first)) == [f"{NAMES[0]}.nii.gz", f"{NAMES[2]}.nii.gz"]
     assert sorted(files_of(second)) == [f"{NAMES[1]}.nii.gz"]
+
+
+def test_an_empty_shard_has_nothing_to_do(infer):
+    code, out, report, stderr = infer("--shard", "5/8")
+    assert code == 0
+    assert "shard 5/8 holds none of 3 cases" in stderr
+    assert files_of(out) == {}
+    assert (report["ended"], report["cases"]) == ("done", [])
+
+
+def test_a_folder_without_cases_is_no_empty_shard(infer, data):
+    for name in NAMES:
+        shutil.rmtree(data / name)
+    assert infer("--shard", "5/8")[0] == 4
 
 
 def test_probabilities_are_kept_in_their_box(infer, tmp_path):

@@ -62,8 +62,13 @@ def _run(request: Request, console: RunConsole) -> ExitCode:
         if not found.fits:
             names = loaded.challenge.case
             console.warn(f"{request.data}: no case of {loaded.challenge.key}; expected names like {names}")
+        is_empty_shard = found.fits and not (cases or refused)
+        if is_empty_shard:
+            count = len(found.cases) + len(found.refused)
+            console.say(f"shard {request.settings.shard} holds none of {count} cases: nothing to do")
         console.start(len(cases), len(loaded.submission.stages))
-        return FolderRun(request, models, Ledger(report, request.report, console)).run(refused, reads)
+        code = FolderRun(request, models, Ledger(report, request.report, console)).run(refused, reads)
+        return ExitCode.DONE if is_empty_shard else code
 
 
 def _shard(found: Discovery, request: Request, loaded: LoadedSubmission) -> tuple[list[Case], list[Read]]:
