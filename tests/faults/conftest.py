@@ -15,9 +15,22 @@ from .make_case import make_case
 from .make_submission import make_submission
 
 SOUND = ("BraTS-GLI-00001-000", "BraTS-GLI-00002-000", "BraTS-GLI-00003-000")
-NOBODY = 65534
-AS_NOBODY = f"import os, resource\nif os.geteuid() == 0: os.setgid({NOBODY}); os.setuid({NOBODY})\n"
-"""Root may do everything, which hides some faults; nobody may not even import what root installed."""
+UNPRIVILEGED = """
+import ctypes, os
+if os.geteuid() == 0:
+    header, no_capability = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert ctypes.CDLL(None).capset(header, no_capability) == 0
+"""
+"""Begins a child in which permissions hold for root too, as they do for any owner of a file.
+
+Another user could not read a checkout in a closed folder, such as root's own home.
+"""
+WITHOUT_A_NAME = f"""
+import os
+if os.geteuid() == 0: os.setresuid(54321, 0, 0)
+{UNPRIVILEGED}
+"""
+"""The same for a user that no list of users holds, and whose limits hold: root's own threads have none."""
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import AS_NOBODY, SOUND, open_to_all
+from .conftest import SOUND, UNPRIVILEGED, open_to_all
 
 
 def mounted(folder: Path, options: str) -> Iterator[Path]:
@@ -35,13 +35,13 @@ def read_only_disk(room) -> Iterator[Path]:
 
 def test_an_output_folder_without_permission(commands, data, room):
     (room / "out").mkdir(mode=0o555)
-    ended = commands.run(data, room / "out", before=AS_NOBODY).expect(5, sound={})
+    ended = commands.run(data, room / "out", before=UNPRIVILEGED).expect(5, sound={})
     assert str(room / "out") in ended.stderr
 
 
 def test_an_output_folder_that_cannot_be_made(commands, data, room):
     (room / "locked").mkdir(mode=0o555)
-    ended = commands.run(data, room / "locked" / "out", before=AS_NOBODY)
+    ended = commands.run(data, room / "locked" / "out", before=UNPRIVILEGED)
     ended.expect(5, sound={})
 
 
@@ -135,7 +135,7 @@ def test_a_data_folder_that_is_none(commands, room, make):
 
 def test_a_data_folder_without_permission(commands, room):
     (room / "data").mkdir(mode=0)
-    ended = commands.run(room / "data", room / "out", before=AS_NOBODY)
+    ended = commands.run(room / "data", room / "out", before=UNPRIVILEGED)
     ended.expect(2, sound={})
 
 

@@ -37,10 +37,19 @@ def test_a_bomb_takes_no_memory(commands, room, sound, channel):
     assert bomb.peak - plain.peak < 100
 
 
-@pytest.mark.parametrize("megabytes", [0, 1, 4, 16, 64])
-def test_too_little_memory_for_anything(commands, data, sound_on_torch, room, megabytes):
-    before = ROOM_FOR_MORE.format(megabytes=megabytes)
-    commands.run(data, room / "out", before=before).expect(0, 3, 4, 5, sound=sound_on_torch)
+def test_memory_that_holds_no_case_costs_every_case(commands, room):
+    names = ["BraTS-GLI-00001-500", "BraTS-GLI-00002-500"]
+    for name in names:
+        make_case(room / "data" / name, shape=(256, 256, 160))
+    ended = commands.run(room / "data", room / "out", before=ROOM_FOR_MORE.format(megabytes=300))
+    assert ended.expect(4, sound={}).codes() == dict.fromkeys(names, "MEMORY")
+
+
+def test_an_address_space_too_small_for_torch_ends_the_run_before_its_first_case(commands, data, room):
+    before = "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**30 - 1,) * 2)"
+    ended = commands.run(data, room / "out", before=before).expect(5, sound={})
+    assert "raise ulimit -v" in ended.stderr
+    assert ended.maps() == {}
 
 
 READER_DIES = f"""

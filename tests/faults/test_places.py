@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from .conftest import AS_NOBODY, SOUND, open_to_all
+from .conftest import SOUND, WITHOUT_A_NAME, open_to_all
 from .make_case import make_case
 
 AROUND = {
@@ -14,7 +14,7 @@ AROUND = {
     "home_that_is_not_there": "import os\nos.environ['HOME'] = '/nowhere'",
     "no_temporary_folder": "import os\nos.environ['TMPDIR'] = '/nowhere'",
     "read_only_temporary_folder": "import os\nos.environ['TMPDIR'] = '/proc'",
-    "no_user": f"{AS_NOBODY}\nimport os\nos.environ.clear()",
+    "no_user": f"{WITHOUT_A_NAME}import os\nos.environ.clear()",
     "no_environment": "import os\nos.environ.clear()",
     "huge_environment": "import os\nos.environ.update({f'V{n}': 'x' * 1000 for n in range(5000)})",
     "no_working_folder": "import os, tempfile\nd = tempfile.mkdtemp()\nos.chdir(d)\nos.rmdir(d)",
@@ -49,7 +49,7 @@ def test_what_a_run_does_not_mind(commands, data, sound, room, around):
 
 
 NO_OPENVINO = {
-    "no_more_threads": f"{AS_NOBODY}\nimport resource\nresource.setrlimit(resource.RLIMIT_NPROC, (0, 0))",
+    "no_more_threads": f"{WITHOUT_A_NAME}import resource\nresource.setrlimit(resource.RLIMIT_NPROC, (0, 0))",
     "limited_addresses": "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**36, 2**36))",
 }
 """Where OpenVINO does not start, or waits for ever when memory ends."""

@@ -1,41 +1,54 @@
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 
 import pytest
 
+from segcube.predict import clock as module
 from segcube.predict.clock import Clock
 
 
-def test_a_step_inside_another_counts_for_itself_alone():
+@pytest.fixture
+def passes(monkeypatch) -> Callable[[float], None]:
+    """Let so many seconds pass; no others do."""
+    now = 100.0
+    monkeypatch.setattr(module, "perf_counter", lambda: now)
+
+    def seconds(count: float) -> None:
+        nonlocal now
+        now += count
+
+    return seconds
+
+
+def test_a_step_inside_another_counts_for_itself_alone(passes):
     clock = Clock()
-    start = time.perf_counter()
     with clock.step("outer"):
+        passes(1)
         with clock.step("inner"):
-            time.sleep(0.02)
+            passes(2)
+        passes(4)
         with clock.step("inner"):
-            time.sleep(0.02)
-    assert clock.seconds["inner"] >= 0.04
-    assert sum(clock.seconds.values()) <= time.perf_counter() - start
+            passes(8)
+    assert clock.seconds == {"outer": 5, "inner": 10}
     assert list(clock.seconds) == ["outer", "inner"]
 
 
-def test_steps_of_one_name_add_up():
+def test_steps_of_one_name_add_up(passes):
     clock = Clock()
-    for _ in range(2):
+    for seconds in (1, 2):
         with clock.step("labels"):
-            time.sleep(0.01)
-    assert clock.seconds["labels"] >= 0.02
+            passes(seconds)
+    assert clock.seconds == {"labels": 3}
 
 
-def test_a_step_that_fails_counts_until_then():
+def test_a_step_that_fails_counts_until_then(passes):
     clock = Clock()
 
     def fails():
-        time.sleep(0.02)
+        passes(2)
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"), clock.step("outer"), clock.step("inner"):
         fails()
-    assert clock.seconds["inner"] >= 0.02
-    assert 0 <= clock.seconds["outer"] < clock.seconds["inner"]
+    assert clock.seconds == {"outer": 0, "inner": 2}
