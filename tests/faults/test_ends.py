@@ -97,7 +97,6 @@ def test_other_weights_are_made_again_and_said_so(commands, many, whole, room):
 DAMAGE = {
     "cut": (lambda file: os.truncate(file, file.stat().st_size - 5), "not whole: TRUNCATED"),
     "emptied": (lambda file: os.truncate(file, 0), "not whole: EMPTY_FILE"),
-    "of others": (lambda file: file.write_bytes(b"a map"), "not whole: NOT_NIFTI"),
     "flipped": (lambda file: flip(file), "not whole: CORRUPT"),
 }
 
@@ -118,3 +117,12 @@ def test_a_map_that_is_not_finished_is_made_again(commands, many, whole, room, d
     assert again.maps() == maps
     assert sorted(again.statuses().values()) == ["done"] + ["kept"] * (CASES - 1)
     assert told in again.stderr
+
+
+def test_a_file_of_others_is_no_unfinished_map(commands, many, whole, room):
+    maps, _ = whole
+    commands.run(many, room / "out").expect(0, sound=maps)
+    file = room / "out" / sorted(maps)[3]
+    file.write_bytes(b"a map")
+    assert commands.run(many, room / "out", "--resume").code == 2
+    assert file.read_bytes() == b"a map"

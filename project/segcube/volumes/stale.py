@@ -23,7 +23,12 @@ def discard_stale(file: Path) -> bool:
 def foreign_files(files: Iterable[Path], is_own: Callable[[Path], bool] = is_marked) -> list[Path]:
     """Those of the files that exist and that segcube did not write, so that no run may replace them.
 
-    A link is one of them, wherever it leads; a folder is not, for nothing can replace it by accident.
+    A link is one of them, wherever it leads. A folder is not, for nothing can replace it by accident, nor is an
+    empty file, which has nothing to lose.
     """
     existing = (file for file in files if os.path.lexists(file))
-    return [file for file in existing if file.is_symlink() or not (file.is_dir() or is_own(file))]
+    return [file for file in existing if file.is_symlink() or not (_is_harmless(file) or is_own(file))]
+
+
+def _is_harmless(file: Path) -> bool:
+    return file.is_dir() or (file.is_file() and file.stat().st_size == 0)
