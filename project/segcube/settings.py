@@ -5,27 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from segcube.choices import BackendName, Compile, OnError, Precision, Preset
+from segcube.documents import read_yaml
 from segcube.errors import UsageError
-from segcube.validation import explain
+from segcube.validation import FileName, Model, explain
 
 
-class RunSettings(BaseModel):
+class RunSettings(Model):
     """Everything about a run that is not in the submission; the report repeats it whole."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     submission: str | None = Field(
-        default=None, description="folder of the submission, absolute or beside this file"
+        default=None,
+        pattern=r"^[^\x00]+$",
+        max_length=4096,
+        description="folder of the submission, absolute or beside this file",
     )
-    challenge: str = Field(
+    challenge: FileName = Field(
         default="auto", description="auto, or a key among those that the submission serves"
     )
     device: str = Field(
-        default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N"
+        default="auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$", description="auto, cpu, cuda or cuda:N"
     )
     backend: BackendName = "auto"
     precision: Precision = "auto"
@@ -41,7 +42,9 @@ class RunSettings(BaseModel):
     )
     on_error: OnError = Field(default="skip", description="what a bad case costs: skip, empty or stop")
     resume: bool = Field(default=False, description="keep finished maps that this run would make again")
-    shard: str = Field(default="1/1", pattern=r"^\d+/\d+$", description="i/n: every n-th case from the i-th")
+    shard: str = Field(
+        default="1/1", pattern=r"^[0-9]{1,9}/[0-9]{1,9}$", description="i/n: every n-th case from the i-th"
+    )
 
     @field_validator("compile", mode="before")
     @classmethod
@@ -60,10 +63,7 @@ def read_parameters(file: Path) -> dict[str, Any]:
 
     Raises UsageError when the file is missing, is no mapping or holds an unknown key or value.
     """
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise UsageError(f"cannot be read: {error}", file=file, expected="a YAML file of settings") from error
+    content = read_yaml(file, UsageError, expected="a YAML file of settings")
     if content is None:
         return {}
     if not isinstance(content, dict):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from segcube.documents import read_yaml
 from segcube.errors import SegcubeError
+
+T = TypeVar("T", bound=Hashable)
 
 
 def _axis_codes(letters: str) -> str:
@@ -22,21 +26,76 @@ AxisCodes: TypeAlias = Annotated[str, AfterValidator(_axis_codes)]
 """Where each voxel axis runs to, such as RAS, in any order."""
 
 
+def expect_once(place: str, values: Iterable[Hashable]) -> None:
+    """Raise ValueError where a value comes more than once."""
+    repeated = [str(value) for value, count in Counter(values).items() if count > 1]
+    if repeated:
+        raise ValueError(f"{place} repeat: {', '.join(repeated)}")
+
+
+def _each_once(values: tuple[T, ...]) -> tuple[T, ...]:
+    expect_once("entries", values)
+    return values
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("not all characters can be printed, or blanks stand around it")
+    return text
+
+
+def _file_name(text: str) -> str:
+    if text in (".", "..") or "/" in text:
+        raise ValueError("not the name of a file in this folder: it lies outside the folder")
+    return _printable(text)
+
+
+class Model(BaseModel):
+    """A part of a file: frozen, closed to unknown keys, and its numbers are finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
+"""Of a channel, region, label or stage."""
+Names: TypeAlias = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_each_once)]
+"""At least one, each once."""
+FileName: TypeAlias = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_file_name)]
+"""Of a file beside the one that names it."""
+Sha256: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Once: TypeAlias = Annotated[tuple[T, ...], AfterValidator(_each_once)]
+"""Any number of entries, each once."""
+Extent: TypeAlias = Annotated[int, Field(ge=1, le=2**15 - 1)]
+"""Voxels along an axis; NIfTI has 16 bits for them."""
+MOST_VOXELS = 2**28
+"""Of a volume: types.MAX_VOXELS, which takes the import of numpy."""
+Voxels: TypeAlias = Annotated[int, Field(ge=0, le=MOST_VOXELS)]
+Edge: TypeAlias = Annotated[float, Field(ge=1e-4, le=1e4)]
+"""Of a voxel, in mm, as for scans: volumes.EDGES_MM."""
+
+
+def _fits_a_volume(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    if math.prod(shape) > MOST_VOXELS:
+        raise ValueError(f"{' x '.join(map(str, shape))} is more than {MOST_VOXELS:,} voxels")
+    return shape
+
+
+Extents: TypeAlias = Annotated[tuple[Extent, Extent, Extent], AfterValidator(_fits_a_volume)]
+"""Of a window or a volume."""
+
+
 M = TypeVar("M", bound=BaseModel)
-# libyaml's loader is as safe as the plain one, and several times as fast
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MOST_SHOWN = 80
+"""Characters of a key or a value in an error."""
 
 
 def read_model(file: Path, model: type[M], fault: type[SegcubeError]) -> M:
     """Read a YAML file into a model.
 
-    Raises `fault` when the file cannot be read, is no YAML or breaks the schema: it names the key, the value
+    Raises `fault` when the file is not read by `read_yaml` or breaks the schema: it names the key, the value
     and what is valid.
     """
-    try:
-        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise fault(f"cannot be read: {error}", file=file, expected="a YAML file") from error
+    content = read_yaml(file, fault)
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -45,17 +104,25 @@ def read_model(file: Path, model: type[M], fault: type[SegcubeError]) -> M:
 
 def explain(error: ValidationError, model: type[BaseModel], limit: int = 5) -> str:
     """A validation error in one line: each key, its value, and the valid keys where one is unknown."""
-    return "; ".join(_explain_one(dict(item), model) for item in error.errors()[:limit])
+    items = [item for item in map(dict, error.errors(include_url=False)) if not _follows(item)]
+    return "; ".join(_explain_one(item, model) for item in items[:limit])
+
+
+def _follows(item: dict[str, Any]) -> bool:
+    """Whether a sequence is short only because its own entries were refused, which has been said."""
+    return item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"]
 
 
 def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> str:
     location = tuple(item["loc"])
-    key = ".".join(str(part) for part in location) or "the file"
+    parts = [str(part)[:MOST_SHOWN] for part in location]
+    # Before the last one, pydantic's own names of the parts of a union stand among the file's keys
+    key = ".".join(part for part in parts if part == parts[-1] or "[" not in part) or "the file"
     if item["type"] == "extra_forbidden":
         return f"unknown key {key!r}; valid keys there: {', '.join(_valid_keys(model, location[:-1]))}"
     if item["type"] == "missing":
         return f"key {key!r} is missing"
-    return f"{key!r} = {str(item['input'])[:80]!r}: {item['msg']}"
+    return f"{key!r} = {str(item['input'])[:MOST_SHOWN]!r}: {item['msg'].removeprefix('Value error, ')}"
 
 
 def _valid_keys(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:

@@ -68,8 +68,27 @@ def test_an_index_names_files_beside_it_alone(written):
     content = yaml.safe_load((written / INDEX).read_text())
     content["graphs"][0]["file"] = "../elsewhere.openvino"
     (written / INDEX).write_text(yaml.safe_dump(content))
-    with pytest.raises(EnvironmentFault, match="files beside it"):
+    with pytest.raises(EnvironmentFault, match="outside the folder"):
         read_compiled(written)
+
+
+LISTED = {"file": "a.openvino", "sha256": "0" * 64, "weights": "1" * 64, "window": [16, 16, 16]}
+
+
+@pytest.mark.parametrize(
+    ("graphs", "told"),
+    [
+        ([LISTED | {"sha256": "0"}], "sha256'.*pattern"),
+        ([LISTED | {"weights": ""}], "weights'.*pattern"),
+        ([LISTED | {"window": [16, 16, 0]}], "window.2'.*greater than or equal to 1"),
+        ([LISTED, LISTED | {"window": [8, 8, 8]}], "files repeat: a.openvino"),
+        ([LISTED, LISTED | {"file": "b.openvino"}], "weights and windows repeat"),
+    ],
+)
+def test_an_index_lists_each_graph_once_and_whole(tmp_path, graphs, told):
+    (tmp_path / INDEX).write_text(yaml.safe_dump({"openvino": "1.2.3", "graphs": graphs}))
+    with pytest.raises(EnvironmentFault, match=told):
+        read_compiled(tmp_path)
 
 
 def test_graphs_that_are_no_longer_listed_go(written):

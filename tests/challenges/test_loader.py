@@ -111,5 +111,5 @@ def test_what_is_no_challenge_file_is_refused(tmp_path, content):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="no such file"):
         load_challenge(tmp_path / "none.yaml")

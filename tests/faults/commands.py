@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -116,9 +117,19 @@ class Commands:
     def begin(self, data: Path | str, output: Path, *options: object, **setting: Any) -> Running:
         """Start a run. Settings: before (Python text), environment, weights, report."""
         report = setting.get("report", self.scratch / f"{next(self.numbers)}.json")
-        errors = self.scratch / f"{next(self.numbers)}.err"
         arguments = ["infer", "--data_path", data, "--output_path", output, "--report", report]
         arguments += ["--weights", setting.get("weights", self.weights), "--device", "cpu", *options]
+        return self._begin(arguments, output, Path(report), setting)
+
+    def call(self, *arguments: object, **setting: Any) -> Ended:
+        """Run any command. Settings: before, environment."""
+        report = self.scratch / "no report"
+        return self._begin(arguments, report, report, setting).ended()
+
+    def _begin(
+        self, arguments: Sequence[object], output: Path, report: Path, setting: dict[str, Any]
+    ) -> Running:
+        errors = self.scratch / f"{next(self.numbers)}.err"
         found = {file.name for file in output.iterdir()} if output.is_dir() else set()
         request = {
             "arguments": [str(argument) for argument in arguments],
@@ -127,7 +138,7 @@ class Commands:
             "out": str(self.scratch / "stdout"),
             "err": str(errors),
         }
-        return Running(self, self.ask(request)["pid"], output, Path(report), errors, found)
+        return Running(self, self.ask(request)["pid"], output, report, errors, found)
 
     def run(self, data: Path | str, output: Path, *options: object, **setting: Any) -> Ended:
         return self.begin(data, output, *options, **setting).ended()

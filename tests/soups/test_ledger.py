@@ -68,7 +68,7 @@ def test_a_ledger_that_lacks_a_term_is_of_other_terms(file):
         open_ledger(file, TERMS)
 
 
-@pytest.mark.parametrize("text", ["no json\n", "[]\n", "\n", '{"soup": []}\n'])
+@pytest.mark.parametrize("text", ["no json\n", "[]\n", "\n", '{"soup": []}\n', "[" * 100_000 + "\n"])
 def test_another_file_is_refused(file, text):
     file.write_text(text)
     with pytest.raises(UsageError, match="is no ledger of a soup"):

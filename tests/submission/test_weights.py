@@ -44,3 +44,10 @@ def test_other_files_are_told(tmp_path):
     (tmp_path / "b").write_bytes(safetensors.torch.save({"w": torch.ones(1)}))
     with pytest.raises(EnvironmentFault, match="expected weights that segcube wrote"):
         describe_weights(tmp_path / "b")
+
+
+def test_a_card_of_very_many_levels_is_told(tmp_path):
+    deep = "[" * 100_000
+    (tmp_path / "a").write_bytes(safetensors.torch.save({"w": torch.ones(1)}, {"segcube": deep}))
+    with pytest.raises(EnvironmentFault, match="a: cannot be read: is nested more than 64 levels deep"):
+        describe_weights(tmp_path / "a")

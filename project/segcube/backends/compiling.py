@@ -70,7 +70,7 @@ def _apart(network: torch.nn.Module, graph: Graph, member: MemberFile) -> float:
     window_ncxyz = made_window(member.channels, member.window)
     with torch.inference_mode():
         expected = network(window_ncxyz).numpy()
-    entry = Entry(file="", sha256="", weights=member.sha256, window=member.window)
+    entry = Entry(file=member.file.name, sha256=member.sha256, weights=member.sha256, window=member.window)
     compiled = Compiled(member.file.parent, {(member.sha256, member.window): entry}, {entry.sha256: graph})
     found = OpenVINOBackend(compiled, "fp32", "a try").load(member)(window_ncxyz.numpy())
     return float(np.sqrt(np.mean((found - expected) ** 2)) / max(float(expected.std()), 1e-12))

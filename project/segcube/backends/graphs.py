@@ -17,14 +17,15 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError, field_validator
 from safetensors import SafetensorError
 
 from segcube.backends.members import MemberFile
+from segcube.documents import read_yaml
 from segcube.errors import EnvironmentFault
 from segcube.submission import expect_sha256
 from segcube.types import Shape
-from segcube.validation import explain
+from segcube.validation import Extents, FileName, Model, Name, Sha256, expect_once, explain
 from segcube.volumes import write_whole
 
 INDEX = "openvino.yaml"
@@ -52,26 +53,29 @@ class Graph:
     """What the weights file does not hold."""
 
 
-class Entry(BaseModel):
+class Entry(Model):
     """A compiled graph, and what it was made of."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    file: str
-    sha256: str
-    weights: str
-    """sha256 of the member's file."""
-    window: tuple[int, int, int]
+    file: FileName
+    sha256: Sha256
+    weights: Sha256
+    """Of the member's file."""
+    window: Extents
 
 
-class Index(BaseModel):
+class Index(Model):
     """What a folder holds."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    openvino: str
+    openvino: Name
     """The version that converted."""
     graphs: tuple[Entry, ...] = ()
+
+    @field_validator("graphs")
+    @classmethod
+    def _a_graph_for_each(cls, graphs: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        expect_once("files", (entry.file for entry in graphs))
+        expect_once("weights and windows", ((entry.weights, entry.window) for entry in graphs))
+        return graphs
 
 
 @dataclass(frozen=True)
@@ -112,15 +116,11 @@ def read_compiled(folder: Path) -> Compiled:
     file = folder / INDEX
     if not file.is_file():
         return Compiled(folder, {})
+    content = read_yaml(file, EnvironmentFault, mend=COMPILE_AGAIN)
     try:
-        index = Index.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+        index = Index.model_validate(content)
     except ValidationError as error:
         raise EnvironmentFault(explain(error, Index), file=file, mend=COMPILE_AGAIN) from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise EnvironmentFault(f"cannot be read: {error}", file=file, mend=COMPILE_AGAIN) from error
-    for entry in index.graphs:
-        if Path(entry.file).name != entry.file:
-            raise EnvironmentFault(f"names {entry.file}", file=file, expected="files beside it")
     return Compiled(folder, {(entry.weights, entry.window): entry for entry in index.graphs})
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from segcube.documents import parse_json
 from segcube.errors import UsageError
 
 
@@ -75,7 +76,7 @@ def open_ledger(file: Path, terms: Terms) -> Ledger:
     if whole != text:
         file.write_text(whole, encoding="utf-8")
     try:
-        first, *lines = [json.loads(line) for line in whole.splitlines()]
+        first, *lines = [parse_json(line) for line in whole.splitlines()]
         trials = [Trial(tuple(line["soup"]), float(line["score"]), bool(line["kept"])) for line in lines]
         changed = _changes(first, json.loads(json.dumps(asdict(terms))))
     except (ValueError, TypeError, KeyError, AttributeError) as error:

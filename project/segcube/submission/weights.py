@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from segcube.documents import parse_json
 from segcube.errors import EnvironmentFault
 
 KEY = "segcube"
@@ -37,7 +37,7 @@ def describe_weights(file: Path) -> WeightsFile:
     """
     try:
         with safe_open(file, framework="numpy") as opened:
-            card = json.loads((opened.metadata() or {})[KEY])
+            card = parse_json((opened.metadata() or {})[KEY])
             slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
             parameters = sum(
                 math.prod(part.get_shape()) for name, part in slices.items() if _moves(name, part)

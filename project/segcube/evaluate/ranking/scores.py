@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from segcube.documents import read_json
 from segcube.errors import UsageError
 from segcube.validation import explain
 
@@ -72,10 +73,9 @@ def differing_versions(scores: Mapping[str, ScoreFile]) -> tuple[str, ...]:
 
 def _read(file: Path) -> ScoreFile:
     expected = "a file of `segcube evaluate --json`"
+    content = read_json(file, UsageError, expected)
     try:
-        scores = ScoreFile.model_validate_json(file.read_bytes())
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", file=file, expected=expected) from error
+        scores = ScoreFile.model_validate(content)
     except ValidationError as error:
         raise UsageError(explain(error, ScoreFile), file=file, expected=expected) from error
     if not scores.cases:

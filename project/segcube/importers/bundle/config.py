@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from segcube.documents import read_json, read_yaml
 from segcube.errors import EnvironmentFault
 
 ENDINGS = (".json", ".yaml", ".yml")
@@ -69,11 +67,8 @@ def read_config(folder: Path, name: str) -> Config:
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         raise EnvironmentFault("no such file", file=files[0], expected="the folder of a MONAI bundle")
-    try:
-        text = file.read_text(encoding="utf-8")
-        content = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise EnvironmentFault(f"cannot be read: {error}", file=file, expected="JSON or YAML") from error
+    read = read_json if file.suffix == ".json" else read_yaml
+    content = read(file, EnvironmentFault)
     if not isinstance(content, dict):
         raise EnvironmentFault(f"holds a {type(content).__name__}", file=file, expected="a mapping")
     return Config(content, file)

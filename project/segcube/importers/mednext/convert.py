@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from segcube.checkpoints.foreign import open_checkpoint
+from segcube.documents import read_json
 from segcube.errors import EnvironmentFault, UsageError
 from segcube.importers.folds import choose_folds
 from segcube.importers.imported import Imported, Source, State, pending
@@ -122,7 +122,7 @@ def _outputs(folder: Path, plans: PlansV1, count: int, wishes: Wishes, own: MedN
 def _label_names(folder: Path, values: Sequence[int]) -> dict[int, str]:
     """v1 keeps the labels' names in the dataset.json of the task, which may lie beside the folds."""
     file = folder / "dataset.json"
-    known = json.loads(file.read_text(encoding="utf-8")).get("labels", {}) if file.is_file() else {}
+    known = read_json(file, EnvironmentFault).get("labels", {}) if file.is_file() else {}
     return {value: str(known.get(str(value), value)) for value in (0, *values)}
 
 
@@ -130,7 +130,7 @@ def _postprocess(folder: Path, plans: PlansV1, outputs: Outputs) -> tuple[tuple[
     file = folder / "postprocessing.json"
     if not file.is_file():
         return (), ("The source has no postprocessing.json, so nothing is removed from its labels.",)
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    content: dict[str, Any] = read_json(file, EnvironmentFault)
     if outputs.kind == "regions" or content.get("min_valid_object_sizes") not in (None, {}, "None"):
         return (), ("The source's postprocessing.json was left out: segcube has no such rule.",)
     joint = [part for part in content["for_which_classes"] if not isinstance(part, int)]

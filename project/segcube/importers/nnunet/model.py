@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from segcube.checkpoints.foreign import open_checkpoint
+from segcube.documents import read_json
 from segcube.errors import EnvironmentFault, UsageError
 from segcube.importers.imported import State
 from segcube.importers.nnunet.plans import (
@@ -57,7 +57,10 @@ def read_folder(folder: Path, folds: tuple[str, ...] = (), checkpoint: str = "fi
     are missing, broken or not supported, UsageError for folds that are not there.
     """
     files = _checkpoints(folder, folds, f"checkpoint_{checkpoint}.pth")
-    plans, dataset = _read_json(folder / "plans.json"), _read_json(folder / "dataset.json")
+    plans, dataset = (
+        read_json(folder / name, EnvironmentFault, "an nnU-Net v2 model folder's file")
+        for name in ("plans.json", "dataset.json")
+    )
     first = next(iter(files.values()))
     weights = {fold: Weights(file, _reader(file)) for fold, file in files.items()}
     return read_tree(_checkpoint(file=first), plans, dataset, first, weights)
@@ -131,11 +134,3 @@ def _checkpoints(folder: Path, folds: tuple[str, ...], name: str) -> dict[str, P
             mend=f"there is {', '.join(others)}: see --checkpoint" if others and not there else "",
         )
     return {fold: there[fold] for fold in chosen}
-
-
-def _read_json(file: Path) -> object:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        told = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
-        raise EnvironmentFault(told, file=file, expected="an nnU-Net v2 model folder's file") from error
