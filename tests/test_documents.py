@@ -42,7 +42,7 @@ def test_a_mapping_that_overrides_what_it_merges_may_be_merged_itself():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("a: 1\nb: 2\na: 3\n", "line 3, column 1: key 'a' repeats that of line 1"),
         ("x: {a: 1, a: 1}", "line 1, column 11: key 'a' repeats"),
@@ -51,12 +51,12 @@ def test_a_mapping_that_overrides_what_it_merges_may_be_merged_itself():
         ("x: &x {a: 1}\ny: {<<: *x, <<: *x}", "key '<<' repeats"),
     ],
 )
-def test_keys_that_repeat_are_refused_by_their_lines(text, told):
-    assert told in refusal(parse_yaml, text)
+def test_keys_that_repeat_are_refused_by_their_lines(text, message):
+    assert message in refusal(parse_yaml, text)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("a: [1", "line 2, column 1: while parsing a flow sequence"),
         ("a: b: c", "line 1, column 5: mapping values are not allowed"),
@@ -72,8 +72,8 @@ def test_keys_that_repeat_are_refused_by_their_lines(text, told):
         ("%TAG !a! b\n---\na", "%TAG"),
     ],
 )
-def test_what_is_no_yaml_is_told_in_one_line(text, told):
-    assert told in refusal(parse_yaml, text)
+def test_what_is_no_yaml_is_refused_in_one_line(text, message):
+    assert message in refusal(parse_yaml, text)
 
 
 @pytest.mark.parametrize("number", ["1" * 101, "0x" + "f" * 99, "1" + ":1" * 50, "1" * 99 + ".5"])
@@ -104,7 +104,7 @@ def test_a_size_counts_what_aliases_stand_for(part):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('{"a": 1, "a": 2}', "key 'a' repeats"),
         ('{"a": ' + "1" * 101 + "}", "a number of 101 digits"),
@@ -113,8 +113,8 @@ def test_a_size_counts_what_aliases_stand_for(part):
         ("{", "Expecting property name"),
     ],
 )
-def test_what_is_no_sound_json_is_told_in_one_line(text, told):
-    assert told in refusal(parse_json, text)
+def test_what_is_no_sound_json_is_refused_in_one_line(text, message):
+    assert message in refusal(parse_json, text)
 
 
 @pytest.mark.parametrize("read", [read_yaml, read_json])
@@ -124,7 +124,7 @@ def test_a_file_that_is_missing_is_named(tmp_path, read):
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         (lambda file: file.mkdir(), "is no plain file"),
         (os.mkfifo, "is no plain file"),
@@ -134,10 +134,10 @@ def test_a_file_that_is_missing_is_named(tmp_path, read):
     ],
     ids=["folder", "fifo", "device", "bytes", "size"],
 )
-def test_a_file_that_cannot_be_read_is_named(tmp_path, make, told):
+def test_a_file_that_cannot_be_read_is_named(tmp_path, make, message):
     file = tmp_path / "a.yaml"
     make(file)
-    with pytest.raises(UsageError, match=rf"a\.yaml: cannot be read: .*{told}"):
+    with pytest.raises(UsageError, match=rf"a\.yaml: cannot be read: .*{message}"):
         read_yaml(file, UsageError)
 
 

@@ -27,12 +27,14 @@ class Text(BaseModel, extra="forbid"):
     names: tuple[str, ...] | None = None
 
 
-def told_of(**content: object) -> str:
+def message_of(**content: object) -> str:
     with pytest.raises(ValidationError) as caught:
         Text.model_validate(content)
     return explain(caught.value, Text)
 
 
 def test_long_keys_and_values_are_cut():
-    assert told_of(**{"k" * 100: 1}) == f"unknown key {'k' * 80!r}; valid keys there: names"
-    assert told_of(names=["a", {"b": "c" * 100}]).startswith(f"'names.1' = {str({'b': 'c' * 100})[:80]!r}: ")
+    assert message_of(**{"k" * 100: 1}) == f"unknown key {'k' * 80!r}; valid keys there: names"
+    assert message_of(names=["a", {"b": "c" * 100}]).startswith(
+        f"'names.1' = {str({'b': 'c' * 100})[:80]!r}: "
+    )

@@ -203,8 +203,8 @@ def _fault(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
 def _one_line(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    told = ", ".join(part for part in (error.context, error.problem) if part)
-    return place + " ".join(told.split())
+    message = ", ".join(part for part in (error.context, error.problem) if part)
+    return place + " ".join(message.split())
 
 
 def _short(key: object) -> str:

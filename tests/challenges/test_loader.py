@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,86 @@ def test_what_cannot_be_is_named(save, change, told):
     with pytest.raises(UsageError) as caught:
         load_challenge(save(**change))
     assert told in str(caught.value)
+
+
+GRID = {"shape": [9, 9, 9], "spacing": [1, 1, 1]}
+LESIONS = {
+    "profile": "brats2024",
+    "regions": {"liver": {"dilation": 1, "threshold": 2}},
+    "penalty": 374,
+    "missing_case": 374,
+}
+INSTANCES = {"profile": "brats2026"}
+
+
+def grid(**changes):
+    return {"geometry": {"fixed": True, "grids": [GRID | changes]}}
+
+
+def lesions(**changes):
+    return {"metrics": LESIONS | changes}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"key": "a b"}, "'key'.*pattern"),
+        ({"key": "a" * 101}, "'key'.*at most 100"),
+        ({"title": "a\nb"}, "'title'.*printed"),
+        ({"case": ""}, "'case'.*at least 1"),
+        ({"case": "liver_\\d+" + " *" * 300}, "'case'.*at most 500"),
+        ({"aliases": ["a", "a"]}, "'aliases'.*entries repeat: a"),
+        ({"made_case": "liver_1"}, "'made_case'.*with {number}"),
+        ({"channels": [{"name": "ct", "suffixes": []}]}, "suffixes'.*at least 1"),
+        ({"channels": [{"name": "ct", "suffixes": [""]}]}, "suffixes.0'.*at least 1"),
+        ({"channels": [{"name": "ct", "suffixes": ["/ct"]}]}, "suffixes.0'.*no slash"),
+        ({"channels": [{"name": "ct", "suffixes": ["_a", "_a"]}]}, "suffixes'.*entries repeat: _a"),
+        ({"channels": [*CT, {"name": "ct", "suffixes": ["_b"]}]}, "channels repeat: ct"),
+        ({"channels": [*CT, {"name": "mr", "suffixes": ["_ct"]}]}, "suffixes repeat: _ct"),
+        ({"label_suffixes": ["_ct"]}, "suffixes repeat: _ct"),
+        ({"label_suffixes": ["_a", "_a"]}, "'label_suffixes'.*entries repeat: _a"),
+        ({"labels": {"background": 0, "liver": 65536}}, "labels.liver'.*less than or equal to 65535"),
+        ({"regions": {"liver": []}}, "regions.liver'.*at least 1"),
+        ({"regions": {"liver": ["liver", "liver"]}}, "regions.liver'.*entries repeat: liver"),
+        ({"regions": {"liver": ["background", "liver"]}}, "region liver: background is not among liver"),
+        ({"scored": ["liver", "liver"]}, "'scored'.*entries repeat: liver"),
+        ({"write": [{"region": "liver", "label": "liver"}] * 2}, "regions of write repeat: liver"),
+        ({"write": []}, "'write'.*at least 1"),
+        (grid(shape=[0, 1, 1]), "shape.0'.*greater than or equal to 1"),
+        (grid(shape=[1, 1, 32768]), "shape.2'.*less than or equal to 32767"),
+        (grid(shape=[1024, 1024, 1024]), "shape'.*more than 268,435,456 voxels"),
+        (grid(spacing=[1, 1, 0]), "spacing.2'.*greater than or equal to 0.0001"),
+        (grid(spacing=[1, 1, math.inf]), "spacing.2'.*finite"),
+        (grid(spacing=[1, 1, math.nan]), "spacing.2'.*finite"),
+        (lesions(regions={"liver": {"dilation": 101, "threshold": 2}}), "dilation'.*equal to 100"),
+        (lesions(regions={"liver": {"dilation": 1, "threshold": math.nan}}), "threshold'.*finite"),
+        (lesions(regions={}), "metrics know .*, scored are"),
+        (lesions(penalty=math.inf), "penalty.*finite"),
+        (lesions(penalty=-1), "penalty.*greater than 0"),
+        (lesions(missing_case=math.nan), "missing_case'.*finite"),
+        (lesions(nsd_tolerances=[1, 1]), "nsd_tolerances'.*entries repeat: 1"),
+        (lesions(nsd_tolerances=[0]), "nsd_tolerances.0'.*greater than 0"),
+        (lesions(relabel_touching={"lung": ["liver"]}), "relabel_touching: lung is not among liver"),
+        (lesions(relabel_touching={"liver": ["lung"]}), "relabel_touching liver: lung is not among"),
+        (lesions(relabel_touching={"liver": []}), "relabel_touching.liver'.*at least 1"),
+        ({"metrics": INSTANCES | {"match_at": 2}}, "match_at'.*less than or equal to 1"),
+        ({"metrics": INSTANCES | {"infinity": math.inf}}, "infinity'.*finite"),
+        ({"metrics": INSTANCES | {"missing_case": 0}}, "missing_case'.*greater than 0"),
+        ({"metrics": INSTANCES | {"nsd_tolerance": 0}}, "nsd_tolerance'.*greater than 0"),
+        (
+            {"metrics": INSTANCES | {"small_lesions": {"below": math.nan, "detected_at": 0.2}}},
+            "below'.*finite",
+        ),
+        (
+            {"metrics": INSTANCES | {"small_lesions": {"below": 27, "detected_at": 2}}},
+            "detected_at'.*equal to 1",
+        ),
+        ({"metrics": {"profile": "plain", "nsd_tolerances": [math.inf]}}, "nsd_tolerances.0'.*finite"),
+    ],
+)
+def test_each_value_has_its_bounds(save, change, told):
+    with pytest.raises(UsageError, match=told):
+        load_challenge(save(**change))
 
 
 @pytest.mark.parametrize(

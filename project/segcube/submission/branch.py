@@ -4,18 +4,40 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from segcube.challenges import BACKGROUND
-from segcube.submission.rules import Model
-from segcube.validation import AxisCodes
+from segcube.validation import (
+    AxisCodes,
+    Edge,
+    Extents,
+    FileName,
+    Model,
+    Name,
+    Names,
+    Once,
+    Sha256,
+    expect_once,
+)
 
 Axis: TypeAlias = Literal["x", "y", "z"]
 Axes: TypeAlias = Literal["xyz", "xzy", "yxz", "yzx", "zxy", "zyx"]
-Weight: TypeAlias = Annotated[float, Field(ge=0.0)]
-Triple: TypeAlias = tuple[float, float, float]
 Order: TypeAlias = Literal[0, 1, 3]
 SeparateZ: TypeAlias = Literal["auto", "always", "never"]
+Level: TypeAlias = Annotated[float, Field(ge=-1e30, le=1e30)]
+"""An intensity; divided by the least standard deviation it is still a float32."""
+
+
+def _weight(value: float) -> float:
+    if value != 0 and not 1e-6 <= value <= 1e6:
+        raise ValueError("a weight is 0, or from 1e-06 to 1e+06: others vanish in a sum of float32")
+    return value
+
+
+Weight: TypeAlias = Annotated[float, AfterValidator(_weight)]
+
+MOST_OVERLAP = 0.95
+"""Of windows, a share of their size: a grid has 20 times as many along each axis as without."""
 
 
 class Intensity(Model):
@@ -35,9 +57,9 @@ class Normalize(Model):
     scheme: Literal["zscore", "ct", "rescale01", "rgb01", "none"] = "zscore"
     mask: Literal["nonzero", "foreground", "none"] = "nonzero"
     percentiles: tuple[float, float] | None = None
-    bounds: tuple[float, float] | None = None
-    mean: float | None = None
-    std: Annotated[float, Field(ge=0.0)] | None = None
+    bounds: tuple[Level, Level] | None = None
+    mean: Level | None = None
+    std: Annotated[Level, Field(ge=0.0)] | None = None
 
     @model_validator(mode="after")
     def _ct_knows_its_numbers(self) -> Self:
@@ -48,6 +70,8 @@ class Normalize(Model):
             raise ValueError(f"bounds, mean and std belong to scheme ct, not to {self.scheme}")
         if self.percentiles and not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
             raise ValueError("percentiles are two numbers, rising, from 0 to 100")
+        if self.bounds and not self.bounds[0] < self.bounds[1]:
+            raise ValueError(f"bounds are two numbers, rising, not {list(self.bounds)}")
         return self
 
 
@@ -88,12 +112,10 @@ class Outputs(Model):
     """A network's channels: overlapping regions (sigmoid) or labels (softmax, background first)."""
 
     kind: Literal["regions", "labels"]
-    names: Annotated[tuple[str, ...], Field(min_length=1)]
+    names: Names
 
     @model_validator(mode="after")
     def _names_are_sound(self) -> Self:
-        if len(set(self.names)) != len(self.names):
-            raise ValueError(f"names repeat: {', '.join(self.names)}")
         if self.kind == "labels" and (self.names[0] != BACKGROUND or len(self.names) < 2):
             raise ValueError("label names begin with background and hold at least one more")
         return self
@@ -107,25 +129,19 @@ class Window(Model):
     averaged in, logits (nnU-Net v2, MONAI) or probabilities (nnU-Net v1).
     """
 
-    size: tuple[int, int, int]
-    overlap: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
+    size: Extents
+    overlap: Annotated[float, Field(ge=0.0, le=MOST_OVERLAP)] = 0.5
     plan: Literal["nnunet", "monai"] = "nnunet"
     blend: Literal["gaussian", "constant"] = "gaussian"
     average: Literal["logits", "probabilities"] = "logits"
-
-    @model_validator(mode="after")
-    def _size_is_positive(self) -> Self:
-        if min(self.size) < 1:
-            raise ValueError("sizes are at least 1")
-        return self
 
 
 class Member(Model):
     """A network's weights beside this file, and its say in the ensemble."""
 
-    file: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    weight: Weight | dict[str, Weight] = 1.0
+    file: FileName
+    sha256: Sha256
+    weight: Weight | dict[Name, Weight] = 1.0
 
     def weighs(self, name: str) -> float:
         """The member's weight for one of the stage's channels."""
@@ -135,27 +151,24 @@ class Member(Model):
 class Branch(Model):
     """One way of preprocessing, with the members that share it."""
 
-    channels: Annotated[tuple[str, ...], Field(min_length=1)]
+    channels: Names
     axes: Axes = "xyz"
     orientation: Literal["native"] | AxisCodes = "native"
     intensity: Intensity = Intensity()
     crop: Literal["nonzero", "none"] = "nonzero"
     normalize: Normalize | Annotated[tuple[Normalize, ...], Field(min_length=1)] = Normalize()
-    spacing: Triple | None = None
+    spacing: tuple[Edge, Edge, Edge] | None = None
     resampling: Resampling = Resampling()
     outputs: Outputs
     window: Window
-    flips: tuple[Axis, ...] = ()
+    flips: Once[Axis] = ()
     members: Annotated[tuple[Member, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _counts_agree(self) -> Self:
         if isinstance(self.normalize, tuple) and len(self.normalize) != len(self.channels):
             raise ValueError(f"{len(self.normalize)} normalize entries for {len(self.channels)} channels")
-        if self.spacing is not None and min(self.spacing) <= 0:
-            raise ValueError("spacing is three lengths in mm, all above 0")
-        if len(set(self.flips)) != len(self.flips):
-            raise ValueError(f"flips repeat: {', '.join(self.flips)}")
+        expect_once("members", (member.file for member in self.members))
         return self
 
     def normalize_of(self, channel: int) -> Normalize:

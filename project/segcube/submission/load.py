@@ -66,12 +66,6 @@ def read_challenge(key: str, folder: Path) -> Challenge:
 def _check_files(submission: Submission, folder: Path) -> None:
     for member in submission.members:
         file = folder / member.file
-        if file.parent.resolve() != folder.resolve():
-            raise EnvironmentFault(
-                f"member {member.file} lies outside the folder",
-                file=folder / FILE_NAME,
-                expected="a file beside it",
-            )
         if not file.is_file():
             raise EnvironmentFault(
                 "no such file", file=file, expected="the weights that submission.yaml names"

@@ -8,13 +8,14 @@ from pydantic import Field, model_validator
 
 from segcube.challenges import BACKGROUND
 from segcube.submission.branch import Branch, Member
-from segcube.submission.rules import Model, Paint, Rule
+from segcube.submission.rules import Paints, Rule
+from segcube.validation import FileName, Model, Name, Names, Once
 
 
 class Length(Model):
     """A radius or margin, in voxels of the native grid or in millimetres."""
 
-    radius: Annotated[float, Field(ge=0.0)]
+    radius: Annotated[float, Field(ge=0.0, le=1000.0)]
     unit: Literal["voxels", "mm"] = "voxels"
 
 
@@ -28,10 +29,10 @@ class Follows(Model):
     over earlier ones, that `names` then orders.
     """
 
-    stage: str
+    stage: Name
     as_: Annotated[Literal["gate", "onehot_channels", "crop"], Field(alias="as")]
-    names: tuple[str, ...] | None = None
-    paint: tuple[Paint, ...] = ()
+    names: Names | None = None
+    paint: Paints = ()
     dilate: Length = Length(radius=0)
     keep: Literal["largest_component", "all"] = "all"
     grid: Literal["native", "branch"] = "native"
@@ -51,8 +52,8 @@ class Follows(Model):
 class Stage(Model):
     """A merge of branches on the native grid."""
 
-    name: str
-    regions: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    name: Name
+    regions: Names | None = None
     merge: Literal["probabilities", "logits"] = "probabilities"
     follows: Follows | None = None
     branches: Annotated[tuple[Branch, ...], Field(min_length=1)]
@@ -96,9 +97,10 @@ class Stage(Model):
 class Submission(Model):
     """All that the image must know about a set of models."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    challenge: str
-    serves: tuple[str, ...] = ()
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    challenge: FileName
+    """A key, or a YAML file beside this one."""
+    serves: Once[FileName] = ()
     starter: bool = False
     licence: str = "unknown"
     citation: str | None = None
@@ -114,6 +116,14 @@ class Submission(Model):
     def members(self) -> tuple[Member, ...]:
         """Every member of every stage, in order."""
         return tuple(m for stage in self.stages for branch in stage.branches for m in branch.members)
+
+    @model_validator(mode="after")
+    def _files_are_one_thing(self) -> Self:
+        digests: dict[str, str] = {}
+        for member in self.members:
+            if digests.setdefault(member.file, member.sha256) != member.sha256:
+                raise ValueError(f"{member.file} has two values of sha256")
+        return self
 
     @model_validator(mode="after")
     def _stages_follow_earlier_ones(self) -> Self:
@@ -132,8 +142,11 @@ class Submission(Model):
 
 def _check_taken(stage: str, follows: Follows, earlier: Stage) -> None:
     """What a stage takes is there to be taken: regions that are painted, and names of the result."""
+    handed = tuple(name for name in earlier.names if name != BACKGROUND)
     valid = tuple(paint.label for paint in follows.paint) or earlier.names
     lacking = [name for name in follows.names or () if name not in valid]
-    lacking += [paint.region for paint in follows.paint if paint.region not in earlier.names]
+    lacking += [paint.region for paint in follows.paint if paint.region not in handed]
     if lacking:
         raise ValueError(f"stage {stage} takes {lacking} of {earlier.name}, which has {list(earlier.names)}")
+    if not follows.taken(handed):
+        raise ValueError(f"stage {stage} takes nothing but the background of {earlier.name}")

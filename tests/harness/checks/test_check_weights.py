@@ -41,12 +41,3 @@ def test_weights_that_nobody_names_and_twins_are_warnings(tumour_submission):
         ("warning", "UNUSED_WEIGHTS", "fold7.pth"),
         ("warning", "UNUSED_WEIGHTS", "fold7.safetensors"),
     ]
-
-
-def test_a_file_outside_the_folder_is_missing(tumour_submission):
-    content = edit(tumour_submission)
-    shutil.move(tumour_submission / FIRST, tumour_submission.parent / FIRST)
-    content["stages"][0]["branches"][0]["members"][0]["file"] = f"../{FIRST}"
-    edit(tumour_submission, **content)
-    (finding,) = check_weights(read_submission(tumour_submission), tumour_submission).findings
-    assert str(finding.code) == "MISSING_WEIGHTS"
