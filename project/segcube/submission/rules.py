@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
-from typing_extensions import Self
 
 from segcube.validation import Model, Name, Names, Voxels, expect_once
 

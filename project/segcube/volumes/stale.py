@@ -23,8 +23,8 @@ def discard_stale(file: Path) -> bool:
 def foreign_files(files: Iterable[Path], is_own: Callable[[Path], bool] = is_marked) -> list[Path]:
     """Those of the files that exist and that segcube did not write, so that no run may replace them.
 
-    A link is one of them, wherever it leads. A folder is not, for nothing can replace it by accident, nor is an
-    empty file, which has nothing to lose.
+    A link is one of them, wherever it leads. A folder is not, for nothing can replace it by accident, nor is
+    an empty file, which has nothing to lose.
     """
     existing = (file for file in files if os.path.lexists(file))
     return [file for file in existing if file.is_symlink() or not (_is_harmless(file) or is_own(file))]
