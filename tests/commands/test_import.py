@@ -11,7 +11,7 @@ from segcube.cli import app
 from segcube.networks import build_network
 from segcube.submission import load_for
 
-TINY = {"in_channels": 4, "out_channels": 3, "n_channels": 2, "exp_r": 1, "block_counts": 1}
+from ..importers.originals import original_state
 
 
 def run(*arguments):
@@ -21,10 +21,7 @@ def run(*arguments):
 @pytest.fixture
 def checkpoint(tmp_path):
     def write(name, seed):
-        torch.manual_seed(seed)
-        state = {
-            f"model.{key}": value for key, value in build_network("MedNeXtV1", TINY).state_dict().items()
-        }
+        state = {f"model.{key}": value for key, value in original_state(seed).items()}
         torch.save({"state_dict": state, "hyper_parameters": {"roi_size": [32, 32, 48]}}, tmp_path / name)
         return tmp_path / name
 
@@ -46,6 +43,7 @@ def test_lightning_checkpoints_become_a_submission(tmp_path, checkpoint):
     )
     assert result.exit_code == 0, result.output
     assert "2 members, for brats2024-ssa" in result.output
+    assert "a.ckpt: weights are those of the state_dict, as last saved." in result.output
     submission = load_for(tmp_path / "weights").submission
     assert submission.licence == "CC-BY-4.0"
     assert submission.members[0].weight == {"TC": 1, "WT": 0, "ET": 0.5}

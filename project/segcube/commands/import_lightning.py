@@ -30,6 +30,13 @@ def lightning(
     component_filter: Annotated[
         Literal["none", "validation", "challenge"], typer.Option("--filter", help="BraTS-UGRIP's bounds.")
     ] = "none",
+    weights_of: Annotated[
+        Literal["last", "average"],
+        typer.Option(
+            help="last: as saved, which BraTS-UGRIP validated and predicted with; average: the one that a "
+            "schedule-free optimizer means for prediction, computed from its state."
+        ),
+    ] = "last",
     prefix: Annotated[str | None, typer.Option(help="Of the network's entries, if there are two.")] = None,
     licence: importing.Licence = "unknown",
     citation: importing.Citation = None,
@@ -57,6 +64,7 @@ def lightning(
             percentiles=(bounds[0], bounds[1]) if bounds else None,
             filter=component_filter,
             prefix=prefix,
+            weights_of=weights_of,
         )
         importing.bring_all(source, out, lambda found: import_lightning(found, wishes, own))
 

@@ -70,7 +70,7 @@ def bring_all(sources: Sequence[Path], out: Path, read: Callable[[Sequence[Path]
 
     from segcube.backends.compile_or_tell import compile_or_tell
     from segcube.backends.fit import check_members
-    from segcube.errors import UsageError
+    from segcube.errors import UsageError, printable
     from segcube.importers import expect_room, opened_source, write_imported
     from segcube.submission import LoadedSubmission, Submission
     from segcube.validation import explain
@@ -83,9 +83,12 @@ def bring_all(sources: Sequence[Path], out: Path, read: Callable[[Sequence[Path]
     with ExitStack() as opened:
         found = [opened.enter_context(opened_source(source, out)) for source in sources]
         try:
-            submission = write_imported(read(found), out, check_and_compile)
+            imported = read(found)
+            submission = write_imported(imported, out, check_and_compile)
         except ValidationError as error:
             raise UsageError(
                 f"gives no sound submission: {explain(error, Submission)}", file=sources[0]
             ) from error
+    for note in imported.notes:
+        typer.echo(printable(note))
     typer.echo(f"{out}: {len(submission.members)} members, for {', '.join(submission.keys)}")

@@ -26,7 +26,7 @@ class Unwrapped:
         if not self.left:
             return ()
         rest = f" and {len(self.left) - LISTED} more" if len(self.left) > LISTED else ""
-        return (f"Entries outside `{self.prefix}` are the trainer's: {', '.join(self.left[:LISTED])}{rest}.",)
+        return (f"Entries outside '{self.prefix}' are the trainer's: {', '.join(self.left[:LISTED])}{rest}.",)
 
 
 def unwrap(state: object, anchor: str, prefix: str | None = None) -> Unwrapped:

@@ -7,6 +7,8 @@ from segcube.errors import EnvironmentFault, UsageError
 from segcube.importers import Wishes, read_target, write_imported
 from segcube.importers.lightning import LightningWishes, import_lightning
 
+from ..originals import original_answer, original_state
+
 KEY = "brats2023-gli"
 
 
@@ -30,18 +32,25 @@ def test_a_checkpoint_becomes_a_submission(checkpoint, wishes):
     assert [member.file for member in branch.members] == ["epoch_99.safetensors"]
 
 
-def reference(networks, weights, image_cxyz, size):
+def reference(states, weights, image_cxyz, size):
     """The ensemble by MONAI's sliding window: 8 mirrors of the whole volume, then sigmoid, then the mean."""
     from monai.inferers import sliding_window_inference
 
     image = torch.from_numpy(image_cxyz)[None]
     total = torch.zeros(1, 3, *image.shape[2:])
     share = torch.tensor(weights)[:, None, :, None, None, None]
-    for network, say in zip(networks, share, strict=True):
+    for state, say in zip(states, share, strict=True):
         logits = torch.zeros_like(total)
         for mirror in np.ndindex(2, 2, 2):
             axes = [axis + 2 for axis in range(3) if mirror[axis]]
-            out = sliding_window_inference(image.flip(axes), size, 1, network, 0.5, mode="gaussian")
+            out = sliding_window_inference(
+                image.flip(axes),
+                size,
+                1,
+                lambda x, state=state: original_answer(state, x),
+                0.5,
+                mode="gaussian",
+            )
             logits += out.flip(axes) / 8
         total += torch.sigmoid(logits) * say
     return (total / share.sum(0))[0].numpy()
@@ -64,7 +73,7 @@ def prepared(case):
     return image, box
 
 
-def test_an_ensemble_gives_the_answers_of_its_source(checkpoint, tiny, wishes, tmp_path, make_case, glioma):
+def test_an_ensemble_gives_the_answers_of_its_source(checkpoint, wishes, tmp_path, make_case, glioma):
     size, weights = (16, 32, 16), [[1.0, 0.0, 0.5], [1.0, 1.0, 1.0]]
     files = [checkpoint(f"m{seed}.ckpt", seed, prefix="model." * (1 + seed)) for seed in (0, 1)]
     own = LightningWishes(window=size, weights=tuple(map(tuple, weights)))
@@ -72,7 +81,7 @@ def test_an_ensemble_gives_the_answers_of_its_source(checkpoint, tiny, wishes, t
     case = make_case(tmp_path / "data", glioma, "BraTS-GLI-00001-000", shape=(22, 36, 12))
     image_cxyz, box = prepared(case)
     with torch.inference_mode():
-        tc, wt, et = reference([tiny(0), tiny(1)], weights, image_cxyz, size) > 0.5
+        tc, wt, et = reference([original_state(0), original_state(1)], weights, image_cxyz, size) > 0.5
     labels = {name: glioma.labels[name] for name in ("NCR", "ED", "ET")}
     tc, wt = tc | et, wt | tc | et
     wanted = np.zeros((22, 36, 12), dtype=int)
@@ -145,23 +154,23 @@ def test_the_trainer_s_own_entries_are_left_and_told(checkpoint, wishes):
     assert "loss.weight" not in next(iter(imported.sources.values())).read()
 
 
-def test_two_networks_need_a_prefix(checkpoint, tiny, wishes):
-    extra = {f"ema.{key}": tensor for key, tensor in tiny(5).state_dict().items()}
+def test_two_networks_need_a_prefix(checkpoint, wishes):
+    extra = {f"ema.{key}": tensor for key, tensor in original_state(5).items()}
     file = checkpoint("a.ckpt", extra=extra)
     with pytest.raises(EnvironmentFault, match=r"a.ckpt: stem.weight stands behind 'model.', 'ema.'"):
         import_lightning([file], wishes)
     imported = import_lightning([file], wishes, LightningWishes(prefix="ema."))
     state = next(iter(imported.sources.values())).read()
-    assert torch.equal(state["stem.weight"], tiny(5).stem.weight)
+    assert torch.equal(state["stem.weight"], original_state(5)["stem.weight"])
 
 
 def test_outputs_without_a_region_are_refused(checkpoint, wishes):
-    with pytest.raises(UsageError, match="2 outputs for the regions TC, WT, ET"):
-        import_lightning([checkpoint("a.ckpt", out_channels=2)], wishes)
+    with pytest.raises(UsageError, match="1 outputs for the regions TC, WT, ET"):
+        import_lightning([checkpoint("a.ckpt", outputs=1)], wishes)
 
 
 def test_other_channels_need_names(checkpoint, wishes):
-    file = checkpoint("a.ckpt", in_channels=2)
+    file = checkpoint("a.ckpt", channels=2)
     with pytest.raises(UsageError, match=r"channels are 0, 1; expected .* t1c, t1n, t2f, t2w; say them"):
         import_lightning([file], wishes)
 

@@ -11,6 +11,7 @@ from typing import Any
 from segcube.checkpoints.foreign import Inert, open_checkpoint, plain
 from segcube.errors import EnvironmentFault, UsageError
 from segcube.importers.imported import Imported, Source, State, pending
+from segcube.importers.lightning.averages import average_of, has_average
 from segcube.importers.lightning.settings import (
     CHANNELS,
     UGRIP,
@@ -19,6 +20,7 @@ from segcube.importers.lightning.settings import (
     component_rules,
     patch_in,
 )
+from segcube.importers.mednext.heads import transposed_heads
 from segcube.importers.mednext.shapes import ANCHOR, mednext_arguments, told_size
 from segcube.importers.names import match_channels, match_regions
 from segcube.importers.prefix import Unwrapped, unwrap
@@ -37,13 +39,25 @@ class _Checkpoint:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Weights:
+    """A checkpoint's network."""
+
+    state: State
+    heads: str
+    prefix: str
+    chosen: str
+    """Which of a checkpoint's weights these are, in words."""
+    notes: tuple[str, ...]
+
+
 def import_lightning(paths: Sequence[Path], wishes: Wishes, own: LightningWishes = UGRIP) -> Imported:
     """Read .ckpt files, or all those of a folder; several are one ensemble, in their order.
 
     Raises EnvironmentFault for files that are no Lightning checkpoint of a MedNeXt v1, UsageError for
     weights, regions or channels that do not fit.
     """
-    found = [_read(file, own.prefix) for path in paths for file in _files(path)]
+    found = [_read(file, own) for path in paths for file in _files(path)]
     regions = match_regions(own.regions, wishes.target.challenge)
     branch = _branch(found, regions, wishes, own)
     submission = Submission(
@@ -67,20 +81,36 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _read(file: Path, prefix: str | None) -> _Checkpoint:
+def _read(file: Path, own: LightningWishes) -> _Checkpoint:
     tree = _tree(file)
-    unwrapped = _unwrapped(tree, file, prefix)
+    weights = _weights(tree, file, own)
     try:
-        arguments = mednext_arguments(unwrapped.state)
+        arguments = mednext_arguments(weights.state)
     except EnvironmentFault as error:
         raise EnvironmentFault(error.found, file=file, expected=error.expected) from error
 
     def read() -> State:
-        return _unwrapped(_tree(file), file, prefix).state
+        return _weights(_tree(file), file, own).state
 
     patch = patch_in(plain(tree.get("hyper_parameters", {})))
-    notes = (f"{file.name}: {told_size(arguments)}, behind `{unwrapped.prefix}`.", *unwrapped.notes())
+    network = f"{file.name}: {told_size(arguments)}, behind '{weights.prefix}', with {weights.heads} heads."
+    notes = (network, f"{file.name}: weights are {weights.chosen}.", *weights.notes)
     return _Checkpoint(file, Source("MedNeXtV1", arguments, (file,), read), patch, notes)
+
+
+def _weights(tree: dict[str, Any], file: Path, own: LightningWishes) -> _Weights:
+    """The weights that the options ask for, under our network's names and in its layout of heads."""
+    unwrapped = _unwrapped(tree, file, own.prefix)
+    if own.weights_of == "average":
+        state, chosen = average_of(tree, unwrapped, file)
+    else:
+        more = "; --weights-of average takes the schedule-free average instead" if has_average(tree) else ""
+        state, chosen = unwrapped.state, f"those of the state_dict, as last saved{more}"
+    try:
+        state, heads = transposed_heads(state)
+    except EnvironmentFault as error:
+        raise EnvironmentFault(error.found, file=file, expected=error.expected) from error
+    return _Weights(state, heads, unwrapped.prefix, chosen, unwrapped.notes())
 
 
 def _tree(file: Path) -> dict[str, Any]:

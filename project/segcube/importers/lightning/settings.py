@@ -11,6 +11,7 @@ from segcube.submission.rules import Holds
 from segcube.types import Shape
 
 Filter: TypeAlias = Literal["none", "validation", "challenge"]
+WeightsOf: TypeAlias = Literal["last", "average"]
 
 CHANNELS = ("t2f", "t1n", "t1c", "t2w")
 """The order in which BraTS-UGRIP stacks them."""
@@ -55,6 +56,8 @@ class LightningWishes:
     filter: Filter = "none"
     prefix: str | None = None
     """Of the network's entries, where several networks lie in a checkpoint."""
+    weights_of: WeightsOf = "last"
+    """The weights as saved, which BraTS-UGRIP validated and predicted with, or the schedule-free average."""
 
 
 UGRIP = LightningWishes()

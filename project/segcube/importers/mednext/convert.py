@@ -12,6 +12,7 @@ from segcube.documents import read_json
 from segcube.errors import EnvironmentFault, UsageError
 from segcube.importers.folds import choose_folds
 from segcube.importers.imported import Imported, Source, State, pending
+from segcube.importers.mednext.heads import transposed_heads
 from segcube.importers.mednext.plans import PlansV1, read_plans
 from segcube.importers.mednext.shapes import ANCHOR, mednext_arguments, told_size
 from segcube.importers.names import match_channels, match_labels, match_regions
@@ -88,7 +89,8 @@ def _source(file: Path) -> Source:
         if not isinstance(tree, dict) or "state_dict" not in tree:
             raise EnvironmentFault("holds no state_dict", file=file, expected="an nnU-Net v1 checkpoint")
         try:
-            return unwrap(tree["state_dict"], ANCHOR).state
+            state = unwrap(tree["state_dict"], ANCHOR).state
+            return transposed_heads(state, undecided="ConvTranspose3d")[0]
         except EnvironmentFault as error:
             raise EnvironmentFault(error.found, file=file, expected=error.expected) from error
 

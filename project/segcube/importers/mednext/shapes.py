@@ -51,7 +51,8 @@ def _arguments(state: Mapping[str, torch.Tensor]) -> dict[str, object]:
         shape = {"size": sizes[0]}
     return shape | {
         "in_channels": channels,
-        "out_channels": state["out_0.conv_out.weight"].shape[1],
+        # The weight's axes depend on the layout of the heads, the bias does not
+        "out_channels": state["out_0.conv_out.bias"].shape[0],
         "enc_kernel_size": state["enc_block_0.0.conv1.weight"].shape[2],
         "dec_kernel_size": state["bottleneck.0.conv1.weight"].shape[2],
         "do_res_up_down": "down_0.res_conv.weight" in state,
