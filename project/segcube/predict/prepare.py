@@ -18,6 +18,7 @@ from segcube.preprocess import (
     nonzero_box,
     plan_orientation,
     plan_resampling,
+    positive_box,
 )
 from segcube.submission import Branch
 from segcube.types import Vector, Volume
@@ -63,7 +64,7 @@ def prepare(
     turned = [orientation.apply(channel_xyz) for channel_xyz in channels_xyz]
     if branch.intensity.cast == "int16_abs":
         turned = [int16_abs(channel_xyz) for channel_xyz in turned]
-    box = nonzero_box(turned) if branch.crop == "nonzero" else Box((0, 0, 0), turned[0].shape)
+    box = _box(turned, branch)
     # The first copy is of the box alone, in the order in which all that follows goes through it
     cropped_cxyz = np.empty((len(turned), *box.shape), dtype=np.float32)
     for index, channel_xyz in enumerate(turned):
@@ -82,3 +83,13 @@ def prepare(
         image_cxyz = np.concatenate([image_cxyz, *earlier.channels_of(maps_lxyz)])
         gate_xyz = earlier.gate_of(maps_lxyz, own.spacing)
     return Prepared(np.ascontiguousarray(image_cxyz, dtype=np.float32), placement, gate_xyz)
+
+
+def _box(image_cxyz: Sequence[np.ndarray], branch: Branch) -> Box:
+    match branch.crop:
+        case "nonzero":
+            return nonzero_box(image_cxyz)
+        case "positive":
+            return positive_box(image_cxyz)
+        case "none":
+            return Box((0, 0, 0), image_cxyz[0].shape)

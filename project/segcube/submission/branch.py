@@ -149,13 +149,17 @@ class Member(Model):
 
 
 class Branch(Model):
-    """One way of preprocessing, with the members that share it."""
+    """One way of preprocessing, with the members that share it.
+
+    crop: to the box of voxels where any channel differs from 0, as nnU-Net does, or lies above 0, as MONAI's
+    CropForeground does by default.
+    """
 
     channels: Names
     axes: Axes = "xyz"
     orientation: Literal["native"] | AxisCodes = "native"
     intensity: Intensity = Intensity()
-    crop: Literal["nonzero", "none"] = "nonzero"
+    crop: Literal["nonzero", "positive", "none"] = "nonzero"
     normalize: Normalize | Annotated[tuple[Normalize, ...], Field(min_length=1)] = Normalize()
     spacing: tuple[Edge, Edge, Edge] | None = None
     resampling: Resampling = Resampling()

@@ -96,7 +96,7 @@ def test_transforms_become_fields(bundle, wishes):
         {"_target_": "EnsureTyped", "keys": "image"},
     )
     branch = branch_of(import_bundle(bundle(config), wishes))
-    assert (branch.orientation, branch.crop, branch.spacing) == ("RAS", "nonzero", (1.5, 1.5, 2))
+    assert (branch.orientation, branch.crop, branch.spacing) == ("RAS", "positive", (1.5, 1.5, 2))
     way = branch.resampling
     assert (way.of("image").order, way.of("image").separate_z, way.normalize) == (1, "never", "after")
     scheme = branch.normalize

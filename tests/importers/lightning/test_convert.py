@@ -148,6 +148,24 @@ def test_component_filters_keep_what_holds_an_inner_object(checkpoint, wishes):
     ]
 
 
+@pytest.mark.parametrize("choice", ["validation", "challenge"])
+def test_a_filter_of_regions_without_bounds_is_refused(checkpoint, choice):
+    glioma = Wishes(read_target("brats2024-gli"), "imported")
+    own = LightningWishes(filter=choice, regions=("TC", "WT", "RC"))
+    with pytest.raises(
+        UsageError, match=f"--filter {choice} for the regions TC, WT, RC; expected the regions TC"
+    ):
+        import_lightning([checkpoint("a.ckpt")], glioma, own)
+    imported = import_lightning([checkpoint("a.ckpt")], glioma, LightningWishes(regions=own.regions))
+    assert imported.submission.postprocess == ()
+
+
+@pytest.mark.parametrize(("cast", "crop"), [(True, "nonzero"), (False, "positive")])
+def test_the_crop_takes_what_lies_above_0(checkpoint, wishes, cast, crop):
+    branch = branch_of(import_lightning([checkpoint("a.ckpt")], wishes, LightningWishes(cast=cast)))
+    assert branch.crop == crop
+
+
 def test_the_trainer_s_own_entries_are_left_and_told(checkpoint, wishes):
     imported = import_lightning([checkpoint("a.ckpt", extra={"loss.weight": torch.ones(1)})], wishes)
     assert any("loss.weight" in note for note in imported.notes)

@@ -29,7 +29,7 @@ class Preprocessing:
     """What happens to an image before the network sees it."""
 
     orientation: str = "native"
-    crop: Literal["nonzero", "none"] = "none"
+    crop: Literal["positive", "none"] = "none"
     normalize: Normalize | None = None
     spacing: Vector | None = None
     resampling: Resampling | None = None
@@ -69,7 +69,8 @@ def _crop(step: Step, found: Preprocessing, channels: int) -> Preprocessing:
     given = step.only(source_key=None, margin=0, allow_smaller=True, start_coord_key="", end_coord_key="")
     step.expect(given["margin"] in (0, [0, 0, 0]), "no margin")
     step.expect(found.normalize is None and found.spacing is None, "a crop before spacing and intensities")
-    return replace(found, crop="nonzero")
+    # Its default, as a select_fn of its own is refused, takes what lies above 0
+    return replace(found, crop="positive")
 
 
 def _spacing(step: Step, found: Preprocessing, channels: int) -> Preprocessing:

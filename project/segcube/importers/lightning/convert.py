@@ -59,6 +59,7 @@ def import_lightning(paths: Sequence[Path], wishes: Wishes, own: LightningWishes
     """
     found = [_read(file, own) for path in paths for file in _files(path)]
     regions = match_regions(own.regions, wishes.target.challenge)
+    rules = component_rules(own.filter, regions)
     branch = _branch(found, regions, wishes, own)
     submission = Submission(
         name=wishes.name,
@@ -66,7 +67,7 @@ def import_lightning(paths: Sequence[Path], wishes: Wishes, own: LightningWishes
         licence=wishes.licence,
         citation=wishes.citation,
         stages=(Stage(name="tumour", branches=(branch,)),),
-        postprocess=component_rules(own.filter, regions),
+        postprocess=rules,
     )
     sources = {
         member.file: checkpoint.source for member, checkpoint in zip(branch.members, found, strict=True)
@@ -146,6 +147,8 @@ def _branch(
         channels=match_channels(names, wishes.target.challenge, wishes.channels),
         axes="xyz",
         intensity={"cast": "int16_abs" if own.cast else None},  # type: ignore[arg-type]
+        # BraTS-UGRIP crops to what lies above 0; behind absolute values that is what differs from 0
+        crop="nonzero" if own.cast else "positive",
         normalize=scheme,
         outputs=Outputs(kind="regions", names=regions),
         window=Window(size=_window(found, own), overlap=own.overlap, plan="monai", blend=own.blend),

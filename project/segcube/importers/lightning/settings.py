@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from segcube.errors import UsageError
 from segcube.submission import KeepComponents, Nest, Rule
 from segcube.submission.rules import Holds
 from segcube.types import Shape
@@ -73,10 +74,16 @@ def patch_in(settings: object) -> Shape | None:
 def component_rules(choice: Filter, regions: tuple[str, ...]) -> tuple[Rule, ...]:
     """BraTS-UGRIP's component filters, then ET within TC within WT.
 
-    A component that holds half of what was kept further in stays whatever its size. None where a region is
-    not among those three; `none` only nests.
+    A component that holds half of what was kept further in stays whatever its size; `none` only nests, and
+    gives no rules where the regions are others. Raises UsageError for a filter of other regions.
     """
     if set(regions) != set(REGIONS):
+        if choice != "none":
+            raise UsageError(
+                f"--filter {choice} for the regions {', '.join(regions)}",
+                expected=f"the regions {', '.join(REGIONS)}, whose components BraTS-UGRIP bounds",
+                mend="leave the option out, and write rules of your own into submission.yaml",
+            )
         return ()
     if choice == "none":
         return (Nest(rule="nest", order=("ET", "TC", "WT")),)
