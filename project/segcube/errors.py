@@ -53,6 +53,10 @@ class Code(StrEnum):
     EMPTY_GATE = "EMPTY_GATE"
 
 
+LONGEST_PART = 2000
+"""Letters of each part of an error: a foreign file may bring words of any length."""
+
+
 def printable(text: str) -> str:
     """One line that any terminal and log takes: what cannot be printed stands as its escape.
 
@@ -77,7 +81,11 @@ class SegcubeError(Exception):
             parts.append(f"expected {self.expected}")
         if self.mend:
             parts.append(self.mend)
-        return printable("; ".join(parts))
+        return printable("; ".join(_shortened(part) for part in parts))
+
+
+def _shortened(part: str) -> str:
+    return part if len(part) <= LONGEST_PART else f"{part[:LONGEST_PART]}..."
 
 
 class UsageError(SegcubeError):

@@ -3,6 +3,7 @@
 import pickle
 import struct
 import zipfile
+from argparse import Namespace
 
 import pytest
 import torch
@@ -64,15 +65,16 @@ def test_entries_over_one_another_are_refused(tmp_path):
 
 def test_settings_that_hold_themselves_many_times_stay_small(tmp_path):
     tree = []
-    for _ in range(60):
+    for _ in range(12):
         tree = [tree, tree, tree]
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(tree))
-    assert plain(open_checkpoint(tmp_path / "a.pkl"))
+    found = plain(open_checkpoint(tmp_path / "a.pkl"))
+    assert found[0] is found[1] is found[2]
 
 
 def test_settings_without_an_end_are_refused(tmp_path):
-    tree = []
-    tree.append(tree)
+    tree = Namespace()
+    tree.parent = tree
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(tree))
     with pytest.raises(EnvironmentFault, match="levels"):
         plain(open_checkpoint(tmp_path / "a.pkl"))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import PurePosixPath, PureWindowsPath
-from reprlib import repr as told
+from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from segcube.checkpoints.foreign import arrays, tensors
-from segcube.checkpoints.foreign.inert import Named, RefusedPickle, StandIn
+from segcube.checkpoints.foreign.bounds import expect_plain_keys
+from segcube.checkpoints.foreign.inert import Named, RefusedPickle, StandIn, short_repr
 
 PATHS = {
     "PosixPath": PurePosixPath,
@@ -16,6 +16,10 @@ PATHS = {
     "WindowsPath": PureWindowsPath,
     "PureWindowsPath": PureWindowsPath,
 }
+
+LONGEST_PATH = 4096
+LONGEST_NAME = 200
+"""Letters of a refused name that an error quotes."""
 
 INERT_CLASSES: dict[str, tuple[str, ...]] = {
     "argparse": ("Namespace",),
@@ -70,7 +74,7 @@ def _containers() -> dict[str, Callable[..., object]]:
         "builtins.frozenset": _gathering(frozenset),
         "builtins.list": _gathering(list),
         "builtins.dict": _gathering(dict),
-        "builtins.complex": complex,
+        "builtins.complex": _complex,
         "builtins.bytes": _no_bytes,
         "builtins.bytearray": _bytearray,
         "builtins.object": StandIn("object"),
@@ -108,9 +112,28 @@ def _gathering(kind: Callable[..., object]) -> Callable[..., object]:
         del unused
         if not isinstance(parts, list | tuple | set | frozenset | dict):
             raise RefusedPickle(f"a container made of a {type(parts).__name__}")
+        if kind is dict and not isinstance(parts, dict):
+            expect_plain_keys(_first_of(part) for part in parts)
+        elif kind in (set, frozenset):
+            expect_plain_keys(parts)
         return kind(parts)
 
     return gather
+
+
+def _first_of(pair: object) -> object:
+    if not isinstance(pair, list | tuple) or len(pair) != 2:
+        raise RefusedPickle(f"a dict made of a {type(pair).__name__}")
+    return pair[0]
+
+
+def _path_of(kind: type[PurePath]) -> Callable[..., PurePath]:
+    def make(*parts: object) -> PurePath:
+        if not all(isinstance(part, str) for part in parts) or sum(map(len, map(str, parts))) > LONGEST_PATH:
+            raise RefusedPickle(f"a path of more than {LONGEST_PATH} letters, or of no text")
+        return kind(*map(str, parts))
+
+    return make
 
 
 def _default_dict(factory: object = None, entries: object = ()) -> object:
@@ -124,6 +147,12 @@ def _text(text: object) -> str:
     return text
 
 
+def _complex(real: object, imaginary: object = 0.0) -> complex:
+    if not isinstance(real, float) or not isinstance(imaginary, float):
+        raise RefusedPickle("a complex number of what are no floats")
+    return complex(real, imaginary)
+
+
 def _no_bytes() -> bytes:
     return b""
 
@@ -135,7 +164,7 @@ def _bytearray(data: object = b"", encoding: object = "latin-1") -> bytearray:
 def _encode(text: object, encoding: object = "utf-8") -> bytes:
     """How old protocols hold bytes."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1", "utf-8", "ascii"):
-        raise RefusedPickle(f"text in the encoding {told(encoding)}")
+        raise RefusedPickle(f"text in the encoding {short_repr(encoding)}")
     return text.encode(str(encoding))
 
 
@@ -143,7 +172,7 @@ def _reconstructor(kind: object, base: object, state: Any) -> object:
     """How old protocols make an object of a class."""
     del base
     if not isinstance(kind, Named) or not isinstance(kind.make, StandIn):
-        raise RefusedPickle(f"a pickle that makes a {told(kind)}")
+        raise RefusedPickle(f"a pickle that makes a {short_repr(kind)}")
     made = kind.make()
     if isinstance(state, dict):
         made.entries.update(state)
@@ -165,7 +194,7 @@ def _listed() -> dict[str, object]:
     for module, names in INERT_CLASSES.items():
         calls |= {f"{module}.{name}": StandIn(f"{module}.{name}") for name in names}
     for module in ("pathlib", "pathlib._local"):
-        calls |= {f"{module}.{name}": kind for name, kind in PATHS.items()}
+        calls |= {f"{module}.{name}": _path_of(kind) for name, kind in PATHS.items()}
     listed: dict[str, object] = {name: Named(name, make) for name, make in calls.items()}
     listed |= {old: listed[name] for old, name in _spelled(calls).items()}
     for module, names in LEAVES.items():
@@ -191,5 +220,5 @@ def stands_for(module: str, name: str) -> object:
     # A dotted name would reach through the attributes of a listed module
     found = None if "." in name else LISTED.get(f"{module}.{name}")
     if found is None:
-        raise RefusedPickle(f"the name {module}.{name}")
+        raise RefusedPickle(f"the name {f'{module}.{name}'[:LONGEST_NAME]}")
     return found

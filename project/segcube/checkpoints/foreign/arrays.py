@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 import re
-from reprlib import repr as told
 from typing import Any
 
 import numpy as np
 
-from segcube.checkpoints.foreign.inert import Named, RefusedPickle
+from segcube.checkpoints.foreign.inert import Named, RefusedPickle, short_repr
 
 CODE = re.compile(r"[<>|=]?([?bBhHiIlLqQefdFDgGO]|[biufcSUVO?]\d{0,3})")
 """Types without fields: structured ones, dates and anything with metadata stay outside."""
+
+
+MOST_AXES = 32
+LARGEST_AXIS = 1 << 48
 
 
 def make_dtype(code: object, align: object = False, copy: object = True) -> np.dtype[Any]:
     """A type of its own that `set_byte_order` may change; `align` and `copy` do not matter."""
     del align, copy
     if not isinstance(code, str) or not CODE.fullmatch(code):
-        raise RefusedPickle(f"the numpy type {told(code)}")
+        raise RefusedPickle(f"the numpy type {short_repr(code)}")
     return np.dtype(code, align=False, copy=True)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
@@ -44,7 +47,7 @@ def reconstruct(kind: object, shape: object, code: object) -> np.ndarray:
     """The empty array that `set_state` fills."""
     del shape, code
     if not isinstance(kind, Named) or kind.name != "numpy.ndarray":
-        raise RefusedPickle(f"a numpy array of the class {told(kind)}")
+        raise RefusedPickle(f"a numpy array of the class {short_repr(kind)}")
     return np.empty(0, dtype=np.uint8)
 
 
@@ -54,7 +57,7 @@ def set_state(array: np.ndarray, state: Any) -> None:
     known, count = _known(dtype), math.prod(_shape(shape))
     held = len(values) if isinstance(values, list) else len(values) / max(known.itemsize, 1)
     if isinstance(values, list) != known.hasobject or held != count:
-        raise RefusedPickle(f"a damaged numpy array of shape {told(shape)}")
+        raise RefusedPickle(f"a damaged numpy array of shape {short_repr(shape)}")
     array.__setstate__((1, shape, known, bool(fortran), values))  # pyright: ignore[reportArgumentType]
 
 
@@ -69,11 +72,13 @@ def from_buffer(data: object, dtype: object, shape: object, order: object) -> np
 
 def _known(dtype: object) -> np.dtype[Any]:
     if not isinstance(dtype, np.dtype) or dtype.fields is not None:
-        raise RefusedPickle(f"a numpy array of the type {told(dtype)}")
+        raise RefusedPickle(f"a numpy array of the type {short_repr(dtype)}")
     return dtype
 
 
 def _shape(shape: object) -> tuple[int, ...]:
-    if not isinstance(shape, tuple) or not all(type(length) is int and length >= 0 for length in shape):
-        raise RefusedPickle(f"a numpy array of the shape {told(shape)}")
+    if not isinstance(shape, tuple) or len(shape) > MOST_AXES:
+        raise RefusedPickle(f"a numpy array of the shape {short_repr(shape)}")
+    if not all(type(length) is int and 0 <= length < LARGEST_AXIS for length in shape):
+        raise RefusedPickle(f"a numpy array of the shape {short_repr(shape)}")
     return shape

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from reprlib import Repr
 from typing import Any
 
 from segcube.errors import EnvironmentFault
 
+_SHORT = Repr()
+_SHORT.maxlevel = 2
+short_repr = _SHORT.repr
+"""A value in a few words, however many parts it has."""
 DEPTH = 100
 """Levels that a tree of settings may have; a deeper one is no tree, or not settings."""
 
@@ -43,8 +48,8 @@ class Inert:
         """Keep a state as fields: a dict, a dict and the slots' dict, or anything else under `state`."""
         parts = state if isinstance(state, tuple) and len(state) == 2 else (state, None)
         for part in parts:
-            if isinstance(part, Mapping):
-                self.fields.update({str(key): value for key, value in part.items()})
+            if isinstance(part, Mapping) and all(isinstance(key, str) for key in part):
+                self.fields.update(part)
             elif part is not None:
                 self.fields["state"] = state
 
@@ -58,6 +63,29 @@ class StandIn:
     def __call__(self, *arguments: Any) -> Inert:
         """Keep what the class was called with."""
         return Inert(self.name, arguments)
+
+
+def items_of(value: Any) -> list[Any]:
+    """The list that a pickle may append to. Raises RefusedPickle."""
+    if type(value) is Inert:
+        return value.items
+    if type(value) is not list:
+        raise RefusedPickle(f"a pickle that appends to a {kind_of(value)}")
+    return value
+
+
+def entries_of(value: Any) -> dict[Any, Any]:
+    """The dict that a pickle may fill. Raises RefusedPickle."""
+    if type(value) is Inert:
+        return value.entries
+    if type(value) is not dict:
+        raise RefusedPickle(f"a pickle that sets entries of a {kind_of(value)}")
+    return value
+
+
+def kind_of(value: object) -> str:
+    """The class of a value, or the name that it stands for."""
+    return value.name if isinstance(value, Named) else type(value).__name__
 
 
 def plain(value: Any) -> Any:
@@ -84,7 +112,9 @@ def _plain(value: Any, seen: dict[int, Any], depth: int) -> Any:
         inner = _unwrapped(value)
         found = value if inner is value else inside(inner)
     elif isinstance(value, dict):
-        found = {inside(key): inside(entry) for key, entry in value.items()}
+        found = {
+            str(key) if isinstance(key, PurePath) else key: inside(entry) for key, entry in value.items()
+        }
     elif isinstance(value, list | tuple):
         found = type(value)(inside(entry) for entry in value)
     elif isinstance(value, PurePath):

@@ -9,6 +9,7 @@ from typing import IO, Any, cast
 
 import torch
 
+from segcube.checkpoints.foreign.bounds import Budget, check_tree
 from segcube.checkpoints.foreign.cursor import Cursor
 from segcube.checkpoints.foreign.inert import RefusedPickle
 from segcube.checkpoints.foreign.machine import run_pickle
@@ -25,40 +26,52 @@ LOCKED = 1
 COUNT = struct.Struct("<q")
 
 
-def read_layout(data: memoryview, nested: bool = False) -> Any:
+def read_layout(data: memoryview) -> Any:
     """The tree of a checkpoint in memory, writable; tensors are views of that memory.
 
-    nested: whether it lies within another one. Raises RefusedPickle.
+    Raises RefusedPickle.
     """
+    tree = _read(data, Budget(len(data)))
+    check_tree(tree)
+    return tree
+
+
+def _read(data: memoryview, budget: Budget, nested: bool = False) -> Any:
+    """nested: whether the checkpoint lies within another one."""
     if bytes(data[:2]) == ZIP_START:
-        return _read_zip(data)
+        return _read_zip(data, budget)
+
+    def read_nested(inner: bytes) -> Any:
+        return _read(memoryview(bytearray(inner)), budget, nested=True)
+
     cursor = Cursor(data)
-    first = run_pickle(cursor, FileWorld(nested=None if nested else _read_nested))
-    return _read_legacy(data, cursor) if type(first) is int and first == LEGACY_MAGIC else first
+    first = run_pickle(cursor, FileWorld(budget, nested=None if nested else read_nested))
+    return _read_legacy(data, cursor, budget) if type(first) is int and first == LEGACY_MAGIC else first
 
 
-def _read_nested(data: bytes) -> Any:
-    return read_layout(memoryview(bytearray(data)), nested=True)
-
-
-def _read_legacy(data: memoryview, cursor: Cursor) -> Any:
+def _read_legacy(data: memoryview, cursor: Cursor, budget: Budget) -> Any:
     """Protocol, system and tree as a pickle each, then the keys of the storages, then their numbers."""
-    if run_pickle(cursor, FileWorld()) != LEGACY_PROTOCOL:
+    if run_pickle(cursor, FileWorld(budget)) != LEGACY_PROTOCOL:
         raise RefusedPickle("a checkpoint of torch in an unknown protocol")
-    run_pickle(cursor, FileWorld())
+    run_pickle(cursor, FileWorld(budget))
     start = cursor.at
     # Where a storage lies is known behind the tree alone: a first pass without numbers finds out
-    outline = FileWorld(lambda _, dtype, count: Storage(torch.empty(count, dtype=dtype, device="meta")))
+    outline = FileWorld(
+        budget, lambda _, dtype, count: Storage(torch.empty(count, dtype=dtype, device="meta"))
+    )
     run_pickle(cursor, outline)
-    keys = run_pickle(cursor, FileWorld())
+    keys = run_pickle(cursor, FileWorld(budget))
     found = _legacy_storages(data, cursor.at, keys, outline.storages)
-    return run_pickle(Cursor(data, start), FileWorld(storages=found))
+    return run_pickle(Cursor(data, start), FileWorld(budget, storages=found))
 
 
 def _legacy_storages(
     data: memoryview, at: int, keys: object, outline: dict[str, Storage]
 ) -> dict[str, Storage]:
-    if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(outline):
+    # Keys of another type could take any time to be put into words
+    if not isinstance(keys, list) or not all(type(key) in (str, int) for key in keys):
+        raise RefusedPickle("a damaged checkpoint: its storages have no names")
+    if sorted(map(str, keys)) != sorted(outline):
         raise RefusedPickle("a damaged checkpoint: its storages are not those of its tree")
     found: dict[str, Storage] = {}
     for key in keys:
@@ -91,11 +104,11 @@ class _Archive:
         return view_bytes(self.entries[f"data/{key}"], dtype, count, swap=order == b"big")
 
 
-def _read_zip(data: memoryview) -> Any:
+def _read_zip(data: memoryview, budget: Budget) -> Any:
     archive = _Archive(_entries(data))
     if any(name.startswith("code/") for name in archive.entries):
         raise RefusedPickle("a TorchScript archive, which is code")
-    return run_pickle(Cursor(archive.entries["data.pkl"]), FileWorld(archive.storage))
+    return run_pickle(Cursor(archive.entries["data.pkl"]), FileWorld(budget, archive.storage))
 
 
 def _entries(data: memoryview) -> dict[str, memoryview]:

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import pickletools
 from collections.abc import Callable
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, cast
 
 import numpy as np
 
 from segcube.checkpoints.foreign import arrays
+from segcube.checkpoints.foreign.bounds import expect_plain_keys
 from segcube.checkpoints.foreign.cursor import Cursor
-from segcube.checkpoints.foreign.inert import Inert, Named, RefusedPickle
+from segcube.checkpoints.foreign.inert import Inert, Named, RefusedPickle, entries_of, items_of, kind_of
+from segcube.checkpoints.foreign.world import FileWorld
 
-CONSTANTS = (
+OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
+STEPS_OF = {opcode.name: f"_do_{opcode.name.lower()}" for opcode in pickletools.opcodes}
+CONSTANTS = {
     *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
     *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
     *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
-)
+}
 FRESH: dict[str, Callable[[], object]] = {
     "NONE": lambda: None,
     "NEWTRUE": lambda: True,
@@ -31,24 +35,16 @@ FRESH: dict[str, Callable[[], object]] = {
     "EMPTY_TUPLE": tuple,
 }
 SKIPPED = ("PROTO", "FRAME", "STOP")
+STATE = 5
+"""Parts of the longest state that is known, that of an array."""
+LONGEST = 200
+"""Letters of an error's own words, which may quote the pickle."""
 MARK = object()
 BROKEN = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 """What our own steps raise for a pickle that no pickler wrote."""
 
 
-class World(Protocol):
-    """What a pickle may reach outside itself."""
-
-    def named(self, module: str, name: str) -> object:
-        """What stands for a global. Raises RefusedPickle."""
-        ...
-
-    def stored(self, identity: object) -> object:
-        """What a persistent identity stands for. Raises RefusedPickle."""
-        ...
-
-
-def run_pickle(cursor: Cursor, world: World) -> Any:
+def run_pickle(cursor: Cursor, world: FileWorld) -> Any:
     """Run the pickle at the cursor and leave the cursor behind it.
 
     Raises RefusedPickle for what is not on the lists and for a damaged pickle.
@@ -58,29 +54,36 @@ def run_pickle(cursor: Cursor, world: World) -> Any:
     except RefusedPickle:
         raise
     except BROKEN as error:
-        raise RefusedPickle(f"a damaged pickle: {type(error).__name__} {error}") from error
+        raise RefusedPickle(f"a damaged pickle: {type(error).__name__} {str(error)[:LONGEST]}") from error
 
 
 class _Machine:
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, world: FileWorld) -> None:
+        self.world, self.budget = world, world.budget
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
 
     def run(self, cursor: Cursor) -> Any:
-        for opcode, argument, _ in pickletools.genops(cast("IO[bytes]", cursor)):
-            if opcode.name in CONSTANTS:
+        source = cast("IO[bytes]", cursor)
+        name = ""
+        while name != "STOP":
+            opcode = OPCODES.get(cursor.read(1))
+            if opcode is None:
+                raise RefusedPickle("a damaged pickle: it ends early, or has an unknown opcode")
+            self.budget.take_step()
+            name, argument = opcode.name, opcode.arg.reader(source) if opcode.arg else None
+            if name in CONSTANTS:
                 self.stack.append(argument)
-            elif opcode.name in FRESH:
-                self.stack.append(FRESH[opcode.name]())
-            elif opcode.name not in SKIPPED:
-                self._step(opcode.name, argument)
+            elif name in FRESH:
+                self.stack.append(FRESH[name]())
+            elif name not in SKIPPED:
+                self._step(name, argument)
         if len(self.stack) != 1 or self.stack[0] is MARK:
             raise RefusedPickle("a damaged pickle: it leaves more or less than one value")
         return self.stack.pop()
 
     def _step(self, name: str, argument: Any) -> None:
-        step = getattr(self, f"_do_{name.lower()}", None)
+        step = getattr(self, STEPS_OF[name], None)
         if step is None:
             raise RefusedPickle(f"a pickle with the opcode {name}")
         step() if argument is None else step(argument)
@@ -135,32 +138,42 @@ class _Machine:
         self.stack.append(self._marked())
 
     def _do_dict(self) -> None:
+        self.stack.append(self._entries())
+
+    def _entries(self) -> dict[Any, Any]:
+        """The keys and values since the last mark."""
         entries = self._marked()
-        self.stack.append(dict(zip(entries[::2], entries[1::2], strict=True)))
+        for key in entries[::2]:
+            self.budget.take_key(key)
+        return dict(zip(entries[::2], entries[1::2], strict=True))
 
     def _do_frozenset(self) -> None:
-        self.stack.append(frozenset(self._marked()))
+        items = self._marked()
+        expect_plain_keys(items)
+        self.stack.append(frozenset(items))
 
     def _do_append(self) -> None:
-        _items_of(self.stack[-2]).append(self.stack[-1])
+        items_of(self.stack[-2]).append(self.stack[-1])
         self.stack.pop()
 
     def _do_appends(self) -> None:
         items = self._marked()
-        _items_of(self.stack[-1]).extend(items)
+        items_of(self.stack[-1]).extend(items)
 
     def _do_setitem(self) -> None:
         value, key = self.stack.pop(), self.stack.pop()
-        _entries_of(self.stack[-1])[key] = value
+        self.budget.take_key(key)
+        entries_of(self.stack[-1])[key] = value
 
     def _do_setitems(self) -> None:
-        entries = self._marked()
-        _entries_of(self.stack[-1]).update(zip(entries[::2], entries[1::2], strict=True))
+        entries = self._entries()
+        entries_of(self.stack[-1]).update(entries)
 
     def _do_additems(self) -> None:
         items = self._marked()
         if type(self.stack[-1]) is not set:
             raise RefusedPickle("a pickle that adds items to what is no set")
+        expect_plain_keys(items)
         self.stack[-1].update(items)
 
     def _do_global(self, names: str) -> None:
@@ -196,17 +209,21 @@ class _Machine:
 
     def _call(self, callee: Any, arguments: Any) -> None:
         if not isinstance(callee, Named) or callee.make is None:
-            told = callee.name if isinstance(callee, Named) else type(callee).__name__
-            raise RefusedPickle(f"a pickle that calls {told}")
+            raise RefusedPickle(f"a pickle that calls {kind_of(callee)}")
         if type(arguments) is not tuple:
             raise RefusedPickle(f"a pickle that calls {callee.name} with no tuple")
-        self.stack.append(callee.make(*arguments))
+        self.budget.take_call(arguments)
+        made = callee.make(*arguments)
+        self.budget.take_copy(made)
+        self.stack.append(made)
 
     def _do_build(self) -> None:
         self._do_build_with(self.stack.pop())
 
     def _do_build_with(self, state: Any) -> None:
         made = self.stack[-1]
+        for part in state[:STATE] if type(state) is tuple else (state,):
+            self.budget.take_copy(part)
         if type(made) is Inert:
             made.take_state(state)
         elif type(made) is np.ndarray:
@@ -215,30 +232,10 @@ class _Machine:
             arrays.set_byte_order(made, state)
         elif type(made) is not dict:
             # A dict's state is what torch hangs on a state_dict (_metadata): it changes no weight
-            raise RefusedPickle(f"a pickle that sets the state of a {_told(made)}")
+            raise RefusedPickle(f"a pickle that sets the state of a {kind_of(made)}")
 
     def _do_persid(self, identity: object) -> None:
         self.stack.append(self.world.stored(identity))
 
     def _do_binpersid(self) -> None:
         self.stack.append(self.world.stored(self.stack.pop()))
-
-
-def _items_of(value: Any) -> list[Any]:
-    if type(value) is Inert:
-        return value.items
-    if type(value) is not list:
-        raise RefusedPickle(f"a pickle that appends to a {_told(value)}")
-    return value
-
-
-def _entries_of(value: Any) -> dict[Any, Any]:
-    if type(value) is Inert:
-        return value.entries
-    if type(value) is not dict:
-        raise RefusedPickle(f"a pickle that sets entries of a {_told(value)}")
-    return value
-
-
-def _told(value: Any) -> str:
-    return value.name if isinstance(value, Named) else type(value).__name__

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import mmap
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,8 @@ from segcube.checkpoints.foreign.layouts import read_layout
 from segcube.errors import EnvironmentFault
 
 EXPECTED = "tensors, numpy arrays, plain containers and the settings of known trainers"
+LONGEST = 500
+"""Letters of an error, which may quote the file."""
 MEND = "save the state_dict alone, or fetch the file again"
 
 
@@ -28,6 +33,21 @@ def open_checkpoint(file: Path) -> Any:
         told = error.strerror if isinstance(error, OSError) else "it is empty"
         raise EnvironmentFault(f"cannot be read: {told}", file=file, expected="a checkpoint") from error
     try:
-        return read_layout(data)
+        with _without_collector():
+            return read_layout(data)
     except RefusedPickle as error:
-        raise EnvironmentFault(f"holds {error}", file=file, expected=EXPECTED, mend=MEND) from error
+        raise EnvironmentFault(
+            f"holds {str(error)[:LONGEST]}", file=file, expected=EXPECTED, mend=MEND
+        ) from error
+
+
+@contextmanager
+def _without_collector() -> Generator[None, None, None]:
+    """Pause Python's collector of circles, which goes through all values again and again as they grow."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from reprlib import repr as told
 from typing import Any
 
 import numpy as np
 import torch
 
-from segcube.checkpoints.foreign.inert import RefusedPickle
+from segcube.checkpoints.foreign.bounds import LARGEST
+from segcube.checkpoints.foreign.inert import RefusedPickle, short_repr
 
 DTYPES: dict[str, torch.dtype] = {
     "DoubleStorage": torch.float64,
@@ -27,6 +27,9 @@ DTYPES: dict[str, torch.dtype] = {
     "ComplexFloatStorage": torch.complex64,
     "UntypedStorage": torch.uint8,
 }
+
+
+MOST_AXES = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +63,10 @@ def rebuild(storage: object, offset: Any, size: Any, stride: Any, *unused: objec
     del unused
     if not isinstance(storage, Storage):
         raise RefusedPickle("a tensor without a storage")
-    numbers = (offset, *size, *stride)
-    if not all(type(n) is int and n >= 0 for n in numbers) or len(size) != len(stride):
-        raise RefusedPickle(f"a tensor of size {told(size)} with strides {told(stride)}")
+    sound = all(isinstance(axes, list | tuple) and len(axes) <= MOST_AXES for axes in (size, stride))
+    numbers = (offset, *size, *stride) if sound else (None,)
+    if not all(type(n) is int and 0 <= n < LARGEST for n in numbers) or len(size) != len(stride):
+        raise RefusedPickle(f"a tensor of size {short_repr(size)} with strides {short_repr(stride)}")
     values, size = storage.values, tuple(size)
     if 0 in size:
         return torch.empty(size, dtype=values.dtype)

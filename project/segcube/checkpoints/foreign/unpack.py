@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import tarfile
 import zipfile
 import zlib
@@ -16,13 +17,22 @@ from segcube.errors import EnvironmentFault
 CHUNK = 1 << 20
 LARGEST = 64 << 30
 """Bytes that an archive may hold in all."""
-MOST = 100_000
+MOST = 10_000
 """Members that an archive may hold."""
+TIMES = 50
+"""Bytes that an archive may unpack to, for each of its own: weights hardly shrink, plain text by 20."""
+SPARE = 16 << 20
+"""Bytes that any archive may unpack to."""
+LONGEST_HEADER = 1 << 16
+"""Bytes in which a tar may describe a member."""
+GZIP = b"\x1f\x8b"
 TAR_ENDS = (".tar", ".tar.gz", ".tgz")
 
 
 @dataclass(frozen=True)
 class _Entry:
+    """A member of either kind of archive."""
+
     name: str
     size: int
     kind: str
@@ -38,12 +48,14 @@ def is_archive(file: Path) -> bool:
 def unpack(file: Path, target: Path, largest: int = LARGEST) -> Path:
     """Unpack a .zip, .tar or .tar.gz into `target`, which is made; returns it.
 
-    largest: bytes in all. Raises EnvironmentFault for a damaged archive, a member outside the target, a
-    link or device, a member that comes twice, and for more than `largest`: what was written by then stays.
+    largest: bytes in all; no archive may unpack to much more than TIMES its own size. Raises
+    EnvironmentFault for a damaged archive, a member outside the target, a link or device, a member that comes
+    twice, and for more than `largest`: what was written by then stays.
     """
     try:
+        left = min(largest, SPARE + TIMES * file.stat().st_size)
         with _opened(file) as archive:
-            _write_all(file, archive, target, largest)
+            _write_all(file, archive, target, left)
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         _refuse(file, f"a damaged archive: {error}")
     except (OSError, RuntimeError) as error:
@@ -51,18 +63,46 @@ def unpack(file: Path, target: Path, largest: int = LARGEST) -> Path:
     return target
 
 
+class _Gunzipped(gzip.GzipFile):
+    """A tar within a gzip, of which no more is read than what is `left`: a header, and its member.
+
+    A header says itself how long it is, and tarfile reads all of it into memory.
+    """
+
+    left = LONGEST_HEADER
+
+    def read(self, size: int | None = -1) -> bytes:
+        """As a gzip file does. Raises ReadError beyond what is left."""
+        self.left -= self.left + 1 if size is None or size < 0 else size
+        if self.left < 0:
+            raise tarfile.ReadError(f"a header of more than {LONGEST_HEADER} bytes")
+        return super().read(size)
+
+
 @contextmanager
 def _opened(file: Path) -> Generator[zipfile.ZipFile | tarfile.TarFile, None, None]:
-    with tarfile.open(file) if file.name.endswith(TAR_ENDS) else zipfile.ZipFile(file) as archive:
+    if not file.name.endswith(TAR_ENDS):
+        with zipfile.ZipFile(file) as archive:
+            yield archive
+        return
+    with file.open("rb") as plain:
+        is_gzip = plain.read(len(GZIP)) == GZIP
+    # Not the other ways to pack a tar, whose readers take the memory that a file asks for
+    with (
+        _Gunzipped(file) if is_gzip else file.open("rb") as opened,
+        tarfile.open(fileobj=opened, mode="r:") as archive,
+    ):
         yield archive
 
 
-def _write_all(file: Path, archive: zipfile.ZipFile | tarfile.TarFile, target: Path, largest: int) -> None:
-    left, seen = largest, set[PurePosixPath]()
+def _write_all(file: Path, archive: zipfile.ZipFile | tarfile.TarFile, target: Path, left: int) -> None:
+    largest, seen = left, set[PurePosixPath]()
     for count, entry in enumerate(_entries(archive)):
         place = PurePosixPath(entry.name)
         if place.is_absolute() or ".." in place.parts or "\\" in entry.name or "\0" in entry.name:
             _refuse(file, f"an archive with {entry.name!r}, a place outside its folder")
+        if count >= MOST or entry.size > left:
+            _refuse(file, f"an archive of more than {largest} bytes or {MOST} members")
         if entry.kind == "folder":
             continue
         if entry.kind != "file" or not place.parts:
@@ -70,8 +110,6 @@ def _write_all(file: Path, archive: zipfile.ZipFile | tarfile.TarFile, target: P
         if place in seen:
             _refuse(file, f"an archive that holds {entry.name!r} twice")
         seen.add(place)
-        if entry.size > left or count >= MOST:
-            _refuse(file, f"an archive of more than {largest} bytes or {MOST} members")
         left -= entry.size
         _write(archive, entry, target.joinpath(*place.parts))
 
@@ -91,6 +129,8 @@ def _write(archive: zipfile.ZipFile | tarfile.TarFile, entry: _Entry, place: Pat
 def _entries(archive: zipfile.ZipFile | tarfile.TarFile) -> Iterator[_Entry]:
     if isinstance(archive, tarfile.TarFile):
         for member in archive:
+            if isinstance(archive.fileobj, _Gunzipped):
+                archive.fileobj.left = LONGEST_HEADER + member.size
             kind = "file" if member.isreg() else "folder" if member.isdir() else "link or device"
             yield _Entry(member.name, member.size, kind, member)
         return
@@ -98,6 +138,8 @@ def _entries(archive: zipfile.ZipFile | tarfile.TarFile) -> Iterator[_Entry]:
         # The upper half of the attributes is the Unix mode; 0o12 is a symbolic link, 0 says nothing
         mode = info.external_attr >> 28
         kind = "folder" if info.is_dir() else "file" if mode in (0, 0o10) else "link or device"
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            kind = "member that is packed in a way of its own"
         yield _Entry(info.filename, info.file_size, kind, info)
 
 

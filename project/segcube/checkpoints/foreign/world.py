@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from reprlib import repr as told
 from typing import Any
 
 import torch
 
 from segcube.checkpoints.foreign.allowed import stands_for
-from segcube.checkpoints.foreign.inert import Named, RefusedPickle
+from segcube.checkpoints.foreign.bounds import LARGEST, Budget
+from segcube.checkpoints.foreign.inert import Named, RefusedPickle, short_repr
 from segcube.checkpoints.foreign.tensors import Storage
 
 Find = Callable[[str, torch.dtype, int], Storage]
@@ -27,6 +27,7 @@ def no_storages(key: str, dtype: torch.dtype, count: int) -> Storage:
 class FileWorld:
     """The names of the list, and storages that `find` finds, each read once."""
 
+    budget: Budget
     find: Find = no_storages
     nested: Callable[[bytes], object] | None = None
     """Reads a storage that was written into the pickle as a file of its own."""
@@ -41,15 +42,17 @@ class FileWorld:
     def stored(self, identity: Any) -> Storage:
         """The storage of torch's ('storage', type, key, device, count[, view]). Raises RefusedPickle."""
         if not isinstance(identity, tuple) or len(identity) not in (5, 6) or identity[0] != "storage":
-            raise RefusedPickle(f"a pickle that refers to {told(identity)}")
+            raise RefusedPickle(f"a pickle that refers to {short_repr(identity)}")
         _, dtype, key, _, count = identity[:5]
         if (
             not isinstance(dtype, torch.dtype)
             or not isinstance(key, str)
             or type(count) is not int
-            or count < 0
+            or not 0 <= count < LARGEST
         ):
-            raise RefusedPickle(f"a storage {told(key)} of {told(count)} numbers of {told(dtype)}")
+            raise RefusedPickle(
+                f"a storage {short_repr(key)} of {short_repr(count)} numbers of {short_repr(dtype)}"
+            )
         if identity[5:] not in ((), (None,)):
             raise RefusedPickle(f"a storage {key} that is a part of another one")
         if key not in self.storages:
@@ -62,4 +65,5 @@ class FileWorld:
     def _load_nested(self, data: object) -> object:
         if not isinstance(data, bytes) or self.nested is None:
             raise RefusedPickle("a storage without bytes")
+        self.budget.take_bytes(len(data))
         return self.nested(data)

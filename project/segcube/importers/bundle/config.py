@@ -13,14 +13,17 @@ from segcube.errors import EnvironmentFault
 ENDINGS = (".json", ".yaml", ".yml")
 DEPTH = 50
 """References and levels that a value may go through; more than that is a circle."""
+PARTS = 100_000
 
 
-@dataclass(frozen=True)
+@dataclass
 class Config:
     """A configuration file."""
 
     content: Mapping[str, Any]
     file: Path
+    left: int = PARTS
+    """Parts that may still be gone through: references to references make a few lines endless."""
 
     def shallow(self, value: Any, place: str) -> Any:
         """A value whose own reference is followed, and those within it left.
@@ -37,6 +40,9 @@ class Config:
 
     def resolve(self, value: Any, place: str, depth: int = 0) -> Any:
         """A value with all references within it followed. Raises EnvironmentFault as `shallow` does."""
+        self.left -= 1
+        if self.left < 0:
+            raise self.fault(f"refers to more than {PARTS} parts", "plain values")
         if depth > DEPTH:
             raise self.fault(f"{place} refers to itself", "a plain value")
         value = self.shallow(value, place)

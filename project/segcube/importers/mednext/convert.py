@@ -20,6 +20,7 @@ from segcube.importers.prefix import unwrap
 from segcube.importers.wishes import Wishes
 from segcube.submission import Branch, LargestComponent, Outputs, Rule, Stage, Submission, Window
 
+EXPECTED = "an nnU-Net v1 model folder's file"
 CHECKPOINT = "model_final_checkpoint"
 REGIONS_TRAINER = "BraTSRegions"
 BRATS_REGIONS = ("WT", "TC", "ET")
@@ -124,7 +125,7 @@ def _outputs(folder: Path, plans: PlansV1, count: int, wishes: Wishes, own: MedN
 def _label_names(folder: Path, values: Sequence[int]) -> dict[int, str]:
     """v1 keeps the labels' names in the dataset.json of the task, which may lie beside the folds."""
     file = folder / "dataset.json"
-    known = read_json(file, EnvironmentFault).get("labels", {}) if file.is_file() else {}
+    known = read_json(file, EnvironmentFault, EXPECTED).get("labels", {}) if file.is_file() else {}
     return {value: str(known.get(str(value), value)) for value in (0, *values)}
 
 
@@ -132,7 +133,7 @@ def _postprocess(folder: Path, plans: PlansV1, outputs: Outputs) -> tuple[tuple[
     file = folder / "postprocessing.json"
     if not file.is_file():
         return (), ("The source has no postprocessing.json, so nothing is removed from its labels.",)
-    content: dict[str, Any] = read_json(file, EnvironmentFault)
+    content: dict[str, Any] = read_json(file, EnvironmentFault, EXPECTED)
     if outputs.kind == "regions" or content.get("min_valid_object_sizes") not in (None, {}, "None"):
         return (), ("The source's postprocessing.json was left out: segcube has no such rule.",)
     joint = [part for part in content["for_which_classes"] if not isinstance(part, int)]

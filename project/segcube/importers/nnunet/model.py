@@ -21,6 +21,7 @@ from segcube.importers.nnunet.plans import (
 )
 
 Tree: TypeAlias = Mapping[str, Any]
+EXPECTED = "an nnU-Net v2 model folder's file"
 WRAPPERS = ("module.", "_orig_mod.")
 """What torch puts before the names of a network that trained on several devices, or compiled."""
 
@@ -58,8 +59,7 @@ def read_folder(folder: Path, folds: tuple[str, ...] = (), checkpoint: str = "fi
     """
     files = _checkpoints(folder, folds, f"checkpoint_{checkpoint}.pth")
     plans, dataset = (
-        read_json(folder / name, EnvironmentFault, "an nnU-Net v2 model folder's file")
-        for name in ("plans.json", "dataset.json")
+        read_json(folder / name, EnvironmentFault, EXPECTED) for name in ("plans.json", "dataset.json")
     )
     first = next(iter(files.values()))
     weights = {fold: Weights(file, _reader(file)) for fold, file in files.items()}
