@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -148,3 +149,12 @@ def test_weights_are_read_one_member_at_a_time(tmp_path, make, state):
     )
     write_imported(both, tmp_path / "out")
     assert events == [("a.safetensors", []), ("b.safetensors", ["a.safetensors"])]
+
+
+@pytest.mark.parametrize("name", ["../evil.safetensors", "/tmp/evil.safetensors", "a/b.safetensors"])
+def test_no_member_is_written_outside_the_folder(tmp_path, make, name):
+    imported = make()
+    elsewhere = replace(imported, sources={name: imported.sources["a.safetensors"]})
+    with pytest.raises(EnvironmentFault, match="would lie outside the folder"):
+        write_imported(elsewhere, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["fold_0"]

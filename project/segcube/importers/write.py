@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from segcube.checkpoints import save_weights
 from segcube.errors import EnvironmentFault, UsageError
@@ -30,6 +30,11 @@ def write_imported(imported: Imported, out: Path, check: Check = lambda _: None)
 
 
 def _fill(imported: Imported, folder: Path) -> Submission:
+    for file in imported.sources:
+        if file != PurePath(file).name:
+            raise EnvironmentFault(
+                f"member {file!r} would lie outside the folder", expected="a plain file name"
+            )
     digests = {file: _save(source, folder / file) for file, source in imported.sources.items()}
     submission = _with_digests(imported.submission, digests)
     if imported.target.file:

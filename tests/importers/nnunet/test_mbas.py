@@ -156,3 +156,14 @@ def test_an_empty_mask_gives_an_empty_map_and_a_word(pickled, stages, wishes, tm
 
     assert not prediction.labels_xyz.any()
     assert Code.EMPTY_GATE in [notice.code for notice in prediction.notices]
+
+
+@pytest.mark.parametrize("fold", ["../../evil", "/tmp/evil", "a\nb"])
+def test_a_fold_that_no_file_can_be_named_after_is_refused(pickled, made, wishes, fold):
+    checkpoint = made.checkpoint()
+    checkpoint["init_args"]["fold"] = fold
+    file = pickled("Parameters1Stage", checkpoint=checkpoint, plans=made.plans(), dataset=made.dataset())
+    with pytest.raises(
+        EnvironmentFault, match=r"model.pth: a configuration or fold of the name '.*'; expected"
+    ):
+        import_mbas(file, wishes())

@@ -63,3 +63,10 @@ def test_a_missing_or_broken_file_is_named(folder, name):
     (source / name).unlink()
     with pytest.raises(EnvironmentFault, match=rf"{name}: no such file"):
         read_folder(source)
+
+
+@pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "a\nb", "", "x" * 200])
+def test_a_configuration_that_no_file_can_be_named_after_is_refused(folder, made, name):
+    place = folder(made.plans(name), None, made.checkpoint(name=name))
+    with pytest.raises(EnvironmentFault, match=r"a configuration or fold of the name '.*'; expected letters"):
+        read_folder(place)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,6 +21,7 @@ from segcube.importers.nnunet.plans import (
     read_plans,
 )
 
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 Tree: TypeAlias = Mapping[str, Any]
 EXPECTED = "an nnU-Net v2 model folder's file"
 WRAPPERS = ("module.", "_orig_mod.")
@@ -71,10 +73,12 @@ def read_tree(
 ) -> Model:
     """A model of what a checkpoint, a plans.json and a dataset.json hold.
 
-    source: what an error names. Raises EnvironmentFault for what is broken or not supported.
+    source: what an error names. Raises EnvironmentFault for what is broken or not supported, and for names
+    of a configuration or fold that no file can have.
     """
     read = read_plans(plans, source)
     name = str(checkpoint["init_args"]["configuration"])
+    _expect_plain_names((name, *folds), source)
     mirrors = checkpoint.get("inference_allowed_mirroring_axes") or ()
     return Model(
         source=source,
@@ -103,6 +107,17 @@ def expect_checkpoint(content: object, file: Path) -> Tree:
             expected="network_weights and init_args, as nnU-Net v2 saves them",
         )
     return content
+
+
+def _expect_plain_names(names: Sequence[str], source: Path) -> None:
+    """Check names that become part of a file's: a checkpoint may hold any, such as a path."""
+    for name in names:
+        if not PLAIN_NAME.fullmatch(name):
+            raise EnvironmentFault(
+                f"a configuration or fold of the name {name!r}",
+                file=source,
+                expected="letters, digits, '.', '_' and '-'",
+            )
 
 
 def _checkpoint(file: Path) -> Tree:
