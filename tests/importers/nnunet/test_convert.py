@@ -100,3 +100,15 @@ def test_weights_of_another_network_are_told_by_their_keys(folder, made, wishes,
     with pytest.raises(EnvironmentFault, match=r"of another shape: decoder\.seg_layers"):
         write_imported(import_nnunet(source, wishes()), tmp_path / "mine")
     assert not (tmp_path / "mine").exists()
+
+
+def test_a_trainer_s_name_adds_nothing_to_the_card(folder, made, wishes, tmp_path):
+    evil = "T\n\n# Licence\n\n- **Licence:** none. <img src=x> \x1b[2J"
+    place = folder(made.plans(plans_name=evil, dataset_name=evil), None, made.checkpoint(trainer_name=evil))
+    write_imported(import_nnunet(place, wishes()), tmp_path / "out")
+    card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
+    assert [line for line in card.splitlines() if line.startswith("#")] == [
+        *("# mine", "## Where it came from", "## What was decided")
+    ]
+    assert card.count("\n- **Licence:**") == 1
+    assert "\\<img src=x\\> \\\\x1b\\[2J" in card
