@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -63,3 +64,24 @@ def test_what_evaluate_wrote_is_ranked(tmp_path):
     result = CliRunner().invoke(app, ["rank", *map(str, files)])
     assert result.exit_code == 0, result.output
     assert "near beats far by 1.000 ranks" in result.stdout
+
+
+def test_names_of_files_neither_forge_lines_nor_style_them(files, tmp_path):
+    foreign = "[red]x[:skull: \x1b[31m\nforged \udcff"
+    named = tmp_path / f"{foreign}.json"
+    Path(files[0]).rename(named)
+    content = json.loads(named.read_text().replace("BraTS-GLI-00000-000", "[b]case[:skull: \\n\\u001b"))
+    named.write_text(json.dumps(content | {"versions": {foreign[:-1]: "1"}}))
+    other = json.loads(
+        Path(files[1]).read_text().replace("BraTS-GLI-00000-000", "[b]case[:skull: \\n\\u001b")
+    )
+    Path(files[1]).write_text(json.dumps(other))
+    arguments = ["rank", str(named), files[1], "--json", str(tmp_path / "out.json")]
+    result = CliRunner(env={"COLUMNS": "300"}).invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    shown = r"[red]x[:skull: \x1b[31m\nforged"
+    # In the table, as the better one of a pair, and among the versions
+    assert result.stdout.count(shown) == 3
+    assert r"[b]case[:skull: \n\x1b" in result.stdout
+    assert "\x1b" not in result.stdout
+    assert not any(line.startswith("forged") for line in result.stdout.splitlines())

@@ -1,5 +1,7 @@
 import json
 
+import yaml
+
 from segcube.report import print_submission
 
 
@@ -37,3 +39,18 @@ def test_a_member_that_cannot_be_read_is_told_and_the_rest_stays(tumour_submissi
     told = capsys.readouterr().out
     assert "MedNeXtV10.safetensors  cannot be read" in told
     assert "MedNeXtV11.safetensors  MedNeXtV1, " in told
+
+
+def test_foreign_fields_neither_forge_lines_nor_style_them(tumour_submission, capsys):
+    file = tumour_submission / "submission.yaml"
+    content = yaml.safe_load(file.read_text())
+    foreign = "[red]CC[/red] :skull: \x1b[31m\nstarter"
+    content |= {"licence": foreign, "citation": foreign, "serves": ["brats2023-ssa", foreign]}
+    content["stages"][0]["name"] = foreign
+    content["stages"][0]["branches"][0]["members"][0]["file"] = foreign
+    file.write_text(yaml.safe_dump(content))
+    print_submission(tumour_submission)
+    told = capsys.readouterr().out
+    assert told.count(r"[red]CC[/red] :skull: \x1b[31m\nstarter") >= 5
+    assert "\x1b" not in told
+    assert not any(line.startswith("starter") for line in told.splitlines())

@@ -9,6 +9,7 @@ import typer
 
 from segcube.commands.check import AsJson, Strict, check
 from segcube.commands.leave import leave_with
+from segcube.errors import printable
 
 
 @check.command("hosts")
@@ -36,7 +37,7 @@ def check_hosts(
         from segcube.harness.trials import UNPROVED, Trials, exit_code, outcome_line, print_trials, try_hosts
 
         trials = Trials(tuple(host or ()), image, process, weights, data)
-        outcomes = try_hosts(trials, lambda outcome: typer.echo(outcome_line(outcome), err=True))
+        outcomes = try_hosts(trials, lambda outcome: typer.echo(printable(outcome_line(outcome)), err=True))
         print_trials(outcomes, UNPROVED if process else "", strict=strict, as_json=as_json)
         return exit_code(outcomes, strict)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from segcube.commands.leave import leave_with
+from segcube.errors import EnvironmentFault, printable
 
 
 def compile_(
@@ -22,14 +23,16 @@ def compile_(
     def run() -> None:
         from segcube.backends.compiling import compile_submission
         from segcube.backends.graphs import NoGraphs
-        from segcube.errors import EnvironmentFault
         from segcube.submission import load_for
+
+        def tell(line: str) -> None:
+            typer.echo(printable(line), err=True)
 
         place = out or weights
         try:
-            size = compile_submission(load_for(weights), place, lambda line: typer.echo(line, err=True))
+            size = compile_submission(load_for(weights), place, tell)
         except NoGraphs as error:
             raise EnvironmentFault(str(error), mend="run it with --backend torch") from error
-        typer.echo(f"{place}: graphs of {size / 1e6:.2f} MB")
+        typer.echo(printable(f"{place}: graphs of {size / 1e6:.2f} MB"))
 
     leave_with(run)

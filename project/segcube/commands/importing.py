@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from segcube.choices import Checkpoint
+from segcube.errors import printable
 
 if TYPE_CHECKING:
     from segcube.importers import Imported, Wishes
@@ -70,14 +71,14 @@ def bring_all(sources: Sequence[Path], out: Path, read: Callable[[Sequence[Path]
 
     from segcube.backends.compile_or_tell import compile_or_tell
     from segcube.backends.fit import check_members
-    from segcube.errors import UsageError, printable
+    from segcube.errors import UsageError
     from segcube.importers import expect_room, opened_source, write_imported
     from segcube.submission import LoadedSubmission, Submission
     from segcube.validation import explain
 
     def check_and_compile(loaded: LoadedSubmission) -> None:
         check_members(loaded)
-        compile_or_tell(loaded, lambda line: typer.echo(line, err=True))
+        compile_or_tell(loaded, lambda line: typer.echo(printable(line), err=True))
 
     expect_room(out)
     with ExitStack() as opened:
@@ -91,4 +92,4 @@ def bring_all(sources: Sequence[Path], out: Path, read: Callable[[Sequence[Path]
             ) from error
     for note in imported.notes:
         typer.echo(printable(note))
-    typer.echo(f"{out}: {len(submission.members)} members, for {', '.join(submission.keys)}")
+    typer.echo(printable(f"{out}: {len(submission.members)} members, for {', '.join(submission.keys)}"))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from segcube.commands.leave import leave_with
+from segcube.errors import printable
 
 
 def phantoms(
@@ -26,6 +27,6 @@ def phantoms(
         from segcube.harness import write_phantoms
 
         for name in write_phantoms(load_challenge(challenge), count, seed, out):
-            typer.echo(name)
+            typer.echo(printable(name))
 
     leave_with(run)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from segcube.commands.leave import leave_with
+from segcube.errors import printable
 
 
 def picture(
@@ -20,7 +21,7 @@ def picture(
 
     def run() -> int:
         from segcube.challenges import load_challenge
-        from segcube.errors import CaseError, printable
+        from segcube.errors import CaseError
         from segcube.report.pictures import draw_folder
 
         def report(case: str, error: CaseError) -> None:

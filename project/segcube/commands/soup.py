@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from segcube.commands.leave import leave_with
-from segcube.errors import ExitCode
+from segcube.errors import ExitCode, printable
 
 soup = typer.Typer(
     name="soup",
@@ -34,7 +34,7 @@ def uniform(weights: Weights, out: Out, stage: Stage = None) -> None:
 
         pot = open_pot(weights, stage)
         uniform_soup(pot, out)
-        typer.echo(f"{out}: the mean of {len(pot.members)} members")
+        typer.echo(printable(f"{out}: the mean of {len(pot.members)} members"))
 
     leave_with(lambda: _cleared_on_sigterm(run))
 
@@ -61,14 +61,15 @@ def greedy(
         from segcube.soups import Validation, greedy_soup, open_pot
 
         def tell(line: str) -> None:
-            typer.echo(line, err=True)
+            typer.echo(printable(line), err=True)
 
         pot = open_pot(weights, stage)
         settings = {"device": device, "flips": flips}
         validation = Validation(data, labels, pot.loaded.challenge, profile, metric, settings, tell)
         file = ledger or out.with_name(f"{out.absolute().name}.soup.jsonl")
         result = greedy_soup(pot, validation, out, file)
-        typer.echo(f"{out}: the mean of {', '.join(result.kept)}, {metric} {result.score:.4f}")
+        told = f"{out}: the mean of {', '.join(result.kept)}, {metric} {result.score:.4f}"
+        typer.echo(printable(told))
 
     leave_with(lambda: _cleared_on_sigterm(run))
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from segcube.commands.leave import leave_with
+from segcube.errors import printable
 
 
 def tune(
@@ -34,7 +35,7 @@ def tune(
         request = TuneRequest(probabilities, ref, weights, challenge, profile, folds, seed)
         inputs = read_inputs(request)
         for notice in inputs.notices:
-            typer.echo(notice, err=True)
+            typer.echo(printable(notice), err=True)
         tuned = tune_inputs(inputs, request, lambda line: typer.echo(line, err=True))
         print_tuned(tuned, inputs)
         block = tuned_block(tuned, inputs)

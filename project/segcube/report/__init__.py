@@ -2,6 +2,7 @@
 
 from segcube.report.case_report import CaseReport
 from segcube.report.console import RunConsole
+from segcube.report.plain import plain
 from segcube.report.progress import case_bar
 from segcube.report.run_report import DeviceReport, RunReport, library_versions, start_report
 from segcube.report.scores import print_problems, print_scores
@@ -15,6 +16,7 @@ __all__ = [
     "RunReport",
     "case_bar",
     "library_versions",
+    "plain",
     "print_challenges",
     "print_problems",
     "print_scores",

@@ -85,7 +85,7 @@ class RunConsole:
         if self._progress is not None:
             task = self._progress.task_ids[0]
             self._progress.update(
-                task, description=escape(f"{case} · {stage}"), completed=index * self._steps + step
+                task, description=escape(printable(f"{case} · {stage}")), completed=index * self._steps + step
             )
 
     def finish(self) -> None:

@@ -6,7 +6,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from segcube.errors import printable
 
 
 @contextmanager
@@ -21,6 +24,6 @@ def case_bar(verb: str) -> Generator[Callable[[str, int], None], None, None]:
         task = progress.add_task(verb, total=None)
 
         def done(case: str, total: int) -> None:
-            progress.update(task, description=f"{verb} {case}", total=total, advance=1)
+            progress.update(task, description=escape(printable(f"{verb} {case}")), total=total, advance=1)
 
         yield done

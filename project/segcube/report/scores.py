@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from math import isnan
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+
+from segcube.report.plain import plain
 
 Regions = Mapping[str, Mapping[str, float]]
 """Metrics by name, region by region."""
@@ -42,7 +44,7 @@ def print_scores(title: str, mean: Regions, median: Regions, cases: Mapping[str,
     """
     names = [name for name in SHOWN if any(name in row for row in mean.values())]
     console = _console()
-    table = Table("mean (median)", *mean, title=title)
+    table = Table("mean (median)", *(Column(plain(region)) for region in mean), title=plain(title))
     for name in names:
         table.add_row(name, *(f"{mean[region][name]:.3f} ({median[region][name]:.3f})" for region in mean))
     console.print(table)
@@ -51,7 +53,7 @@ def print_scores(title: str, mean: Regions, median: Regions, cases: Mapping[str,
         values = {case: regions[region][names[0]] for case, regions in cases.items()}
         worst = sorted((case for case in values if not isnan(values[case])), key=lambda case: values[case])
         told = ", ".join(f"{case} {values[case]:.3f}" for case in worst[:WORST])
-        console.print(f"  {region}: {told or 'none has a value'}", markup=False, soft_wrap=True)
+        console.print(plain(f"  {region}: {told or 'none has a value'}"), soft_wrap=True)
 
 
 def _console() -> Console:
@@ -70,17 +72,15 @@ def print_problems(
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for case, told in notices.items():
         for notice in told:
-            console.print(f"{case}: {notice}", markup=False)
+            console.print(plain(f"{case}: {notice}"))
     for case in without_reference:
-        console.print(f"{case}: no reference, not scored", markup=False)
+        console.print(plain(f"{case}: no reference, not scored"))
     for case, problem in problems.items():
-        console.print(f"{case}: scored as missing: {problem}", markup=False, style="yellow")
+        console.print(plain(f"{case}: scored as missing: {problem}", "yellow"))
     if problems:
-        console.print(f"{len(problems)} cases scored as missing", markup=False, style="yellow")
+        console.print(plain(f"{len(problems)} cases scored as missing", "yellow"))
     for case, problem in bad_references.items():
-        console.print(
-            f"{case}: not scored, its reference cannot be read: {problem}", markup=False, style="red"
-        )
+        console.print(plain(f"{case}: not scored, its reference cannot be read: {problem}", "red"))
     if bad_references:
         told = f"{len(bad_references)} cases not scored and left out of the means: repair their references"
-        console.print(told, markup=False, style="red")
+        console.print(plain(told, "red"))

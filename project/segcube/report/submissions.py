@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from segcube.errors import EnvironmentFault
+from segcube.report.plain import plain
 from segcube.submission import Branch, Member, Stage, Submission, describe_weights, read_submission
 
 
@@ -27,7 +28,7 @@ def print_submission(folder: Path, as_json: bool = False) -> None:
         return
     console = Console(highlight=False, soft_wrap=True)
     for line in _lines(submission, folder):
-        console.print(line, markup=False)
+        console.print(plain(line))
 
 
 def _lines(submission: Submission, folder: Path) -> list[str]:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from segcube.challenges import challenge_keys, load_challenge
+from segcube.report.plain import plain
 
 
 def print_challenges(as_json: bool = False) -> None:
@@ -20,5 +21,5 @@ def print_challenges(as_json: bool = False) -> None:
     for challenge in challenges:
         channels = " ".join(channel.name for channel in challenge.channels)
         labels = " ".join(f"{value} {name}" for name, value in challenge.labels.items() if value)
-        table.add_row(challenge.key, channels, labels, " ".join(challenge.scored))
+        table.add_row(*map(plain, (challenge.key, channels, labels, " ".join(challenge.scored))))
     Console(highlight=False).print(table)

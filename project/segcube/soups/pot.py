@@ -10,7 +10,7 @@ from pathlib import Path
 
 from segcube.backends.fit import check_members
 from segcube.checkpoints import load_network, save_weights
-from segcube.errors import EnvironmentFault, UsageError
+from segcube.errors import EnvironmentFault, UsageError, printable
 from segcube.soups.average import average_weights
 from segcube.submission import LoadedSubmission, Member, Submission, load_for, sha256_of, write_submission
 
@@ -113,7 +113,7 @@ def write_soup_card(pot: Pot, members: Sequence[Member], told: str, folder: Path
     name: of the new submission's folder.
     """
     source = pot.loaded.folder / CARD
-    rows = "\n".join(f"| {member.file} | {member.sha256} |" for member in members)
+    rows = "\n".join(f"| {printable(member.file)} | {member.sha256} |" for member in members)
     before = source.read_text(encoding="utf-8") if source.is_file() else "The source had no card.\n"
     text = (
         f"# {name}\n\n{told} Their weights, of one network, were averaged in float64.\n\n"

@@ -5,8 +5,8 @@ from segcube.evaluate.tuning.crossvalidation import HeldOut
 from segcube.evaluate.tuning.inputs import Inputs
 from segcube.evaluate.tuning.knobs import FilterKnob, ThresholdKnob, WeightKnob
 from segcube.evaluate.tuning.point import starting_point
-from segcube.evaluate.tuning.report import tuned_block, verdict
-from segcube.evaluate.tuning.tuning import Tuned
+from segcube.evaluate.tuning.report import print_tuned, tuned_block, verdict
+from segcube.evaluate.tuning.tuning import Change, Tuned
 from segcube.submission import Nest
 
 NAMES = ("TC", "WT", "ET")
@@ -52,3 +52,14 @@ def test_without_a_gain_the_own_rules_are_written(told):
     line, block = told([0.7, 0.3])
     assert line.endswith("no gain to rely on, the own values stay")
     assert yaml.safe_load(block) == {"postprocess": [{"rule": "nest", "order": ["ET", "TC", "WT"]}]}
+
+
+def test_foreign_names_are_printed_as_they_stand(glioma, make_case, capsys):
+    foreign = "[red]x[/red] :skull: \x1b[31m\nforged"
+    held_out = HeldOut(("a", "b"), [{foreign: 0.5}] * 2, [{foreign: 0.6}] * 2, (START,))
+    inputs = Inputs(glioma, glioma.metrics, (), START, (), (make_case(),), ())
+    changes = (Change(f"WT weight of {foreign}", 1.0, 0.5, (0.5,)),)
+    print_tuned(Tuned(START, START, held_out, 0.6, changes), inputs)
+    told = capsys.readouterr().err
+    assert told.count(r"[red]x[/red] :skull: \x1b[31m\nforged") == 2
+    assert "\x1b" not in told

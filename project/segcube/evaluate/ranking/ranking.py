@@ -45,7 +45,9 @@ class Ranking:
 
     def as_json(self) -> bytes:
         """The ranking as indented JSON, UTF-8; numbers that are not finite stand as strings."""
-        return (json.dumps(_plain(self._content()), indent=1, ensure_ascii=False) + "\n").encode()
+        return (json.dumps(_plain(self._content()), indent=1, ensure_ascii=False) + "\n").encode(
+            errors="backslashreplace"
+        )
 
     def _content(self) -> dict[str, Any]:
         return {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from segcube.evaluate.ranking.pairs import Pair
 from segcube.evaluate.ranking.ranking import Ranking
+from segcube.report import plain
 
 NAMED = 3
 """Cases that are named on either side of a pair."""
@@ -16,18 +17,20 @@ def print_ranking(ranking: Ranking) -> None:
     """A row a submission, the best first; below it, a few lines a pair."""
     console = Console(highlight=False, soft_wrap=True)
     title = f"{ranking.challenge}, profile {ranking.profile}, {len(ranking.table.cases)} cases"
-    table = Table(
-        "place", "submission", "rank", *(f"mean {name}" for name in ranking.directions), title=title
-    )
+    means = (Column(plain(f"mean {name}")) for name in ranking.directions)
+    table = Table("place", "submission", "rank", *means, title=plain(title))
     for index in ranking.order:
         means = [f"{ranking.mean(index, metric):.4g}" for metric in ranking.directions]
         place, final = ranking.ranks.places[index], ranking.ranks.final[index]
-        table.add_row(str(place), ranking.table.submissions[index], f"{final:.3f}", *means)
+        table.add_row(str(place), plain(ranking.table.submissions[index]), f"{final:.3f}", *means)
     console.print(table)
     for pair in ranking.pairs:
-        console.print("\n" + "\n".join(pair_lines(pair)), markup=False)
+        console.print()
+        for line in pair_lines(pair):
+            console.print(plain(line))
     if ranking.differing:
-        console.print(f"\nscored with different versions of {', '.join(ranking.differing)}", markup=False)
+        console.print()
+        console.print(plain(f"scored with different versions of {', '.join(ranking.differing)}"))
 
 
 def pair_lines(pair: Pair) -> list[str]:

@@ -12,6 +12,7 @@ from segcube.evaluate.metrics import OBJECTIVES
 from segcube.evaluate.tuning.inputs import Inputs
 from segcube.evaluate.tuning.point import written_rules, written_weights
 from segcube.evaluate.tuning.tuning import Tuned
+from segcube.report import plain
 
 
 def verdict(tuned: Tuned, inputs: Inputs) -> str:
@@ -44,11 +45,9 @@ def print_tuned(tuned: Tuned, inputs: Inputs) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     table = Table("region", "own values", "tuned, unseen", "gain", title=OBJECTIVES[inputs.metrics.profile])
     for region, (before, after) in tuned.held_out.regions().items():
-        table.add_row(region, f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
+        table.add_row(plain(region), f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
     console.print(table)
     for change in tuned.changes:
         folds = ", ".join(map(str, change.in_folds))
-        console.print(
-            f"{change.name}: {change.before} -> {change.after} (in the folds: {folds})", markup=False
-        )
-    console.print(verdict(tuned, inputs), markup=False)
+        console.print(plain(f"{change.name}: {change.before} -> {change.after} (in the folds: {folds})"))
+    console.print(plain(verdict(tuned, inputs)))

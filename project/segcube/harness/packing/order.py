@@ -9,7 +9,7 @@ from pathlib import Path
 from segcube.backends import member_files
 from segcube.backends.compile_or_tell import compile_or_tell
 from segcube.backends.graphs import read_compiled
-from segcube.errors import EnvironmentFault
+from segcube.errors import EnvironmentFault, printable
 from segcube.harness.checks import CheckReport
 from segcube.harness.packing.build import BuildArguments, build_image
 from segcube.harness.packing.orchestrator import Paper
@@ -57,4 +57,4 @@ def _compile_where_missing(loaded: LoadedSubmission) -> None:
     """Compile beside the weights what has no graph there: a host's own copy can be changed no more."""
     compiled = read_compiled(loaded.folder)
     if any(member not in compiled for member in member_files(loaded.submission, loaded.folder)):
-        compile_or_tell(loaded, lambda line: print(line, file=sys.stderr))
+        compile_or_tell(loaded, lambda line: print(printable(line), file=sys.stderr))

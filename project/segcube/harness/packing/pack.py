@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from segcube.errors import EnvironmentFault, UsageError
+from segcube.errors import EnvironmentFault, UsageError, printable
 from segcube.harness.packing.archive import write_archive
 from segcube.harness.packing.documents import container_config, mlcube_config
 from segcube.harness.packing.orchestrator import Paper, orchestrator_entry
@@ -39,7 +39,7 @@ class Packed:
             f"{self.folder / ORCHESTRATOR}  the entry for the BraTS orchestrator",
         ]
         lines += [f"{image}  the image; push it before you submit"] if image else []
-        return "\n".join([*lines, *self.shipped.lines()])
+        return "\n".join(map(printable, [*lines, *self.shipped.lines()]))
 
 
 def pack_submission(weights: Path, image: str, out: Path, paper: Paper) -> Packed:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from segcube.errors import ExitCode
 from segcube.harness.trials.trial import Outcome
+from segcube.report import plain
 
 STYLES = {"passed": "green", "failed": "bold red", "not run": "yellow"}
 
@@ -38,15 +39,16 @@ def print_trials(outcomes: Sequence[Outcome], unproved: str, *, strict: bool, as
     for outcome in outcomes:
         verdict = Text(outcome.verdict, style=STYLES[outcome.verdict])
         seconds = f"{outcome.seconds:.1f}" if outcome.seconds else ""
-        told = Text(_first_line(outcome.why) or outcome.host.who)
-        table.add_row(outcome.host.name, outcome.submission, verdict, seconds, told)
+        told = plain(_first_line(outcome.why) or outcome.host.who)
+        table.add_row(outcome.host.name, plain(outcome.submission), verdict, seconds, told)
     console.print(table)
     for outcome in outcomes:
         for finding in outcome.findings:
             told = f"{outcome.host.name}: {finding.level} {finding.code} {finding.found}"
-            console.print(Text(told, style="" if finding.level == "warning" else "red"), soft_wrap=True)
+            console.print(plain(told, "" if finding.level == "warning" else "red"), soft_wrap=True)
     passed = sum(outcome.verdict == "passed" for outcome in outcomes)
-    console.print(f"{passed} of {len(outcomes)} passed" + (f"; not proved: {unproved}" if unproved else ""))
+    told = f"{passed} of {len(outcomes)} passed" + (f"; not proved: {unproved}" if unproved else "")
+    console.print(plain(told))
 
 
 def _first_line(text: str) -> str:
