@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segcube.backends.graphs import INDEX, read_compiled
-from segcube.errors import EnvironmentFault, printable
+from segcube.errors import printable
 from segcube.submission import LoadedSubmission, load_for, submission_folders
 
 DOCUMENTS = re.compile(
@@ -41,20 +41,12 @@ def shipped_files(loaded: LoadedSubmission) -> ShippedFiles:
     """Choose the files of a submission's folder that are handed in.
 
     These are submission.yaml, the members and the challenges of its own that it names, openvino.yaml and the
-    graphs that it names, and documents such as the model card and the licence. Raises EnvironmentFault for a
-    named file that lies elsewhere.
+    graphs that it names, and documents such as the model card and the licence. Raises EnvironmentFault for an
+    openvino.yaml that cannot be read.
     """
     folder, submission = loaded.folder, loaded.submission
     named = {"submission.yaml", *(member.file for member in submission.members)}
     named |= {key for key in submission.keys if key.endswith((".yaml", ".yml")) and (folder / key).is_file()}
-    for name in named:
-        if Path(name).name != name:
-            raise EnvironmentFault(
-                f"names {name}",
-                file=folder / "submission.yaml",
-                expected="files beside it",
-                mend="move the file there: a host gets this folder alone",
-            )
     if (folder / INDEX).is_file():
         named |= {INDEX, *(entry.file for entry in read_compiled(folder).entries.values())}
     files, left_out = {}, []
