@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
+import yaml
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 NAMES = ("BraTS-GLI-00001-000", "BraTS-GLI-00002-000", "BraTS-GLI-00003-000")
 
@@ -118,22 +123,27 @@ def test_resume_makes_again_what_other_inputs_made(infer, data, make_case, gliom
     assert [case["status"] for case in report["cases"]] == ["kept", "done", "kept"]
 
 
-def overflow(data: Path, name: str) -> None:
-    """Give a case intensities that are finite and that no network can take: their z-score is not."""
-    for file in (data / name).iterdir():
-        image = nib.load(file)
-        values_xyz = np.where(np.asarray(image.dataobj) > 0, np.float32(3e38), np.float32(0))
-        values_xyz[5, 5, 5] = -3e38
-        nib.save(nib.Nifti1Image(values_xyz, image.affine), file)
+def make_outputs_overflow(submission: Path) -> None:
+    """Give a submission weights that are finite, and outputs that are not."""
+    content = yaml.safe_load((submission / "submission.yaml").read_text())
+    for member in content["stages"][0]["branches"][0]["members"]:
+        file = submission / member["file"]
+        with safe_open(file, "pt") as opened:
+            card = opened.metadata()
+        weights = {name: torch.full_like(tensor, 1e30) for name, tensor in load_file(file).items()}
+        save_file(weights, file, card)
+        member["sha256"] = sha256(file.read_bytes()).hexdigest()
+    (submission / "submission.yaml").write_text(yaml.safe_dump(content))
+    (submission / "openvino.yaml").unlink()
 
 
-def test_resume_redoes_the_background_map_of_a_case_that_failed(infer, data):
-    overflow(data, NAMES[1])
+def test_resume_redoes_the_background_maps_of_cases_that_failed(infer, tumour_submission):
+    make_outputs_overflow(tumour_submission)
     for _ in range(2):
-        code, _, report, _ = infer("--resume", "--on-error", "empty")
-        assert code == 0
-        assert report["cases"][1]["code"] == "NONFINITE", report["cases"][1]
-        assert [case["status"] for case in report["cases"]].count("empty") == 1
+        code, _, report, _ = infer("--resume", "--on-error", "empty", "--backend", "torch")
+        assert code == 4
+        assert [case["code"] for case in report["cases"]] == ["NONFINITE"] * 3
+        assert [case["status"] for case in report["cases"]] == ["empty"] * 3
 
 
 def test_resume_redoes_a_case_whose_probabilities_are_not_saved(infer, tmp_path):

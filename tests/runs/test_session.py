@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 
 import segcube
 from segcube.errors import CaseError, Code, UsageError
@@ -92,10 +93,16 @@ def test_a_forked_child_is_refused_torch_once_its_parent_used_it(tumour_submissi
     def load() -> None:
         segcube.load_submission(tumour_submission, device="cpu", backend="torch")
 
+    def load_in_one_thread() -> None:
+        torch.set_num_threads(1)
+        load()
+
+    torch.set_num_threads(2)
     load()
     told = in_forked_child(load)
     assert told.startswith("EnvironmentFault")
     assert "spawn" in told
+    assert in_forked_child(load_in_one_thread) == "returned None"
 
 
 def test_a_map_is_written_to_a_folder_named_by_text(tmp_path, tumour_submission, make_case, glioma):

@@ -29,8 +29,8 @@ OUT_OF_MEMORY = (
 )
 """What torch, oneDNN and CUDA's libraries say where memory lacks and they have no error type for it."""
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-_USED_IN: set[int] = set()
-"""Processes that had a backend: this one, or those that it was forked from."""
+_THREADED_IN: set[int] = set()
+"""Processes in which torch computes in several threads: this one, or those that it was forked from."""
 
 
 @dataclass
@@ -104,12 +104,14 @@ class TorchNetwork:
 
 def _refuse_forked_process() -> None:
     """Raise EnvironmentFault in a child forked after its parent used torch: it lacks the parent's threads."""
-    _USED_IN.add(os.getpid())
-    if len(_USED_IN) > 1:
+    if torch.get_num_threads() == 1:
+        return
+    _THREADED_IN.add(os.getpid())
+    if len(_THREADED_IN) > 1:
         raise EnvironmentFault(
             "this process was forked after torch had computed, and lacks the threads that torch waits for",
             expected="a process of its own",
-            mend="start it by multiprocessing's method spawn, or load the first submission after the fork",
+            mend="start it by multiprocessing's method spawn, or call torch.set_num_threads(1) in it",
         )
 
 

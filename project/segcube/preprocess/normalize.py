@@ -18,6 +18,8 @@ from segcube.types import Array
 
 SMALLEST_DIVISOR = 1e-8
 """What nnU-Net divides by at least."""
+SMALLER = 2.0**-64
+"""Brings any finite intensity to where its square fits float32; a power of 2 rounds nothing."""
 
 
 def normalize(
@@ -65,8 +67,7 @@ def zscore(channel_xyz: Array, mask_xyz: Array | None = None, out_xyz: Array | N
     No mask means all voxels. A constant becomes 0. An empty mask changes nothing. Sums run in float64.
     out_xyz: where the result comes, which may be the channel; None for a new array.
     Equals MONAI's NormalizeIntensity(nonzero=True) for the mask of non-zero voxels, and nnU-Net's
-    ZScoreNormalization for its foreground mask or none. Raises CaseError (NONFINITE) where the squares of the
-    intensities overflow float32.
+    ZScoreNormalization for its foreground mask or none.
     """
     xp = array_namespace(channel_xyz)
     to_xyz = xp.empty_like(channel_xyz) if out_xyz is None else out_xyz
@@ -74,7 +75,7 @@ def zscore(channel_xyz: Array, mask_xyz: Array | None = None, out_xyz: Array | N
     def mean_of(value: Callable[[Array], Array]) -> float:
         def total(slab: slice) -> float:
             seen = channel_xyz[slab] if mask_xyz is None else channel_xyz[slab][mask_xyz[slab]]
-            # An overflow is refused below
+            # An overflow is dealt with below
             with np.errstate(over="ignore", invalid="ignore"):
                 return float(xp.sum(value(seen), dtype=xp.float64))
 
@@ -84,7 +85,10 @@ def zscore(channel_xyz: Array, mask_xyz: Array | None = None, out_xyz: Array | N
     mean = mean_of(lambda values: values)
     variance = mean_of(lambda values: (values - mean) ** 2)
     if not math.isfinite(variance):
-        raise CaseError(Code.NONFINITE, "intensities whose variance is not finite", expected="below 1e19")
+        # Squares overflow float32; the result does not depend on the intensities' scale
+        smaller_xyz = zscore(channel_xyz * SMALLER, mask_xyz)
+        to_xyz[...] = smaller_xyz if mask_xyz is None else xp.where(mask_xyz, smaller_xyz, channel_xyz)
+        return to_xyz
     divisor = max(math.sqrt(variance), SMALLEST_DIVISOR)
 
     def put(slab: slice) -> None:
