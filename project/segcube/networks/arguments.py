@@ -13,7 +13,9 @@ from segcube.types import Shape
 
 T = TypeVar("T")
 
-Count: TypeAlias = Annotated[int, Field(ge=1, strict=True)]
+MOST = 4096
+"""Channels or blocks: a network of more would only be built for ever."""
+Count: TypeAlias = Annotated[int, Field(ge=1, le=MOST, strict=True)]
 Fraction: TypeAlias = Annotated[float, Field(ge=0.0, le=1.0)]
 Options: TypeAlias = dict[str, bool | int | float]
 """Keyword arguments of a layer."""

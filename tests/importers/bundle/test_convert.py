@@ -228,3 +228,23 @@ def test_yaml_serves_as_json_does(bundle, wishes):
     (folder / "configs" / "inference.json").unlink()
     (folder / "configs" / "inference.yaml").write_text(yaml.safe_dump(inference()))
     assert branch_of(import_bundle(folder, wishes)).window.size == (16, 16, 16)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        with_preprocessing({"_target_": "Spacingd", "pixdim": ["a", 1, 1]}),
+        with_preprocessing({"_target_": "ScaleIntensityRanged", "a_min": "a", "a_max": 1, "clip": True}),
+        inference(inferer={"_target_": "SlidingWindowInferer", "roi_size": 1.5}),
+    ],
+)
+def test_an_entry_of_another_type_is_refused(bundle, wishes, config):
+    with pytest.raises(EnvironmentFault):
+        import_bundle(bundle(config), wishes)
+
+
+def test_malformed_metadata_is_refused(bundle, wishes):
+    folder = bundle()
+    (folder / "configs" / "metadata.json").write_text('{"network_data_format": 5}')
+    with pytest.raises(EnvironmentFault, match="bundle: an entry is missing or of another type"):
+        import_bundle(folder, wishes)

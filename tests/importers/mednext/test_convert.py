@@ -154,3 +154,28 @@ def test_another_network_is_refused(v1_folder, wishes):
         EnvironmentFault, match=r"model_final_checkpoint.model: stem.weight stands behind nothing"
     ):
         import_mednext(folder, wishes)
+
+
+@pytest.mark.parametrize(
+    "plans",
+    [
+        v1_plans(modalities=None),
+        v1_plans(all_classes="abc"),
+        v1_plans(transpose_forward=[0, 1, 7]),
+        v1_plans(normalization_schemes={}),
+        v1_plans(plans_per_stage={0: {"patch_size": [16, 32, 16]}}),
+    ],
+)
+def test_malformed_plans_are_refused(v1_folder, wishes, plans):
+    with pytest.raises(
+        EnvironmentFault, match=r"source: an entry is missing or of another type: .* nnU-Net v1"
+    ):
+        import_mednext(v1_folder(plans, folds=("fold_0",)), wishes)
+
+
+@pytest.mark.parametrize(("name", "content"), [("dataset.json", "[]"), ("postprocessing.json", '{"a": 1}')])
+def test_a_malformed_document_is_refused(v1_folder, wishes, name, content):
+    folder = v1_folder(folds=("fold_0",))
+    (folder / name).write_text(content)
+    with pytest.raises(EnvironmentFault, match="an entry is missing or of another type"):
+        import_mednext(folder, wishes)

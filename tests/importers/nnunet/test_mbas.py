@@ -167,3 +167,16 @@ def test_a_fold_that_no_file_can_be_named_after_is_refused(pickled, made, wishes
         EnvironmentFault, match=r"model.pth: a configuration or fold of the name '.*'; expected"
     ):
         import_mbas(file, wishes())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stage1_postprocessing_kwargs": [5]},
+        {"stage1_postprocessing_kwargs": 5},
+        {"stage2_postprocessing_kwargs": [{"labels_or_regions": [[]]}]},
+    ],
+)
+def test_a_malformed_pickle_is_refused(pickled, stages, wishes, changes):
+    with pytest.raises(EnvironmentFault, match=r"model.pth: "):
+        import_mbas(pickled("Parameters2Stage", **stages(**changes)), wishes())

@@ -11,6 +11,7 @@ from segcube.importers.bundle.network import source_of
 from segcube.importers.bundle.postprocessing import Postprocessing, postprocessing_of, window_of
 from segcube.importers.bundle.preprocessing import preprocessing_of
 from segcube.importers.bundle.steps import steps_of
+from segcube.importers.content import content_of
 from segcube.importers.imported import Imported, pending
 from segcube.importers.names import match_channels, match_labels, match_regions
 from segcube.importers.wishes import Wishes
@@ -28,6 +29,11 @@ def import_bundle(folder: Path, wishes: Wishes) -> Imported:
     channels and outputs that need an option.
     """
     config, metadata = read_config(folder, "inference"), read_config(folder, "metadata")
+    with content_of(folder, "a MONAI bundle"):
+        return _imported(folder, config, metadata, wishes)
+
+
+def _imported(folder: Path, config: Config, metadata: Config, wishes: Wishes) -> Imported:
     source = source_of(folder, config)
     channels, outputs = count_channels(source.network, source.arguments)
     before = preprocessing_of(steps_of(config, "preprocessing"), channels)

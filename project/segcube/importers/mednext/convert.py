@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from segcube.checkpoints.foreign import open_checkpoint
 from segcube.documents import read_json
 from segcube.errors import EnvironmentFault, UsageError
+from segcube.importers.content import content_of
 from segcube.importers.folds import choose_folds
 from segcube.importers.imported import Imported, Source, State, pending
 from segcube.importers.mednext.heads import transposed_heads
@@ -45,6 +46,11 @@ def import_mednext(folder: Path, wishes: Wishes, own: MedNeXtWishes = MedNeXtWis
     names that need an option.
     """
     folds = choose_folds(folder, wishes.folds, f"{own.checkpoint}.model")
+    with content_of(folder, "nnU-Net v1"):
+        return _imported(folder, folds, wishes, own)
+
+
+def _imported(folder: Path, folds: Mapping[str, Path], wishes: Wishes, own: MedNeXtWishes) -> Imported:
     files = {fold: path / f"{own.checkpoint}.model" for fold, path in folds.items()}
     plans = _plans(next(iter(files.values())))
     sources = {f"mednext_{fold}.safetensors": _source(file) for fold, file in files.items()}

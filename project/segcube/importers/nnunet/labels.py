@@ -65,6 +65,14 @@ def declared_labels(model: Model) -> dict[str, tuple[int, ...]]:
         raise EnvironmentFault(
             f"labels {', '.join(found)}", file=model.source, expected=f"{BACKGROUND} with the value 0"
         )
+    values = [values[0] for values in found.values() if len(values) == 1]
+    if len(values) == len(found) and len(set(values)) != len(values):
+        told = ", ".join(f"{name}={values[0]}" for name, values in found.items())
+        raise EnvironmentFault(
+            f"two labels of one value: {told}",
+            file=model.source,
+            expected="a value of its own for each label",
+        )
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from segcube.checkpoints.foreign import Inert, open_checkpoint, plain
 from segcube.errors import EnvironmentFault
+from segcube.importers.content import content_of
 from segcube.importers.imported import Imported
 from segcube.importers.nnunet.cascade import Gate
 from segcube.importers.nnunet.convert import import_stages
@@ -18,9 +19,10 @@ from segcube.importers.nnunet.model import (
     Weights,
     expect_checkpoint,
     read_folder,
-    read_tree,
+    read_model,
     state_of,
 )
+from segcube.importers.nnunet.plans import read_checkpoint, read_dataset, read_plans
 from segcube.importers.wishes import Wishes
 from segcube.submission import LargestComponent
 
@@ -39,7 +41,8 @@ def import_mbas(
     supported, UsageError for names that are not plain.
     """
     if source.is_file():
-        return _import_pickle(source, wishes)
+        with content_of(source, "anenbergb/MBAS"):
+            return _import_pickle(source, wishes)
     model = read_folder(source, wishes.folds, checkpoint)
     before = read_folder(previous, wishes.folds, checkpoint) if previous else None
     rule = LargestComponent(rule="largest_component", labels=decide(model, wishes).labels)
@@ -69,10 +72,17 @@ def _model(content: Inert, prefix: str, file: Path) -> Model:
         raise EnvironmentFault(f"no {', '.join(lacking)}", file=file, expected="what MBAS pickles")
     key, plans, dataset = parts
     checkpoint = expect_checkpoint(content.fields[key], file)
-    fold = str(checkpoint["init_args"].get("fold", 0))
-    weights = Weights(file, lambda: state_of(expect_checkpoint(open_checkpoint(file).fields[key], file)))
-    return read_tree(
-        checkpoint, plain(content.fields[plans]), plain(content.fields[dataset]), file, {fold: weights}
+    saved = read_checkpoint(checkpoint, file)
+    fold = str(saved.init_args.fold)
+    weights = Weights(
+        file, lambda: state_of(expect_checkpoint(open_checkpoint(file).fields[key], file), file)
+    )
+    return read_model(
+        saved,
+        read_plans(plain(content.fields[plans]), file),
+        read_dataset(plain(content.fields[dataset]), file),
+        file,
+        {fold: weights},
     )
 
 

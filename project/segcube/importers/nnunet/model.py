@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import torch
+
 from segcube.checkpoints.foreign import open_checkpoint
 from segcube.documents import read_json
 from segcube.errors import EnvironmentFault, UsageError
 from segcube.importers.imported import State
 from segcube.importers.nnunet.plans import (
+    Checkpoint,
     Configuration,
     Dataset,
     Plans,
+    read_checkpoint,
     read_configuration,
     read_dataset,
     read_plans,
@@ -60,41 +64,54 @@ def read_folder(folder: Path, folds: tuple[str, ...] = (), checkpoint: str = "fi
     are missing, broken or not supported, UsageError for folds that are not there.
     """
     files = _checkpoints(folder, folds, f"checkpoint_{checkpoint}.pth")
-    plans, dataset = (
-        read_json(folder / name, EnvironmentFault, EXPECTED) for name in ("plans.json", "dataset.json")
-    )
+    plans_file, dataset_file = folder / "plans.json", folder / "dataset.json"
+    plans = read_plans(read_json(plans_file, EnvironmentFault, EXPECTED), plans_file)
+    dataset = read_dataset(read_json(dataset_file, EnvironmentFault, EXPECTED), dataset_file)
     first = next(iter(files.values()))
     weights = {fold: Weights(file, _reader(file)) for fold, file in files.items()}
-    return read_tree(_checkpoint(file=first), plans, dataset, first, weights)
+    return read_model(read_checkpoint(_checkpoint(file=first), first), plans, dataset, folder, weights)
 
 
-def read_tree(
-    checkpoint: Tree, plans: object, dataset: object, source: Path, folds: Mapping[str, Weights]
+def read_model(
+    saved: Checkpoint, plans: Plans, dataset: Dataset, source: Path, folds: Mapping[str, Weights]
 ) -> Model:
     """A model of what a checkpoint, a plans.json and a dataset.json hold.
 
-    source: what an error names. Raises EnvironmentFault for what is broken or not supported, and for names
-    of a configuration or fold that no file can have.
+    source: what an error names, the folder or file that holds all three. Raises EnvironmentFault for what is
+    broken or not supported, and for names of a configuration or fold that no file can have.
     """
-    read = read_plans(plans, source)
-    name = str(checkpoint["init_args"]["configuration"])
+    name = saved.init_args.configuration
     _expect_plain_names((name, *folds), source)
-    mirrors = checkpoint.get("inference_allowed_mirroring_axes") or ()
     return Model(
         source=source,
-        plans=read,
-        dataset=read_dataset(dataset, source),
+        plans=plans,
+        dataset=dataset,
         name=name,
-        configuration=read_configuration(read, name, source),
-        trainer=str(checkpoint.get("trainer_name", "nnUNetTrainer")),
-        mirrors=tuple(int(axis) for axis in mirrors),
+        configuration=read_configuration(plans, name, source),
+        trainer=saved.trainer_name,
+        mirrors=saved.inference_allowed_mirroring_axes or (),
         folds=folds,
     )
 
 
-def state_of(checkpoint: Tree) -> State:
-    """The weights of a checkpoint, under the network's own names."""
-    return {_unwrapped(name): tensor for name, tensor in checkpoint["network_weights"].items()}
+def state_of(checkpoint: Tree, file: Path) -> State:
+    """The weights of a checkpoint, under the network's own names.
+
+    Raises EnvironmentFault for weights that are no named tensors.
+    """
+    weights = checkpoint["network_weights"]
+    if not isinstance(weights, dict):
+        raise EnvironmentFault(
+            f"network_weights are a {type(weights).__name__}", file=file, expected="a dict of tensors"
+        )
+    for name, tensor in weights.items():
+        if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
+            raise EnvironmentFault(
+                f"network_weights hold {name!r}, a {type(tensor).__name__}",
+                file=file,
+                expected="tensors by name",
+            )
+    return {_unwrapped(name): tensor for name, tensor in weights.items()}
 
 
 def expect_checkpoint(content: object, file: Path) -> Tree:
@@ -125,7 +142,7 @@ def _checkpoint(file: Path) -> Tree:
 
 
 def _reader(file: Path) -> Callable[[], State]:
-    return lambda: state_of(_checkpoint(file))
+    return lambda: state_of(_checkpoint(file), file)
 
 
 def _unwrapped(name: str) -> str:

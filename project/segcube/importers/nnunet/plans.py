@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from segcube.errors import EnvironmentFault
 from segcube.submission.branch import Order
@@ -76,13 +76,34 @@ class Configuration(Read):
     cascaded_mask_dilation: float = 0
 
 
+class InitArgs(Read):
+    """What the trainer was made with."""
+
+    configuration: str
+    fold: int | str = 0
+
+
+class Checkpoint(Read):
+    """A checkpoint beside its weights."""
+
+    init_args: InitArgs
+    trainer_name: str = "nnUNetTrainer"
+    inference_allowed_mirroring_axes: tuple[Annotated[int, Field(ge=0, le=2)], ...] | None = None
+
+
+def _permutation(axes: tuple[int, int, int]) -> tuple[int, int, int]:
+    if sorted(axes) != [0, 1, 2]:
+        raise ValueError("0, 1 and 2, each once")
+    return axes
+
+
 class Plans(Read):
     """plans.json."""
 
     plans_name: str = "nnUNetPlans"
     dataset_name: str = "unknown"
     image_reader_writer: str
-    transpose_forward: tuple[int, int, int]
+    transpose_forward: Annotated[tuple[int, int, int], AfterValidator(_permutation)]
     label_manager: str = "LabelManager"
     configurations: dict[str, dict[str, Any]]
     foreground_intensity_properties_per_channel: dict[str, Intensities] = Field(default_factory=dict)
@@ -95,12 +116,16 @@ class Plans(Read):
         return self.foreground_intensity_properties_per_channel or older
 
 
+Value: TypeAlias = Annotated[int, Field(ge=0)]
+Number: TypeAlias = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
+
+
 class Dataset(Read):
     """dataset.json."""
 
-    channel_names: dict[str, str] | None = None
-    modality: dict[str, str] | None = None
-    labels: dict[str, int | tuple[int, ...]]
+    channel_names: dict[Number, str] | None = None
+    modality: dict[Number, str] | None = None
+    labels: dict[str, Value | Annotated[tuple[Value, ...], Field(min_length=1)]]
     regions_class_order: tuple[int, ...] | None = None
 
     @property
@@ -128,6 +153,11 @@ def read_plans(content: object, file: Path) -> Plans:
     return plans
 
 
+def read_checkpoint(content: object, file: Path) -> Checkpoint:
+    """Check a checkpoint beside its weights. Raises EnvironmentFault for what nnU-Net never saves."""
+    return _validate(Checkpoint, content, file)
+
+
 def read_dataset(content: object, file: Path) -> Dataset:
     """Check the content of a dataset.json. Raises EnvironmentFault for content that is none."""
     return _validate(Dataset, content, file)
@@ -139,7 +169,8 @@ def read_configuration(plans: Plans, name: str, file: Path) -> Configuration:
     Raises EnvironmentFault for an unknown name, for 2d and for preprocessors other than nnU-Net's own.
     """
     content = _inherited(plans, name, file)
-    if len(content.get("patch_size", ())) == 2:
+    patch = content.get("patch_size")
+    if isinstance(patch, list | tuple) and len(patch) == 2:
         raise EnvironmentFault(
             f"{name} predicts slice by slice",
             file=file,

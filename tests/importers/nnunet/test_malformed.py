@@ -1,0 +1,153 @@
+"""Plans, datasets and checkpoints with an entry that is missing or wrong: refused, or of no effect."""
+
+import copy
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from typer.testing import CliRunner
+
+from segcube.cli import app
+from segcube.errors import SegcubeError
+from segcube.importers.nnunet import import_nnunet
+from segcube.importers.nnunet.convert import import_stages
+from segcube.importers.nnunet.model import Weights, read_model
+from segcube.importers.nnunet.plans import read_checkpoint, read_dataset, read_plans
+from segcube.networks import check_arguments
+
+WITHOUT = object()
+WRONG = (WITHOUT, None, 7, -1, 2.5, "abc", True, [], {}, [7], ["abc"], float("nan"), 10**30)
+SOURCE = Path("plans.json")
+
+
+def places(tree, at=()):
+    """Every place within dicts and lists."""
+    entries = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in entries:
+        yield (*at, key)
+        yield from places(value, (*at, key))
+
+
+def changed(tree, at, value):
+    """A copy in which one place holds another value, or is gone."""
+    found = copy.deepcopy(tree)
+    parent = found
+    for key in at[:-1]:
+        parent = parent[key]
+    if value is WITHOUT:
+        del parent[at[-1]]
+    else:
+        parent[at[-1]] = value
+    return found
+
+
+@pytest.fixture
+def parts(made):
+    """A whole model, in the form of JSON."""
+    checkpoint = {
+        "init_args": {"configuration": "3d_fullres"},
+        "trainer_name": "nnUNetTrainer",
+        "inference_allowed_mirroring_axes": [0, 2],
+    }
+    return {"checkpoint": checkpoint, "plans": made.plans(), "dataset": made.dataset()}
+
+
+def outcome(parts, wishes):
+    """How an import ends; any error but the two that a user is shown clearly is the test's."""
+    folds = {"0": Weights(SOURCE, dict)}
+    try:
+        model = read_model(
+            read_checkpoint(parts["checkpoint"], SOURCE),
+            read_plans(parts["plans"], SOURCE),
+            read_dataset(parts["dataset"], SOURCE),
+            SOURCE,
+            folds,
+        )
+        for source in import_stages(model, None, wishes).sources.values():
+            check_arguments(source.network, source.arguments)
+    except (SegcubeError, ValidationError):
+        return "refused"
+    return "taken"
+
+
+@pytest.mark.parametrize("part", ["checkpoint", "plans", "dataset"])
+def test_every_entry_may_be_missing_or_wrong(parts, wishes, part):
+    ends = [
+        outcome({**parts, part: changed(parts[part], at, value)}, wishes())
+        for at in places(parts[part])
+        for value in WRONG
+    ]
+    assert outcome(parts, wishes()) == "taken"
+    assert ends.count("refused") > len(ends) / 2
+
+
+def without_configuration(made):
+    saved = made.checkpoint()
+    del saved["init_args"]["configuration"]
+    return None, None, saved
+
+
+CASES = {
+    "no configuration": (
+        without_configuration,
+        "fold_0/checkpoint_final.pth",
+        "key 'init_args.configuration' is missing",
+    ),
+    "a mirror along axis 7": (
+        lambda made: (None, None, made.checkpoint(inference_allowed_mirroring_axes=(7,))),
+        "fold_0/checkpoint_final.pth",
+        "'inference_allowed_mirroring_axes.0' = '7': Input should be less than or equal to 2",
+    ),
+    "a mirror along abc": (
+        lambda made: (None, None, made.checkpoint(inference_allowed_mirroring_axes="abc")),
+        "fold_0/checkpoint_final.pth",
+        "'inference_allowed_mirroring_axes' = 'abc': Input should be a valid tuple",
+    ),
+    "labels of one value": (
+        lambda made: (None, made.dataset({"background": 0, "wall": 1, "RA": 1, "LA": 2}), None),
+        "",
+        "two labels of one value: background=0, wall=1, RA=1, LA=2; expected a value of its own",
+    ),
+    "channel a": (
+        lambda made: (None, made.dataset() | {"channel_names": {"a": "MRI"}}, None),
+        "dataset.json",
+        "String should match pattern",
+    ),
+    "axes twice": (
+        lambda made: (made.plans(transpose_forward=[0, 1, 1]), None, None),
+        "plans.json",
+        "0, 1 and 2, each once",
+    ),
+    "weights that are none": (
+        lambda made: (None, None, made.checkpoint(network_weights=[1])),
+        "fold_0/checkpoint_final.pth",
+        "network_weights are a list; expected a dict of tensors",
+    ),
+    "a weight that is none": (
+        lambda made: (None, None, made.checkpoint(network_weights={"stem": 5})),
+        "fold_0/checkpoint_final.pth",
+        "network_weights hold 'stem', a int; expected tensors by name",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_malformed_source_is_refused_with_its_file(folder, made, tmp_path, name):
+    make, file, words = CASES[name]
+    place = folder(*make(made))
+    words_of = ["import", "nnunet", str(place), "--out", str(tmp_path / "out"), "--challenge", "mbas2024"]
+    done = CliRunner().invoke(app, words_of)
+    assert done.exit_code == 5, done.output
+    assert f"{place / file}: " in done.output
+    assert words in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_of_many_blocks_is_refused_at_once(folder, made, wishes):
+    architecture = made.plans()["configurations"]["3d_fullres"]["architecture"]
+    architecture["arch_kwargs"]["n_conv_per_stage"] = [10**30, 1]
+    place = folder(made.plans(architecture=architecture))
+    imported = import_nnunet(place, wishes())
+    source = next(iter(imported.sources.values()))
+    with pytest.raises(SegcubeError, match="less than or equal to 4096"):
+        check_arguments(source.network, source.arguments)
