@@ -14,6 +14,7 @@ from typing import NoReturn
 import typer
 
 from segcube.errors import EnvironmentFault, ExitCode, SegcubeError, internal_error, printable
+from segcube.scratch import remove_scratch
 
 RETRY_SECONDS = 0.05
 
@@ -120,4 +121,5 @@ def _ends_at_once_on_sigterm() -> Generator[None, None, None]:
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
+    remove_scratch()
     os._exit(ExitCode.TERMINATED)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from segcube.checkpoints.foreign import is_archive, unpack
 from segcube.errors import EnvironmentFault
+from segcube.scratch import scratch_folder
 
 
 @contextmanager
@@ -25,8 +25,8 @@ def opened_source(source: Path, beside: Path) -> Generator[Path, None, None]:
         return
     # Where the weights will go there is room for them; the system's temporary folder may be small
     room = next(parent for parent in beside.absolute().parents if parent.is_dir())
-    with TemporaryDirectory(prefix=".segcube-", dir=room) as folder:
-        yield _inner(unpack(source, Path(folder) / "unpacked"))
+    with scratch_folder(room, "source") as folder:
+        yield _inner(unpack(source, folder / "unpacked"))
 
 
 def _inner(folder: Path) -> Path:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 from segcube.errors import EnvironmentFault, UsageError
+from segcube.scratch import scratch_folder
 
 
 def expect_room(out: Path) -> None:
@@ -25,14 +24,11 @@ def whole_folder(out: Path) -> Generator[Path, None, None]:
     Raises UsageError when `out` holds something, EnvironmentFault when it cannot be written.
     """
     expect_room(out)
-    part = out.absolute().parent / f".segcube-{out.name}-{uuid4().hex}"
     try:
-        part.mkdir(parents=True)
-        yield part
-        with contextlib.suppress(FileNotFoundError):
-            out.rmdir()
-        part.rename(out)
+        with scratch_folder(out.absolute().parent, out.name) as part:
+            yield part
+            with contextlib.suppress(FileNotFoundError):
+                out.rmdir()
+            part.rename(out)
     except OSError as error:
         raise EnvironmentFault(f"cannot be written: {error.strerror or error}", file=out) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
