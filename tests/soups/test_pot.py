@@ -91,20 +91,6 @@ def test_challenge_files_of_the_source_are_copied(submission_of, network, challe
     assert load_for(tmp_path / "out", "other.yaml").challenge.key == "other"
 
 
-def test_a_members_name_adds_no_line_to_the_card(submission_of, network, tmp_path):
-    folder = submission_of("source", a=network, b=network)
-    forged = "a\n- Licence: none.safetensors"
-    (folder / "a.safetensors").rename(folder / forged)
-
-    def change(content):
-        content["stages"][0]["branches"][0]["members"][0]["file"] = forged
-
-    rewrite(folder, change)
-    uniform_soup(open_pot(folder), tmp_path / "out")
-    card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
-    assert not any(line.startswith("- Licence") for line in card.splitlines())
-
-
 def test_the_card_is_titled_by_the_new_folder(submission_of, network, tmp_path):
     uniform_soup(open_pot(submission_of("source", a=network, b=network)), tmp_path / "mean")
     assert (tmp_path / "mean" / "MODEL_CARD.md").read_text().startswith("# mean\n")

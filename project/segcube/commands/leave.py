@@ -27,6 +27,8 @@ def leave_with(task: Callable[[], int | None]) -> NoReturn:
     _hold_streams()
     with _ends_at_once_on_sigterm():
         code = _code_of(task)
+        # Ctrl-C may come between the creation of a folder and the block that removes it
+        remove_scratch()
         let_go_of_broken_streams()
     raise typer.Exit(int(code or 0))
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
 from segcube.commands.leave import leave_with
-from segcube.errors import ExitCode, printable
+from segcube.errors import printable
 
 soup = typer.Typer(
     name="soup",
@@ -36,7 +35,7 @@ def uniform(weights: Weights, out: Out, stage: Stage = None) -> None:
         uniform_soup(pot, out)
         typer.echo(printable(f"{out}: the mean of {len(pot.members)} members"))
 
-    leave_with(lambda: _cleared_on_sigterm(run))
+    leave_with(run)
 
 
 @soup.command()
@@ -71,16 +70,4 @@ def greedy(
         told = f"{out}: the mean of {', '.join(result.kept)}, {metric} {result.score:.4f}"
         typer.echo(printable(told))
 
-    leave_with(lambda: _cleared_on_sigterm(run))
-
-
-def _cleared_on_sigterm(task: Callable[[], None]) -> int:
-    """Run a task whose unfinished folders are removed when SIGTERM ends it."""
-    from segcube.runs.signals import Terminated, ends_on_sigterm
-
-    try:
-        with ends_on_sigterm():
-            task()
-    except Terminated:
-        return ExitCode.TERMINATED
-    return ExitCode.DONE
+    leave_with(run)
