@@ -58,3 +58,8 @@ def test_a_hosts_invented_name_counts_only_where_no_proper_one_fits():
     with pytest.raises(UsageError) as caught:
         match_challenge(["BraTS-GLI-00001-000"], [(240, 240, 155)])
     assert "goat" not in str(caught.value)
+
+
+def test_shapes_of_no_challenge_decide_nothing():
+    with pytest.raises(UsageError, match="mbas2024, mbas2026"):
+        match_challenge(["MBAS_001_label.nii.gz"], [(183, 140, 22)])

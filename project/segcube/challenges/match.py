@@ -19,7 +19,8 @@ def match_challenge(names: Iterable[str], shapes: Iterable[Shape] = ()) -> Chall
     """The one challenge that the names of files, folders or cases fit best.
 
     Names that hosts invent count only where no proper name fits. Among equals, those that cannot have one of
-    the shapes drop out. Raises UsageError when none fits, or several still do: it lists their keys.
+    the shapes drop out where another has grids of all these shapes; shapes that are no challenge's, as of
+    cropped scans, decide nothing. Raises UsageError when none fits, or several still do: it lists their keys.
     """
     challenges = [load_challenge(key) for key in challenge_keys()]
     found = tuple(names)
@@ -30,7 +31,8 @@ def match_challenge(names: Iterable[str], shapes: Iterable[Shape] = ()) -> Chall
         )
     if len(fitting) > 1:
         seen = set(shapes)
-        fitting = [challenge for challenge in fitting if _can_have(challenge, seen)] or fitting
+        possible = [challenge for challenge in fitting if _can_have(challenge, seen)]
+        fitting = possible if any(seen <= _usual(challenge) for challenge in possible) else fitting
     if len(fitting) > 1:
         keys = ", ".join(challenge.key for challenge in fitting)
         raise UsageError("the names fit several challenges", expected=f"one of {keys}", mend=_MEND)
@@ -58,5 +60,8 @@ def _fits(name: str, challenge: Challenge, aliases: bool) -> bool:
 
 
 def _can_have(challenge: Challenge, shapes: set[Shape]) -> bool:
-    usual = {grid.shape for grid in challenge.geometry.grids}
-    return not challenge.geometry.fixed or shapes <= usual
+    return not challenge.geometry.fixed or shapes <= _usual(challenge)
+
+
+def _usual(challenge: Challenge) -> set[Shape]:
+    return {grid.shape for grid in challenge.geometry.grids}
