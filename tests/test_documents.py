@@ -81,6 +81,12 @@ def test_numbers_of_very_many_digits_are_refused(number):
     assert "line 1, column 4: a number of 101 characters" in refusal(parse_yaml, f"a: {number}")
 
 
+def test_numbers_whose_hashes_may_be_made_equal_are_no_keys():
+    with pytest.raises(ValueError, match=r"line 1.*as a key"):
+        parse_yaml(f"{2**61 - 1}: 1")
+    assert parse_yaml(f"{2**59}: 1") == {2**59: 1}
+
+
 @pytest.mark.parametrize("parse", [parse_yaml, parse_json])
 def test_nesting_has_a_deepest_level(parse):
     parse(nested(MAX_DEPTH))

@@ -28,6 +28,9 @@ MAX_JSON_VALUES = 10**6
 MAX_DIGITS = 100
 """Of a number; Python's own conversion takes quadratic time, and gives up at 4,300."""
 
+LARGEST_KEY = 2**60
+"""From there on, whoever chooses the numbers can make all of their hashes equal."""
+
 TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep"
 # libyaml compares each with all others
 _TAG_DIRECTIVE = re.compile(r"^%TAG", re.MULTILINE)
@@ -179,6 +182,8 @@ class _Loader(_SafeLoader):
             key = key_node.value if is_special else self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable):
                 continue
+            if type(key) is int and abs(key) >= LARGEST_KEY:
+                raise _fault(f"the number {_short(key)} as a key", key_node)
             if key in lines:
                 raise _fault(f"key {_short(key)} repeats that of line {lines[key]}", key_node)
             lines[key] = key_node.start_mark.line + 1

@@ -6,9 +6,12 @@ import pytest
 import torch
 import yaml
 
-from segcube.checkpoints import load_network
+from segcube.checkpoints import load_network, save_network
 from segcube.errors import UsageError
+from segcube.networks import build_network
 from segcube.soups import Validation, greedy_soup, open_pot
+
+from .conftest import ARGUMENTS, NAME
 
 SETTINGS = {"device": "cpu", "flips": False, "backend": "torch"}
 
@@ -128,3 +131,17 @@ def test_a_damaged_label_map_ends_the_search(submission_of, network, validation)
 def test_a_metric_without_a_direction_is_refused(tmp_path, challenge):
     with pytest.raises(UsageError, match="metric 'volume_pred' has no better direction"):
         Validation(tmp_path, tmp_path, challenge, metric="volume_pred")
+
+
+def test_members_of_several_networks_are_refused_before_any_is_scored(
+    tmp_path, network, submission_of, validation, trials
+):
+    folder = submission_of("source", a=network, b=network)
+    arguments = {**ARGUMENTS, "n_conv_per_stage": 2}
+    digest = save_network(build_network(NAME, arguments), NAME, arguments, folder / "b.safetensors")
+    content = yaml.safe_load((folder / "submission.yaml").read_text())
+    content["stages"][0]["branches"][0]["members"][1]["sha256"] = digest
+    (folder / "submission.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(UsageError, match=r"b\.safetensors"):
+        greedy_soup(open_pot(folder), validation, tmp_path / "out", tmp_path / "soup.jsonl")
+    assert trials == []

@@ -73,3 +73,11 @@ def test_another_file_is_refused(file, text):
     file.write_text(text)
     with pytest.raises(UsageError, match="is no ledger of a soup"):
         open_ledger(file, TERMS)
+
+
+@pytest.mark.parametrize("content", [b"text without a line's end", b"\x1f\x8b\x00 no text\n"])
+def test_a_file_that_is_no_ledger_stays_as_it_is(file, content):
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match="is no ledger of a soup"):
+        open_ledger(file, TERMS)
+    assert file.read_bytes() == content

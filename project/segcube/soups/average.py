@@ -20,6 +20,14 @@ def average_weights(files: Sequence[Path]) -> tuple[NetworkCard, dict[str, torch
     read one at a time: one state is in memory, however many files there are. Raises UsageError for no file
     and for files of different networks, EnvironmentFault for one that cannot be read.
     """
+    card = expect_one_network(files)
+    with ExitStack() as stack:
+        opened = [stack.enter_context(safe_open(file, framework="pt")) for file in files]
+        return card, {name: _mean([one.get_tensor(name) for one in opened]) for name in opened[0].keys()}  # noqa: SIM118
+
+
+def expect_one_network(files: Sequence[Path]) -> NetworkCard:
+    """The network that all files hold. Raises UsageError for no file and for files of different networks."""
     if not files:
         raise UsageError("no weights to average")
     card = read_metadata(files[0])
@@ -31,9 +39,7 @@ def average_weights(files: Sequence[Path]) -> tuple[NetworkCard, dict[str, torch
                 file=file,
                 expected=f"a {card.network} of {dict(card.arguments)}, as {files[0].name}",
             )
-    with ExitStack() as stack:
-        opened = [stack.enter_context(safe_open(file, framework="pt")) for file in files]
-        return card, {name: _mean([one.get_tensor(name) for one in opened]) for name in opened[0].keys()}  # noqa: SIM118
+    return card
 
 
 def _mean(tensors: Sequence[torch.Tensor]) -> torch.Tensor:

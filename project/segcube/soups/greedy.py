@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from segcube.backends import choose_backend
 from segcube.report import library_versions
 from segcube.settings import resolve_settings
+from segcube.soups.average import expect_one_network
 from segcube.soups.ledger import Ledger, Terms, Trial, open_ledger
 from segcube.soups.pot import Pot, check_soup, write_soup_card
 from segcube.soups.validation import Validation
@@ -34,6 +35,8 @@ def greedy_soup(pot: Pot, validation: Validation, out: Path, ledger_file: Path) 
     EnvironmentFault.
     """
     expect_room(out)
+    # Before each member is scored, which may take hours
+    expect_one_network([pot.loaded.folder / member.file for member in pot.members])
     search = _Search(pot, validation, open_ledger(ledger_file, _terms(pot, validation)))
     kept, score = search.run()
     told = f"A greedy soup of {len(kept)} of {len(pot.members)} members, {validation.metric} {score:.4f}."

@@ -71,12 +71,10 @@ def open_ledger(file: Path, terms: Terms) -> Ledger:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(asdict(terms)) + "\n", encoding="utf-8")
         return Ledger(file, terms)
-    text = file.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        file.write_text(whole, encoding="utf-8")
+    content = file.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
     try:
-        first, *lines = [parse_json(line) for line in whole.splitlines()]
+        first, *lines = [parse_json(line.decode()) for line in whole.splitlines()]
         trials = [Trial(tuple(line["soup"]), float(line["score"]), bool(line["kept"])) for line in lines]
         changed = _changes(first, json.loads(json.dumps(asdict(terms))))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -90,6 +88,8 @@ def open_ledger(file: Path, terms: Terms) -> Ledger:
             expected="a ledger of the same submission, challenge, files, cases, settings and versions",
             mend="name another --ledger, or delete it",
         )
+    if whole != content:
+        file.write_bytes(whole)
     return Ledger(file, terms, {tuple(sorted(trial.soup)): trial for trial in trials})
 
 

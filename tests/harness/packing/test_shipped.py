@@ -15,6 +15,8 @@ STRAYS = (
     ".env",
     "old.openvino",
     "LICENSE-key.pem",
+    "LICENSE-key.txt",
+    "README_patient-0001.txt",
     "secrets.yaml",
     "fold9.safetensors",
 )
@@ -87,3 +89,11 @@ def test_the_image_gets_each_submission_without_strays(tumour_submission, tmp_pa
     assert found == expected
     copy_submissions(tumour_submission, tmp_path / "one")
     assert (tmp_path / "one" / "submission.yaml").is_file()
+
+
+def test_a_document_that_is_a_link_is_left_out(tumour_submission, tmp_path):
+    (tmp_path / "id_rsa").write_text("a key")
+    (tumour_submission / "NOTICE").symlink_to(tmp_path / "id_rsa")
+    found = shipped_files(load_for(tumour_submission))
+    assert "NOTICE" not in found.files
+    assert "NOTICE" in found.left_out

@@ -23,7 +23,7 @@ def checkpoint(tmp_path):
             "hyper_parameters": Namespace(**settings) if settings else {},
         }
         file = tmp_path / "source" / name
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         torch.save(tree, file)
         return file
 

@@ -202,3 +202,10 @@ def test_what_is_no_lightning_checkpoint_is_refused(tmp_path, wishes):
 def test_a_folder_without_checkpoints_is_refused(tmp_path, wishes):
     with pytest.raises(EnvironmentFault, match="holds no checkpoint"):
         import_lightning([tmp_path], wishes)
+
+
+def test_members_have_names_of_their_own(checkpoint, wishes):
+    """The name that a repeated one gets may be another checkpoint's already."""
+    files = [checkpoint(name) for name in ("a/best.ckpt", "best_1.ckpt", "b/best.ckpt")]
+    members = [member.file for member in branch_of(import_lightning(files, wishes)).members]
+    assert members == ["best.safetensors", "best_1.safetensors", "best_2.safetensors"]

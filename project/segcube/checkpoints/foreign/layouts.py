@@ -15,6 +15,7 @@ from segcube.checkpoints.foreign.inert import RefusedPickle
 from segcube.checkpoints.foreign.machine import run_pickle
 from segcube.checkpoints.foreign.tensors import Storage, view_bytes
 from segcube.checkpoints.foreign.world import FileWorld
+from segcube.checkpoints.foreign.zips import open_zip
 
 ZIP_START = b"PK"
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -114,7 +115,7 @@ def _read_zip(data: memoryview, budget: Budget) -> Any:
 def _entries(data: memoryview) -> dict[str, memoryview]:
     """The entries without the folder that holds them all; plain ones alone, side by side."""
     try:
-        with zipfile.ZipFile(cast("IO[bytes]", Cursor(data))) as opened:
+        with open_zip(cast("IO[bytes]", Cursor(data))) as opened:
             infos = sorted(opened.infolist(), key=lambda info: info.header_offset)
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise RefusedPickle(f"a damaged zip: {error}") from error

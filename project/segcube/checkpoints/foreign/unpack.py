@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, NoReturn
 
+from segcube.checkpoints.foreign.zips import open_zip
 from segcube.errors import EnvironmentFault
 
 CHUNK = 1 << 20
@@ -82,7 +83,7 @@ class _Gunzipped(gzip.GzipFile):
 @contextmanager
 def _opened(file: Path) -> Generator[zipfile.ZipFile | tarfile.TarFile, None, None]:
     if not file.name.endswith(TAR_ENDS):
-        with zipfile.ZipFile(file) as archive:
+        with file.open("rb") as opened, open_zip(opened) as archive:
             yield archive
         return
     with file.open("rb") as plain:

@@ -12,7 +12,8 @@ from segcube.errors import printable
 from segcube.submission import LoadedSubmission, load_for, submission_folders
 
 DOCUMENTS = re.compile(
-    r"(MODEL_CARD|LICEN[CS]E|COPYING|NOTICE|CITATION|README)([-_][A-Za-z0-9-]+(\.\d+)*)?(\.(md|txt|rst|cff|bib))?",
+    r"(MODEL_CARD|COPYING|NOTICE|CITATION|README|LICEN[CS]E([-_.](MIT|BSD|Apache|[AL]?GPL|MPL|CC|ISC)[\w.-]*?)?)"
+    r"(\.(md|txt|rst|cff|bib))?",
     re.IGNORECASE,
 )
 """Names of documents that go with a submission."""
@@ -51,7 +52,9 @@ def shipped_files(loaded: LoadedSubmission) -> ShippedFiles:
         named |= {INDEX, *(entry.file for entry in read_compiled(folder).entries.values())}
     files, left_out = {}, []
     for file in sorted(folder.iterdir()):
-        if file.is_file() and (file.name in named or DOCUMENTS.fullmatch(file.name)):
+        # A link may lead to any file of this machine; that of a member is checked by its sha256
+        is_document = DOCUMENTS.fullmatch(file.name) and not file.is_symlink()
+        if file.is_file() and (file.name in named or is_document):
             files[file.name] = file
         else:
             left_out.append(file.name + "/" * file.is_dir())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +194,8 @@ def _members(
     files: dict[str, float | dict[str, float]] = {}
     for one, say in zip(found, says, strict=True):
         stem = re.sub(r"[^A-Za-z0-9.-]+", "_", one.file.stem)
-        name = stem if f"{stem}.safetensors" not in files else f"{stem}_{len(files)}"
+        names = chain([stem], (f"{stem}_{number}" for number in count(1)))
+        name = next(name for name in names if f"{name}.safetensors" not in files)
         files[f"{name}.safetensors"] = say[0] if len(say) == 1 else dict(zip(regions, say, strict=True))
     return tuple(pending(file, weight) for file, weight in files.items())
 
