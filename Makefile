@@ -112,7 +112,7 @@ lint: setup
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-# Side by side with nnU-Net and MONAI, 27 minutes on two slow cores, where nnU-Net takes 73 s for a case of one fold;
+# Side by side with nnU-Net and MONAI, about 35 minutes on two cores, where nnU-Net takes 50 s for a case of one fold;
 # TORCH=cuda for both environments adds the rows of a GPU. BENCH takes options: BENCH="--row '5 folds' --rounds 3".
 BENCH ?=
 

@@ -85,3 +85,10 @@ def test_names_of_files_neither_forge_lines_nor_style_them(files, tmp_path):
     assert r"[b]case[:skull: \n\x1b" in result.stdout
     assert "\x1b" not in result.stdout
     assert not any(line.startswith("forged") for line in result.stdout.splitlines())
+
+
+def test_a_score_file_is_not_taken_for_the_rankings(files):
+    before = Path(files[0]).read_bytes()
+    result = CliRunner().invoke(app, ["rank", *files, "--json", files[0]])
+    assert result.exit_code == 2
+    assert Path(files[0]).read_bytes() == before

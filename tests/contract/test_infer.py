@@ -331,3 +331,48 @@ def test_a_case_that_fails_now_keeps_no_map_of_an_earlier_run(infer, data):
     cut(data, NAMES[1])
     assert infer()[0] == 3
     assert sorted(files_of(out)) == [f"{NAMES[0]}.nii.gz", f"{NAMES[2]}.nii.gz"]
+
+
+def correct_by_hand(file: Path) -> bytes:
+    """Change a voxel and keep the header, as a viewer does; returns the new content."""
+    image = nib.load(file)
+    labels_xyz = np.asarray(image.dataobj).copy()
+    labels_xyz[0, 0, 0] = 1 - labels_xyz[0, 0, 0]
+    nib.save(nib.Nifti1Image(labels_xyz, image.affine, image.header), file)
+    return file.read_bytes()
+
+
+@pytest.mark.parametrize("options", [(), ("--resume",), ("--on-error", "skip")])
+def test_a_map_that_was_corrected_by_hand_ends_the_run_and_stays(infer, data, options):
+    _, out, _, _ = infer()
+    corrected = correct_by_hand(out / f"{NAMES[1]}.nii.gz")
+    cut(data, NAMES[1])
+    code, _, _, stderr = infer(*options)
+    assert code == 2
+    assert f"{NAMES[1]}.nii.gz" in stderr
+    assert (out / f"{NAMES[1]}.nii.gz").read_bytes() == corrected
+
+
+def test_a_report_replaces_reports_alone(infer, tmp_path):
+    report = tmp_path / "out.json"
+    assert infer()[0] == 0
+    assert infer("--no-flips")[0] == 0
+    report.write_text('{"a": "file of mine"}')
+    code, _, _, stderr = infer()
+    assert code == 2
+    assert str(report) in stderr
+    assert report.read_text() == '{"a": "file of mine"}'
+
+
+def test_a_report_cannot_take_the_name_of_a_map(infer, tmp_path):
+    file = tmp_path / "new" / f"{NAMES[0]}.nii.gz"
+    assert infer("--report", str(file), out="new")[0] == 2
+    assert not file.exists()
+
+
+def test_a_case_that_fails_now_keeps_no_probabilities_of_an_earlier_run(infer, data, tmp_path):
+    saved = ("--save-probabilities", str(tmp_path / "kept"))
+    infer(*saved)
+    cut(data, NAMES[1])
+    assert infer(*saved)[0] == 3
+    assert sorted(files_of(tmp_path / "kept")) == [f"{NAMES[0]}.npz", f"{NAMES[2]}.npz"]

@@ -12,6 +12,7 @@ import torch
 
 import segcube
 from segcube.errors import CaseError, Code, UsageError
+from segcube.types import Case
 
 BACKENDS = ("openvino", "torch")
 
@@ -160,3 +161,10 @@ def test_a_session_takes_a_preset(tumour_submission, capsys):
 def test_an_unknown_setting_is_named(tumour_submission):
     with pytest.raises(UsageError, match="devise"):
         segcube.load_submission(tumour_submission, devise="cpu")
+
+
+def test_a_case_without_a_channel_raises_its_reason(tumour_submission):
+    session = segcube.load_submission(tumour_submission, device="cpu")
+    with pytest.raises(CaseError) as caught:
+        session.predict(Case("BraTS-GLI-00001-000", {}, "t1c"))
+    assert caught.value.code == Code.MISSING_MODALITY

@@ -36,8 +36,10 @@ def evaluate(
     def run() -> ExitCode:
         from segcube.evaluate import as_csv, as_json, choose_challenge, evaluate_folder
         from segcube.report import case_bar, print_problems, print_scores
-        from segcube.volumes import write_whole
+        from segcube.volumes import expect_replaceable, write_whole
 
+        expect_replaceable(json, "an evaluation of segcube", (b'"profile"', b'"versions"'))
+        expect_replaceable(csv, "a table of segcube's scores", (b"case,region",))
         chosen = choose_challenge(pred, ref, challenge)
         with case_bar("scoring") as on_case:
             found = evaluate_folder(pred, ref, chosen, profile, workers, millimetres, on_case)

@@ -25,8 +25,9 @@ def rank(
 
     def run() -> None:
         from segcube.evaluate.ranking import print_ranking, rank_files
-        from segcube.volumes import write_whole
+        from segcube.volumes import expect_replaceable, write_whole
 
+        expect_replaceable(json, "a ranking of segcube", (b'"profile"', b'"permutations"'))
         ranking = rank_files(files, metric or (), seed)
         if json is not None:
             write_whole(json, ranking.as_json())

@@ -30,8 +30,9 @@ def tune(
 
     def run() -> None:
         from segcube.evaluate.tuning import TuneRequest, print_tuned, read_inputs, tune_inputs, tuned_block
-        from segcube.volumes import write_whole
+        from segcube.volumes import expect_replaceable, write_whole
 
+        expect_replaceable(out, "a block that segcube tuned", (b"postprocess:",))
         request = TuneRequest(probabilities, ref, weights, challenge, profile, folds, seed)
         inputs = read_inputs(request)
         for notice in inputs.notices:

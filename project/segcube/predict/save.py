@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -79,10 +80,13 @@ def is_saved(file: Path) -> bool:
 
 def saved_fingerprint(file: Path) -> str | None:
     """The fingerprint of saved probabilities, empty where they carry none; None for any other file."""
+    if not file.is_file():
+        return None
     try:
-        with np.load(file, allow_pickle=False) as saved:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as saved:
             if not isinstance(saved, np.lib.npyio.NpzFile) or not set(KEYS) <= set(saved.files):
                 return None
             return str(saved["fingerprint"]) if "fingerprint" in saved.files else ""
-    except (OSError, ValueError, EOFError, BadZipFile):
+    except (OSError, ValueError, LookupError, EOFError, RuntimeError, BadZipFile, zlib.error):
+        # NotImplementedError, for a compression that is not known, is a RuntimeError
         return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from segcube.backends import open_backend
 from segcube.errors import EnvironmentFault, ExitCode, as_case_error
 from segcube.pipeline import OnSpent, predict_volume
-from segcube.predict import Models
+from segcube.predict import Models, is_saved
 from segcube.report import CaseReport, DeviceReport, RunConsole, start_report
 from segcube.runs.ledger import Ledger
 from segcube.runs.outcome import background_map, exit_code, failed_report, prediction_report
@@ -155,6 +155,7 @@ class FolderRun:
         assert read.error is not None
         name, on_error = read.case.name, self.request.settings.on_error
         self.ledger.refuse(name, read.error)
+        self._discard_probabilities(name)
         empty = background_map(read.case) if on_error == "empty" else None
         if empty is not None:
             writer.write(empty, read.output, STAND_IN, failed_report(name, read.error, read.output.name))
@@ -163,6 +164,14 @@ class FolderRun:
                 self.ledger.console.warn(f"{name}: the map of an earlier run was removed: {read.output}")
             writer.add(failed_report(name, read.error, None))
         return on_error != "stop"
+
+    def _discard_probabilities(self, case: str) -> None:
+        """Remove what an earlier run saved of a case that fails now: it would be taken for this run's."""
+        keep = self.request.keep
+        stage = self.models.loaded.submission.stages[-1]
+        for file in keep.files(case, stage) if keep else ():
+            if is_saved(file):
+                file.unlink()
 
 
 def _together(first: Mapping[str, float], then: Mapping[str, float]) -> dict[str, float]:

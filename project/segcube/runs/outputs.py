@@ -11,13 +11,16 @@ from segcube.predict import Keep, is_saved
 from segcube.report import RunConsole
 from segcube.runs.request import Request
 from segcube.submission import LoadedSubmission, Stage
-from segcube.volumes import clear_leftovers, foreign_files
+from segcube.volumes import clear_leftovers, expect_replaceable, foreign_files
 
 
 def check_outputs(request: Request, loaded: LoadedSubmission, cases: Sequence[str]) -> None:
     """Raise UsageError where the run would replace files that segcube did not write; it names all of them."""
     maps = [request.output / loaded.challenge.output_name(case) for case in cases]
     _refuse(foreign_files(maps), request.output)
+    expect_replaceable(request.report, "a report of segcube", (b'"submission"', b'"starter"'))
+    if request.report is not None and request.report.absolute() in [file.absolute() for file in maps]:
+        raise UsageError("--report has the name of a label map", file=request.report, expected="another name")
     if request.keep is not None:
         stage = loaded.submission.stages[-1]
         _check_member_names(request.keep, stage)
@@ -54,7 +57,7 @@ def _refuse(foreign: Sequence[Path], folder: Path) -> None:
     if foreign:
         names = ", ".join(file.name for file in foreign)
         raise UsageError(
-            f"{len(foreign)} files that segcube did not write are in the way: {names}",
+            f"would overwrite {len(foreign)} files that segcube did not write, or that were changed: {names}",
             file=folder,
             expected="an empty folder, or one with files of an earlier run",
             mend="write to another folder, or move these files",

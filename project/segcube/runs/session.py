@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from segcube.backends import open_backend
-from segcube.errors import UsageError
+from segcube.errors import CaseError, Code, UsageError
 from segcube.pipeline import predict_volume
 from segcube.predict import Models
 from segcube.report import RunConsole
@@ -16,7 +16,7 @@ from segcube.runs.writing import write_with_origin
 from segcube.settings import resolve_settings
 from segcube.submission import load_for
 from segcube.types import Case, Prediction
-from segcube.volumes import discover, read_volume
+from segcube.volumes import FROM_PYTHON, discover, read_volume
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,12 @@ class Session:
         """
         found = case if isinstance(case, Case) else self._only_case(Path(case))
         channels = tuple(channel.name for channel in self.models.loaded.challenge.channels)
+        if missing := [name for name in channels if name not in found.files]:
+            raise CaseError(
+                Code.MISSING_MODALITY,
+                f"{', '.join(missing)} of {found.name} missing",
+                expected=", ".join(channels),
+            )
         volume = read_volume(found, channels, self.models.loaded.challenge)
         with self.models.reserved():
             return predict_volume(volume, self.models, on_spent=lambda: None)
@@ -47,7 +53,7 @@ class Session:
         EnvironmentFault when the folder cannot be written.
         """
         file = Path(folder) / self.models.loaded.challenge.output_name(prediction.case.name)
-        write_with_origin(prediction, file, "session")
+        write_with_origin(prediction, file, FROM_PYTHON)
         return file
 
     def _only_case(self, folder: Path) -> Case:

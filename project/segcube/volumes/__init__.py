@@ -7,18 +7,21 @@ from segcube.volumes.geometry import geometry_notices
 from segcube.volumes.header import Header, judge_header, read_fields
 from segcube.volumes.nifti import read_grid, read_labels, read_volume
 from segcube.volumes.origin import (
+    FROM_PYTHON,
     STAND_IN,
     describe_origin,
     inputs_digest,
     is_marked,
+    is_own_map,
     labels_digest,
     unfinished,
 )
-from segcube.volumes.stale import discard_stale, foreign_files
+from segcube.volumes.stale import discard_stale, expect_replaceable, foreign_files
 from segcube.volumes.stream import Stream, open_stream
 from segcube.volumes.write import as_stored, write_label_map
 
 __all__ = [
+    "FROM_PYTHON",
     "STAND_IN",
     "Discovery",
     "Header",
@@ -29,10 +32,12 @@ __all__ = [
     "describe_origin",
     "discard_stale",
     "discover",
+    "expect_replaceable",
     "foreign_files",
     "geometry_notices",
     "inputs_digest",
     "is_marked",
+    "is_own_map",
     "judge_header",
     "labels_digest",
     "millimetres_apart",

@@ -19,6 +19,8 @@ MAKER = "segcube"
 STAND_IN = "stand-in"
 """In place of a fingerprint: the background map of a failed case, which no run takes for a finished one."""
 CHUNK = 2**20
+FROM_PYTHON = "session"
+"""In place of a fingerprint: a map that a program wrote, whose settings and inputs are not recorded."""
 
 
 def describe_origin(version: str, fingerprint: str, labels_xyz: np.ndarray) -> str:
@@ -37,6 +39,21 @@ def is_marked(file: Path, maker: str = MAKER) -> bool:
         return read_header_of(file).description.split()[:1] == [maker]
     except CaseError:
         return False
+
+
+def is_own_map(file: Path) -> bool:
+    """Whether a file is a label map that segcube wrote and nobody changed, so that a run may replace it.
+
+    A damaged one counts as such. One whose voxels were changed, as by a correction in a viewer that keeps the
+    header, does not.
+    """
+    if not is_marked(file):
+        return False
+    try:
+        labels_xyz, _, description = read_labels(file)
+    except CaseError:
+        return True
+    return description.split()[3:] == [labels_digest(labels_xyz)]
 
 
 def labels_digest(labels_xyz: np.ndarray) -> str:
@@ -68,6 +85,8 @@ def unfinished(file: Path, fingerprint: str, case: Case) -> str:
             return "the map there is not of segcube's making"
         if words[2] == STAND_IN:
             return "the map there is the background of a failed case"
+        if words[2] == FROM_PYTHON:
+            return "the map there was written from Python, with no record of its settings"
         if words[2] != fingerprint:
             return "the map there was made of another submission, other settings or other inputs"
         if not _on_grid(header.grid, reference.grid):
