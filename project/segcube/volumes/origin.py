@@ -57,7 +57,10 @@ def is_own_map(file: Path) -> bool:
 
 
 def labels_digest(labels_xyz: np.ndarray) -> str:
-    """A digest of a label map's values, whatever type they come as."""
+    """A digest of a label map's values, whatever type they come as.
+
+    With another digest, maps written before would count as changed by hand, and no run would replace them.
+    """
     return blake2b(as_stored(labels_xyz).T.data, digest_size=DIGEST_BYTES).hexdigest()
 
 
