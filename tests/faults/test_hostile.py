@@ -131,21 +131,12 @@ def test_scores_of_hostile_json(refused, room, attack):
     refused(2, room / "a.json", message, "rank", room / "a.json", room / "b.json")
 
 
-@pytest.mark.parametrize("attack", JSON)
-def test_a_bundle_of_hostile_json(refused, room, attack):
-    text, message = JSON[attack]
-    file = room / "bundle" / "configs" / "inference.json"
-    (room / "bundle" / "models").mkdir(parents=True)
-    file.parent.mkdir()
-    file.write_text(text)
-    words = ["import", "monai-bundle", room / "bundle", "--out", room / "out", "--challenge", "brats2023-gli"]
-    refused(5, file, message, *words)
-
-
-@pytest.mark.parametrize("attack", SOME_YAML)
-def test_a_bundle_of_hostile_yaml(refused, room, attack):
-    text, message = YAML[attack]
-    file = room / "bundle" / "configs" / "inference.yaml"
+@pytest.mark.parametrize(
+    ("ending", "attack"), [*(("json", name) for name in JSON), *(("yaml", name) for name in SOME_YAML)]
+)
+def test_a_bundle_of_hostile_configuration(refused, room, ending, attack):
+    text, message = (JSON if ending == "json" else YAML)[attack]
+    file = room / "bundle" / "configs" / f"inference.{ending}"
     (room / "bundle" / "models").mkdir(parents=True)
     file.parent.mkdir()
     file.write_text(text)
