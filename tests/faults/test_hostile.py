@@ -1,4 +1,4 @@
-"""Hostile files and names: each is refused in one line, within two seconds of a processor and 200 MB."""
+"""Hostile files and names: each is refused in one line, within 200 MB and without endless work."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ import resource
 pages = int(open("/proc/self/statm").read().split()[0])
 space = pages * resource.getpagesize() + 200 * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (space, space))
-resource.setrlimit(resource.RLIMIT_CPU, (2, 2))
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 """
-"""On top of what the process has before it begins."""
+"""Memory on top of what the process has before it begins. What explodes takes minutes, what is refused under a
+second; the processor's limit is far from both, so that a busy machine fails no test."""
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-CPU_SECONDS = 2
+CPU_SECONDS = 60
 MEMORY = 200 << 20
 
 
