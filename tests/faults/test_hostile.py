@@ -21,8 +21,8 @@ space = pages * resource.getpagesize() + 200 * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (space, space))
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 """
-"""Memory on top of what the process has before it begins. What explodes takes minutes, what is refused under a
-second; the processor's limit is far from both, so that a busy machine fails no test."""
+"""Memory on top of what the process has before it begins. An explosion takes minutes, a refusal under a second:
+the limit on processor time is far from both, so that a busy machine fails no test."""
 
 
 @pytest.fixture

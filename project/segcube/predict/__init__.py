@@ -1,8 +1,9 @@
 """Prediction: windows, mirrors, members, branches and stages, on a backend."""
 
 from segcube.predict.ahead import Ahead, prepare_ahead
-from segcube.predict.cascade import Handed, View, follow, hand_on, whole_view
+from segcube.predict.cascade import Handed, follow, hand_on
 from segcube.predict.clock import Clock
+from segcube.predict.earlier import View, whole_view
 from segcube.predict.merge import Merged
 from segcube.predict.models import Models
 from segcube.predict.save import Keep, is_saved, save_probabilities, saved_fingerprint

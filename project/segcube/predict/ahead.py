@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from segcube.predict.cascade import whole_view
+from segcube.predict.earlier import whole_view
 from segcube.predict.prepare import Prepared, prepare_branch
 from segcube.submission import Stage
 from segcube.types import Volume

@@ -10,11 +10,11 @@ import numpy as np
 
 from segcube.errors import Code
 from segcube.postprocess import dilate, label_indices, largest_component, region_masks
-from segcube.predict.earlier import Earlier, in_voxels
+from segcube.predict.earlier import Earlier, View, in_voxels
 from segcube.predict.merge import Merged
 from segcube.preprocess import Box, mask_box
 from segcube.submission import Follows, Paint
-from segcube.types import Grid, Notice, Shape, Vector
+from segcube.types import Grid, Notice, Vector
 
 CONNECTIVITY = 26
 
@@ -41,21 +41,6 @@ class Handed:
         return Handed(names, np.stack([values_xyz == index + 1 for index in range(len(names))]))
 
 
-@dataclass(frozen=True)
-class View:
-    """How a stage sees a case."""
-
-    frame: Box
-    """The native box that it sees."""
-    gate_xyz: np.ndarray | None = None
-    """Outside it all is background, on the native grid."""
-    earlier: Earlier | None = None
-    """What joins each branch on its own grid."""
-    empty: bool = False
-    """The earlier result is empty: nothing can be found."""
-    notices: tuple[Notice, ...] = ()
-
-
 def hand_on(merged: Merged) -> Handed:
     """Decide a stage: its labels by the highest probability, or its regions above one half."""
     if merged.kind == "regions":
@@ -63,11 +48,6 @@ def hand_on(merged: Merged) -> Handed:
     indices_xyz = label_indices(merged)
     names = merged.names[1:]
     return Handed(names, np.stack([indices_xyz == index + 1 for index in range(len(names))]))
-
-
-def whole_view(shape: Shape) -> View:
-    """The view of a stage that follows none."""
-    return View(Box((0, 0, 0), shape))
 
 
 def follow(follows: Follows, handed: Handed, grid: Grid) -> View:

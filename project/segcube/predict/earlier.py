@@ -9,7 +9,7 @@ import numpy as np
 from segcube.postprocess import dilate
 from segcube.preprocess import Box, Lattice, Orientation, foreground_mask, plan_resampling, resample_labels
 from segcube.submission import Length, Resampling
-from segcube.types import Vector
+from segcube.types import Notice, Shape, Vector
 
 OUTSIDE = -1
 """nnU-Net's mark for background outside the foreground; it competes with labels that are resampled."""
@@ -37,6 +37,26 @@ class Earlier:
     def gate_of(self, maps_lxyz: np.ndarray, spacing: Vector) -> np.ndarray | None:
         """The gate that maps of a grid of this spacing give, (X, Y, Z) bool; None without one."""
         return None if self.gate is None else dilate(maps_lxyz[0] > 0, in_voxels(self.gate, spacing))
+
+
+@dataclass(frozen=True)
+class View:
+    """How a stage sees a case."""
+
+    frame: Box
+    """The native box that it sees."""
+    gate_xyz: np.ndarray | None = None
+    """Outside it all is background, on the native grid."""
+    earlier: Earlier | None = None
+    """What joins each branch on its own grid."""
+    empty: bool = False
+    """The earlier result is empty: nothing can be found."""
+    notices: tuple[Notice, ...] = ()
+
+
+def whole_view(shape: Shape) -> View:
+    """The view of a stage that follows none."""
+    return View(Box((0, 0, 0), shape))
 
 
 def resample_earlier(

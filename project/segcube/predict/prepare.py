@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segcube.predict.cascade import View
-from segcube.predict.earlier import Earlier, resample_earlier
+from segcube.predict.earlier import Earlier, View, resample_earlier
 from segcube.predict.scale import scale
 from segcube.preprocess import (
     Box,

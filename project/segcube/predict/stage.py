@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from segcube.predict.branch import BranchRun
-from segcube.predict.cascade import View
+from segcube.predict.earlier import View
 from segcube.predict.clock import Clock
 from segcube.predict.merge import Labelled, Merged, Part
 from segcube.predict.models import Models

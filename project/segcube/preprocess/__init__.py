@@ -1,7 +1,8 @@
 """From native volumes to a model's input, and back: orientation, crop, intensities, resampling."""
 
 from segcube.preprocess.arrays import array_namespace, beside, to_host
-from segcube.preprocess.crop import Box, mask_box, nonzero_box, nonzero_mask, positive_box
+from segcube.preprocess.boxes import Box, mask_box
+from segcube.preprocess.crop import nonzero_box, nonzero_mask, positive_box
 from segcube.preprocess.holes import fill_holes
 from segcube.preprocess.intensity import int16_abs
 from segcube.preprocess.label_maps import resample_labels

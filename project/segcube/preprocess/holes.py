@@ -5,7 +5,7 @@ from __future__ import annotations
 import cc3d
 import numpy as np
 
-from segcube.preprocess.crop import mask_box
+from segcube.preprocess.boxes import mask_box
 
 
 def fill_holes(mask_xyz: np.ndarray) -> np.ndarray:

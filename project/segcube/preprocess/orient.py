@@ -11,7 +11,7 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
 from segcube.errors import CaseError, Code
 from segcube.preprocess.arrays import array_namespace
-from segcube.preprocess.crop import Box
+from segcube.preprocess.boxes import Box
 from segcube.types import Array, Shape
 
 Permutation = tuple[int, int, int]

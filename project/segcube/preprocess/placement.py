@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segcube.preprocess.crop import Box
+from segcube.preprocess.boxes import Box
 from segcube.preprocess.orient import Orientation
 from segcube.preprocess.resample import Resampler
 from segcube.types import Array, Shape
