@@ -7,7 +7,7 @@ FROM python:3.11-slim AS kernels
 RUN apt-get update && apt-get install --yes --no-install-recommends g++
 WORKDIR /source
 COPY pyproject.toml setup.py requirements.txt README.md LICENSE ./
-COPY project/segcube/backends/kernels/ project/segcube/backends/kernels/
+COPY project/segcube/backends/native/ project/segcube/backends/native/
 RUN pip install --no-deps --no-compile --target /built .
 
 FROM python:3.11-slim AS torch-cuda

@@ -23,7 +23,7 @@ TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 
 setup: $(VENV)/ready
 
-KERNELS := $(wildcard $(addprefix project/segcube/backends/kernels/,cpu.cpp cpu/*.h digest.py))
+KERNELS := $(wildcard $(addprefix project/segcube/backends/native/,src/cpu.cpp src/cpu/*.h digest.py))
 
 $(VENV)/ready: pyproject.toml setup.py requirements.txt $(KERNELS)
 	@$(PYTHON) -c "$$CHECK_PYTHON"
@@ -138,7 +138,7 @@ bench-image: setup image
 	$(BIN)/python benchmarks/image.py
 
 starters: setup
-	$(BIN)/python -m segcube.train.starters --out weights
+	$(BIN)/python -m segcube.training.starters --out weights
 
 clean:
 	rm -rf .venv* build demo bench wheels

@@ -10,8 +10,9 @@ from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-KERNELS = Path("project/segcube/backends/kernels")
-DIGEST = runpy.run_path(str(ROOT / KERNELS / "digest.py"))
+NATIVE = Path("project/segcube/backends/native")
+SOURCES = NATIVE / "src"
+DIGEST = runpy.run_path(str(ROOT / NATIVE / "digest.py"))
 FLAGS = ["-std=c++17", "-O3", "-funroll-loops", "-fno-tree-loop-distribute-patterns", "-mfma"]
 VECTORS = {"avx2": ["-mavx2"], "avx512": ["-mavx512f", "-mavx512dq", "-mavx512vl"]}
 CARRIED = (
@@ -52,11 +53,11 @@ class BuildPackage(build_py):
 
 def kernels_for(name: str, vectors: list[str]) -> Extension:
     """Our own kernels for a CPU with these vectors; without a compiler, OpenVINO's serve instead."""
-    digest = DIGEST["sources_digest"](ROOT / KERNELS)
+    digest = DIGEST["sources_digest"](ROOT / SOURCES)
     return Extension(
-        f"segcube.backends.kernels._{name}",
-        sources=[str(KERNELS / "cpu.cpp")],
-        depends=[str(file.relative_to(ROOT)) for file in DIGEST["source_files"](ROOT / KERNELS)],
+        f"segcube.backends.native._{name}",
+        sources=[str(SOURCES / "cpu.cpp")],
+        depends=[str(file.relative_to(ROOT)) for file in DIGEST["source_files"](ROOT / SOURCES)],
         define_macros=[("SEGCUBE_SOURCES", f'"{digest}"')],
         extra_compile_args=[*FLAGS, *vectors],
         extra_link_args=["-pthread"],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from segcube.challenges import load_challenge
-from segcube.harness import write_phantoms
+from segcube.phantoms import write_phantoms
+from segcube.spec.challenges import load_challenge
 
 
 def made(key: str | Path, count: int, folder: Path, seed: int = 12345) -> Path:

@@ -14,9 +14,10 @@ import numpy as np
 from cases import made
 from isal import igzip
 
-from segcube.challenges import load_challenge
-from segcube.types import Case
-from segcube.volumes import discover, inputs_digest, read_volume
+from segcube.core import Case
+from segcube.formats import discover
+from segcube.formats.nifti import inputs_digest, read_volume
+from segcube.spec.challenges import load_challenge
 
 ROOT = Path(__file__).parents[1]
 KEY = "brats2023-gli"

@@ -21,13 +21,12 @@ from versus.busy import watched
 
 from segcube import load_submission
 from segcube.backends import MemberFile, Network
-from segcube.backends.cuda import open_cuda
-from segcube.backends.torch_backend import TorchBackend
-from segcube.checkpoints import save_network
-from segcube.networks import build_network
-from segcube.predict.windows import plan_windows
-from segcube.runs import Request, run_folder
-from segcube.settings import RunSettings
+from segcube.backends.cuda.selection import open_cuda
+from segcube.backends.torch_cpu import TorchBackend
+from segcube.core import RunSettings
+from segcube.inference.folder import Request, run_folder
+from segcube.inference.windows import plan_windows
+from segcube.networks import build_network, save_network
 
 WINDOW = (128, 128, 128)
 CHANNELS, REGIONS = ("t1c", "t1n", "t2f", "t2w"), ("TC", "WT", "ET")

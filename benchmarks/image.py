@@ -11,11 +11,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from segcube.challenges import load_challenge
-from segcube.harness import write_phantoms
-from segcube.harness.trials import Engine, Subject, find_engine
-from segcube.harness.trials.trial import prepare
-from segcube.hosts import BAKED, HOSTS
+from segcube.phantoms import write_phantoms
+from segcube.release.trial.engine import Engine, find_engine
+from segcube.release.trial.trial import Subject, prepare
+from segcube.spec.challenges import load_challenge
+from segcube.spec.hosts import BAKED, HOSTS
 
 GOAL = 6.0
 SUBMISSIONS = {"brats-starter": "brats2023-gli", "mbas-starter": "mbas2024"}

@@ -13,8 +13,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from segcube.challenges import load_challenge
-from segcube.evaluate import evaluate_folder, score_labels
+from segcube.evaluation import evaluate_folder
+from segcube.evaluation.profiles.score import score_labels
+from segcube.spec.challenges import load_challenge
 
 SHAPE = (240, 240, 155)
 LESIONS, CASES = 12, 8

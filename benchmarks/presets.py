@@ -20,14 +20,11 @@ from rich.console import Console
 from rich.table import Table
 from starters import ROOT, SEED, STARTERS
 
-from segcube.challenges import load_challenge
-from segcube.choices import Preset
-from segcube.errors import ExitCode
-from segcube.evaluate import evaluate_folder
-from segcube.predict.clock import FORWARD
-from segcube.runs import Request, run_folder
-from segcube.settings import RunSettings
-from segcube.volumes import read_labels
+from segcube.core import FORWARD, ExitCode, Preset, RunSettings
+from segcube.evaluation import evaluate_folder
+from segcube.formats.nifti import read_labels
+from segcube.inference.folder import Request, run_folder
+from segcube.spec.challenges import load_challenge
 
 CASES = 6
 PRESETS: tuple[Preset, ...] = tuple(reversed(get_args(Preset)))

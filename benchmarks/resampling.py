@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from skimage.transform import resize
 
-from segcube.preprocess import Lattice, plan_resampling
-from segcube.preprocess.resample import axis_matrix
+from segcube.transforms.resample import Lattice, axis_matrix, plan_resampling
 
 NATIVE = Lattice((240, 240, 155), (1.0, 1.0, 1.0))
 FINE = NATIVE.at((0.97, 0.97, 0.97))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from cases import made
 
-from segcube.challenges import load_challenge
-from segcube.evaluate import evaluate_folder
-from segcube.report import print_scores
-from segcube.runs import Request, run_folder
-from segcube.settings import RunSettings
+from segcube.cli.tables import print_scores
+from segcube.core import RunSettings
+from segcube.evaluation import evaluate_folder
+from segcube.inference.folder import Request, run_folder
+from segcube.spec.challenges import load_challenge
 
 ROOT = Path(__file__).parents[1]
 STARTERS = {"brats2023-gli": "brats-starter", "mbas2024": "mbas-starter"}

@@ -7,8 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from segcube.cli import main as run
-from segcube.hosts import BARE_MOUNTS, UNDER, command_of
+from segcube.cli.app import main as run
+from segcube.spec.hosts import UNDER
+from segcube.spec.hosts.command import BARE_MOUNTS, command_of
 
 CACHES = {
     "MPLCONFIGDIR": "matplotlib",

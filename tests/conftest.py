@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from segcube.challenges import Challenge, load_challenge
+from segcube.spec.challenges import Challenge, load_challenge
 
 AFFINE = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -57,8 +57,7 @@ def saver(name: str, arguments_of: Callable[[int, int], dict[str, Any]]) -> Call
     """Saves random networks of one kind; what it saves is told as a member."""
     import torch
 
-    from segcube.checkpoints import save_network
-    from segcube.networks import build_network
+    from segcube.networks import build_network, save_network
 
     def save(folder: Path, channels: int, outputs: int, seed: int = 0, **entry: Any) -> dict[str, Any]:
         torch.manual_seed(seed)
@@ -117,8 +116,8 @@ def tumour_submission(tmp_path: Path, tumour_once: Path) -> Path:
 @pytest.fixture(scope="session")
 def tumour_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, made once: to be copied, never changed."""
-    from segcube.backends.compiling import compile_submission
-    from segcube.submission import load_for
+    from segcube.backends.openvino import compile_submission
+    from segcube.spec.submission import load_for
 
     folder = tmp_path_factory.mktemp("once") / "tumour"
     folder.mkdir()

@@ -101,7 +101,7 @@ def test_an_install_from_a_wheel_has_all_that_an_image_is_built_from(
     built, checkout, tmp_path, tumour_submission
 ):
     """The context of a build from the wheel is that of a build from the checkout."""
-    script = "import sys; from pathlib import Path; from segcube.harness.packing.build import fill_context; "
+    script = "import sys; from pathlib import Path; from segcube.release.pack.build import fill_context; "
     script += "fill_context(Path(sys.argv[1]), Path(sys.argv[2]), 'tumour')"
     contexts = []
     for place, path in (("wheel", built), ("checkout", checkout / "project")):

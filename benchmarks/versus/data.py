@@ -11,9 +11,9 @@ import yaml
 from cases import made
 from nibabel.nifti1 import Nifti1Image
 
-from segcube.challenges import load_challenge
-from segcube.errors import UsageError
-from segcube.volumes import discover
+from segcube.core import UsageError
+from segcube.formats import discover
+from segcube.spec.challenges import load_challenge
 from versus.specs import Plan, Three
 
 

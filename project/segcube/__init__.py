@@ -12,5 +12,5 @@ __all__ = ["Session", "__version__", "load_submission"]  # pyright: ignore[repor
 def __getattr__(name: str) -> Any:
     # Importing the package does no work: torch is only read by those who ask for a session
     if name in ("Session", "load_submission"):
-        return getattr(import_module("segcube.runs"), name)
+        return getattr(import_module("segcube.inference.session"), name)
     raise AttributeError(f"module 'segcube' has no attribute {name!r}")

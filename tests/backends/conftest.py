@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from segcube.backends import MemberFile, member_files
-from segcube.backends.native import NativeKernels, native_kernels
-from segcube.backends.native_library import KERNELS
-from segcube.submission import load_for
+from segcube.backends.native import native_kernels
+from segcube.backends.native.kernels import NativeKernels
+from segcube.backends.native.library import KERNELS
+from segcube.spec.submission import load_for
 
 
 @pytest.fixture

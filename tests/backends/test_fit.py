@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from segcube.backends.fit import check_members
-from segcube.challenges import load_challenge
-from segcube.errors import EnvironmentFault
-from segcube.submission import LoadedSubmission, Submission
+from segcube.backends import check_members
+from segcube.core import EnvironmentFault
+from segcube.spec.challenges import load_challenge
+from segcube.spec.submission import LoadedSubmission, Submission
 
 
 def loaded(submission, folder):

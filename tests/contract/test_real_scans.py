@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from segcube.cli import app
+from segcube.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("SEGCUBE_REAL_DATA", ROOT.parent / "shared" / "data"))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from segcube.volumes import read_labels
+from segcube.formats.nifti import read_labels
 
 HERE = Path(__file__).parent
 LIMIT = 60

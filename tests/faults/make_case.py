@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..volumes.conftest import AFFINE, encode
+from ..formats.nifti.conftest import AFFINE, encode
 
 CHANNELS = ("t1c", "t1n", "t2f", "t2w")
 REFERENCE = "t1c"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..volumes.conftest import AFFINE
+from ..formats.nifti.conftest import AFFINE
 from .make_case import REFERENCE, Fault, MadeCase, table, voxels
 
 NAN, INF = float("nan"), float("inf")

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from segcube.backends.compiling import compile_submission
-from segcube.checkpoints import save_network
-from segcube.networks import build_network
-from segcube.submission import load_for
+from segcube.backends.openvino import compile_submission
+from segcube.networks import build_network, save_network
+from segcube.spec.submission import load_for
 
 NETWORK = "PlainConvUNet"
 ARGUMENTS = {

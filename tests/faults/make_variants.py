@@ -9,7 +9,7 @@ from itertools import pairwise
 import nibabel as nib
 import numpy as np
 
-from ..volumes.conftest import AFFINE
+from ..formats.nifti.conftest import AFFINE
 from .make_case import CHANNELS, Fault, MadeCase, table
 
 NAN, INF = float("nan"), float("inf")

@@ -18,8 +18,8 @@ from typing import NoReturn
 
 import torch
 
-import segcube.backends.openvino_run  # noqa: F401  (children find it imported)
-from segcube.cli import app
+import segcube.backends.openvino.selftest  # noqa: F401  (children find it imported)
+from segcube.cli.app import app
 
 STARTED: dict[int, float] = {}
 

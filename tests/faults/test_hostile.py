@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from segcube.challenges import load_challenge
+from segcube.spec.challenges import load_challenge
 
 from .hostile_texts import JSON, SOME_YAML, YAML
 from .test_weights import change, member_of
@@ -21,7 +21,7 @@ space = pages * resource.getpagesize() + 200 * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (space, space))
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 """
-"""Memory on top of what the process has before it begins. An explosion takes minutes, a refusal under a second:
+"""Memory on top of what the process has before it begins. An explosion takes minutes and a refusal a second:
 the limit on processor time is far from both, so that a busy machine fails no test."""
 
 

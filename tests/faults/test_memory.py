@@ -53,7 +53,7 @@ def test_an_address_space_too_small_for_torch_ends_the_run_before_its_first_case
 
 
 READER_DIES = f"""
-import segcube.runs.reading as reading
+import segcube.inference.folder.prefetch as reading
 whole = reading.inputs_digest
 def dies(case):
     if case.name == {SOUND[1]!r}:
@@ -78,6 +78,9 @@ def test_a_writing_thread_that_dies_costs_its_case(commands, data, sound, room):
 
 
 def test_a_fault_that_nobody_foresaw_is_one_line(commands, data, room):
-    before = "import segcube.runs.folder as f\ndef fails(*a):\n  raise KeyError('surprise')\nf.select = fails"
+    before = (
+        "import segcube.inference.folder.run as run\n"
+        "def fails(*a):\n  raise KeyError('surprise')\nrun.select = fails"
+    )
     ended = commands.run(data, room / "out", before=before).expect(1, sound={})
     assert "KeyError: 'surprise'" in ended.stderr

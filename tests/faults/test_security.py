@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import segcube
-from segcube.challenges import challenge_keys, load_challenge
-from segcube.errors import UsageError
+from segcube.core import UsageError
+from segcube.spec.challenges import challenge_keys, load_challenge
 
 PACKAGE = Path(segcube.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))

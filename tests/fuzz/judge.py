@@ -10,9 +10,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from segcube.errors import CaseError, Code
-from segcube.types import Case, Volume
-from segcube.volumes import read_volume
+from segcube.core import Case, CaseError, Code, Volume
+from segcube.formats.nifti import read_volume
 
 REFUSALS = {
     Code.TRUNCATED,

@@ -15,7 +15,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["segcube"]):
-    from segcube.volumes import affine, gzipped, header, nifti, stream  # noqa: F401
+    from segcube.formats.nifti import affine, gzipped, header, stream  # noqa: F401
 
 sys.path.insert(0, str(Path(__file__).parent))
 from judge import judge

@@ -12,11 +12,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from segcube.errors import Code
-from segcube.types import Volume
-from segcube.volumes import gzipped
+from segcube.core import Code, Volume
+from segcube.formats.nifti import gzipped
 
-from ..volumes.conftest import encode, voxels
+from ..formats.nifti.conftest import encode, voxels
 from .judge import REFUSALS, judge
 
 CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())

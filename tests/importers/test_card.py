@@ -1,6 +1,6 @@
 import pytest
 
-from segcube.importers.card import plain_text
+from segcube.importers.write import plain_text
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
-from segcube.errors import EnvironmentFault
-from segcube.importers.folds import choose_folds
+from segcube.core import EnvironmentFault
+from segcube.importers.sources import choose_folds
 
 
 @pytest.fixture

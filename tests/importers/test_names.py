@@ -1,8 +1,8 @@
 import pytest
 
-from segcube.challenges import load_challenge
-from segcube.errors import UsageError
-from segcube.importers import match_channels, match_labels, match_regions
+from segcube.core import UsageError
+from segcube.importers.names import match_channels, match_labels, match_regions
+from segcube.spec.challenges import load_challenge
 
 GLIOMA = load_challenge("brats2023-gli")
 ATRIA = load_challenge("mbas2024")

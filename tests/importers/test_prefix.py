@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from segcube.errors import EnvironmentFault
-from segcube.importers.prefix import unwrap
+from segcube.core import EnvironmentFault
+from segcube.importers.sources import unwrap
 
 ONE = torch.ones(1)
 

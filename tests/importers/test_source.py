@@ -2,7 +2,7 @@ import zipfile
 
 import pytest
 
-from segcube.errors import EnvironmentFault
+from segcube.core import EnvironmentFault
 from segcube.importers import opened_source
 
 

@@ -5,12 +5,12 @@ import pytest
 import torch
 import yaml
 
-from segcube.challenges import load_challenge
-from segcube.checkpoints import load_network
-from segcube.errors import EnvironmentFault, UsageError
-from segcube.importers import Imported, Source, Target, pending, write_imported
-from segcube.networks import build_network
-from segcube.submission import Branch, Outputs, Stage, Submission, Window, load_for
+from segcube.core import EnvironmentFault, UsageError
+from segcube.importers import Imported, write_imported
+from segcube.importers.requests import Source, Target, pending
+from segcube.networks import build_network, load_network
+from segcube.spec.challenges import load_challenge
+from segcube.spec.submission import Branch, Outputs, Stage, Submission, Window, load_for
 
 ARGUMENTS = {"in_channels": 1, "out_channels": 2, "n_channels": 2, "exp_r": 1, "block_counts": 1}
 

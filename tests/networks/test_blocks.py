@@ -3,14 +3,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from segcube.networks.blocks import (
-    BlockPlan,
-    ChannelNorm,
-    MBASBlock,
-    MedNeXtBlock,
-    same_padding,
-    upsample_padding,
-)
+from segcube.networks import MBASBlock, MedNeXtBlock
+from segcube.networks.blocks import BlockPlan, ChannelNorm, same_padding, upsample_padding
 
 
 def test_channel_norm_is_layer_norm_over_channels():

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from segcube.networks import build_network, count_parameters
+from segcube.networks import build_network
+from segcube.networks.registry import count_parameters
 
 SLIM = {
     "input_channels": 1,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from monai.networks import nets
 
-from segcube.errors import UsageError
+from segcube.core import UsageError
 from segcube.networks import build_network, window_multiple
 from segcube.networks.monai_arguments import DynUNetArguments, SegResNetArguments, SwinUNETRArguments
 

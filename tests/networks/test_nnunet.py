@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from segcube.errors import UsageError
-from segcube.networks import build_network, count_parameters
+from segcube.core import UsageError
+from segcube.networks import build_network
+from segcube.networks.registry import count_parameters
 
 NAMES = ["PlainConvUNet", "ResidualEncoderUNet", "ResidualUNet"]
 # As nnU-Net v2 writes it into plans.json, with what it adds when it builds.

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from segcube.errors import UsageError
-from segcube.networks import NETWORKS, build_network, count_channels, count_parameters, window_multiple
+from segcube.core import UsageError
+from segcube.networks import NETWORKS, build_network, count_channels, window_multiple
+from segcube.networks.registry import count_parameters
 
 STAGED = {
     "input_channels": 2,

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segcube.challenges import Challenge, load_challenge
-from segcube.evaluate import score_labels
+from segcube.evaluation.profiles.score import score_labels
+from segcube.spec.challenges import Challenge, load_challenge
 
 PAIRS = 40
 SPACINGS = [(1.0, 1.0, 1.0), (0.625, 0.625, 2.5), (0.7, 1.1, 3.0), (2.0, 1.0, 0.5)]

@@ -15,7 +15,7 @@ import yaml
 from scipy.ndimage import gaussian_filter
 from typer.testing import CliRunner
 
-from segcube.cli import app
+from segcube.cli.app import app
 
 CASE = "case_01"
 SHARE = 1e-4

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from segcube.harness.trials import Engine
+from segcube.release.trial.engine import Engine
 
 from .machine import IMAGE, MLCUBE, ROOT, engine_here, expected_hosts
 

@@ -7,7 +7,7 @@ import shutil
 from functools import cache
 from pathlib import Path
 
-from segcube.harness.trials import Engine, find_engine
+from segcube.release.trial.engine import Engine, find_engine
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "segcube:under-test"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from segcube.harness.trials import Outcome, Start, Subject, check_hosts, made_subjects
-from segcube.harness.trials.trial import prepare
-from segcube.hosts import BAKED, HOSTS, host_names
+from segcube.release.trial.rounds import Start, check_hosts
+from segcube.release.trial.trial import Outcome, Subject, made_subjects, prepare
+from segcube.spec.hosts import BAKED, HOSTS, host_names
 
 from .machine import engine_here
 
@@ -67,7 +67,7 @@ def test_the_image_holds_neither_tests_nor_sources_of_wheels(engine, image):
 
 
 def test_the_image_has_kernels_for_its_processor(engine, image):
-    asked = "from segcube.backends.native import native_kernels; print(native_kernels().vectors)"
+    asked = "from segcube.backends.native.kernels import native_kernels; print(native_kernels().vectors)"
     words = [engine.program, "run", "--rm", "--entrypoint", "python3", image, "-c", asked]
     assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.startswith("avx")
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from segcube.cli import app
-from segcube.harness.trials import Start, Subject, check_hosts, made_subjects
-from segcube.hosts import HOSTS
+from segcube.cli.app import app
+from segcube.release.trial.rounds import Start, check_hosts
+from segcube.release.trial.trial import Subject, made_subjects
+from segcube.spec.hosts import HOSTS
 
 from ..importers.nnunet.conftest import checkpoint, dataset, plans
 

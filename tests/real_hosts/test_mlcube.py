@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from segcube.harness.checks import check_output
-from segcube.harness.packing import Paper, pack_submission
-from segcube.harness.trials import made_subjects
-from segcube.hosts import BAKED
+from segcube.release.check import check_output
+from segcube.release.pack import Paper
+from segcube.release.pack.packing import pack_submission
+from segcube.release.trial.trial import made_subjects
+from segcube.spec.hosts import BAKED
 
 from .machine import IMAGE, ROOT
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from segcube.challenges import load_challenge
-from segcube.harness import write_phantoms
-from segcube.harness.checks import check_output
-from segcube.harness.packing import Paper, orchestrator_entry
+from segcube.phantoms import write_phantoms
+from segcube.release.check import check_output
+from segcube.release.pack import Paper
+from segcube.release.pack.orchestrator import orchestrator_entry
+from segcube.spec.challenges import load_challenge
 
 from .machine import ORCHESTRATOR
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from segcube.harness.packing import BuildArguments, build_image
-from segcube.harness.packing.build import fill_context
-from segcube.harness.trials import Start, check_hosts, made_subjects
-from segcube.hosts import HOSTS
+from segcube.release.pack import BuildArguments
+from segcube.release.pack.build import build_image, fill_context
+from segcube.release.trial.rounds import Start, check_hosts
+from segcube.release.trial.trial import made_subjects
+from segcube.spec.hosts import HOSTS
 
 PACKED = "segcube:packed-under-test"
 

@@ -12,8 +12,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from segcube.backends import MemberFile, member_files
-from segcube.checkpoints import load_network
-from segcube.submission import load_for
+from segcube.networks import load_network
+from segcube.spec.submission import load_for
 
 PRODUCT = 2
 """torch counts a multiply-add as two operations."""

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import torch
 
-from segcube.checkpoints import save_network
-from segcube.networks import build_network
+from segcube.networks import build_network, save_network
 
 if __name__ == "__main__":
     arguments = json.loads(Path(sys.argv[1]).read_text())

@@ -8,7 +8,7 @@ from time import perf_counter
 
 import torch
 
-from segcube.checkpoints import load_network
+from segcube.networks import load_network
 
 if __name__ == "__main__":
     file, edge = Path(sys.argv[1]), int(sys.argv[2])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from segcube.backends.members import MemberFile, member_files
-from segcube.checkpoints import read_metadata
-from segcube.errors import EnvironmentFault, UsageError
-from segcube.networks import count_channels, window_multiple
-from segcube.submission import LoadedSubmission
+from segcube.backends.protocol import MemberFile, member_files
+from segcube.core import EnvironmentFault, UsageError
+from segcube.networks import count_channels, read_metadata, window_multiple
+from segcube.spec.submission import LoadedSubmission
 
 
 def check_members(loaded: LoadedSubmission) -> None:
@@ -27,13 +26,13 @@ def check_member(member: MemberFile) -> None:
     try:
         found, asked = count_channels(card.network, card.arguments), (member.channels, member.outputs)
     except UsageError as error:
-        raise EnvironmentFault(error.sentence(), file=member.file, mend="import the weights again") from error
+        raise EnvironmentFault(error.sentence(), file=member.file, hint="import the weights again") from error
     if found != asked:
         raise EnvironmentFault(
             f"{card.network} takes {found[0]} channels and gives {found[1]}",
             file=member.file,
             expected=f"{asked[0]} and {asked[1]}, as its branch has them",
-            mend="mend channels and outputs of the branch in submission.yaml",
+            hint="fix channels and outputs of the branch in submission.yaml",
         )
     multiple = window_multiple(card.network, card.arguments)
     if any(size % unit for size, unit in zip(member.window, multiple, strict=True)):
@@ -41,5 +40,5 @@ def check_member(member: MemberFile) -> None:
             f"{card.network} cannot take windows of {member.window}",
             file=member.file,
             expected=f"multiples of {multiple}",
-            mend="mend window.size in submission.yaml",
+            hint="fix window.size in submission.yaml",
         )

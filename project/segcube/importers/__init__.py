@@ -1,28 +1,5 @@
-"""Submissions from other people's models: read as data, written whole."""
+"""Submissions from other tools' models: read as data, written whole."""
 
-from segcube.importers.imported import PENDING, Imported, Source, State, pending
-from segcube.importers.names import match_channels, match_labels, match_regions
-from segcube.importers.source import opened_source
-from segcube.importers.wishes import Target, Wishes, parse_labels, parse_names, parse_numbers, read_target
-from segcube.importers.write import write_imported
-from segcube.submission import expect_room
+import lazy_loader
 
-__all__ = [
-    "PENDING",
-    "Imported",
-    "Source",
-    "State",
-    "Target",
-    "Wishes",
-    "expect_room",
-    "match_channels",
-    "match_labels",
-    "match_regions",
-    "opened_source",
-    "parse_labels",
-    "parse_names",
-    "parse_numbers",
-    "pending",
-    "read_target",
-    "write_imported",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from segcube.challenges import BACKGROUND, Challenge
-from segcube.errors import UsageError
+from segcube.core import UsageError
+from segcube.spec.challenges import BACKGROUND, Challenge
 
 SYNONYMS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
@@ -89,14 +89,14 @@ def match_regions(found: Sequence[str], challenge: Challenge) -> tuple[str, ...]
     return _matched(found, own, "regions", "use a challenge file that has them")
 
 
-def _matched(found: Sequence[str], own: Mapping[str, Iterable[str]], kind: str, mend: str) -> tuple[str, ...]:
+def _matched(found: Sequence[str], own: Mapping[str, Iterable[str]], kind: str, hint: str) -> tuple[str, ...]:
     matches = [_fitting(source, own) for source in found]
     names = tuple(names[0] for names in matches if len(names) == 1)
     if len(names) != len(found) or len(set(names)) != len(names):
         raise UsageError(
             f"the source's {kind} are {_listed(found)}",
             expected=f"names that match the challenge's {_listed(own)}",
-            mend=mend,
+            hint=hint,
         )
     return names
 

@@ -1,19 +1,5 @@
-"""Networks by name and keyword arguments."""
+"""Networks by name and keyword arguments, and their weights as safetensors files."""
 
-from segcube.networks.registry import (
-    NETWORKS,
-    build_network,
-    check_arguments,
-    count_channels,
-    count_parameters,
-    window_multiple,
-)
+import lazy_loader
 
-__all__ = [
-    "NETWORKS",
-    "build_network",
-    "check_arguments",
-    "count_channels",
-    "count_parameters",
-    "window_multiple",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

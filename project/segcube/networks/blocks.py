@@ -1,18 +1,18 @@
-"""The block that every MedNeXt is built of."""
+"""Blocks that networks share, and the torch classes that plans name."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from segcube.core import Shape
 from segcube.networks.arguments import Norm
-from segcube.types import Shape
 
 ONES: Shape = (1, 1, 1)
 
@@ -146,3 +146,21 @@ def chain(block: type[MedNeXtBlock], plan: BlockPlan, count: int) -> nn.Sequenti
 def named(**modules: nn.Module) -> nn.Sequential:
     """Modules in a row, under names of their own."""
     return nn.Sequential(OrderedDict(modules))
+
+
+_TABLE: dict[str, type[nn.Module]] = {
+    "BatchNorm3d": nn.BatchNorm3d,
+    "Conv3d": nn.Conv3d,
+    "Dropout": nn.Dropout,
+    "Dropout3d": nn.Dropout3d,
+    "GELU": nn.GELU,
+    "InstanceNorm3d": nn.InstanceNorm3d,
+    "LeakyReLU": nn.LeakyReLU,
+    "ReLU": nn.ReLU,
+    "SiLU": nn.SiLU,
+}
+
+
+def torch_class(name: str | None) -> Any:
+    """The class of a dotted name that the arguments' grammar allows; None gives None."""
+    return _TABLE[name.rpartition(".")[2]] if name else None

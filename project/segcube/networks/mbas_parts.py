@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from segcube.core import Shape
 from segcube.networks.blocks import (
     ONES,
     BlockPlan,
@@ -15,11 +16,10 @@ from segcube.networks.blocks import (
     make_norm,
     named,
     same_padding,
+    torch_class,
     upsample_padding,
 )
 from segcube.networks.mednext_arguments import MBASArguments, MedNeXtV1MBASArguments, MedNeXtV2MBASArguments
-from segcube.networks.torch_classes import torch_class
-from segcube.types import Shape
 
 
 class ConvNormRelu(nn.Module):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
+from segcube.core import Shape
 from segcube.networks.arguments import (
     Arguments,
     Count,
@@ -21,7 +22,6 @@ from segcube.networks.arguments import (
     Stages,
     repeated,
 )
-from segcube.types import Shape
 
 Nine: TypeAlias = Annotated[tuple[Count, ...], Field(min_length=9, max_length=9), repeated(9)]
 """An entry for each of the nine stages: four down, the bottleneck, four up; one number serves all."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from segcube.core import Shape
 from segcube.networks.blocks import BlockPlan, MedNeXtBlock, chain, named
 from segcube.networks.mednext_arguments import MedNeXtV1Arguments
-from segcube.types import Shape
 
 LEVELS = 4
 """Halvings; the stages are this many down, the bottleneck, and this many up."""

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
+from segcube.core import Shape
 from segcube.networks.arguments import Arguments, Count, Extent, Fraction, OddExtent, Options, product
-from segcube.types import Shape
 
 Layer: TypeAlias = str | tuple[str, Options]
 """A layer's name in MONAI's factories, with or without its keyword arguments."""

@@ -8,8 +8,8 @@ from dynamic_network_architectures.architectures import unet
 from dynamic_network_architectures.building_blocks.residual import BasicBlockD, BottleneckD
 from torch import nn
 
+from segcube.networks.blocks import torch_class
 from segcube.networks.nnunet_arguments import NNUNetArguments
-from segcube.networks.torch_classes import torch_class
 
 BLOCKS = {"BasicBlockD": BasicBlockD, "BottleneckD": BottleneckD}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from torch import nn
 
-from segcube.errors import UsageError
+from segcube.core import Shape, UsageError, explain
 from segcube.networks.arguments import Arguments
 from segcube.networks.mednext_arguments import (
     MedNeXtV1Arguments,
@@ -23,8 +23,6 @@ from segcube.networks.monai_arguments import (
     UNetArguments,
 )
 from segcube.networks.nnunet_arguments import PlainConvUNetArguments, ResidualUNetArguments
-from segcube.types import Shape
-from segcube.validation import explain
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import pytest
 import schedulefree
 import torch
 
-from segcube.errors import EnvironmentFault
+from segcube.core import EnvironmentFault
 from segcube.importers import Wishes, read_target, write_imported
 from segcube.importers.lightning import LightningWishes, import_lightning
 
@@ -149,4 +149,4 @@ def test_an_average_that_cannot_be_made_is_refused(trained_checkpoint, wishes, c
         EnvironmentFault, match=rf"a.ckpt: gives no schedule-free average: .*{words}"
     ) as caught:
         import_lightning([file], wishes, AVERAGE)
-    assert caught.value.mend.endswith("--weights-of last")
+    assert caught.value.hint.endswith("--weights-of last")

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from segcube import load_submission
-from segcube.errors import EnvironmentFault, UsageError
+from segcube.core import EnvironmentFault, UsageError
 from segcube.importers import Wishes, read_target, write_imported
 from segcube.importers.lightning import LightningWishes, import_lightning
 

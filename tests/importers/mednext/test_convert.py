@@ -5,11 +5,10 @@ import pytest
 import torch
 
 from segcube import load_submission
-from segcube.checkpoints import load_network
-from segcube.errors import EnvironmentFault, UsageError
+from segcube.core import EnvironmentFault, UsageError
 from segcube.importers import Wishes, read_target, write_imported
 from segcube.importers.mednext import MedNeXtWishes, import_mednext
-from segcube.networks import build_network
+from segcube.networks import build_network, load_network
 
 from .conftest import TINY, v1_plans
 

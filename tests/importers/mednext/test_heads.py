@@ -2,11 +2,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from segcube.checkpoints.fit import mismatches
-from segcube.errors import EnvironmentFault
-from segcube.importers.mednext.heads import transposed_heads
-from segcube.importers.mednext.shapes import mednext_arguments
+from segcube.core import EnvironmentFault
+from segcube.importers.mednext.weights import mednext_arguments, transposed_heads
 from segcube.networks import build_network
+from segcube.networks.state import mismatches
 
 from ..originals import (
     BLOCKS,

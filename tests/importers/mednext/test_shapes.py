@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from segcube.errors import EnvironmentFault
-from segcube.importers.mednext.shapes import mednext_arguments, told_size
-from segcube.networks import build_network, check_arguments
+from segcube.core import EnvironmentFault
+from segcube.importers.mednext.weights import mednext_arguments, told_size
+from segcube.networks import build_network
+from segcube.networks.registry import check_arguments
 
 
 def state_of(**arguments):

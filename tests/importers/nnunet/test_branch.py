@@ -1,10 +1,10 @@
 import pytest
 
-from segcube.errors import EnvironmentFault
-from segcube.importers import pending
+from segcube.core import EnvironmentFault
 from segcube.importers.nnunet.branch import branch_of
 from segcube.importers.nnunet.labels import decide
 from segcube.importers.nnunet.model import read_folder
+from segcube.importers.requests import pending
 
 SPLINES = "resample_data_or_seg_to_shape"
 

@@ -3,8 +3,8 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
-from segcube.cli import app
-from segcube.submission import read_submission
+from segcube.cli.app import app
+from segcube.spec.submission import read_submission
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 import pytest
 
-from segcube.backends.fit import check_members
-from segcube.errors import EnvironmentFault, UsageError
+from segcube.backends import check_members
+from segcube.core import EnvironmentFault, UsageError
 from segcube.importers import write_imported
 from segcube.importers.nnunet import import_nnunet
-from segcube.submission import load_for
+from segcube.spec.submission import load_for
 
 
 def test_folds_become_members_that_average_in_logits(folder, wishes, tmp_path):

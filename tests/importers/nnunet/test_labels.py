@@ -1,6 +1,6 @@
 import pytest
 
-from segcube.errors import EnvironmentFault, UsageError
+from segcube.core import EnvironmentFault, UsageError
 from segcube.importers.nnunet.labels import decide
 from segcube.importers.nnunet.model import read_folder
 

@@ -7,13 +7,13 @@ import pytest
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from segcube.cli import app
-from segcube.errors import SegcubeError
+from segcube.cli.app import app
+from segcube.core import SegcubeError
 from segcube.importers.nnunet import import_nnunet
 from segcube.importers.nnunet.convert import import_stages
 from segcube.importers.nnunet.model import Weights, read_model
 from segcube.importers.nnunet.plans import read_checkpoint, read_dataset, read_plans
-from segcube.networks import check_arguments
+from segcube.networks.registry import check_arguments
 
 WITHOUT = object()
 WRONG = (WITHOUT, None, 7, -1, 2.5, "abc", True, [], {}, [7], ["abc"], float("nan"), 10**30)

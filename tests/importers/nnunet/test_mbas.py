@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import segcube
-from segcube.backends.fit import check_members
-from segcube.errors import Code, EnvironmentFault
+from segcube.backends import check_members
+from segcube.core import Code, EnvironmentFault
 from segcube.importers import write_imported
 from segcube.importers.nnunet import import_mbas
 

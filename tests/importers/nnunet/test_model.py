@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from segcube.errors import EnvironmentFault, UsageError
+from segcube.core import EnvironmentFault, UsageError
 from segcube.importers.nnunet.model import read_folder
 
 

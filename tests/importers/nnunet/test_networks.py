@@ -1,8 +1,7 @@
 import pytest
 
-from segcube.errors import EnvironmentFault
-from segcube.importers.nnunet.model import read_folder
-from segcube.importers.nnunet.networks import network_of
+from segcube.core import EnvironmentFault
+from segcube.importers.nnunet.model import network_of, read_folder
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from segcube.errors import EnvironmentFault
+from segcube.core import EnvironmentFault
 from segcube.importers.nnunet.plans import read_configuration, read_dataset, read_plans
 
 FILE = Path("plans.json")

@@ -1,6 +1,5 @@
-"""Lightning checkpoints of MedNeXt v1."""
+"""Checkpoints of PyTorch Lightning, such as BraTS-UGRIP's."""
 
-from segcube.importers.lightning.convert import import_lightning
-from segcube.importers.lightning.settings import LightningWishes
+import lazy_loader
 
-__all__ = ["LightningWishes", "import_lightning"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 
-from segcube.errors import EnvironmentFault
-from segcube.importers.imported import State
-from segcube.importers.prefix import Unwrapped
+from segcube.core import EnvironmentFault
+from segcube.importers.requests import State
+from segcube.importers.sources import Unwrapped
 
 KEPT = "z"
-MEND = "import the weights as they were saved, with --weights-of last"
+FIX = "import the weights as they were saved, with --weights-of last"
 
 
 @dataclass(frozen=True)
@@ -128,5 +128,5 @@ def _sequence(value: object) -> tuple[Any, ...]:
 
 def _fault(found: str, file: Path, expected: str) -> EnvironmentFault:
     return EnvironmentFault(
-        f"gives no schedule-free average: {found}", file=file, expected=expected, mend=MEND
+        f"gives no schedule-free average: {found}", file=file, expected=expected, hint=FIX
     )

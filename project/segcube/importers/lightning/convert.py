@@ -9,9 +9,9 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from segcube.checkpoints.foreign import Inert, open_checkpoint, plain
-from segcube.errors import EnvironmentFault, UsageError
-from segcube.importers.imported import Imported, Source, State, pending
+from segcube.core import EnvironmentFault, Shape, UsageError
+from segcube.importers.checkpoint.inert import Inert, plain
+from segcube.importers.checkpoint.layouts import open_checkpoint
 from segcube.importers.lightning.averages import average_of, has_average
 from segcube.importers.lightning.settings import (
     CHANNELS,
@@ -21,13 +21,11 @@ from segcube.importers.lightning.settings import (
     component_rules,
     patch_in,
 )
-from segcube.importers.mednext.heads import transposed_heads
-from segcube.importers.mednext.shapes import ANCHOR, mednext_arguments, told_size
+from segcube.importers.mednext.weights import ANCHOR, mednext_arguments, told_size, transposed_heads
 from segcube.importers.names import match_channels, match_regions
-from segcube.importers.prefix import Unwrapped, unwrap
-from segcube.importers.wishes import Wishes
-from segcube.submission import Branch, Member, Normalize, Outputs, Stage, Submission, Window
-from segcube.types import Shape
+from segcube.importers.requests import Imported, Source, State, Wishes, pending
+from segcube.importers.sources import Unwrapped, unwrap
+from segcube.spec.submission import Branch, Member, Normalize, Outputs, Stage, Submission, Window
 
 ENDING = ".ckpt"
 
@@ -126,7 +124,7 @@ def _unwrapped(tree: dict[str, Any], file: Path, prefix: str | None) -> Unwrappe
     try:
         return unwrap(tree["state_dict"], ANCHOR, prefix)
     except EnvironmentFault as error:
-        raise EnvironmentFault(error.found, file=file, expected=error.expected, mend=error.mend) from error
+        raise EnvironmentFault(error.found, file=file, expected=error.expected, hint=error.hint) from error
 
 
 def _branch(
@@ -137,7 +135,7 @@ def _branch(
         raise UsageError(
             f"the networks have {outputs} outputs for the regions {', '.join(regions)}",
             expected="a region each",
-            mend="say them with --regions",
+            hint="say them with --regions",
         )
     names = CHANNELS if channels == len(CHANNELS) else tuple(map(str, range(channels)))
     scheme = Normalize()
@@ -177,7 +175,7 @@ def _window(found: Sequence[_Checkpoint], own: LightningWishes) -> Shape:
         raise UsageError(
             f"the checkpoints were trained on {', '.join(map(str, sorted(patches)))}",
             expected="one window for all",
-            mend="say it with --window",
+            hint="say it with --window",
         )
     return own.window or (patches.pop() if patches else WINDOW)
 

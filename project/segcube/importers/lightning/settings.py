@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from segcube.errors import UsageError
-from segcube.submission import KeepComponents, Nest, Rule
-from segcube.submission.rules import Holds
-from segcube.types import Shape
+from segcube.core import Shape, UsageError
+from segcube.spec.submission import Holds, KeepComponents, Nest, Rule
 
 Filter: TypeAlias = Literal["none", "validation", "challenge"]
 WeightsOf: TypeAlias = Literal["last", "average"]
@@ -82,7 +80,7 @@ def component_rules(choice: Filter, regions: tuple[str, ...]) -> tuple[Rule, ...
             raise UsageError(
                 f"--filter {choice} for the regions {', '.join(regions)}",
                 expected=f"the regions {', '.join(REGIONS)}, whose components BraTS-UGRIP bounds",
-                mend="leave the option out, and write rules of your own into submission.yaml",
+                hint="leave the option out, and write rules of your own into submission.yaml",
             )
         return ()
     if choice == "none":

@@ -1,5 +1,5 @@
-"""MIC-DKFZ's MedNeXt v1, trained within nnU-Net v1."""
+"""Result folders of MedNeXt's nnU-Net v1 fork."""
 
-from segcube.importers.mednext.convert import MedNeXtWishes, import_mednext
+import lazy_loader
 
-__all__ = ["MedNeXtWishes", "import_mednext"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,19 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segcube.checkpoints.foreign import open_checkpoint
-from segcube.documents import read_json
-from segcube.errors import EnvironmentFault, UsageError
-from segcube.importers.content import content_of
-from segcube.importers.folds import choose_folds
-from segcube.importers.imported import Imported, Source, State, pending
-from segcube.importers.mednext.heads import transposed_heads
+from segcube.core import EnvironmentFault, UsageError, read_json
+from segcube.importers.checkpoint.layouts import open_checkpoint
 from segcube.importers.mednext.plans import PlansV1, read_plans
-from segcube.importers.mednext.shapes import ANCHOR, mednext_arguments, told_size
+from segcube.importers.mednext.weights import ANCHOR, mednext_arguments, told_size, transposed_heads
 from segcube.importers.names import match_channels, match_labels, match_regions
-from segcube.importers.prefix import unwrap
-from segcube.importers.wishes import Wishes
-from segcube.submission import Branch, LargestComponent, Outputs, Rule, Stage, Submission, Window
+from segcube.importers.requests import Imported, Source, State, Wishes, pending
+from segcube.importers.sources import choose_folds, content_of, unwrap
+from segcube.spec.submission import Branch, LargestComponent, Outputs, Rule, Stage, Submission, Window
 
 EXPECTED = "an nnU-Net v1 model folder's file"
 CHECKPOINT = "model_final_checkpoint"
@@ -122,7 +117,7 @@ def _outputs(folder: Path, plans: PlansV1, count: int, wishes: Wishes, own: MedN
     if count != len(plans.values) + 1:
         raise UsageError(
             f"the network has {count} outputs for {len(plans.values)} labels and the background",
-            mend="if they are regions, say them with --regions",
+            hint="if they are regions, say them with --regions",
         )
     names = match_labels(_label_names(folder, plans.values), challenge, wishes.labels)
     return Outputs(kind="labels", names=tuple(names[value] for value in (0, *plans.values)))

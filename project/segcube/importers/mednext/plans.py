@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segcube.errors import EnvironmentFault
-from segcube.submission import Normalize, Resampling
-from segcube.types import Shape, Vector
+from segcube.core import EnvironmentFault, Shape, Vector
+from segcube.spec.submission import Normalize, Resampling
 
 STAGE_ARGUMENT = 5
 """Where a trainer's arguments hold its stage: plans, fold, two folders, batch_dice, stage, ..."""

@@ -1,6 +1,5 @@
-"""nnU-Net v2: model folders, their plans and cascades, and what MBAS built on them."""
+"""Model folders of nnU-Net v2, and of the MBAS winner's fork."""
 
-from segcube.importers.nnunet.convert import import_nnunet
-from segcube.importers.nnunet.mbas import import_mbas
+import lazy_loader
 
-__all__ = ["import_mbas", "import_nnunet"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,14 +7,22 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from segcube.errors import EnvironmentFault
+from segcube.core import EnvironmentFault, explain
 from segcube.importers.names import match_channels
 from segcube.importers.nnunet.model import Model
 from segcube.importers.nnunet.plans import READERS, ResamplingOptions
-from segcube.importers.wishes import Wishes
-from segcube.submission import Branch, Member, Normalize, Outputs, Resampling, Spline, Window
-from segcube.submission.branch import Order, SeparateZ
-from segcube.validation import explain
+from segcube.importers.requests import Wishes
+from segcube.spec.submission import (
+    Branch,
+    Member,
+    Normalize,
+    Order,
+    Outputs,
+    Resampling,
+    SeparateZ,
+    Spline,
+    Window,
+)
 
 STORED = "zyx"
 """nnU-Net's readers give arrays in this order, whatever wrote the file."""

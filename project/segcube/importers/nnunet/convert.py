@@ -5,16 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from segcube.errors import UsageError
-from segcube.importers.imported import Imported, Source, pending
+from segcube.core import UsageError
 from segcube.importers.nnunet.branch import branch_of
-from segcube.importers.nnunet.cascade import Gate, follows_of
 from segcube.importers.nnunet.labels import Decision, decide, output_names, own_names
-from segcube.importers.nnunet.model import Model, read_folder
-from segcube.importers.nnunet.networks import network_of
-from segcube.importers.wishes import Wishes
-from segcube.submission import Rule, Stage, Submission, Write
+from segcube.importers.nnunet.model import Model, network_of, read_folder
+from segcube.importers.requests import Imported, Source, Wishes, pending
+from segcube.spec.submission import Follows, Length, Rule, Stage, Submission, Write
+
+
+@dataclass(frozen=True)
+class Gate:
+    """MBAS's way: outside the earlier mask all is background."""
+
+    keep: Literal["largest_component", "all"] = "largest_component"
+
+
+def follows_of(model: Model, stage: str, earlier: Decision, own: Decision, gate: Gate) -> Follows:
+    """How a model follows the stage that was decided so: as MBAS's gate, or by nnU-Net's one-hot channels.
+
+    Raises UsageError when the two stages' labels differ where they have to be the same.
+    """
+    configuration = model.configuration
+    if configuration.is_cascaded_mask:
+        radius = Length(radius=configuration.cascaded_mask_dilation, unit="voxels")
+        return Follows(stage=stage, as_="gate", dilate=radius, keep=gate.keep, grid="branch")
+    if set(earlier.labels) != set(own.labels):
+        raise UsageError(
+            f"the earlier stage finds {', '.join(earlier.labels)}",
+            file=model.source,
+            expected=", ".join(own.labels) + ", as the cascade",
+        )
+    ordered = earlier.labels == own.labels and not earlier.paint
+    names = None if ordered else own.labels
+    return Follows(stage=stage, as_="onehot_channels", names=names, paint=earlier.paint)
 
 
 @dataclass(frozen=True)
@@ -105,10 +130,10 @@ def _expect_previous(model: Model, previous: Model | None) -> None:
             f"{model.name} follows {needed}",
             file=model.source,
             expected="the model that comes before it as well",
-            mend="name its folder with --previous",
+            hint="name its folder with --previous",
         )
     if previous is not None and not needed:
-        raise UsageError(f"{model.name} follows no other model", file=model.source, mend="drop --previous")
+        raise UsageError(f"{model.name} follows no other model", file=model.source, hint="drop --previous")
 
 
 def _notes(model: Model) -> list[str]:

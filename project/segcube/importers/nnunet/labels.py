@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from segcube.challenges import BACKGROUND, Challenge
-from segcube.errors import EnvironmentFault, UsageError
+from segcube.core import EnvironmentFault, UsageError
 from segcube.importers.names import match_labels, match_regions
 from segcube.importers.nnunet.model import Model
-from segcube.importers.wishes import Wishes
-from segcube.submission import Outputs, Paint
+from segcube.importers.requests import Wishes
+from segcube.spec.challenges import BACKGROUND, Challenge
+from segcube.spec.submission import Outputs, Paint
 
 IGNORE = "ignore"
 
@@ -125,7 +125,7 @@ def _regions_of(
             raise UsageError(
                 f"region {name} holds {', '.join(sorted(labels))}",
                 expected="the labels of one of " + "; ".join(f"{r}: {', '.join(s)}" for r, s in sets.items()),
-                mend="mend --labels, or use a challenge file that has it",
+                hint="fix --labels, or use a challenge file that has it",
             )
         found += same
     return tuple(found)
@@ -147,6 +147,6 @@ def _label_of(value: int, members: Mapping[str, Sequence[int]], wishes: Wishes) 
         raise UsageError(
             f"the source's label {value} lies in {', '.join(sorted(around)) or 'no region'}",
             expected=f"one label there, not {', '.join(same) or 'none'}",
-            mend="say the source's labels with --labels",
+            hint="say the source's labels with --labels",
         )
     return same[0]

@@ -7,12 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from segcube.checkpoints.foreign import Inert, open_checkpoint, plain
-from segcube.errors import EnvironmentFault
-from segcube.importers.content import content_of
-from segcube.importers.imported import Imported
-from segcube.importers.nnunet.cascade import Gate
-from segcube.importers.nnunet.convert import import_stages
+from segcube.core import EnvironmentFault
+from segcube.importers.checkpoint.inert import Inert, plain
+from segcube.importers.checkpoint.layouts import open_checkpoint
+from segcube.importers.nnunet.convert import Gate, import_stages
 from segcube.importers.nnunet.labels import decide, label_names
 from segcube.importers.nnunet.model import (
     Model,
@@ -23,8 +21,9 @@ from segcube.importers.nnunet.model import (
     state_of,
 )
 from segcube.importers.nnunet.plans import read_checkpoint, read_dataset, read_plans
-from segcube.importers.wishes import Wishes
-from segcube.submission import LargestComponent
+from segcube.importers.requests import Imported, Wishes
+from segcube.importers.sources import content_of
+from segcube.spec.submission import LargestComponent
 
 FRAMEWORK = "anenbergb/MBAS (nnU-Net v2 plans)"
 ONE, TWO = "Parameters1Stage", "Parameters2Stage"

@@ -1,4 +1,4 @@
-"""A trained nnU-Net v2 model: its plans, its labels and the weights of its folds."""
+"""The networks that plans name, as those of `segcube.networks`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from typing import Any, TypeAlias
 
 import torch
 
-from segcube.checkpoints.foreign import open_checkpoint
-from segcube.documents import read_json
-from segcube.errors import EnvironmentFault, UsageError
-from segcube.importers.imported import State
+from segcube.core import EnvironmentFault, UsageError, read_json
+from segcube.importers.checkpoint.layouts import open_checkpoint
 from segcube.importers.nnunet.plans import (
     Checkpoint,
     Configuration,
@@ -24,6 +22,7 @@ from segcube.importers.nnunet.plans import (
     read_dataset,
     read_plans,
 )
+from segcube.importers.requests import State
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 Tree: TypeAlias = Mapping[str, Any]
@@ -163,6 +162,50 @@ def _checkpoints(folder: Path, folds: tuple[str, ...], name: str) -> dict[str, P
             f"no {name} of {lacking}",
             file=folder,
             expected=", ".join(f"fold_{fold}" for fold in there) or "fold_*/checkpoint_*.pth",
-            mend=f"there is {', '.join(others)}: see --checkpoint" if others and not there else "",
+            hint=f"there is {', '.join(others)}: see --checkpoint" if others and not there else "",
         )
     return {fold: there[fold] for fold in chosen}
+
+
+NNUNET = "dynamic_network_architectures"
+MBAS = "mbas.architectures"
+NETWORKS = {
+    (NNUNET, "PlainConvUNet"): "PlainConvUNet",
+    (NNUNET, "ResidualEncoderUNet"): "ResidualEncoderUNet",
+    (NNUNET, "ResidualUNet"): "ResidualUNet",
+    (MBAS, "MedNeXt"): "MedNeXtV1MBAS",
+    (MBAS, "MedNeXt_July"): "MedNeXtV1MBAS",
+    (MBAS, "MedNeXtV2"): "MedNeXtV2MBAS",
+}
+"""By package and class; a class's module within the package has moved more than once."""
+UNREAD = ("deep_supervision",)
+"""Arguments that only training depends on."""
+
+
+def network_of(model: Model, channels: int, outputs: int) -> tuple[str, dict[str, object]]:
+    """The name and arguments of a model's network.
+
+    channels, outputs: that it takes and gives. Raises EnvironmentFault for a class that is not known.
+    """
+    architecture = model.configuration.architecture
+    arguments = {key: value for key, value in architecture.arch_kwargs.items() if key not in UNREAD}
+    name = _name(architecture.network_class_name, model.source)
+    if architecture.network_class_name.endswith("_July"):
+        kernel = arguments.get("stem_kernel_size", 1)
+        arguments |= {"override_down_kernel_size": True, "down_kernel_size": kernel}
+    if model.trainer == "nnUNetTrainerBN":
+        norm = {"norm_op": "torch.nn.BatchNorm3d", "norm_op_kwargs": {"eps": 1e-5, "affine": True}}
+        arguments |= norm
+    return name, {**arguments, "input_channels": channels, "num_classes": outputs}
+
+
+def _name(dotted: str, source: Path) -> str:
+    kind = dotted.rpartition(".")[2]
+    for (package, known), name in NETWORKS.items():
+        if kind == known and dotted.startswith(f"{package}."):
+            return name
+    raise EnvironmentFault(
+        f"network {dotted}",
+        file=source,
+        expected="one of " + ", ".join(f"{package}...{kind}" for package, kind in NETWORKS),
+    )

@@ -8,10 +8,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from segcube.errors import EnvironmentFault
-from segcube.submission.branch import Order
-from segcube.types import Shape, Vector
-from segcube.validation import explain
+from segcube.core import EnvironmentFault, Shape, Vector, explain
+from segcube.spec.submission import Order
 
 READERS = {
     "SimpleITKIO": "native",
@@ -175,7 +173,7 @@ def read_configuration(plans: Plans, name: str, file: Path) -> Configuration:
             f"{name} predicts slice by slice",
             file=file,
             expected="a 3d configuration",
-            mend="import 3d_fullres, 3d_lowres or 3d_cascade_fullres",
+            hint="import 3d_fullres, 3d_lowres or 3d_cascade_fullres",
         )
     if "architecture" not in content:
         content["architecture"] = _older_architecture(content, file)

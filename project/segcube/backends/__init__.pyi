@@ -1,0 +1,14 @@
+from .fit import check_member as check_member
+from .fit import check_members as check_members
+from .malloc import keep_freed_memory as keep_freed_memory
+from .protocol import AccumulatorView as AccumulatorView
+from .protocol import AddingNetwork as AddingNetwork
+from .protocol import Backend as Backend
+from .protocol import DeviceMemoryError as DeviceMemoryError
+from .protocol import MemberFile as MemberFile
+from .protocol import Network as Network
+from .protocol import branch_files as branch_files
+from .protocol import member_files as member_files
+from .selection import choose_backend as choose_backend
+from .selection import cpu_instead as cpu_instead
+from .selection import open_backend as open_backend

@@ -1,0 +1,1 @@
+"""CUDA: captured graphs and the project's own kernels."""

@@ -1,0 +1,121 @@
+"""Forwards captured as CUDA graphs: replaying one costs the host a launch, however many kernels it has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+
+from segcube.backends.cuda.networks import Resident
+from segcube.core import Compile
+
+CALLS = {"auto": 8, "on": 1}
+"""Plain forwards of a network before it is captured.
+
+A capture costs about a forward and gains a network's launches in each one after: a small case ends before.
+The first forward loads kernels and makes plans, which a capture may not.
+"""
+
+
+class Slot(NamedTuple):
+    """A network and the shape of a batch."""
+
+    network: Hashable
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A graph with the buffers that it reads and writes."""
+
+    graph: torch.cuda.CUDAGraph
+    seen_ncxyz: torch.Tensor
+    said_nkxyz: torch.Tensor
+
+    def replay(self, batch_ncxyz: torch.Tensor) -> torch.Tensor:
+        """Logits, float32; they stand until the next replay of any graph of that shape."""
+        self.seen_ncxyz.copy_(batch_ncxyz)
+        self.graph.replay()
+        return self.said_nkxyz
+
+
+@dataclass
+class Captures:
+    """The captured forwards of a device.
+
+    They run one after the other, so that one pool of memory and one pair of buffers a shape serve every
+    member. Call it under the autocast and the inference mode that the forwards are to run in.
+    """
+
+    when: Compile
+    log: Callable[[str], None]
+    graphs: dict[Slot, Captured] = field(default_factory=dict)
+    _calls: Counter[Hashable] = field(default_factory=Counter[Hashable])
+    _gives: dict[Slot, tuple[int, ...]] = field(default_factory=dict[Slot, tuple[int, ...]])
+    _buffers: dict[Hashable, torch.Tensor] = field(default_factory=dict[Hashable, torch.Tensor])
+    _pool: Any = None
+    """torch's handle."""
+    _stream: torch.cuda.Stream | None = None
+    """One for all: cuBLAS keeps a workspace for each."""
+
+    def run(self, key: Hashable, network: Resident, batch_ncxyz: torch.Tensor) -> torch.Tensor:
+        """Logits of a batch, float32: captured where that pays, with the same bits as plain.
+
+        key: names the network. Raises torch.OutOfMemoryError.
+        """
+        slot = Slot(key, tuple(batch_ncxyz.shape))
+        if slot not in self.graphs and self.is_due(slot):
+            self._try(slot, network, batch_ncxyz)
+        if slot in self.graphs:
+            return self.graphs[slot].replay(batch_ncxyz)
+        said_nkxyz = network(batch_ncxyz).float()
+        self._calls[key] += 1
+        self._gives[slot] = tuple(said_nkxyz.shape)
+        return said_nkxyz
+
+    def is_due(self, slot: Slot) -> bool:
+        """Whether the next forward of that shape is to be captured; it has run plainly before."""
+        return self.when != "off" and slot in self._gives and self._calls[slot.network] >= CALLS[self.when]
+
+    def drop(self) -> None:
+        """Forget the graphs and give back their memory; networks that run on are captured again."""
+        self.graphs.clear()
+        self._buffers.clear()
+        self._pool = None
+
+    def stop(self, why: str) -> None:
+        """Forget the graphs for the rest of the run, and say why."""
+        self.when = "off"
+        self.drop()
+        self.log(f"forwards are no longer captured: {why}")
+
+    def _try(self, slot: Slot, network: Resident, batch_ncxyz: torch.Tensor) -> None:
+        try:
+            self.graphs[slot] = self._capture(slot, network, batch_ncxyz)
+            return
+        except (AssertionError, RuntimeError) as error:
+            first_line = str(error).strip().splitlines()[0]
+        # Outside of the handler, which holds what the capture took of the memory
+        self.stop(first_line)
+
+    def _capture(self, slot: Slot, network: Resident, batch_ncxyz: torch.Tensor) -> Captured:
+        seen = self._buffer(slot.shape, batch_ncxyz, network.layout)
+        said = self._buffer(self._gives[slot], batch_ncxyz, torch.contiguous_format)
+        self._pool = self._pool or torch.cuda.graph_pool_handle()
+        stream = self._stream = self._stream or torch.cuda.Stream()
+        graph = torch.cuda.CUDAGraph()
+        # What other threads do is no part of it. A capture that fails may leave its stream the current one.
+        capture = torch.cuda.graph(graph, self._pool, stream, capture_error_mode="thread_local")
+        with torch.cuda.stream(stream), capture:
+            said.copy_(network(seen))
+        return Captured(graph, seen, said)
+
+    def _buffer(
+        self, shape: tuple[int, ...], beside: torch.Tensor, layout: torch.memory_format
+    ) -> torch.Tensor:
+        if (shape, layout) not in self._buffers:
+            self._buffers[shape, layout] = torch.empty(shape, device=beside.device, memory_format=layout)
+        return self._buffers[shape, layout]

@@ -1,0 +1,169 @@
+"""Networks compiled for OpenVINO: graphs without weights that lie beside the weights they were made from.
+
+`openvino.yaml` lists them; a graph is OpenVINO's own two files as safetensors, squeezed by gzip, in which
+every constant that the weights file holds byte for byte stands as a parameter of that tensor's name. So it is
+small, and the weights lie on the disk once.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+import yaml
+from pydantic import ValidationError, field_validator
+from safetensors import SafetensorError
+
+from segcube.backends.protocol import MemberFile
+from segcube.core import (
+    EnvironmentFault,
+    Extents,
+    FileName,
+    Model,
+    Name,
+    Sha256,
+    Shape,
+    expect_once,
+    explain,
+    read_yaml,
+    write_whole,
+)
+from segcube.spec.submission import expect_sha256
+
+INDEX = "openvino.yaml"
+SUFFIX = ".openvino"
+COMPILE_AGAIN = "run segcube compile again"
+TENSOR = "weights:"
+"""Begins the name of a parameter that a tensor of the weights file takes the place of."""
+MOST_BYTES = 2**28
+"""Of a graph, unpacked; those of the largest networks take a hundredth."""
+GZIP = 16
+"""Tells zlib that a stream has gzip's header."""
+_XML, _CONSTANTS = "xml", "constants"
+
+
+class NoGraphs(Exception):
+    """A network cannot be had as a graph here; torch still runs it."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """OpenVINO's own form of a network, without its weights."""
+
+    xml: bytes
+    constants: bytes
+    """What the weights file does not hold."""
+
+
+class Entry(Model):
+    """A compiled graph, and what it was made of."""
+
+    file: FileName
+    sha256: Sha256
+    weights: Sha256
+    """Of the member's file."""
+    window: Extents
+
+
+class Index(Model):
+    """What a folder holds."""
+
+    openvino: Name
+    """The version that converted."""
+    graphs: tuple[Entry, ...] = ()
+
+    @field_validator("graphs")
+    @classmethod
+    def _a_graph_for_each(cls, graphs: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        expect_once("files", (entry.file for entry in graphs))
+        expect_once("weights and windows", ((entry.weights, entry.window) for entry in graphs))
+        return graphs
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The graphs of a folder, by the sha256 of their weights and their window."""
+
+    folder: Path
+    entries: Mapping[tuple[str, Shape], Entry]
+    held: Mapping[str, Graph] = field(default_factory=dict)
+    """Those that have been read, by their sha256."""
+
+    def __contains__(self, member: MemberFile) -> bool:
+        return (member.sha256, member.window) in self.entries
+
+    def digest(self, member: MemberFile) -> str:
+        """The sha256 of the graph of a member that is there: folds of one plan have the same."""
+        return self.entries[member.sha256, member.window].sha256
+
+    def at_hand(self) -> Compiled:
+        """The same graphs, all read, so that the folder may go. Raises EnvironmentFault as `read` does."""
+        entries = self.entries.values()
+        return replace(self, held={e.sha256: _unpack(self.folder / e.file, e.sha256) for e in entries})
+
+    def read(self, member: MemberFile) -> Graph:
+        """The graph of a member that is there.
+
+        Raises EnvironmentFault for a file that is missing, changed or no graph.
+        """
+        entry = self.entries[member.sha256, member.window]
+        return self.held.get(entry.sha256) or _unpack(self.folder / entry.file, entry.sha256)
+
+
+def read_compiled(folder: Path) -> Compiled:
+    """The graphs that a folder's index lists; none where it has no index.
+
+    Raises EnvironmentFault for an index that cannot be read.
+    """
+    file = folder / INDEX
+    if not file.is_file():
+        return Compiled(folder, {})
+    content = read_yaml(file, EnvironmentFault, hint=COMPILE_AGAIN)
+    try:
+        index = Index.model_validate(content)
+    except ValidationError as error:
+        raise EnvironmentFault(explain(error, Index), file=file, hint=COMPILE_AGAIN) from error
+    return Compiled(folder, {(entry.weights, entry.window): entry for entry in index.graphs})
+
+
+def write_graph(graph: Graph, member: MemberFile, folder: Path) -> Entry:
+    """Write a member's graph, whole or not at all; the same graph gives the same bytes."""
+    parts = {_XML: graph.xml, _CONSTANTS: graph.constants}
+    arrays = {name: np.frombuffer(part, np.uint8) for name, part in parts.items()}
+    content = gzip.compress(safetensors.numpy.save(arrays), mtime=0)
+    size = "x".join(map(str, member.window))
+    file = folder / f"{member.file.stem}-{size}{SUFFIX}"
+    write_whole(file, content)
+    digest = hashlib.sha256(content).hexdigest()
+    return Entry(file=file.name, sha256=digest, weights=member.sha256, window=member.window)
+
+
+def write_index(index: Index, folder: Path) -> None:
+    """Write the list of a folder's graphs, and remove those that it does not name."""
+    content = yaml.safe_dump(index.model_dump(mode="json"), sort_keys=False, default_flow_style=None)
+    write_whole(folder / INDEX, content.encode())
+    named = {entry.file for entry in index.graphs}
+    for file in folder.glob(f"*{SUFFIX}"):
+        if file.name not in named:
+            file.unlink()
+
+
+def _unpack(file: Path, sha256: str) -> Graph:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        told = f"cannot be read: {error.strerror}"
+        raise EnvironmentFault(told, file=file, hint=COMPILE_AGAIN) from error
+    expect_sha256(hashlib.sha256(content).hexdigest(), sha256, file, COMPILE_AGAIN)
+    try:
+        unpacked = zlib.decompressobj(wbits=zlib.MAX_WBITS | GZIP).decompress(content, MOST_BYTES)
+        arrays = safetensors.numpy.load(unpacked)
+        return Graph(arrays[_XML].tobytes(), arrays[_CONSTANTS].tobytes())
+    except (zlib.error, SafetensorError, KeyError) as error:
+        raise EnvironmentFault(f"is no graph: {error}", file=file, hint=COMPILE_AGAIN) from error

@@ -1,0 +1,61 @@
+"""Tensors of a weights file, mapped from the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segcube.spec.submission import expect_file, expect_sha256, unreadable
+
+HEADER = 8
+"""Bytes before the header, which tell its length (safetensors' format)."""
+DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1"}
+"""Kinds that networks hold and numpy knows."""
+
+
+@dataclass(frozen=True)
+class MappedWeights:
+    """A weights file whose pages the system reads when they are touched, and may forget when they are not."""
+
+    pages: mmap.mmap
+    tensors: Mapping[str, np.ndarray]
+    """Flat, little-endian; those of kinds that numpy lacks are left out."""
+
+    def forget(self) -> None:
+        """Let the pages go that have been read; whoever touches one reads it again."""
+        self.pages.madvise(mmap.MADV_DONTNEED)
+
+
+def map_weights(file: Path, sha256: str) -> MappedWeights:
+    """Map a weights file, checked as a whole.
+
+    Raises EnvironmentFault for a file that is missing, cannot be read, or is not the one that is asked for.
+    """
+    expect_file(file)
+    try:
+        with file.open("rb") as stream:
+            expect_sha256(hashlib.file_digest(stream, "sha256").hexdigest(), sha256, file)
+            # A private copy: what looks writable to a library never reaches the file
+            pages = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
+    except OSError as error:
+        raise unreadable(file, error) from error
+    return MappedWeights(pages, _tensors(pages))
+
+
+def _tensors(pages: mmap.mmap) -> dict[str, np.ndarray]:
+    """The tensors of a file whose digest says that it was whole when its graph was made."""
+    length = int.from_bytes(pages[:HEADER], "little")
+    header = json.loads(pages[HEADER : HEADER + length])
+    data = np.frombuffer(pages, np.uint8)[HEADER + length :]
+    found = {}
+    for name, about in header.items():
+        if name != "__metadata__" and about["dtype"] in DTYPES:
+            start, stop = about["data_offsets"]
+            found[name] = data[start:stop].view(DTYPES[about["dtype"]])
+    return found

@@ -1,0 +1,131 @@
+"""torch as it comes, on a CPU or a CUDA device: the reference backend."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from segcube.backends.fit import check_member
+from segcube.backends.protocol import DeviceMemoryError, MemberFile
+from segcube.core import EnvironmentFault, Shape
+from segcube.networks import load_network
+
+OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "bad_alloc",
+    "could not create a memory",
+    "could not create a primitive",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+"""What torch, oneDNN and CUDA's libraries say where memory lacks and they have no error type for it."""
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+_THREADED_IN: set[int] = set()
+"""Processes in which torch computes in several threads: this one, or those that it was forked from."""
+
+
+@dataclass
+class TorchBackend:
+    """Networks in eval mode under autocast; arrays are torch tensors."""
+
+    device: str
+    precision: str
+    reason: str
+    name: str = "torch"
+    networks: dict[MemberFile, torch.nn.Module] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _refuse_forked_process()
+        # Where two threads begin MKL's first exp at once, one of them may come out 1e-4 off: none does here
+        torch.exp(torch.zeros(1))
+
+    def load(self, member: MemberFile) -> TorchNetwork:
+        """The network of a weights file; read once, then kept on the device."""
+        if member not in self.networks:
+            check_member(member)
+            with memory_told():
+                self.networks[member] = load_network(member.file, member.sha256).to(self.device)
+        return TorchNetwork(self.networks[member], self.device, DTYPES[self.precision])
+
+    def join(self, members: Sequence[MemberFile], weight_mk: np.ndarray) -> None:
+        """None: a layer's memory is given back after it, whoever runs next."""
+
+    def upload(self, array: np.ndarray) -> torch.Tensor:
+        """A copy on the device."""
+        with memory_told():
+            return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    def zeros(self, channels: int, shape: Shape) -> torch.Tensor:
+        """A float32 accumulator on the device."""
+        with memory_told():
+            return torch.zeros((channels, *shape), device=self.device)
+
+    def download(self, array: torch.Tensor) -> np.ndarray:
+        """The array on the host."""
+        return array.cpu().numpy()
+
+    def release(self) -> None:
+        """Give cached blocks back to the device."""
+        if self.device != "cpu":
+            torch.cuda.empty_cache()
+
+    def in_full_precision(self) -> TorchBackend:
+        """The same device and networks in fp32."""
+        return TorchBackend(self.device, "fp32", "half precision overflowed", networks=self.networks)
+
+
+@dataclass(frozen=True)
+class TorchNetwork:
+    """A module on its device."""
+
+    module: torch.nn.Module
+    device: str
+    dtype: torch.dtype
+
+    def __call__(self, batch_ncxyz: torch.Tensor) -> torch.Tensor:
+        """Logits, float32."""
+        half = self.dtype != torch.float32
+        with (
+            memory_told(),
+            torch.inference_mode(),
+            torch.autocast(self.device.split(":")[0], self.dtype, half),
+        ):
+            return self.module(batch_ncxyz).float()
+
+
+def _refuse_forked_process() -> None:
+    """Raise EnvironmentFault in a child forked after its parent used torch: it lacks the parent's threads."""
+    if torch.get_num_threads() == 1:
+        return
+    _THREADED_IN.add(os.getpid())
+    if len(_THREADED_IN) > 1:
+        raise EnvironmentFault(
+            "this process was forked after torch had computed, and lacks the threads that torch waits for",
+            expected="a process of its own",
+            hint="start it by multiprocessing's method spawn, or call torch.set_num_threads(1) in it",
+        )
+
+
+@contextmanager
+def memory_told() -> Generator[None, None, None]:
+    """Raise DeviceMemoryError for what torch and its libraries say where memory lacks."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DeviceMemoryError(str(error)) from error
+    except RuntimeError as error:
+        if any(words in str(error) for words in OUT_OF_MEMORY):
+            raise DeviceMemoryError(str(error)) from error
+        raise
+
+
+def on_cpu(precision: str, why: str) -> TorchBackend:
+    """torch on the CPU; why: what comes before its name and precision in the reason."""
+    return TorchBackend("cpu", precision, f"{why}; torch {torch.__version__}, {precision}")

@@ -1,0 +1,5 @@
+"""`python -m segcube.cli`."""
+
+from segcube.cli.app import main
+
+main()

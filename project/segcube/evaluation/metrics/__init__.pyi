@@ -1,0 +1,9 @@
+from .instances import match as match
+from .pair import Pair as Pair
+from .pair import dice as dice
+from .pair import region_values as region_values
+from .pair import volume_of as volume_of
+from .parts import Parts as Parts
+from .parts import dilated as dilated
+from .parts import find_parts as find_parts
+from .region_parts import RegionParts as RegionParts

@@ -1,0 +1,163 @@
+"""Large lesions scored by overlap, small ones by detection: the rule of BraTS-MET 2026."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from segcube.core import Vector
+from segcube.evaluation.metrics.distances import BorderDistances
+from segcube.evaluation.metrics.pair import volume_of
+from segcube.evaluation.metrics.parts import Parts, find_parts
+from segcube.spec.challenges import SmallLesions
+
+COLUMNS = ("dice", "hd95", "nsd", "hd95_mm", "nsd_mm")
+UNMATCHED = 1.0 + 1e-6
+"""Cost of a pair that may not match; any pair that may is cheaper."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A lesion of the reference."""
+
+    number: int
+    volume: float
+    """In mm3."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """COLUMNS of its matched pair; empty for a missed lesion."""
+
+
+@dataclass(frozen=True)
+class Instances:
+    """A region's lesions, and the instances of the prediction that match none."""
+
+    lesions: tuple[Instance, ...]
+    false_positives: tuple[tuple[int, float], ...]
+    """Number and volume in mm3."""
+
+    @property
+    def num_tp(self) -> int:
+        return sum(bool(lesion.scores) for lesion in self.lesions)
+
+    @property
+    def num_fn(self) -> int:
+        return len(self.lesions) - self.num_tp
+
+    @property
+    def num_fp(self) -> int:
+        return len(self.false_positives)
+
+    def columns(self) -> dict[str, list[float]]:
+        """The values of the matched pairs, by name."""
+        return {name: [lesion.scores[name] for lesion in self.lesions if lesion.scores] for name in COLUMNS}
+
+
+def compare_instances(
+    found_xyz: np.ndarray, reference_xyz: np.ndarray, spacing: Vector, match_at: float
+) -> Instances:
+    """Match and measure the 26-connected components of two masks; an empty mask has none.
+
+    match_at: the least Dice of a matched pair.
+    """
+    found, reference = _components(found_xyz), _components(reference_xyz)
+    partners = match(found, reference, match_at)
+    lesions: list[Instance] = []
+    for number in reference.numbers:
+        partner = partners.get(number)
+        scores = _measure(number, partner, found, reference, spacing) if partner else {}
+        lesions.append(Instance(number, volume_of(int(reference.sizes[number]), spacing), scores))
+    alone = [number for number in found.numbers if number not in partners.values()]
+    volumes = [volume_of(int(found.sizes[number]), spacing) for number in alone]
+    return Instances(tuple(lesions), tuple(zip(alone, volumes, strict=True)))
+
+
+def match(found: Parts, reference: Parts, match_at: float) -> dict[int, int]:
+    """Pair instances one to one for the largest sum of Dice: the prediction's number of each reference's.
+
+    An empty side gives no pair.
+    """
+    if found.is_empty or reference.is_empty:
+        return {}
+    rows, columns = len(reference.sizes), len(found.sizes)
+    both_xyz = (reference.ids_xyz > 0) & (found.ids_xyz > 0)
+    places = reference.ids_xyz[both_xyz].astype(np.int64) * columns + found.ids_xyz[both_xyz]
+    common = np.bincount(places, minlength=rows * columns).reshape(rows, columns)[1:, 1:]
+    dice = 2 * common / (reference.sizes[1:, None] + found.sizes[None, 1:])
+    cost = np.where(dice >= match_at, 1.0 - dice, UNMATCHED)
+    pairs = zip(*linear_sum_assignment(cost), strict=True)
+    return {int(row) + 1: int(column) + 1 for row, column in pairs if cost[row, column] < 1.0}
+
+
+def _components(mask_xyz: np.ndarray) -> Parts:
+    """Numbered in the order of (z, y, x), which decides between matchings of equal worth."""
+    return find_parts(mask_xyz).first_along_z()
+
+
+def _measure(number: int, partner: int, found: Parts, reference: Parts, spacing: Vector) -> dict[str, float]:
+    """COLUMNS of a matched pair.
+
+    The official package reads volumes as (z, y, x) and their spacing as (x, y, z): so do `hd95` and `nsd`.
+    Both NSD take the voxel's smallest edge for tolerance.
+    """
+    window = reference.slices_of(number)
+    common = np.count_nonzero((reference.ids_xyz[window] == number) & (found.ids_xyz[window] == partner))
+    borders = found.border_of((partner,)), reference.border_of((number,))
+    swapped = BorderDistances(*borders, (spacing[2], spacing[1], spacing[0]))
+    upright = swapped if spacing[0] == spacing[2] else BorderDistances(*borders, spacing)
+    tolerance = min(spacing)
+    return {
+        "dice": 2 * int(common) / int(reference.sizes[number] + found.sizes[partner]),
+        "hd95": swapped.hd95(),
+        "nsd": swapped.nsd(tolerance),
+        "hd95_mm": upright.hd95(),
+        "nsd_mm": upright.nsd(tolerance),
+    }
+
+
+def large_lesion_scores(instances: Instances, rule: SmallLesions, infinity: float) -> dict[str, float]:
+    """Mean and spread over the large lesions: the matched, each missed one and each false positive.
+
+    A missed lesion and a false positive of whatever size count as 0, and as `infinity` for HD95. NaN where
+    the reference has no large lesion.
+    """
+    large = [lesion for lesion in instances.lesions if lesion.volume >= rule.below]
+    scores: dict[str, float] = {}
+    for name in COLUMNS:
+        worst = infinity if "hd95" in name else 0.0
+        values = [lesion.scores.get(name, worst) for lesion in large] + [worst] * instances.num_fp
+        scores[name] = float(np.mean(values)) if large else math.nan
+        scores[f"{name}_std"] = float(np.std(values)) if large else math.nan
+    return scores
+
+
+def detection_by_size(instances: Instances, rule: SmallLesions) -> dict[str, float]:
+    """Detection of the large and of the small lesions: counts, precision, sensitivity and F1.
+
+    A lesion is detected where its matched pair reaches the rule's Dice. The prediction's false positives
+    count for both sizes. NaN for a size that the reference does not have.
+    """
+    large = [lesion for lesion in instances.lesions if lesion.volume >= rule.below]
+    small = [lesion for lesion in instances.lesions if lesion.volume < rule.below]
+    return {
+        f"{name}_{size}": value
+        for size, lesions in (("large", large), ("small", small))
+        for name, value in _detection(lesions, instances.num_fp, rule.detected_at).items()
+    }
+
+
+def _detection(lesions: list[Instance], false: int, detected_at: float) -> dict[str, float]:
+    hits = sum(lesion.scores.get("dice", 0.0) >= detected_at for lesion in lesions)
+    missed = len(lesions) - hits
+    scores = {
+        "num_tp": hits,
+        "num_fp": false,
+        "num_fn": missed,
+        "precision": hits / (hits + false) if hits + false else 0.0,
+        "sensitivity": hits / (hits + missed) if hits + missed else 0.0,
+        "f1": 2 * hits / (2 * hits + false + missed) if hits + false + missed else 0.0,
+    }
+    return scores if lesions else dict.fromkeys(scores, math.nan)

@@ -1,0 +1,1 @@
+from .score import metrics_of as metrics_of

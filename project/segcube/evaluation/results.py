@@ -1,0 +1,149 @@
+"""Scores of cases and of a folder, and their JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from statistics import fmean, median
+from typing import Any
+
+Scores = Mapping[str, float]
+"""A region's metrics by name."""
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """A lesion of the reference, or a component of the prediction that meets none."""
+
+    region: str
+    kind: str
+    """matched, missed or false_positive."""
+    number: int
+    """Of the component, in the reference or (false positives) in the prediction."""
+    volume: float
+    """In mm3."""
+    counted: bool
+    """Whether it enters the region's scores, or leaves them for its size."""
+    components: int
+    """How many components of the prediction are compared with it."""
+    scores: Scores = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CaseScores:
+    """A case's scores: its regions, its lesions, and what was odd."""
+
+    regions: Mapping[str, Scores]
+    lesions: tuple[Lesion, ...] = ()
+    notices: tuple[str, ...] = ()
+    problem: str | None = None
+    """Why the case is scored as one without a map."""
+
+
+@dataclass(frozen=True)
+class BadReference:
+    """A case that cannot be scored, because its reference cannot be read."""
+
+    problem: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of a folder."""
+
+    profile: str
+    challenge: str
+    cases: Mapping[str, CaseScores]
+    versions: Mapping[str, str]
+    without_reference: tuple[str, ...] = ()
+    """Maps of cases that the reference does not hold; they are not scored."""
+    bad_references: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with the reference of each case that could not be scored; means leave these cases out."""
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Why a case is scored as one without a map, for each such case."""
+        return {name: scores.problem for name, scores in self.cases.items() if scores.problem}
+
+    @cached_property
+    def mean(self) -> dict[str, dict[str, float]]:
+        """Each region's mean metrics over all cases, those with a problem included.
+
+        Cases that have no value (NaN) are left out, as the organisers do; NaN where none has one.
+        """
+        return {region: self._over_cases(region, fmean) for region in self._regions}
+
+    @cached_property
+    def median(self) -> dict[str, dict[str, float]]:
+        """Each region's median metrics, over the cases that the mean takes."""
+        return {region: self._over_cases(region, median) for region in self._regions}
+
+    @property
+    def _regions(self) -> tuple[str, ...]:
+        return tuple(next(iter(self.cases.values())).regions) if self.cases else ()
+
+    def _over_cases(self, region: str, summary: Callable[[Sequence[float]], float]) -> dict[str, float]:
+        rows = [scores.regions[region] for scores in self.cases.values()]
+        found = {name: [row[name] for row in rows if not math.isnan(row[name])] for name in rows[0]}
+        return {name: summary(values) if values else math.nan for name, values in found.items()}
+
+
+def as_json(evaluation: Evaluation, lesions: bool = False) -> bytes:
+    """The whole evaluation, indented, UTF-8; inf and nan stand as strings.
+
+    lesions: whether the rows of single lesions are wanted; without them, `lesions` is empty.
+    """
+    content = {
+        "profile": evaluation.profile,
+        "challenge": evaluation.challenge,
+        "versions": evaluation.versions,
+        "cases": {name: _regions(scores.regions) for name, scores in evaluation.cases.items()},
+        "lesions": {name: _lesions(scores) for name, scores in evaluation.cases.items()} if lesions else {},
+        "mean": _regions(evaluation.mean),
+        "median": _regions(evaluation.median),
+        "problems": evaluation.problems,
+        "notices": {name: scores.notices for name, scores in evaluation.cases.items() if scores.notices},
+        "without_reference": evaluation.without_reference,
+        "bad_references": evaluation.bad_references,
+    }
+    return (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def as_csv(evaluation: Evaluation) -> bytes:
+    """A row a case and region, a column a metric, UTF-8."""
+    metrics = list(dict.fromkeys(name for row in evaluation.mean.values() for name in row))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["case", "region", *metrics, "problem"])
+    for name, scores in evaluation.cases.items():
+        for region, row in scores.regions.items():
+            values = [_plain(row[metric]) if metric in row else "" for metric in metrics]
+            writer.writerow([name, region, *values, scores.problem or ""])
+    return text.getvalue().encode()
+
+
+def _regions(regions: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float | str]]:
+    return {region: _values(row) for region, row in regions.items()}
+
+
+def _lesions(scores: CaseScores) -> dict[str, list[dict[str, Any]]]:
+    rows: dict[str, list[dict[str, Any]]] = {region: [] for region in scores.regions}
+    for lesion in scores.lesions:
+        row = asdict(lesion)
+        region, values = row.pop("region"), row.pop("scores")
+        rows[region].append(row | _values(values))
+    return rows
+
+
+def _values(row: Mapping[str, float]) -> dict[str, float | str]:
+    return {name: _plain(value) for name, value in row.items()}
+
+
+def _plain(value: float) -> float | str:
+    """JSON has no word for what is not finite."""
+    return value if math.isfinite(value) else str(float(value))

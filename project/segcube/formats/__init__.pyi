@@ -1,0 +1,2 @@
+from .cases import Discovery as Discovery
+from .cases import discover as discover

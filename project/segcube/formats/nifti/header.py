@@ -1,0 +1,210 @@
+"""A NIfTI header, read from its bytes and believed only where it makes sense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite, prod
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti2 import Nifti2Header
+
+from segcube.core import MAX_VOXELS, CaseError, Code, Forms, Grid, Notice, Shape
+from segcube.formats.nifti.affine import EDGES_MM, affine_notices, choose_affine
+from segcube.formats.nifti.stream import Stream
+
+MAX_AXIS = 2**15 - 1
+"""A label map is NIfTI-1, which counts an axis in 16 bits."""
+MAX_OFFSET = 2**24
+DTYPES = {
+    2: np.uint8,
+    4: np.int16,
+    8: np.int32,
+    16: np.float32,
+    64: np.float64,
+    256: np.int8,
+    512: np.uint16,
+    768: np.uint32,
+    1024: np.int64,
+    1280: np.uint64,
+}
+ByteOrder: TypeAlias = Literal["<", ">"]
+ORDERS: tuple[tuple[ByteOrder, Literal["little", "big"]], ...] = (("<", "little"), (">", "big"))
+KINDS = {348: (Nifti1Header, b"n+1\0"), 540: (Nifti2Header, b"n+2\0")}
+LINE_ENDS = (b"\r\n\x1a\n", b"\0\0\0\0")
+"""NIfTI-2 has the first to show a transfer as text, as PNG does; some writers leave it empty."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its voxels."""
+
+    grid: Grid
+    forms: Forms
+    dtype: np.dtype[Any]
+    """As stored, byte order included."""
+    offset: int
+    """Bytes before the first voxel."""
+    scale: tuple[float, float] | None
+    """Slope and intercept; None where the voxels stand as they are."""
+    description: str
+    notices: tuple[Notice, ...]
+    """What is odd about it, without its name."""
+
+    @property
+    def voxel_bytes(self) -> int:
+        """Bytes of all voxels."""
+        return prod(self.grid.shape) * self.dtype.itemsize
+
+
+def read_header(stream: Stream) -> Header:
+    """Read and check a header.
+
+    Raises CaseError NOT_NIFTI, BAD_HEADER, NDIM, TOO_LARGE, BAD_DTYPE, BAD_SPACING or BAD_AFFINE, and what
+    a stream that ends or breaks raises.
+    """
+    return judge_header(read_fields(stream), stream.file)
+
+
+def read_fields(stream: Stream) -> Any:
+    """A header's fields as they are stored, as nibabel's header of NIfTI-1 or NIfTI-2; nothing is judged.
+
+    Raises CaseError NOT_NIFTI, and what a stream that ends or breaks raises.
+    """
+    size_bytes = bytes(stream.read(4, "a header"))
+    size, order = _size_and_order(size_bytes, stream.file)
+    kind, magic = KINDS[size]
+    fields: Any = kind(size_bytes + stream.read(size - 4, "a header"), order, check=False)
+    _check_magic(bytes(fields["magic"].tobytes()), magic, stream.file)
+    if size == 540 and bytes(fields["eol_check"].tobytes()) not in LINE_ENDS:
+        raise CaseError(
+            Code.NOT_NIFTI, "was sent as text, which changed it", file=stream.file, hint="copy it as binary"
+        )
+    return fields
+
+
+def judge_header(fields: Any, file: Path) -> Header:
+    """What a header's fields mean. Raises CaseError as `read_header` does."""
+    shape = _shape(fields, file)
+    dtype = _dtype(fields, fields.endianness, file)
+    offset = _offset(fields, int(fields["sizeof_hdr"]), file)
+    forms = _forms(fields)
+    _check_spacing(forms, file)
+    affine = choose_affine(forms, shape, file)
+    scale = _scale(fields, file)
+    description = bytes(fields["descrip"].tobytes()).split(b"\0")[0].decode("ascii", "replace")
+    return Header(
+        Grid(shape, affine), forms, dtype, offset, scale, description, affine_notices(forms, affine)
+    )
+
+
+def _check_magic(found: bytes, expected: bytes, file: Path) -> None:
+    if found == expected:
+        return
+    told = "is one half of a two-file NIfTI" if found.startswith(b"ni") else "has another magic"
+    raise CaseError(
+        Code.NOT_NIFTI, told, file=file, expected=f"{expected!r}", hint="export it as one .nii file"
+    )
+
+
+def _size_and_order(size_bytes: bytes, file: Path) -> tuple[int, ByteOrder]:
+    for order, name in ORDERS:
+        size = int.from_bytes(size_bytes, name)
+        if size in KINDS:
+            return size, order
+    raise CaseError(
+        Code.NOT_NIFTI,
+        f"begins with {size_bytes!r}",
+        file=file,
+        expected="a NIfTI header",
+        hint="export it as NIfTI",
+    )
+
+
+def _shape(raw: Any, file: Path) -> Shape:
+    dims = [int(size) for size in raw["dim"]]
+    if not 1 <= dims[0] <= 7 or any(size <= 0 for size in dims[1 : dims[0] + 1]):
+        raise CaseError(
+            Code.BAD_HEADER, f"sizes {dims}", file=file, expected="1 to 7 axes, each of at least 1"
+        )
+    sizes = dims[1 : dims[0] + 1]
+    if len(sizes) < 3 or any(size != 1 for size in sizes[3:]):
+        raise CaseError(
+            Code.NDIM, f"{len(sizes)} axes of sizes {sizes}", file=file, expected="a volume of three axes"
+        )
+    if prod(sizes) > MAX_VOXELS or max(sizes) > MAX_AXIS:
+        raise CaseError(
+            Code.TOO_LARGE,
+            f"{prod(sizes)} voxels, sizes {sizes}",
+            file=file,
+            expected=f"at most {MAX_VOXELS}, {MAX_AXIS} along an axis",
+        )
+    x, y, z = sizes[:3]
+    return x, y, z
+
+
+def _dtype(raw: Any, order: ByteOrder, file: Path) -> np.dtype[Any]:
+    code, bits = int(raw["datatype"]), int(raw["bitpix"])
+    if code not in DTYPES:
+        valid = "integers or floats of one value a voxel"
+        raise CaseError(Code.BAD_DTYPE, f"datatype {code}", file=file, expected=valid, hint="convert it")
+    dtype = np.dtype(DTYPES[code]).newbyteorder(order)
+    if bits != 8 * dtype.itemsize:
+        raise CaseError(
+            Code.BAD_HEADER,
+            f"{bits} bits a voxel of {dtype.name}",
+            file=file,
+            expected=f"{8 * dtype.itemsize}",
+        )
+    return dtype
+
+
+def _offset(raw: Any, size: int, file: Path) -> int:
+    # 0 as well: readers differ on where the voxels of such a file begin
+    offset, least = float(raw["vox_offset"]), size + 4
+    if not (isfinite(offset) and least <= offset <= MAX_OFFSET and offset.is_integer()):
+        raise CaseError(
+            Code.BAD_HEADER, f"vox_offset {offset}", file=file, expected=f"{least} to {MAX_OFFSET}"
+        )
+    return int(offset)
+
+
+def _scale(raw: Any, file: Path) -> tuple[float, float] | None:
+    slope, intercept = float(raw["scl_slope"]), float(raw["scl_inter"])
+    if slope == 0 or not isfinite(slope):
+        return None
+    if not isfinite(intercept):
+        raise CaseError(Code.BAD_HEADER, f"scl_inter {intercept}", file=file, expected="a number")
+    return None if (slope, intercept) == (1, 0) else (slope, intercept)
+
+
+def _check_spacing(forms: Forms, file: Path) -> None:
+    least, most = EDGES_MM
+    spacing = forms.pixdim[1:]
+    if not all(least <= length <= most for length in spacing):
+        raise CaseError(
+            Code.BAD_SPACING,
+            f"spacing {spacing}",
+            file=file,
+            expected=f"three lengths, {least:g} to {most:g} mm",
+        )
+
+
+def _forms(raw: Any) -> Forms:
+    rows = ("srow_x", "srow_y", "srow_z")
+    quaternion = ("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z")
+    return Forms(
+        sform_code=_narrow(raw["sform_code"]),
+        sform=tuple(float(value) for row in rows for value in raw[row]),
+        qform_code=_narrow(raw["qform_code"]),
+        qform=tuple(float(raw[name]) for name in quaternion),
+        pixdim=tuple(float(value) for value in raw["pixdim"][:4]),
+        units=int(raw["xyzt_units"]) & 0xFF,
+    )
+
+
+def _narrow(code: Any) -> int:
+    """A form's code within the 16 bits that a label map has for it; NIfTI-2 has 32."""
+    return max(-(2**15), min(int(code), 2**15 - 1))

@@ -1,0 +1,1 @@
+"""Checkpoints of torch read as data: nothing in them is executed."""

@@ -1,0 +1,2 @@
+from .convert import import_lightning as import_lightning
+from .settings import LightningWishes as LightningWishes

@@ -1,0 +1,1 @@
+from .convert import import_bundle as import_bundle

@@ -1,0 +1,102 @@
+"""The folder of a MONAI bundle as a submission."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from segcube.core import EnvironmentFault
+from segcube.importers.monai_bundle.config import Config, read_config, steps_of
+from segcube.importers.monai_bundle.network import source_of
+from segcube.importers.monai_bundle.postprocessing import Postprocessing, postprocessing_of, window_of
+from segcube.importers.monai_bundle.preprocessing import preprocessing_of
+from segcube.importers.names import match_channels, match_labels, match_regions
+from segcube.importers.requests import Imported, Wishes, pending
+from segcube.importers.sources import content_of
+from segcube.networks import count_channels
+from segcube.spec.submission import Branch, Outputs, Resampling, Stage, Submission
+
+MEMBER = "model.safetensors"
+
+
+def import_bundle(folder: Path, wishes: Wishes) -> Imported:
+    """Read configs/inference, configs/metadata and models/model.pt.
+
+    Nothing of the configuration is run: plain references are followed, expressions are refused where their
+    value is needed. Raises EnvironmentFault for what segcube does not have, by name, and UsageError for
+    channels and outputs that need an option.
+    """
+    config, metadata = read_config(folder, "inference"), read_config(folder, "metadata")
+    with content_of(folder, "a MONAI bundle"):
+        return _imported(folder, config, metadata, wishes)
+
+
+def _imported(folder: Path, config: Config, metadata: Config, wishes: Wishes) -> Imported:
+    source = source_of(folder, config)
+    channels, outputs = count_channels(source.network, source.arguments)
+    before = preprocessing_of(steps_of(config, "preprocessing"), channels)
+    after = postprocessing_of(steps_of(config, "postprocessing"), config)
+    branch = Branch(
+        channels=_channels(metadata, channels, wishes),
+        axes="xyz",
+        orientation=before.orientation,
+        crop=before.crop,
+        normalize=before.scheme(),
+        spacing=before.spacing,
+        resampling=before.resampling or Resampling(),
+        outputs=_outputs(metadata, outputs, after, wishes),
+        window=window_of(config),
+        members=(pending(MEMBER),),
+    )
+    submission = Submission(
+        name=wishes.name,
+        challenge=wishes.target.reference,
+        licence=wishes.licence,
+        citation=wishes.citation or _citation(metadata),
+        stages=(Stage(name="segmentation", branches=(branch,)),),
+        postprocess=after.rules(branch.outputs.names),
+    )
+    told = (
+        f"The network is a {source.network} of configs/{config.file.name}.",
+        f"Channels {', '.join(branch.channels)} and outputs {', '.join(branch.outputs.names)}.",
+        *before.notes,
+        *after.notes,
+    )
+    return Imported(submission, {MEMBER: source}, wishes.target, _framework(metadata), told)
+
+
+def _channels(metadata: Config, count: int, wishes: Wishes) -> tuple[str, ...]:
+    names = _definition(metadata, "inputs", count)
+    return match_channels(tuple(names.values()), wishes.target.challenge, wishes.channels)
+
+
+def _outputs(metadata: Config, count: int, after: Postprocessing, wishes: Wishes) -> Outputs:
+    names, challenge = _definition(metadata, "outputs", count), wishes.target.challenge
+    if after.kind == "regions":
+        return Outputs(kind="regions", names=match_regions(tuple(names.values()), challenge))
+    labels = match_labels(names, challenge, wishes.labels)
+    return Outputs(kind="labels", names=tuple(labels[value] for value in range(count)))
+
+
+def _definition(metadata: Config, side: str, count: int) -> dict[int, str]:
+    """Names of the channels of the first input or output; their numbers where metadata has none."""
+    formats: Any = metadata.content.get("network_data_format", {}).get(side, {})
+    first: Any = next(iter(formats.values()), {})
+    known = {int(key): str(name) for key, name in first.get("channel_def", {}).items()}
+    if known and sorted(known) != list(range(count)):
+        raise EnvironmentFault(
+            f"{side} have a channel_def of {len(known)}",
+            file=metadata.file,
+            expected=f"{count}, as the network has",
+        )
+    return {index: known.get(index, str(index)) for index in range(count)}
+
+
+def _citation(metadata: Config) -> str | None:
+    references = metadata.content.get("references") or [None]
+    return None if references[0] is None else str(references[0])
+
+
+def _framework(metadata: Config) -> str:
+    content = metadata.content
+    return f"the MONAI bundle {content.get('name', '')} {content.get('version', '')}".rstrip()

@@ -1,0 +1,89 @@
+"""A bundle's network and its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segcube.core import EnvironmentFault, UsageError
+from segcube.importers.checkpoint.layouts import open_checkpoint
+from segcube.importers.monai_bundle.config import Config
+from segcube.importers.requests import Source, State
+from segcube.importers.sources import unwrap
+from segcube.networks import NETWORKS, build_network, stored_state
+
+WITHOUT_EFFECT: Mapping[str, Mapping[str, Any]] = {
+    "SwinUNETR": {"img_size": None},
+    "SegResNet": {"use_conv_final": True, "norm_name": "", "num_groups": 8},
+}
+"""Arguments that older MONAIs take; None where no value changes the network, else the one that does not."""
+RENAMED: Mapping[str, Mapping[str, str]] = {"UNet": {"channels": "features"}}
+"""Arguments that segcube calls otherwise."""
+WRAPPERS = ("model", "state_dict", "network", "net")
+"""Keys under which a checkpoint may hold the network's state."""
+WEIGHTS = "models/model.pt"
+
+
+def source_of(folder: Path, config: Config) -> Source:
+    """The network that configs/inference names, with the weights of models/model.pt.
+
+    Raises EnvironmentFault for a network that segcube does not have, expressions, and missing weights.
+    """
+    name, arguments = _named(config)
+    file = folder / WEIGHTS
+    if not file.is_file():
+        raise EnvironmentFault(
+            "no such file",
+            file=file,
+            expected="the bundle's weights",
+            hint="large_files.yml may say where they are",
+        )
+    try:
+        with torch.device("meta"):
+            anchor = next(iter(stored_state(build_network(name, arguments))))
+    except UsageError as error:
+        raise config.fault(error.found, error.expected) from error
+
+    def read() -> State:
+        try:
+            return unwrap(_state(open_checkpoint(file)), anchor).state
+        except EnvironmentFault as error:
+            raise EnvironmentFault(error.found, file=file, expected=f"the weights of a {name}") from error
+
+    return Source(name, arguments, (file, config.file), read)
+
+
+def _named(config: Config) -> tuple[str, dict[str, Any]]:
+    definition = next(
+        (config.content[key] for key in ("network_def", "network", "net") if key in config.content), {}
+    )
+    definition = config.resolve(definition, "network_def")
+    if not isinstance(definition, dict) or "_target_" not in definition:
+        raise config.fault("names no network", "network_def with a _target_")
+    target = str(definition["_target_"])
+    name = target.rpartition(".")[2]
+    if name not in NETWORKS:
+        raise config.fault(
+            f"names the network {target}, which segcube does not have", "one of " + ", ".join(NETWORKS)
+        )
+    given = {key: value for key, value in definition.items() if key[:1] != "_"}
+    names = RENAMED.get(name, {})
+    kept = {key: value for key, value in given.items() if not _without_effect(name, key, value)}
+    return name, {names.get(key, key): value for key, value in kept.items()}
+
+
+def _without_effect(name: str, key: str, value: Any) -> bool:
+    known = WITHOUT_EFFECT.get(name, {})
+    return key in known and known[key] in (None, value)
+
+
+def _state(tree: object) -> object:
+    """The network's part of a checkpoint, or the whole where it is one."""
+    if isinstance(tree, dict):
+        for key in WRAPPERS:
+            if isinstance(tree.get(key), dict):
+                return tree[key]
+    return tree

@@ -1,0 +1,129 @@
+"""A bundle's inferer and postprocessing as a window, outputs and rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from segcube.importers.monai_bundle.config import Config, Step
+from segcube.spec.submission import LargestComponent, Rule, Threshold, Window
+
+SAVING = ("SaveImage", "Invert", "EnsureType", "ToTensor", "SqueezeDim", "CopyItems")
+"""They bring a result back to its grid and to the disk."""
+WINDOW_DEFAULTS: Mapping[str, Any] = {
+    "roi_size": None,
+    "overlap": 0.25,
+    "mode": "constant",
+    "padding_mode": "constant",
+    "sigma_scale": 0.125,
+    "cval": 0.0,
+}
+RUNNING = (
+    *("_target_", "sw_batch_size", "sw_device", "device", "progress", "cache_roi_weight_map", "cpu_thresh"),
+    *("buffer_steps", "buffer_dim", "with_coord"),
+)
+"""How an inferer runs, not what it finds."""
+
+
+@dataclass(frozen=True)
+class Postprocessing:
+    """What happens to a network's logits."""
+
+    kind: Literal["regions", "labels"]
+    threshold: float = 0.5
+    largest: tuple[int, ...] | None = None
+    """Label values whose largest component is kept; none for all labels."""
+    keeps_largest: bool = False
+    notes: tuple[str, ...] = ()
+
+    def rules(self, names: tuple[str, ...]) -> tuple[Rule, ...]:
+        """The rules of a submission whose outputs have these names."""
+        if self.kind == "regions":
+            if self.threshold == 0.5:
+                return ()
+            return (Threshold(rule="threshold", at=dict.fromkeys(names, self.threshold)),)
+        if not self.keeps_largest:
+            return ()
+        labels = tuple(names[value] for value in self.largest or range(1, len(names)))
+        return (LargestComponent(rule="largest_component", labels=labels, connectivity=26),)
+
+
+def window_of(config: Config) -> Window:
+    """The sliding window. Raises EnvironmentFault for another inferer or ways that segcube does not have."""
+    content = config.shallow(config.content.get("inferer"), "inferer")
+    name = str(content.get("_target_", "")).rpartition(".")[2] if isinstance(content, dict) else content
+    if name != "SlidingWindowInferer":
+        raise config.fault(f"the inferer is {name}, which segcube does not have", "SlidingWindowInferer")
+    given = {key: value for key, value in content.items() if key not in RUNNING}
+    unknown = sorted(given.keys() - WINDOW_DEFAULTS.keys())
+    if unknown:
+        raise config.fault(
+            f"the inferer has {', '.join(unknown)}", f"no more than {', '.join(WINDOW_DEFAULTS)}"
+        )
+    found = {**WINDOW_DEFAULTS, **config.resolve(given, "inferer")}
+    for key in ("padding_mode", "sigma_scale", "cval"):
+        if found[key] != WINDOW_DEFAULTS[key]:
+            raise config.fault(f"the inferer has {key} {found[key]!r}", f"{key} {WINDOW_DEFAULTS[key]!r}")
+    size, overlap = found["roi_size"], found["overlap"]
+    sides = (size,) * 3 if isinstance(size, int) else tuple(size or ())
+    if len(sides) != 3 or not all(type(side) is int and side > 0 for side in sides):
+        raise config.fault(f"the inferer has roi_size {size!r}", "three numbers above 0")
+    if isinstance(overlap, list):
+        raise config.fault(f"the inferer has overlap {overlap}", "one number for all axes")
+    x, y, z = sides
+    return Window(size=(x, y, z), overlap=overlap, plan="monai", blend=found["mode"])
+
+
+def postprocessing_of(steps: list[Step], config: Config) -> Postprocessing:
+    """Take a bundle's transforms of predictions one after the other.
+
+    Raises EnvironmentFault for a transform or argument that segcube does not have.
+    """
+    kind, notes, values = _kind(steps, config), [], {}
+    for step in steps:
+        match step.name:
+            case "Activations":
+                pass
+            case "AsDiscrete":
+                given = step.only(argmax=False, threshold=None, to_onehot=None, rounding=None)
+                step.expect(given["rounding"] is None, "argmax or a threshold")
+                step.expect(bool(given["argmax"]) == (kind == "labels"), f"what suits {kind}")
+                if kind == "regions" and given["threshold"] is not None:
+                    values["threshold"] = float(given["threshold"])
+            case "KeepLargestConnectedComponent" if kind == "labels":
+                values |= _largest(step)
+            case "Lambda" if kind == "regions":
+                notes.append(
+                    "Regions are written by the challenge's order; the source's own expression was not run."
+                )
+            case name if name in SAVING:
+                pass
+            case _:
+                step.refuse(
+                    f"one of Activations, AsDiscrete, KeepLargestConnectedComponent, {', '.join(SAVING)}"
+                )
+    return Postprocessing(kind, notes=tuple(notes), **values)
+
+
+def _kind(steps: list[Step], config: Config) -> Literal["regions", "labels"]:
+    for step in steps:
+        if step.name == "Activations":
+            given = step.only(sigmoid=False, softmax=False, other=None)
+            step.expect(given["other"] is None, "sigmoid or softmax")
+            step.expect(bool(given["sigmoid"]) != bool(given["softmax"]), "sigmoid or softmax")
+            return "regions" if given["sigmoid"] else "labels"
+        if step.name == "AsDiscrete" and step.arguments.get("argmax"):
+            return "labels"
+    raise config.fault("the postprocessing has neither Activations nor argmax", "sigmoid, softmax or argmax")
+
+
+def _largest(step: Step) -> dict[str, Any]:
+    given = step.only(
+        applied_labels=None, is_onehot=None, independent=True, connectivity=None, num_components=1
+    )
+    step.expect(bool(given["independent"]) and given["num_components"] == 1, "one component of each label")
+    step.expect(given["connectivity"] in (None, 3), "full connectivity")
+    labels = given["applied_labels"]
+    values = None if labels is None else tuple(labels) if isinstance(labels, list) else (labels,)
+    return {"largest": values, "keeps_largest": True}

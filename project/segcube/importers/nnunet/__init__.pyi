@@ -1,0 +1,2 @@
+from .convert import import_nnunet as import_nnunet
+from .mbas import import_mbas as import_mbas

@@ -1,0 +1,5 @@
+"""From a prepared image to a label map: windows, mirrors, members, branches and stages."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,5 @@
+"""Inference over a folder of cases: read ahead, predict, write, report."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,63 @@
+"""The places that a run writes to, checked before its first case."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from segcube.core import EnvironmentFault, RunConsole, UsageError, clear_leftovers
+from segcube.formats.nifti import expect_replaceable, foreign_files
+from segcube.inference.folder.request import Request
+from segcube.inference.probabilities import Keep, is_saved
+from segcube.spec.submission import LoadedSubmission, Stage
+
+
+def check_outputs(request: Request, loaded: LoadedSubmission, cases: Sequence[str]) -> None:
+    """Raise UsageError where the run would replace files that segcube did not write; it names all of them."""
+    maps = [request.output / loaded.challenge.output_name(case) for case in cases]
+    _refuse(foreign_files(maps), request.output)
+    expect_replaceable(request.report, "a report of segcube", (b'"submission"', b'"starter"'))
+    if request.report is not None and request.report.absolute() in [file.absolute() for file in maps]:
+        raise UsageError("--report has the name of a label map", file=request.report, expected="another name")
+    if request.keep is not None:
+        stage = loaded.submission.stages[-1]
+        _check_member_names(request.keep, stage)
+        saved = [file for case in cases for file in request.keep.files(case, stage)]
+        _refuse(foreign_files(saved, is_saved), request.keep.folder)
+
+
+def prepare_output(request: Request, console: RunConsole) -> None:
+    """Make the output folder, and clear what killed runs left. Raises EnvironmentFault."""
+    try:
+        request.output.mkdir(parents=True, exist_ok=True)
+        why = "" if os.access(request.output, os.W_OK | os.X_OK) else "no permission, or a read-only disk"
+    except OSError as error:
+        why = error.strerror or str(error)
+    if why:
+        expected = "a folder that this user may write"
+        raise EnvironmentFault(f"cannot be written: {why}", file=request.output, expected=expected)
+    reports = request.report.parent if request.report else request.output
+    for folder in {request.output, reports, request.keep.folder if request.keep else request.output}:
+        for name in clear_leftovers(folder):
+            console.say(f"cleared a leftover of an earlier run: {name}")
+
+
+def _check_member_names(keep: Keep, stage: Stage) -> None:
+    names = [file.name for file in keep.files("CASE", stage)]
+    if len(set(names)) < len(names):
+        raise UsageError(
+            f"--each-member: members of stage {stage.name} have files of the same name",
+            expected="another name for each member's file",
+        )
+
+
+def _refuse(foreign: Sequence[Path], folder: Path) -> None:
+    if foreign:
+        names = ", ".join(file.name for file in foreign)
+        raise UsageError(
+            f"would overwrite {len(foreign)} files that segcube did not write, or that were changed: {names}",
+            file=folder,
+            expected="an empty folder, or one with files of an earlier run",
+            hint="write to another folder, or move these files",
+        )

@@ -1,0 +1,116 @@
+"""What a run is asked to do, and the submission and cases that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from segcube.core import EnvironmentFault, RunSettings, UsageError
+from segcube.formats import Discovery, discover
+from segcube.inference.probabilities import Keep
+from segcube.spec.challenges import Challenge
+from segcube.spec.hosts import BAKED
+from segcube.spec.submission import (
+    LoadedSubmission,
+    apply_preset,
+    choose_submission,
+    describe_preset,
+    load_for,
+    read_challenge,
+    submission_folders,
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Folders and files of a run, and how to run it."""
+
+    data: Path
+    output: Path
+    weights: Path | None = None
+    settings: RunSettings = field(default_factory=RunSettings)
+    report: Path | None = None
+    keep: Keep | None = None
+    """Which probabilities are saved, and where."""
+    quiet: bool = False
+
+
+def select(request: Request) -> tuple[LoadedSubmission, Discovery]:
+    """The submission of a run and the cases of its challenge.
+
+    What was named is taken: --weights, then the parameters file. Only where nothing was named does the image
+    choose: the one submission baked in, else a starter whose challenge the folder's names fit. Raises
+    EnvironmentFault when there are no sound weights, UsageError when the names fit no challenge.
+    """
+    named = request.weights or request.settings.submission
+    if named is not None:
+        loaded = load_for(_submission_in(Path(named)), request.settings.challenge)
+    else:
+        loaded = _choose(request)
+    return loaded, _discover(request.data, loaded)
+
+
+def at_preset(
+    loaded: LoadedSubmission, settings: RunSettings, log: Callable[[str], None]
+) -> LoadedSubmission:
+    """The submission as the settings' preset takes it; tell: told what that is, if not all of it."""
+    if settings.preset == "full":
+        return loaded
+    taken = apply_preset(loaded.submission, settings.preset, settings.flips)
+    log(describe_preset(settings.preset, loaded.submission, taken, settings.mirrors))
+    return replace(loaded, submission=taken)
+
+
+def starter_warning(loaded: LoadedSubmission) -> str:
+    """What every run with a starter reports, on the command line and from Python."""
+    return f"{loaded.submission.name} is a STARTER, trained on made cases: it is no submission"
+
+
+def _submission_in(folder: Path) -> Path:
+    """The folder itself, or the only submission inside it: hosts mount one or the other."""
+    inside = submission_folders(folder)
+    if len(inside) > 1:
+        names = ", ".join(found.name for found in inside)
+        raise EnvironmentFault(
+            f"holds {len(inside)} submissions: {names}", file=folder, hint="name one of them"
+        )
+    return inside[0] if inside else folder
+
+
+def _choose(request: Request) -> LoadedSubmission:
+    folders = submission_folders(BAKED)
+    if not folders:
+        raise EnvironmentFault("no submission", file=BAKED, hint="name a submission folder with --weights")
+    if len(folders) == 1:
+        return load_for(folders[0], request.settings.challenge)
+
+    def fits(challenge: Challenge) -> bool:
+        return discover(request.data, challenge).fits
+
+    chosen = choose_submission(folders, request.settings.challenge, fits)
+    if chosen is None:
+        names = ", ".join(folder.name for folder in folders)
+        raise UsageError(
+            "no case that a submission at hand serves",
+            file=request.data,
+            expected=f"cases of {names}",
+            hint="name a submission folder with --weights",
+        )
+    return chosen
+
+
+def _discover(data: Path, loaded: LoadedSubmission) -> Discovery:
+    found = discover(data, loaded.challenge)
+    if found.fits:
+        return found
+    for key in loaded.submission.serves:
+        other = discover(data, read_challenge(key, loaded.folder))
+        if other.fits:
+            raise UsageError(
+                f"the names do not fit {loaded.challenge.key}",
+                file=data,
+                expected=f"cases like {loaded.challenge.case}",
+                hint=f"they fit {key}: add --challenge {key}",
+            )
+    return found

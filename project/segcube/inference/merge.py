@@ -1,0 +1,132 @@
+"""A stage's branches merged on the native grid, slab by slab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from math import prod
+from operator import add
+from typing import Literal
+
+import numpy as np
+from array_api_compat import device
+
+from segcube.core import SLAB_BYTES, Array, Box, Shape, array_namespace, beside, map_ahead, mask_box, to_host
+from segcube.inference.activation import activate, certain_background
+from segcube.transforms import Placement, first_highest
+
+DEVICE_SLAB_BYTES = 2**25
+"""A device is waited for at each slab, and has few of these to spare."""
+
+
+@dataclass(frozen=True)
+class BranchOutput:
+    """A branch's share of a stage: its weighted sum, divided by all weights of the stage."""
+
+    placement: Placement
+    values_kxyz: Array
+    """On the branch's grid."""
+    share_k: np.ndarray
+    """The branch's weights over all weights of the stage, a channel each."""
+
+
+@dataclass(frozen=True)
+class BranchLabels:
+    """The only branch of a stage that was asked for its labels alone: what they were decided by is gone."""
+
+    placement: Placement
+    indices_xyz: np.ndarray
+    """On the branch's grid, the channel of each voxel's label."""
+
+
+@dataclass(frozen=True)
+class StageOutput:
+    """A stage's probabilities, or labels alone, on the native grid; nothing of full size is held."""
+
+    stage: str
+    names: tuple[str, ...]
+    kind: Literal["regions", "labels"]
+    merge: Literal["probabilities", "logits"]
+    shape: Shape
+    parts: tuple[BranchOutput | BranchLabels, ...]
+    """None at all: background everywhere."""
+    frame: Box
+    """The native box that the branches saw; around it all is background."""
+    gate_xyz: np.ndarray | None = None
+    """Outside it all is background."""
+
+    @property
+    def box(self) -> Box:
+        """The native box around which all is background for certain; without a voxel where that is all."""
+        nothing = Box((0, 0, 0), (0, 0, 0))
+        boxes = [part.placement.native_box.moved(self.frame.start) for part in self.parts]
+        found = reduce(Box.join, boxes) if boxes else nothing
+        if self.gate_xyz is None:
+            return found
+        return found.meet(mask_box(self.gate_xyz) or nothing)
+
+    def slabs(self) -> Iterator[tuple[Box, Array]]:
+        """Boxes of native voxels with their probabilities (K, *box.shape), float32.
+
+        Outside of them all is background for certain; none at all where that is everything.
+        """
+        return self._in_slabs(self._probabilities)
+
+    def indices(self) -> Iterator[tuple[Box, Array]]:
+        """The same boxes with the channel of each voxel's most probable label, smallest unsigned type."""
+        return self._in_slabs(self._indices)
+
+    def _in_slabs(self, make: Callable[[Box], Array]) -> Iterator[tuple[Box, Array]]:
+        box = self.box
+        if 0 in box.shape:
+            return
+        on_host = all(
+            isinstance(part, BranchLabels) or isinstance(part.values_kxyz, np.ndarray) for part in self.parts
+        )
+        # Along the axis whose slabs lie in one piece in memory
+        axis = self.parts[0].placement.orientation.permutation[0]
+        length = box.shape[axis]
+        slab_bytes = SLAB_BYTES if on_host else DEVICE_SLAB_BYTES
+        thickness = max(1, slab_bytes * length // (4 * len(self.names) * prod(box.shape)))
+        starts = range(0, length, thickness)
+        places = [box.slab(axis, start, min(start + thickness, length)) for start in starts]
+        made = map_ahead(make, places) if on_host else map(make, places)
+        yield from zip(places, made, strict=True)
+
+    def _probabilities(self, place: Box) -> Array:
+        values_kxyz = self._values(place)
+        if self.merge == "logits":
+            values_kxyz = activate(values_kxyz, self.kind)
+        if self.gate_xyz is None:
+            return values_kxyz
+        background_k = certain_background(self.kind, len(self.names), "probabilities")
+        gate_xyz = beside(place.apply(self.gate_xyz), values_kxyz)
+        background = beside(background_k[:, None, None, None], values_kxyz)
+        return array_namespace(values_kxyz).where(gate_xyz[None], values_kxyz, background)
+
+    def _indices(self, place: Box) -> Array:
+        match self.parts:
+            case (BranchLabels() as part,):
+                (indices_xyz,) = part.placement.restore(part.indices_xyz[None], place.inside(self.frame))
+            case _:
+                # The highest logit is that of the highest probability, and no other's by rounding
+                indices_xyz = first_highest(self._values(place))
+        if self.gate_xyz is None:
+            return indices_xyz
+        # The background is the first of the channels
+        return indices_xyz * beside(place.apply(self.gate_xyz), indices_xyz)
+
+    def _values(self, place: Box) -> Array:
+        """Logits, where the stage merges those, or probabilities; the gate is not shut."""
+        outside_k = certain_background(self.kind, len(self.names), self.merge)
+        slabs = [
+            part.placement.restore(part.values_kxyz, place.inside(self.frame), list(outside_k * part.share_k))
+            for part in self.parts
+            if isinstance(part, BranchOutput)
+        ]
+        assert slabs, "asked for labels alone"
+        # A branch that had to step down to another device lies elsewhere than the others
+        if len({str(device(slab)) for slab in slabs}) > 1:
+            slabs = [to_host(slab) for slab in slabs]
+        return reduce(add, slabs)

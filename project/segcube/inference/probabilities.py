@@ -1,0 +1,90 @@
+"""Write a stage's probabilities, for tuning and for looking at."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from segcube.core import Box, Grid, mask_box, to_host, write_whole
+from segcube.inference.merge import StageOutput
+from segcube.spec.submission import Member, Stage
+
+KEYS = ("probabilities_kxyz", "names", "kind", "box_start", "box_stop", "shape", "affine")
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Where the last stage's probabilities are saved, merged and perhaps a file a member."""
+
+    folder: Path
+    each_member: bool = False
+    fingerprint: str = ""
+    """Of the submission, settings and inputs of the case at hand."""
+
+    def file(self, case: str, member: Member | None = None) -> Path:
+        """The file of a case's merged probabilities, or of one member's."""
+        return self.folder / (f"{case}.{Path(member.file).stem}.npz" if member else f"{case}.npz")
+
+    def files(self, case: str, stage: Stage) -> list[Path]:
+        """All files of a case; stage: the last one."""
+        members = [m for branch in stage.branches for m in branch.members] if self.each_member else []
+        return [self.file(case), *(self.file(case, member) for member in members)]
+
+
+def save_probabilities(
+    merged: StageOutput,
+    grid: Grid,
+    file: Path,
+    fingerprint: str = "",
+    dtype: type[np.float32 | np.float16] = np.float32,
+) -> None:
+    """Write the probabilities inside the smallest box that holds all that is not certain background.
+
+    An .npz of probabilities_kxyz, names, kind, box_start, box_stop, shape and affine, all on the native grid,
+    and the fingerprint of the case's map. dtype: of the probabilities; float32 keeps what the label map was
+    decided by, float16 takes half the room. A stage that found nothing gives an empty box. Raises
+    EnvironmentFault when the file cannot be written.
+    """
+    background = 1 if merged.kind == "labels" else 0
+    probabilities_kxyz = np.zeros((len(merged.names), *merged.shape), dtype=dtype)
+    for place, slab_kxyz in merged.slabs():
+        probabilities_kxyz[(slice(None), *place.slices)] = to_host(slab_kxyz)
+    found_xyz = (probabilities_kxyz[background:] > 0).any(axis=0)
+    box = mask_box(found_xyz) or Box((0, 0, 0), (0, 0, 0))
+    content = BytesIO()
+    np.savez(
+        content,
+        probabilities_kxyz=box.apply(probabilities_kxyz),
+        names=np.array(merged.names),
+        kind=np.array(merged.kind),
+        box_start=np.array(box.start),
+        box_stop=np.array(box.stop),
+        shape=np.array(grid.shape),
+        affine=grid.affine,
+        fingerprint=np.array(fingerprint),
+    )
+    write_whole(file, content.getvalue())
+
+
+def is_saved(file: Path) -> bool:
+    """Whether a file holds probabilities that segcube saved. Raises nothing."""
+    return saved_fingerprint(file) is not None
+
+
+def saved_fingerprint(file: Path) -> str | None:
+    """The fingerprint of saved probabilities, empty where they carry none; None for any other file."""
+    if not file.is_file():
+        return None
+    try:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as saved:
+            if not isinstance(saved, np.lib.npyio.NpzFile) or not set(KEYS) <= set(saved.files):
+                return None
+            return str(saved["fingerprint"]) if "fingerprint" in saved.files else ""
+    except (OSError, ValueError, LookupError, EOFError, RuntimeError, BadZipFile, zlib.error):
+        # NotImplementedError, for a compression that is not known, is a RuntimeError
+        return None

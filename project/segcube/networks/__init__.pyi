@@ -1,0 +1,14 @@
+from .blocks import MBASBlock as MBASBlock
+from .blocks import MedNeXtBlock as MedNeXtBlock
+from .mednext_arguments import BLOCKS as BLOCKS
+from .mednext_arguments import EXPANSIONS as EXPANSIONS
+from .registry import NETWORKS as NETWORKS
+from .registry import build_network as build_network
+from .registry import count_channels as count_channels
+from .registry import window_multiple as window_multiple
+from .state import stored_state as stored_state
+from .store import NetworkCard as NetworkCard
+from .store import load_network as load_network
+from .store import read_metadata as read_metadata
+from .store import save_network as save_network
+from .store import save_weights as save_weights

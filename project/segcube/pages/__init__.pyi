@@ -1,0 +1,1 @@
+from .pictures import draw_folder as draw_folder

@@ -1,0 +1,151 @@
+"""A picture of a case: its channels and its label map, in three planes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from scipy.ndimage import binary_erosion
+
+from segcube.core import Case, CaseError, Code, ExitCode, UsageError, Vector, Volume
+from segcube.formats import discover
+from segcube.formats.nifti import read_labels, read_volume, same_place
+from segcube.spec.challenges import Challenge
+
+PLANES = ("sagittal", "coronal", "axial")
+COLOURS = ("#000000", "#e6194b", "#ffd21f", "#3cb4ff", "#46d35a", "#f58231", "#b06cff")
+"""Of the labels, in the order of the challenge, the background first and never painted."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A plane through a volume: the array axis that it crosses, and where."""
+
+    plane: str
+    axis: int
+    index: int
+
+    def of(self, array_xyz: np.ndarray) -> np.ndarray:
+        """The plane as an image, its rows going up."""
+        return np.take(array_xyz, self.index, axis=self.axis).T
+
+    def aspect(self, spacing: Vector) -> float:
+        """Height over width of a pixel."""
+        across, up = (axis for axis in range(3) if axis != self.axis)
+        return spacing[up] / spacing[across]
+
+
+def draw_case(volume: Volume, labels_xyz: np.ndarray, challenge: Challenge, file: Path) -> None:
+    """Draw each channel through the largest cuts of the labels, painted over, as a PNG.
+
+    labels_xyz: on the volume's grid; an empty map gives the middle cuts, unpainted.
+    """
+    colours: dict[int, str] = dict(zip(challenge.labels.values(), COLOURS, strict=False))
+    cuts = [Cut(plane, axis, _fullest(labels_xyz, axis)) for axis, plane in enumerate(PLANES)]
+    columns = len(volume.channels)
+    figure = Figure(figsize=(2.8 * columns, 2.8 * len(cuts) + 0.5), facecolor="black", layout="constrained")
+    grid = figure.subplots(len(cuts), columns, squeeze=False)
+    for column, channel in enumerate(volume.channels):
+        grid[0][column].set_title(channel, color="white")
+        low, high = np.percentile(volume.voxels[column], (1, 99.5))
+        for cut, axes in zip(cuts, grid[:, column], strict=True):
+            aspect = cut.aspect(volume.grid.spacing)
+            axes.imshow(
+                cut.of(volume.voxels[column]),
+                cmap="gray",
+                vmin=low,
+                vmax=high,
+                origin="lower",
+                aspect=aspect,
+            )
+            axes.imshow(_paint(cut.of(labels_xyz), colours), origin="lower", aspect=aspect)
+            axes.set_axis_off()
+    names = [name for name, value in challenge.labels.items() if value]
+    patches = [Patch(color=colours[challenge.labels[name]], label=name) for name in names]
+    figure.legend(
+        handles=patches, loc="outside lower center", ncols=len(names), labelcolor="white", frameon=False
+    )
+    figure.suptitle(volume.case.name, color="white")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file, dpi=100)
+
+
+def _fullest(labels_xyz: np.ndarray, axis: int) -> int:
+    counts = np.count_nonzero(labels_xyz, axis=tuple(other for other in range(3) if other != axis))
+    return int(counts.argmax()) if counts.any() else len(counts) // 2
+
+
+def _paint(labels_yx: np.ndarray, colours: dict[int, str]) -> np.ndarray:
+    """The labels as RGBA: strong on their borders, faint inside."""
+    painted = np.zeros((*labels_yx.shape, 4))
+    for value, colour in colours.items():
+        mask_yx = labels_yx == value
+        if value == 0 or not mask_yx.any():
+            continue
+        painted[mask_yx] = to_rgba(colour, 0.25)
+        painted[mask_yx & ~binary_erosion(mask_yx)] = to_rgba(colour, 0.9)
+    return painted
+
+
+def draw_folder(
+    data: Path,
+    maps: Path,
+    challenge: Challenge,
+    out: Path,
+    on_drawn: Callable[[Path], None],
+    on_failed: Callable[[str, CaseError], None],
+) -> ExitCode:
+    """Draw every case of `data` that has a map in `maps`; a bad case or map costs its own picture alone.
+
+    on_drawn: called with each PNG. on_failed: called with the name of a case and its error. Returns DONE,
+    SOME_FAILED or NONE_DONE. Raises UsageError when no case has a map.
+    """
+    found = discover(data, challenge)
+    cases = {case.name: case for case in found.cases}
+    refused = {refusal.case.name: refusal.error for refusal in found.refused}
+    mapped = [name for name in sorted({*cases, *refused}) if (maps / challenge.output_name(name)).exists()]
+    if not mapped:
+        raise UsageError("no label map of a case of the data folder", file=maps)
+    failed = 0
+    for name in mapped:
+        file = out / f"{name}.png"
+        try:
+            if name in refused:
+                raise refused[name]
+            draw_case(*_read(cases[name], maps, challenge), challenge, file)
+        except CaseError as error:
+            failed += 1
+            on_failed(name, error)
+        else:
+            on_drawn(file)
+    if failed == len(mapped):
+        return ExitCode.NONE_DONE
+    return ExitCode.SOME_FAILED if failed else ExitCode.DONE
+
+
+def _read(case: Case, maps: Path, challenge: Challenge) -> tuple[Volume, np.ndarray]:
+    """A case and its label map on one grid. Raises CaseError."""
+    volume = read_volume(case, tuple(channel.name for channel in challenge.channels))
+    map_file = maps / challenge.output_name(case.name)
+    labels_xyz, grid, _ = read_labels(map_file)
+    if grid.shape != volume.grid.shape:
+        raise CaseError(
+            Code.SHAPE_MISMATCH,
+            f"a map of {_size(grid.shape)} voxels",
+            file=map_file,
+            expected=f"{_size(volume.grid.shape)}, as the case has",
+        )
+    if not same_place(grid, volume.grid):
+        raise CaseError(
+            Code.AFFINE_MISMATCH, "a map on another grid", file=map_file, expected="the grid of the case"
+        )
+    return volume, labels_xyz
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " x ".join(str(length) for length in shape)

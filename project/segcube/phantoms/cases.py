@@ -1,0 +1,169 @@
+"""Made cases in a challenge's names, geometry and label values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+import numpy as np
+from isal import igzip
+from nibabel.nifti1 import Nifti1Image
+
+from segcube import __version__
+from segcube.core import Grid, UsageError, write_whole
+from segcube.formats.nifti import foreign_files, is_marked
+from segcube.phantoms.atria import make_atria
+from segcube.phantoms.brain import make_brain
+from segcube.phantoms.heart import Chamber
+from segcube.phantoms.lesions import Tissue
+from segcube.spec.challenges import Challenge
+
+_ATRIA_CHANNELS = ("lge",)
+_GZIP_LEVEL = 1
+_MARK = "segcube-phantom"
+"""In the header of each file; a label map of a run has another mark, and is never replaced by a phantom."""
+_TISSUES: Mapping[str, tuple[Tissue, ...]] = {
+    "NCR": (Tissue.CORE,),
+    "NETC": (Tissue.CORE,),
+    "ED": (Tissue.EDEMA,),
+    "SNFH": (Tissue.EDEMA,),
+    "ET": (Tissue.ENHANCING,),
+    "CC": (Tissue.CYST,),
+    "RC": (Tissue.CAVITY,),
+    "GTV": (Tissue.CORE, Tissue.ENHANCING),
+}
+_CHAMBERS: Mapping[str, tuple[Chamber, ...]] = {
+    "wall": (Chamber.RIGHT_WALL, Chamber.LEFT_WALL),
+    "RA_wall": (Chamber.RIGHT_WALL,),
+    "LA_wall": (Chamber.LEFT_WALL,),
+    "RA": (Chamber.RIGHT_CAVITY,),
+    "LA": (Chamber.LEFT_CAVITY,),
+}
+
+
+@dataclass(frozen=True)
+class Phantom:
+    """A made case in memory: int16 image (C, X, Y, Z) in the challenge's channel order, and its label map."""
+
+    case: str
+    image_cxyz: np.ndarray
+    labels_xyz: np.ndarray
+    grid: Grid
+
+
+def make_phantom(challenge: Challenge, seed: int, index: int) -> Phantom:
+    """The `index`-th case of a seed, counted from 0: the same numbers always make the same case.
+
+    Brains for the BraTS channels, atria for `lge`. Raises UsageError for other channels and labels
+    that no made tissue has.
+    """
+    case = _case_name(challenge, index)
+    rng = np.random.default_rng((seed, index))
+    grid = _grid(challenge, rng)
+    if challenge.channel_names == _ATRIA_CHANNELS:
+        values = _values(challenge, Chamber, _CHAMBERS)
+        image_cxyz, parts_xyz = make_atria(rng, grid)
+    else:
+        values = _values(challenge, Tissue, _TISSUES)
+        lesion = {Tissue.EDEMA, Tissue.CORE, Tissue.ENHANCING, *map(Tissue, np.flatnonzero(values))}
+        image_cxyz, parts_xyz = make_brain(rng, grid, challenge.channel_names, lesion)
+    return Phantom(case, image_cxyz, values[parts_xyz], grid)
+
+
+def crop_phantom(phantom: Phantom, edge: int) -> Phantom:
+    """The box of at most `edge` voxels a side around the labels' centre, at its own place in space.
+
+    A case without labels is cropped around its middle.
+    """
+    shape = np.array(phantom.labels_xyz.shape)
+    labelled = np.argwhere(phantom.labels_xyz)
+    centre = labelled.mean(axis=0).round().astype(int) if len(labelled) else shape // 2
+    start = np.clip(centre - edge // 2, 0, np.maximum(shape - edge, 0))
+    box = tuple(slice(begin, begin + edge) for begin in start)
+    affine = phantom.grid.affine.copy()
+    affine[:3, 3] += affine[:3, :3] @ start
+    labels_xyz = phantom.labels_xyz[box]
+    grid = Grid((labels_xyz.shape[0], labels_xyz.shape[1], labels_xyz.shape[2]), affine)
+    return Phantom(phantom.case, phantom.image_cxyz[(slice(None), *box)], labels_xyz, grid)
+
+
+def write_phantoms(
+    challenge: Challenge, count: int, seed: int, out: Path, edge: int | None = None
+) -> list[str]:
+    """Write cases to out/data and their label maps to out/labels, named as the challenge names them.
+
+    edge: crop each case to a box of so many voxels around its labels. The same arguments write the same
+    bytes. Phantoms of an earlier call are replaced; any other file in the way raises UsageError that names
+    all of them, before the first case. Returns the cases' names. Raises as `make_phantom`, and
+    EnvironmentFault where it cannot write.
+    """
+    names = [_case_name(challenge, index) for index in range(count)]
+    _check_free([file for name in names for file in _files(challenge, name, out)], out)
+    for index, name in enumerate(names):
+        phantom = make_phantom(challenge, seed, index)
+        phantom = crop_phantom(phantom, edge) if edge else phantom
+        arrays = (*phantom.image_cxyz, phantom.labels_xyz)
+        for array_xyz, file in zip(arrays, _files(challenge, name, out), strict=True):
+            _write(array_xyz, phantom.grid, file)
+    return names
+
+
+def _case_name(challenge: Challenge, index: int) -> str:
+    return challenge.made_case.format(number=index + 1)
+
+
+def _files(challenge: Challenge, case: str, out: Path) -> list[Path]:
+    """A file a channel, in the challenge's order, then the label map's."""
+    folder = out / "data" / (case if challenge.layout == "folders" else "")
+    images = [folder / f"{case}{channel.suffixes[0]}.nii.gz" for channel in challenge.channels]
+    return [*images, out / "labels" / challenge.output_name(case)]
+
+
+def _check_free(files: list[Path], out: Path) -> None:
+    if foreign := foreign_files(files, lambda file: is_marked(file, _MARK)):
+        names = ", ".join(str(file.relative_to(out)) for file in foreign)
+        raise UsageError(
+            f"{len(foreign)} files that are not phantoms are in the way: {names}",
+            file=out,
+            expected="an empty folder, or one with phantoms",
+            hint="write to another folder, or move these files",
+        )
+
+
+def _grid(challenge: Challenge, rng: np.random.Generator) -> Grid:
+    """One of the challenge's grids, along the patient's axes: x to the left and y to the back unless told."""
+    grids = challenge.geometry.grids
+    usual = grids[int(rng.integers(len(grids)))]
+    affine = np.diag([*usual.spacing, 1.0])
+    for axis, (letter, positive) in enumerate(zip(usual.orientation or "LPS", "RAS", strict=True)):
+        if letter != positive:
+            affine[axis, axis] *= -1
+    # The atlas of the BraTS data begins at x = 0 and, running to the back, at y = 239.
+    affine[1, 3] = -affine[1, 1] * (usual.shape[1] - 1) if affine[1, 1] < 0 else 0.0
+    return Grid(usual.shape, affine)
+
+
+def _values(
+    challenge: Challenge, kinds: type[IntEnum], table: Mapping[str, tuple[IntEnum, ...]]
+) -> np.ndarray:
+    """The challenge's label value of each made kind; 0 where it has none."""
+    values = np.zeros(len(kinds), np.min_scalar_type(max(challenge.labels.values())))
+    for label, value in challenge.labels.items():
+        if value == 0:
+            continue
+        if label not in table:
+            raise UsageError(f"no made tissue is called {label}", expected="one of " + ", ".join(table))
+        for kind in table[label]:
+            values[kind] = value
+    return values
+
+
+def _write(array_xyz: np.ndarray, grid: Grid, file: Path) -> None:
+    image = Nifti1Image(array_xyz, grid.affine)
+    image.header.set_xyzt_units("mm")
+    image.header["descrip"] = f"{_MARK} {__version__}".encode("ascii")
+    image.set_sform(grid.affine, 1)
+    image.set_qform(grid.affine, 1)
+    write_whole(file, igzip.compress(image.to_bytes(), _GZIP_LEVEL, mtime=0))

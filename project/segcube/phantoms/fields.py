@@ -1,0 +1,160 @@
+"""Smooth fields and simple shapes in millimetres, the material of made cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from segcube.core import Shape, Vector
+
+Slices = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class Space:
+    """A grid along x, y and z: the coordinates of its voxels in mm along each axis, rising or falling."""
+
+    x: np.ndarray
+    y: np.ndarray
+    z: np.ndarray
+
+    @property
+    def axes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.x, self.y, self.z
+
+    @property
+    def shape(self) -> Shape:
+        return len(self.x), len(self.y), len(self.z)
+
+    @property
+    def voxel_mm(self) -> Vector:
+        x, y, z = (float(abs(axis[1] - axis[0])) for axis in self.axes)
+        return x, y, z
+
+    def __getitem__(self, box: Slices) -> Space:
+        return Space(*(axis[part] for axis, part in zip(self.axes, box, strict=True)))
+
+    def box(self, centre: Vector, half_mm: Vector) -> Slices:
+        """The voxels no farther than `half_mm` from `centre` along each axis."""
+        x, y, z = (
+            span(np.flatnonzero(np.abs(axis - c) < half))
+            for axis, c, half in zip(self.axes, centre, half_mm, strict=True)
+        )
+        return x, y, z
+
+    def coarse(self, step_mm: float) -> Space:
+        """A grid of cubes over the same extent and a step beyond, each axis rising."""
+        return Space(*(np.arange(a.min() - step_mm, a.max() + 2 * step_mm, step_mm) for a in self.axes))
+
+    def carry(self, field_xyz: np.ndarray, coarse: Space) -> np.ndarray:
+        """A field on a coarse grid, interpolated linearly onto this one, float32."""
+        pairs = zip(self.axes, coarse.axes, strict=True)
+        return _products(field_xyz, [_linear_matrix(fine, rough) for fine, rough in pairs])
+
+    def noise(self, rng: np.random.Generator, scale_mm: float) -> np.ndarray:
+        """Gaussian noise of mean 0 and variance 1, smooth over `scale_mm`, float32.
+
+        White noise on nodes a scale apart, blended by gaussians whose squares sum to 1 at every voxel.
+        """
+        pairs = zip(self.shape, self.voxel_mm, strict=True)
+        matrices = [_noise_matrix(size, scale_mm / voxel) for size, voxel in pairs]
+        nodes = rng.standard_normal(tuple(matrix.shape[1] for matrix in matrices), dtype=np.float32)
+        return _products(nodes, matrices)
+
+    def along(self, origin: Vector, direction: Sequence[float] | np.ndarray) -> np.ndarray:
+        """Distance from `origin` along `direction`, in lengths of that, float32."""
+        x, y, z = (
+            (axis - start).astype(np.float32) * np.float32(part)
+            for axis, start, part in zip(self.axes, origin, direction, strict=True)
+        )
+        return x[:, None, None] + y[None, :, None] + z[None, None, :]
+
+
+def span(indices: np.ndarray) -> slice:
+    """From the first to the last of rising indices."""
+    return slice(int(indices[0]), int(indices[-1]) + 1)
+
+
+def ellipsoid(space: Space, centre: Vector, radii: Vector, rotation: np.ndarray | None = None) -> np.ndarray:
+    """Signed distance in mm to an ellipsoid, negative inside, exact to first order at its surface.
+
+    rotation: (3, 3), its rows are the ellipsoid's own axes; none means the grid's.
+    The estimate |p/r| (|p/r| - 1) / |p/r^2| is the usual one of implicit surfaces.
+    """
+    rows = np.eye(3) if rotation is None else rotation
+    # A trace of both at the centre itself makes it the smallest radius deep.
+    square, slope = np.float32(1e-12), np.float32(1e-12 / min(radii) ** 2)
+    for row, radius in zip(rows, radii, strict=True):
+        along = space.along(centre, row)
+        square = square + (along / np.float32(radius)) ** 2
+        slope = slope + (along / np.float32(radius**2)) ** 2
+    length = np.sqrt(square)
+    return length * (length - 1) / np.sqrt(slope)
+
+
+def tube(space: Space, points: Sequence[Vector], radius: float) -> np.ndarray:
+    """Signed distance in mm to a round tube along `points`, negative inside."""
+    nearest = np.full(space.shape, np.float32(np.inf))
+    for start, end in pairwise(points):
+        way = np.subtract(end, start)
+        share = np.clip(space.along(start, way) / np.float32(way @ way), 0, 1)
+        offsets = (
+            space.along(start, unit) - share * np.float32(part)
+            for unit, part in zip(np.eye(3), way, strict=True)
+        )
+        nearest = np.minimum(nearest, sum(offset**2 for offset in offsets))
+    return np.sqrt(nearest) - np.float32(radius)
+
+
+def union(*distances: np.ndarray) -> np.ndarray:
+    """Signed distance to several shapes together."""
+    return np.minimum.reduce(distances)
+
+
+def inside(distance: np.ndarray, width: float = 1.0) -> np.ndarray:
+    """Occupancy from 0 to 1 of a signed distance, with a border `width` mm wide."""
+    return np.clip(np.float32(0.5) - distance / np.float32(width), 0, 1)
+
+
+def paint(signal: np.ndarray, occupancy: np.ndarray, level: float | np.ndarray) -> None:
+    """Bring `signal` to `level` in place, as far as `occupancy` reaches."""
+    signal += (np.asarray(level, np.float32) - signal) * occupancy
+
+
+def random_rotation(rng: np.random.Generator, degrees: float) -> np.ndarray:
+    """A rotation (3, 3) about each axis in turn, each by a normal angle of this spread."""
+    rotation = np.eye(3)
+    for axis, angle in enumerate(np.deg2rad(rng.normal(0, degrees, 3))):
+        turn = np.eye(3)
+        first, second = (k for k in range(3) if k != axis)
+        turn[first, first] = turn[second, second] = np.cos(angle)
+        turn[first, second], turn[second, first] = -np.sin(angle), np.sin(angle)
+        rotation = turn @ rotation
+    return rotation
+
+
+def _products(field_xyz: np.ndarray, matrices: Sequence[np.ndarray]) -> np.ndarray:
+    """One small matrix (fine, coarse) along each axis."""
+    field_xyz = field_xyz.astype(np.float32, copy=False)
+    for axis, matrix in enumerate(matrices):
+        field_xyz = np.moveaxis(np.tensordot(matrix, field_xyz, axes=(1, axis)), 0, axis)
+    return np.ascontiguousarray(field_xyz)
+
+
+def _linear_matrix(fine: np.ndarray, coarse: np.ndarray) -> np.ndarray:
+    place = np.interp(fine, coarse, np.arange(len(coarse)))
+    low = np.minimum(place.astype(int), len(coarse) - 2)
+    matrix = np.zeros((len(fine), len(coarse)), np.float32)
+    rows = np.arange(len(fine))
+    matrix[rows, low] = 1 - (place - low)
+    matrix[rows, low + 1] = place - low
+    return matrix
+
+
+def _noise_matrix(size: int, scale: float) -> np.ndarray:
+    nodes = np.arange(-2, int(np.ceil(size / scale)) + 3) * scale
+    weights = np.exp(-0.5 * ((np.arange(size)[:, None] - nodes) / (0.6 * scale)) ** 2)
+    return (weights / np.sqrt((weights**2).sum(axis=1, keepdims=True))).astype(np.float32)

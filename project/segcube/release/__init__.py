@@ -1,0 +1,1 @@
+"""From a submission to a container that every host can start: check, trial, pack."""

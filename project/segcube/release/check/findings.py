@@ -1,0 +1,169 @@
+"""What a check finds: every finding at once, each for a person and for a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from segcube.core import CaseError, Code, ExitCode, Notice, SegcubeError
+
+
+class FindingCode(StrEnum):
+    """What is wrong or odd about a folder of cases, of maps, or of a submission."""
+
+    NO_CASE = "NO_CASE"
+    IGNORED = "IGNORED"
+    MISSING_MAP = "MISSING_MAP"
+    DOUBLED_MAP = "DOUBLED_MAP"
+    UNKNOWN_CASE = "UNKNOWN_CASE"
+    NAME = "NAME"
+    EXTENSION = "EXTENSION"
+    STRAY = "STRAY"
+    HIDDEN = "HIDDEN"
+    FOLDER = "FOLDER"
+    LINK = "LINK"
+    PERMISSIONS = "PERMISSIONS"
+    ROOT_OWNED = "ROOT_OWNED"
+    SPACING = "SPACING"
+    ORIENTATION = "ORIENTATION"
+    FORM_LOST = "FORM_LOST"
+    UNITS = "UNITS"
+    BIG_ENDIAN = "BIG_ENDIAN"
+    NIFTI2 = "NIFTI2"
+    FLOAT_TYPE = "FLOAT_TYPE"
+    WIDE_TYPE = "WIDE_TYPE"
+    SCALED = "SCALED"
+    LABELS = "LABELS"
+    FRACTIONS = "FRACTIONS"
+    COPY = "COPY"
+    EMPTY_MAP = "EMPTY_MAP"
+    MOSTLY_LABELLED = "MOSTLY_LABELLED"
+    OUTSIDE_IMAGE = "OUTSIDE_IMAGE"
+    ABSENT_LABEL = "ABSENT_LABEL"
+    UNCHECKED_GRID = "UNCHECKED_GRID"
+    SUBMISSION = "SUBMISSION"
+    CHALLENGE = "CHALLENGE"
+    MISSING_WEIGHTS = "MISSING_WEIGHTS"
+    WEIGHTS = "WEIGHTS"
+    SHA256 = "SHA256"
+    MEMBER = "MEMBER"
+    SAME_WEIGHTS = "SAME_WEIGHTS"
+    UNUSED_WEIGHTS = "UNUSED_WEIGHTS"
+    NOT_COMPILED = "NOT_COMPILED"
+    GRAPH = "GRAPH"
+    DRY_RUN = "DRY_RUN"
+    STARTER = "STARTER"
+    LICENCE = "LICENCE"
+    CITATION = "CITATION"
+    MODEL_CARD = "MODEL_CARD"
+    EXIT = "EXIT"
+    INPUT_CHANGED = "INPUT_CHANGED"
+    LABELS_DIFFER = "LABELS_DIFFER"
+    IMAGE_NAME = "IMAGE_NAME"
+
+
+Level: TypeAlias = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong (error) or odd (warning): where, what, what was expected, how to fix it."""
+
+    level: Level
+    code: Code | FindingCode
+    file: Path | None
+    found: str
+    expected: str = ""
+    hint: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding as JSON's own types; a finding without a file has null there."""
+        return {
+            "level": self.level,
+            "code": str(self.code),
+            "file": None if self.file is None else str(self.file),
+            "found": self.found,
+            "expected": self.expected,
+            "hint": self.hint,
+        }
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What one check looked at, what it counted, and all that it found."""
+
+    check: str
+    """input, output, submission or a host's name."""
+    root: Path | None
+    """The folder that was checked."""
+    findings: tuple[Finding, ...]
+    facts: tuple[str, ...] = ()
+    """What was counted or measured, a sentence each."""
+    challenge: str | None = None
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that an evaluator or a host would stumble over."""
+        return tuple(finding for finding in self.findings if finding.level == "error")
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """The findings that may be meant."""
+        return tuple(finding for finding in self.findings if finding.level == "warning")
+
+    def exit_code(self, strict: bool = False) -> ExitCode:
+        """DONE without findings that count, else SOME_FAILED; warnings count if strict."""
+        failed = self.findings if strict else self.errors
+        return ExitCode.SOME_FAILED if failed else ExitCode.DONE
+
+    def as_json(self, strict: bool = False) -> dict[str, Any]:
+        """The report as JSON's own types, with the exit code that it gives."""
+        return {
+            "check": self.check,
+            "root": None if self.root is None else str(self.root),
+            "challenge": self.challenge,
+            "exit_code": int(self.exit_code(strict)),
+            "errors": len(self.errors),
+            "warnings": len(self.warnings),
+            "facts": list(self.facts),
+            "findings": [finding.as_json() for finding in self.findings],
+        }
+
+
+def error(
+    code: Code | FindingCode, found: str, *, file: Path | None = None, expected: str = "", hint: str = ""
+) -> Finding:
+    """A finding of level error."""
+    return Finding("error", code, file, found, expected, hint)
+
+
+def warning(
+    code: Code | FindingCode, found: str, *, file: Path | None = None, expected: str = "", hint: str = ""
+) -> Finding:
+    """A finding of level warning."""
+    return Finding("warning", code, file, found, expected, hint)
+
+
+def from_fault(
+    fault: SegcubeError, code: Code | FindingCode = Code.INTERNAL, file: Path | None = None
+) -> Finding:
+    """An error that was raised, as a finding.
+
+    code, file: for a fault that has none of its own.
+    """
+    code = fault.code if isinstance(fault, CaseError) else code
+    expected = fault.expected or ("a file that can be read" if code is Code.UNREADABLE else "")
+    return Finding("error", code, fault.file or file, fault.found, expected, fault.hint)
+
+
+def from_notices(notices: Iterable[Notice], file: Path) -> tuple[Finding, ...]:
+    """What is odd but sound about a file, as warnings."""
+    return tuple(Finding("warning", notice.code, file, notice.message) for notice in notices)
+
+
+def count_of(number: int, noun: str) -> str:
+    """A number with its noun: 1 map, 2 maps."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,91 @@
+"""A check's report for a person, on stdout, or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import groupby
+from pathlib import Path
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from segcube.core import printable
+from segcube.release.check.findings import CheckReport, Finding, count_of
+
+SHOWN = 20
+"""Findings of one code that a person is shown; JSON holds them all."""
+WIDE = 10_000
+"""Columns of what is no terminal: a log wraps by itself."""
+_STYLES = {"error": "bold red", "warning": "yellow"}
+
+
+def print_report(report: CheckReport, strict: bool = False, as_json: bool = False) -> None:
+    """Print what a check counted and found: file by file, errors first, and a verdict in the end."""
+    if as_json:
+        print(json.dumps(report.as_json(strict), indent=1))
+        return
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    for fact in report.facts:
+        console.print(printable(fact), markup=False, soft_wrap=True)
+    shown, left_out = _shorten(report.findings)
+    for file, findings in groupby(shown, key=lambda finding: finding.file):
+        console.print()
+        console.print(Text(_name(file, report.root), style="bold"), soft_wrap=True)
+        for finding in findings:
+            _print_finding(finding, console)
+    if left_out:
+        console.print()
+    for code, count in left_out.items():
+        console.print(f"... and {count} more {code}; --json tells them all", markup=False)
+    if report.findings:
+        console.print()
+    console.print(Text(verdict(report, strict), style=_verdict_style(report, strict)), soft_wrap=True)
+
+
+def verdict(report: CheckReport, strict: bool = False) -> str:
+    """The report in one line."""
+    counts = f"{count_of(len(report.errors), 'error')}, {count_of(len(report.warnings), 'warning')}"
+    if not report.findings:
+        return "ok: nothing found"
+    if report.exit_code(strict) == 0:
+        return f"ok: {counts}"
+    return f"failed: {counts}" + (" (--strict: warnings count)" if strict and not report.errors else "")
+
+
+def _verdict_style(report: CheckReport, strict: bool) -> str:
+    if report.exit_code(strict):
+        return "bold red"
+    return "yellow" if report.findings else "green"
+
+
+def _print_finding(finding: Finding, console: Console) -> None:
+    told = Text()
+    told.append(f"{finding.level} {finding.code}", style=_STYLES[finding.level])
+    told.append(f"  {printable(finding.found)}")
+    console.print(Padding(told, (0, 0, 0, 2), expand=False))
+    for label, text in (("expected", finding.expected), ("fix", finding.hint)):
+        if text:
+            line = Text(f"{label}: {printable(text)}", style="dim")
+            console.print(Padding(line, (0, 0, 0, 6), expand=False))
+
+
+def _shorten(findings: tuple[Finding, ...]) -> tuple[list[Finding], dict[str, int]]:
+    """The first findings of each code, and how many more there are."""
+    counts: dict[str, int] = {}
+    shown: list[Finding] = []
+    for finding in findings:
+        code = str(finding.code)
+        counts[code] = counts.get(code, 0) + 1
+        if counts[code] <= SHOWN:
+            shown.append(finding)
+    return shown, {code: count - SHOWN for code, count in counts.items() if count > SHOWN}
+
+
+def _name(file: Path | None, root: Path | None) -> str:
+    if file is None:
+        return "all together"
+    if root is not None and file.is_relative_to(root) and file != root:
+        file = file.relative_to(root)
+    return printable(str(file))

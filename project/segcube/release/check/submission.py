@@ -1,0 +1,90 @@
+"""Check a submission's folder: all that would end a run, and what its readers will ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import perf_counter
+
+from segcube.backends import open_backend
+from segcube.core import EnvironmentFault, SegcubeError, resolve_settings
+from segcube.release.check.dry_run import dry_run
+from segcube.release.check.findings import CheckReport, Finding, FindingCode, error, from_fault, warning
+from segcube.release.check.weights import check_graphs, check_weights
+from segcube.spec.submission import LoadedSubmission, Submission, check_names, read_challenge, read_submission
+
+CARD = "MODEL_CARD.md"
+
+
+def check_submission(
+    folder: Path, device: str = "auto", log: Callable[[str], None] = lambda _: None
+) -> CheckReport:
+    """Check a submission: schema, names, weights, networks, and a dry run where all that is sound.
+
+    tell: told what the dry run does. Raises EnvironmentFault for a device that cannot be used.
+    """
+    try:
+        submission = read_submission(folder)
+    except EnvironmentFault as fault:
+        return CheckReport("submission", folder, (from_fault(fault, FindingCode.SUBMISSION),))
+    findings = [*_paper_findings(submission, folder), *_challenge_findings(submission, folder)]
+    weights = check_weights(submission, folder)
+    findings += [*weights.findings, *check_graphs(submission, folder)]
+    facts = [weights.fact(submission)]
+    if not any(finding.level == "error" for finding in findings):
+        loaded = LoadedSubmission(submission, folder, read_challenge(submission.challenge, folder))
+        backend = open_backend(resolve_settings({"device": device}), loaded, log)
+        start = perf_counter()
+        findings += dry_run(loaded, backend, log)
+        facts.append(f"dry run: {perf_counter() - start:.1f} s on {backend.reason}")
+    else:
+        facts.append("dry run: not done, because of the errors below")
+    findings.sort(key=lambda found: (str(found.file), found.level))
+    return CheckReport("submission", folder, tuple(findings), tuple(facts), submission.challenge)
+
+
+def _paper_findings(submission: Submission, folder: Path) -> Iterator[Finding]:
+    file = folder / "submission.yaml"
+    if submission.starter:
+        yield warning(
+            FindingCode.STARTER,
+            "a starter, trained on made cases",
+            file=file,
+            expected="models of your own",
+            hint="hand in no starter; leave `starter` out of a submission of your own",
+        )
+    if submission.licence == "unknown":
+        yield warning(
+            FindingCode.LICENCE,
+            "no licence",
+            file=file,
+            expected="the licence of the weights",
+            hint="add one such as `licence: CC-BY-4.0`",
+        )
+    if submission.citation is None:
+        yield warning(
+            FindingCode.CITATION,
+            "no citation",
+            file=file,
+            expected="whom to cite for the weights",
+            hint="add `citation: ...`",
+        )
+    if not (folder / CARD).is_file():
+        yield warning(
+            FindingCode.MODEL_CARD,
+            "no model card",
+            file=folder / CARD,
+            expected="what the models were trained on and how they score",
+            hint=f"write {CARD}",
+        )
+
+
+def _challenge_findings(submission: Submission, folder: Path) -> Iterator[Finding]:
+    """Each challenge that is served must be known, and have every name that the submission uses."""
+    file = folder / "submission.yaml"
+    for key in submission.keys:
+        try:
+            check_names(submission, read_challenge(key, folder), file)
+        except SegcubeError as fault:
+            told = f"for {key}: {fault.found}"
+            yield error(FindingCode.CHALLENGE, told, file=file, expected=fault.expected, hint=fault.hint)

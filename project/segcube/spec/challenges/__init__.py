@@ -1,0 +1,5 @@
+"""Challenges: channels, labels, regions, file names and metrics, read from YAML."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

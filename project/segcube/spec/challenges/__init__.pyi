@@ -1,0 +1,14 @@
+from .catalogue import challenge_keys as challenge_keys
+from .catalogue import load_challenge as load_challenge
+from .catalogue import match_challenge as match_challenge
+from .catalogue import nifti_stem as nifti_stem
+from .catalogue import parse_name as parse_name
+from .metrics import LesionRule as LesionRule
+from .metrics import LesionWise as LesionWise
+from .metrics import Matched as Matched
+from .metrics import Metrics as Metrics
+from .metrics import Overlap as Overlap
+from .metrics import SmallLesions as SmallLesions
+from .schema import BACKGROUND as BACKGROUND
+from .schema import Challenge as Challenge
+from .schema import UsualGrid as UsualGrid

@@ -1,0 +1,5 @@
+"""Hosts: how each starts the container, and what it expects."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

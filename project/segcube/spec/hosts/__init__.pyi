@@ -1,0 +1,11 @@
+from .command import BAKED as BAKED
+from .command import CARRIED as CARRIED
+from .command import DEFAULT_PARAMETERS as DEFAULT_PARAMETERS
+from .command import ENTRYPOINT as ENTRYPOINT
+from .command import PACKAGE as PACKAGE
+from .command import ROOT as ROOT
+from .command import UNDER as UNDER
+from .table import HOSTS as HOSTS
+from .table import Host as Host
+from .table import Mount as Mount
+from .table import host_names as host_names

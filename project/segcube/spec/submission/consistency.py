@@ -1,0 +1,116 @@
+"""Check a submission against the challenge that it is run for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from segcube.core import EnvironmentFault
+from segcube.spec.challenges.schema import Challenge
+from segcube.spec.submission.branch import Branch
+from segcube.spec.submission.rules import (
+    Fill,
+    KeepComponents,
+    LargestComponent,
+    Nest,
+    ReplaceSmall,
+    Retry,
+    Rule,
+    Threshold,
+    Write,
+)
+from segcube.spec.submission.schema import Stage, Submission
+
+
+def check_names(submission: Submission, challenge: Challenge, file: Path) -> None:
+    """Check that every channel, region and label name exists where it is used.
+
+    Raises EnvironmentFault that names the place, the name and the valid ones.
+    """
+    channels = [channel.name for channel in challenge.channels]
+    for stage in submission.stages:
+        for branch in stage.branches:
+            _expect(f"channels of stage {stage.name}", branch.channels, channels, file)
+            _check_region_sums(stage, branch, challenge, file)
+    last = submission.stages[-1]
+    if last.kind == "labels":
+        _expect(f"labels of stage {last.name}", last.names, challenge.labels, file)
+    else:
+        _expect(f"regions of stage {last.name}", last.names, challenge.regions, file)
+    for index, rule in enumerate(submission.postprocess):
+        _check_rule(f"postprocess rule {index} ({rule.rule})", rule, last, challenge, file)
+    _check_order(submission, file)
+
+
+def _check_region_sums(stage: Stage, branch: Branch, challenge: Challenge, file: Path) -> None:
+    if stage.regions is None or branch.outputs.names == stage.regions:
+        return
+    place = f"outputs of stage {stage.name}"
+    if branch.outputs.kind == "regions":
+        _expect(f"regions of stage {stage.name}", stage.regions, branch.outputs.names, file)
+        return
+    _expect(place, branch.outputs.names, challenge.labels, file)
+    for region in stage.regions:
+        _expect(f"regions of stage {stage.name}", [region], challenge.regions, file)
+        summed = f"labels of region {region}, summed from {place}"
+        _expect(summed, challenge.regions[region], branch.outputs.names, file)
+
+
+def _check_rule(place: str, rule: Rule, last: Stage, challenge: Challenge, file: Path) -> None:
+    if isinstance(rule, LargestComponent | ReplaceSmall):
+        labels = rule.labels if isinstance(rule, LargestComponent) else (rule.label, rule.with_)
+        _expect(place, labels, challenge.labels, file)
+        return
+    if last.kind == "labels":
+        raise EnvironmentFault(
+            f"{place} works on regions, and stage {last.name} hands on labels",
+            file=file,
+            expected="a stage with regions, or rules on labels",
+        )
+    _expect(place, _regions_of(rule), last.names, file)
+    if isinstance(rule, Write):
+        _expect(place, [paint.label for paint in rule.order], challenge.labels, file)
+
+
+def _regions_of(rule: Threshold | KeepComponents | Nest | Fill | Retry | Write) -> list[str]:
+    match rule:
+        case Threshold():
+            return list(rule.at)
+        case KeepComponents():
+            return [rule.region, *([rule.unless_holds.region] if rule.unless_holds else [])]
+        case Nest():
+            return list(rule.order)
+        case Fill():
+            return list(rule.regions)
+        case Retry():
+            return [rule.region]
+        case Write():
+            return [paint.region for paint in rule.order]
+
+
+def _check_order(submission: Submission, file: Path) -> None:
+    """Thresholds come first, region rules next, then at most one write, then rules on labels."""
+    ranks = [_rank(rule) for rule in submission.postprocess]
+    if ranks != sorted(ranks) or ranks.count(0) > 1 or ranks.count(2) > 1:
+        raise EnvironmentFault(
+            "postprocess: " + ", ".join(rule.rule for rule in submission.postprocess),
+            file=file,
+            expected="threshold, then rules on regions, then write, then rules on labels",
+        )
+
+
+def _rank(rule: Rule) -> int:
+    if isinstance(rule, Threshold):
+        return 0
+    if isinstance(rule, Write):
+        return 2
+    return 3 if isinstance(rule, LargestComponent | ReplaceSmall) else 1
+
+
+def _expect(place: str, names: Iterable[str], valid: Iterable[str], file: Path) -> None:
+    known = list(valid)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise EnvironmentFault(
+            f"{place}: {', '.join(unknown)}", file=file, expected="names among " + ", ".join(known)
+        )

@@ -1,0 +1,1 @@
+"""Tools that improve and compare submissions: tune, rank, soup."""

@@ -1,0 +1,2 @@
+from .ranking import rank_files as rank_files
+from .tables import print_ranking as print_ranking

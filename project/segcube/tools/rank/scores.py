@@ -1,0 +1,102 @@
+"""Score files of `segcube evaluate --json`, read and held against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from segcube.core import UsageError, explain, read_json
+
+LISTED = 5
+
+
+class ScoreFile(BaseModel):
+    """What a ranking needs of a score file; "inf" and "nan" are read as numbers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    profile: str
+    challenge: str
+    versions: dict[str, Any] = {}
+    cases: dict[str, dict[str, dict[str, float | None]]]
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions of the first case, in order."""
+        return tuple(next(iter(self.cases.values())))
+
+
+def read_scores(files: Sequence[Path]) -> dict[str, ScoreFile]:
+    """Read two or more score files; each is called by its stem, or by its path where stems repeat.
+
+    Raises UsageError for a file that cannot be read or holds no case, for less than two files, a file that is
+    given twice, and files that do not compare: it says what differs.
+    """
+    if len(files) < 2:
+        raise UsageError(f"{len(files)} score file(s)", expected="two or more to rank")
+    if len({file.resolve() for file in files}) < len(files):
+        raise UsageError("a score file is given twice", expected="one file a submission")
+    stems = [file.stem for file in files]
+    names = stems if len(set(stems)) == len(stems) else [str(file.with_suffix("")) for file in files]
+    scores = {name: _read(file) for name, file in zip(names, files, strict=True)}
+    first = scores[names[0]]
+    for name, file in zip(names[1:], files[1:], strict=True):
+        check_comparable(first, scores[name], files[0], file)
+    return scores
+
+
+def check_comparable(first: ScoreFile, other: ScoreFile, first_file: Path, other_file: Path) -> None:
+    """Raise UsageError unless both hold the same cases and regions, scored by the same rules."""
+    for key, one, two in (
+        ("profile", first.profile, other.profile),
+        ("challenge", first.challenge, other.challenge),
+    ):
+        if one != two:
+            raise UsageError(f"{key} {two}", file=other_file, expected=f"{one}, as {first_file} has it")
+    _expect_same("cases", first.cases, other.cases, first_file, other_file)
+    for case, regions in first.cases.items():
+        _expect_same(f"regions of {case}", regions, other.cases[case], first_file, other_file)
+
+
+def differing_versions(scores: Mapping[str, ScoreFile]) -> tuple[str, ...]:
+    """Libraries whose versions differ between the files, by name."""
+    names = {name for score in scores.values() for name in score.versions}
+    return tuple(
+        sorted(name for name in names if len({str(s.versions.get(name)) for s in scores.values()}) > 1)
+    )
+
+
+def _read(file: Path) -> ScoreFile:
+    expected = "a file of `segcube evaluate --json`"
+    content = read_json(file, UsageError, expected)
+    try:
+        scores = ScoreFile.model_validate(content)
+    except ValidationError as error:
+        raise UsageError(explain(error, ScoreFile), file=file, expected=expected) from error
+    if not scores.cases:
+        raise UsageError("holds no case", file=file, expected=expected)
+    for case, regions in scores.cases.items():
+        if set(regions) != set(scores.regions):
+            raise UsageError(
+                f"{case} has regions {', '.join(regions)}", file=file, expected=", ".join(scores.regions)
+            )
+    return scores
+
+
+def _expect_same(
+    what: str, first: Iterable[str], other: Iterable[str], first_file: Path, other_file: Path
+) -> None:
+    missing, extra = sorted(set(first) - set(other)), sorted(set(other) - set(first))
+    if missing or extra:
+        parts = [f"{word} {_some(names)}" for word, names in (("lacks", missing), ("adds", extra)) if names]
+        raise UsageError(
+            f"{what}: {', '.join(parts)}", file=other_file, expected=f"the same as in {first_file}"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,52 @@
+"""A ranking on the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from segcube.core import plain
+from segcube.tools.rank.ranking import Pair, Ranking
+
+NAMED = 3
+"""Cases that are named on either side of a pair."""
+
+
+def print_ranking(ranking: Ranking) -> None:
+    """A row a submission, the best first; below it, a few lines a pair."""
+    console = Console(highlight=False, soft_wrap=True)
+    title = f"{ranking.challenge}, profile {ranking.profile}, {len(ranking.table.cases)} cases"
+    means = (Column(plain(f"mean {name}")) for name in ranking.directions)
+    table = Table("place", "submission", "rank", *means, title=plain(title))
+    for index in ranking.order:
+        means = [f"{ranking.mean(index, metric):.4g}" for metric in ranking.directions]
+        place, final = ranking.ranks.places[index], ranking.ranks.final[index]
+        table.add_row(str(place), plain(ranking.table.submissions[index]), f"{final:.3f}", *means)
+    console.print(table)
+    for pair in ranking.pairs:
+        console.print()
+        for line in pair_lines(pair):
+            console.print(plain(line))
+    if ranking.differing:
+        console.print()
+        console.print(plain(f"scored with different versions of {', '.join(ranking.differing)}"))
+
+
+def pair_lines(pair: Pair) -> list[str]:
+    """Say by how much and on which cases one submission beats another."""
+    if pair.rank_gain == 0:
+        first = f"{pair.better} and {pair.worse} rank alike"
+    else:
+        first = f"{pair.better} beats {pair.worse} by {pair.rank_gain:.3f} ranks, p = {pair.p_value:.3g}"
+    equal = len(pair.cases) - pair.wins - pair.losses
+    lines = [f"{first}: better in {pair.wins} cases, equal in {equal}, worse in {pair.losses}"]
+    lines += [
+        f"  {region}: " + ", ".join(f"{metric} {gain:+.4g}" for metric, gain in gains.items())
+        for region, gains in pair.gains.items()
+    ]
+    gained = [(case, gain) for case, gain in pair.cases.items() if gain > 0][:NAMED]
+    lost = [(case, gain) for case, gain in reversed(list(pair.cases.items())) if gain < 0][:NAMED]
+    for word, named in (("most in", gained), ("loses in", lost)):
+        if named:
+            lines.append(f"  {word} " + ", ".join(f"{case} ({gain:+.2f})" for case, gain in named))
+    return lines

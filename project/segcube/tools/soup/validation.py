@@ -1,0 +1,90 @@
+"""The validation cases of a greedy soup: predicted by segcube's own session, scored by evaluate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from segcube.core import Case, CaseError, UsageError
+from segcube.evaluation import Direction, direction_of, evaluate_folder, find_maps
+from segcube.formats import discover
+from segcube.formats.nifti import inputs_digest
+from segcube.inference import load_submission
+from segcube.spec.challenges import Challenge
+from segcube.spec.submission import sha256_of
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Cases with labels, and how they are predicted and scored."""
+
+    data: Path
+    labels: Path
+    challenge: Challenge
+    profile: str = "plain"
+    metric: str = "dice"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """As `load_submission` takes them."""
+    log: Callable[[str], None] = print
+
+    def __post_init__(self) -> None:
+        direction_of(self.metric)
+
+    @property
+    def direction(self) -> Direction:
+        """Which way the metric is better."""
+        return direction_of(self.metric)
+
+    def cases(self) -> tuple[Case, ...]:
+        """The cases that have labels.
+
+        Raises UsageError when there is none, or a label map without its case.
+        """
+        found = {case.name: case for case in discover(self.data, self.challenge).cases}
+        labelled = find_maps(self.labels, self.challenge)
+        missing = sorted(labelled.keys() - found.keys())
+        if missing or not labelled:
+            raise UsageError(
+                f"has no case for {len(missing)} label maps, {missing[0]} first"
+                if missing
+                else "has no labels",
+                file=self.data if missing else self.labels,
+                expected="a case for each label map, and at least one",
+            )
+        return tuple(found[name] for name in sorted(labelled))
+
+    def digests(self) -> dict[str, str]:
+        """A digest of each case's images and label map."""
+        labelled = find_maps(self.labels, self.challenge)
+        return {case.name: f"{inputs_digest(case)} {sha256_of(labelled[case.name])}" for case in self.cases()}
+
+    def score(self, weights: Path) -> float:
+        """The metric's mean over scored regions and cases; a case that cannot be predicted scores as missing.
+
+        weights: folder of a submission. NaN where the metric has no value for a case that cannot be
+        predicted, and where it has none at all. Raises EnvironmentFault as `load_submission` does, UsageError
+        for a metric that the profile does not have and for a label map that cannot be read.
+        """
+        session = load_submission(weights, **self.settings)
+        with TemporaryDirectory(prefix="segcube-soup-") as folder:
+            for case in self.cases():
+                try:
+                    session.write(session.predict(case), Path(folder))
+                except CaseError as error:
+                    self.log(f"{case.name}: {error}")
+            scored = evaluate_folder(Path(folder), self.labels, self.challenge, self.profile)
+        if scored.bad_references:
+            raise UsageError(next(iter(scored.bad_references.values())), hint="repair the label map")
+        means = scored.mean
+        first = next(iter(means.values()))
+        if self.metric not in first:
+            raise UsageError(f"no metric {self.metric!r}", expected="one of " + ", ".join(first))
+        failed = [row for case in scored.problems for row in scored.cases[case].regions.values()]
+        if any(math.isnan(row[self.metric]) for row in failed):
+            return math.nan
+        return fmean(scores[self.metric] for scores in means.values())

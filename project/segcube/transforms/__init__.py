@@ -1,0 +1,5 @@
+"""From native volumes to a network's input, and from probabilities to labels; for training and inference."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

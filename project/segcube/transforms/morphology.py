@@ -1,0 +1,96 @@
+"""Masks: connected components, dilation, holes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cc3d
+import numpy as np
+
+from segcube.core import Box, Shape, Vector, mask_box
+from segcube.spec.submission import Connectivity
+
+
+@dataclass(frozen=True)
+class Components:
+    """A mask's connected components, inside a box that holds them all."""
+
+    box: Box
+    ids_xyz: np.ndarray
+    """On the box: 1 to the number of components, 0 for background; the smallest unsigned type."""
+    sizes: np.ndarray
+    """Voxels of each id; 0 for the background."""
+
+    def mask(self, kept: np.ndarray, shape: Shape) -> np.ndarray:
+        """The mask of the components that are kept, one bool an id, in a volume of `shape`."""
+        mask_xyz = np.zeros(shape, dtype=bool)
+        mask_xyz[self.box.slices] = kept[self.ids_xyz] & (self.ids_xyz > 0)
+        return mask_xyz
+
+
+def find_components(mask_xyz: np.ndarray, connectivity: Connectivity, box: Box | None = None) -> Components:
+    """Find the components of a mask; none in an empty one.
+
+    connectivity: 6 (faces), 18 (edges too) or 26 (corners too). box: holds the mask; found where not given.
+    """
+    box = box or mask_box(mask_xyz) or Box((0, 0, 0), (0, 0, 0))
+    if 0 in box.shape:
+        return Components(box, np.zeros(box.shape, dtype=np.uint8), np.zeros(1, dtype=np.int64))
+    # Without a border cc3d 4.1.1 overruns its table of ids on small boxes of scattered voxels.
+    padded_xyz = np.pad(box.apply(mask_xyz), 1)
+    ids_xyz = cc3d.connected_components(padded_xyz, connectivity=connectivity)
+    sizes = np.bincount(ids_xyz[ids_xyz > 0], minlength=1)
+    sizes[0] = 0
+    return Components(box, ids_xyz[1:-1, 1:-1, 1:-1], sizes)
+
+
+def largest_component(mask_xyz: np.ndarray, connectivity: Connectivity = 26) -> np.ndarray:
+    """The largest component of a mask, the first of equals; an empty mask stays empty. A new mask."""
+    components = find_components(mask_xyz, connectivity)
+    kept = np.zeros(components.sizes.shape, dtype=bool)
+    kept[components.sizes.argmax()] = True
+    x, y, z = mask_xyz.shape
+    return components.mask(kept, (x, y, z))
+
+
+ROUNDING = 1e-6
+
+
+def dilate(mask_xyz: np.ndarray, radius_voxels: Vector) -> np.ndarray:
+    """Grow a mask by an ellipsoid: a voxel joins within `radius_voxels` of it, border included.
+
+    radius_voxels: the half axes along x, y and z; an axis of 0 does not grow. Equal ones make the ball
+    dx^2 + dy^2 + dz^2 <= r^2. An empty mask stays empty. A new mask.
+    """
+    grown_xyz = mask_xyz.copy()
+    box = mask_box(mask_xyz, radius_voxels)
+    if box is None or max(radius_voxels) == 0:
+        return grown_xyz
+    # Only where it is needed, as in `axis_matrix`
+    from scipy import ndimage
+
+    # Distances in radii: along an axis that does not grow, the next voxel is already too far.
+    steps = [1 / radius if radius > 0 else 2.0 for radius in radius_voxels]
+    distance_xyz = ndimage.distance_transform_edt(~box.apply(mask_xyz), sampling=steps)
+    grown_xyz[box.slices] = np.asarray(distance_xyz) <= 1 + ROUNDING
+    return grown_xyz
+
+
+def fill_holes(mask_xyz: np.ndarray) -> np.ndarray:
+    """Fill every hole: background that no path through voxel faces joins to the volume's border.
+
+    mask_xyz: (X, Y, Z) bool. Equals scipy.ndimage.binary_fill_holes. An empty mask stays empty.
+    """
+    filled = mask_xyz.copy()
+    box = mask_box(mask_xyz)
+    if box is None:
+        return filled
+    background_ids = cc3d.connected_components(~box.apply(mask_xyz), connectivity=6)
+    hole = np.ones(int(background_ids.max()) + 1, dtype=bool)
+    for axis in range(3):
+        for face in (0, -1):
+            hole[np.take(background_ids, face, axis=axis)] = False
+    # Id 0 is the mask itself: it is no hole wherever it lies.
+    hole[0] = True
+    filled[box.slices] = hole[background_ids]
+    return filled

@@ -1,0 +1,126 @@
+"""Prepare a case for a branch: orient, crop, normalize, resample; the same for training and inference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segcube.core import Array, Box, Vector, Volume
+from segcube.spec.submission import Branch
+from segcube.transforms.crop import nonzero_box, positive_box
+from segcube.transforms.label_maps import resample_labels
+from segcube.transforms.normalization import foreground_mask, int16_abs, normalize
+from segcube.transforms.orient import plan_orientation
+from segcube.transforms.placement import Placement
+from segcube.transforms.resample import Lattice, plan_resampling
+from segcube.transforms.stage_input import PreviousMaps, StageInput, resample_previous
+
+
+def scale(
+    cropped_cxyz: np.ndarray, branch: Branch, native: Lattice, own: Lattice, labelled_xyz: Array | None
+) -> np.ndarray:
+    """Normalise and resample: (C, *native.shape) to (C, *own.shape), in place where no label needs the image.
+
+    labelled_xyz: voxels that count as foreground, whatever they hold. Raises CaseError for intensities that a
+    scheme cannot take.
+    """
+    way = branch.resampling.of("image")
+    resampler = plan_resampling(native, own, way.order, way.order_z, way.separate_z)
+    schemes = [branch.normalize_of(index) for index in range(len(branch.channels))]
+    if branch.resampling.normalize == "before":
+        return resampler.apply(normalize(cropped_cxyz, schemes, labelled_xyz, in_place=labelled_xyz is None))
+    foreground_xyz = None
+    masked = [scheme.mask == "foreground" for scheme in schemes]
+    if any(masked):
+        foreground_xyz = _foreground(cropped_cxyz, branch, native, own, labelled_xyz)
+    resampled_cxyz = resampler.apply(cropped_cxyz.astype(np.float32))
+    scaled_cxyz = normalize(resampled_cxyz, schemes, foreground_xyz=foreground_xyz)
+    if foreground_xyz is not None:
+        # nnU-Net v1 sets to 0 what lies outside; a spline leaves ripples there
+        scaled_cxyz[masked] = np.where(foreground_xyz, scaled_cxyz[masked], 0)
+    return scaled_cxyz
+
+
+def _foreground(
+    cropped_cxyz: np.ndarray, branch: Branch, native: Lattice, own: Lattice, labelled_xyz: np.ndarray | None
+) -> np.ndarray:
+    """The foreground on the branch's grid, resampled as labels are: (*own.shape) bool."""
+    mask_xyz = foreground_mask(cropped_cxyz)
+    if labelled_xyz is not None:
+        mask_xyz = mask_xyz | labelled_xyz
+    way = branch.resampling.of("labels")
+    resampler = plan_resampling(native, own, way.order, way.order_z, way.separate_z)
+    return resample_labels(mask_xyz.astype(np.int16), resampler, branch.resampling.ties) > 0
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """An image as a branch's networks were trained on it, and where it lies in the native grid."""
+
+    image_cxyz: np.ndarray
+    """float32."""
+    placement: Placement
+    gate_xyz: np.ndarray | None = None
+    """On the branch's grid; outside it the branch finds background."""
+
+    def touched(self, mask_xyz: np.ndarray) -> np.ndarray:
+        """The voxels of the branch's grid that a native mask takes its values from, as a mask."""
+        inside_xyz = self.placement.box.apply(self.placement.orientation.apply(mask_xyz))
+        return self.placement.output.dependency(inside_xyz)
+
+
+def prepare_branch(volume: Volume, stage_input: StageInput, branch: Branch) -> PreparedImage:
+    """Prepare what a stage sees of a volume for one of its branches. Raises CaseError as `prepare` does."""
+    indices = [volume.channels.index(name) for name in branch.channels]
+    channels_xyz = [stage_input.frame.apply(volume.voxels[index]) for index in indices]
+    return prepare(channels_xyz, volume.grid.affine, volume.spacing, branch, stage_input.previous)
+
+
+def prepare(
+    channels_xyz: Sequence[np.ndarray],
+    affine: np.ndarray,
+    spacing: Vector,
+    branch: Branch,
+    previous: PreviousMaps | None = None,
+) -> PreparedImage:
+    """Bring a branch's channels from the native grid to the branch's own.
+
+    channels_xyz: in the branch's order. affine, spacing: of the native grid. earlier: on that grid; what it
+    holds goes the image's way. Raises CaseError for intensities that a scheme cannot take.
+    """
+    orientation = plan_orientation(affine, branch.orientation, branch.axes)
+    shape = channels_xyz[0].shape
+    turned = [orientation.apply(channel_xyz) for channel_xyz in channels_xyz]
+    if branch.intensity.cast == "int16_abs":
+        turned = [int16_abs(channel_xyz) for channel_xyz in turned]
+    box = _box(turned, branch)
+    # The first copy is of the box alone, in the order in which all that follows goes through it
+    cropped_cxyz = np.empty((len(turned), *box.shape), dtype=np.float32)
+    for index, channel_xyz in enumerate(turned):
+        cropped_cxyz[index] = box.apply(channel_xyz)
+    native = Lattice(box.shape, orientation.reorder(spacing))
+    own = native if branch.spacing is None else native.at(branch.spacing)
+    way = branch.resampling.of("output")
+    output = plan_resampling(own, native, way.order, way.order_z, way.separate_z)
+    placement = Placement(shape, orientation, box, output)
+    maps_lxyz = None if previous is None else previous.inside(orientation, box)
+    labelled_xyz = None if maps_lxyz is None else maps_lxyz.any(axis=0)
+    image_cxyz = scale(cropped_cxyz, branch, native, own, labelled_xyz)
+    gate_xyz = None
+    if previous is not None and maps_lxyz is not None:
+        maps_lxyz = resample_previous(maps_lxyz, cropped_cxyz, native, own, branch.resampling)
+        image_cxyz = np.concatenate([image_cxyz, *previous.channels_of(maps_lxyz)])
+        gate_xyz = previous.gate_of(maps_lxyz, own.spacing)
+    return PreparedImage(np.ascontiguousarray(image_cxyz, dtype=np.float32), placement, gate_xyz)
+
+
+def _box(image_cxyz: Sequence[np.ndarray], branch: Branch) -> Box:
+    match branch.crop:
+        case "nonzero":
+            return nonzero_box(image_cxyz)
+        case "positive":
+            return positive_box(image_cxyz)
+        case "none":
+            return Box((0, 0, 0), image_cxyz[0].shape)

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from segcube.backends import DeviceMemoryError
+from segcube.backends.torch_cpu import memory_told
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:1] . DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_every_way_of_lacking_memory_is_told_as_such(error):
+    with pytest.raises(DeviceMemoryError), memory_told():
+        raise error
+
+
+def test_other_errors_pass():
+    with pytest.raises(RuntimeError, match="shapes"), memory_told():
+        raise RuntimeError("shapes do not match")

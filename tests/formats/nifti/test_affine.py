@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from segcube.core import Grid
+from segcube.formats.nifti.affine import geometry_notices
+from segcube.spec.challenges import load_challenge
+
+SRI, MNI, OTHER = (240, 240, 155), (182, 218, 182), (200, 200, 150)
+
+
+def grid(shape, *diagonal: float) -> Grid:
+    return Grid(shape, np.diag([*diagonal, 1.0]))
+
+
+@pytest.mark.parametrize(
+    ("key", "found", "told"),
+    [
+        ("brats2023-gli", grid(SRI, -1, -1, 1), []),
+        ("brats2023-gli", grid(SRI, -1, -1, 1.0005), []),
+        ("brats2023-gli", grid(SRI, -1, -1, 2), ["GEOMETRY"]),
+        ("brats2023-gli", grid(OTHER, -1, -1, 1), ["GEOMETRY"]),
+        ("brats2023-gli", grid(SRI, 1, -1, 1), ["FLIPPED"]),
+        ("brats2023-gli", grid(OTHER, 1, 1, 1), ["GEOMETRY", "FLIPPED"]),
+        ("brats2024-goat", grid(OTHER, -1, -1, 1), []),
+        ("brats2024-goat", grid(OTHER, 1, -1, 1), ["FLIPPED"]),
+        ("brats2025-gli", grid(MNI, -1, 1, 1), []),
+        ("brats2025-gli", grid(MNI, -1, -1, 1), ["FLIPPED"]),
+        ("brats2025-gli", grid(SRI, -1, -1, 1), []),
+        ("mbas2024", grid((640, 640, 44), 0.625, 0.625, 2.5), []),
+        ("mbas2024", grid((640, 640, 44), -0.625, 0.625, -2.5), []),
+        ("mbas2024", grid((640, 640, 88), 0.625, 0.625, 1.25), ["GEOMETRY"]),
+        ("brats2024-men-rt", grid(OTHER, 1, 1, 1), []),
+    ],
+)
+def test_a_grid_unlike_the_challenges_is_told(key, found, told):
+    notices = geometry_notices(found, load_challenge(key))
+    assert [str(notice.code) for notice in notices] == told
+
+
+def test_a_notice_says_what_was_found_and_what_is_usual():
+    first, second = geometry_notices(grid(OTHER, 1, 1, 2), load_challenge("brats2023-gli"))
+    assert "200 x 200 x 150 voxels of 1 x 1 x 2 mm" in first.message
+    assert "240 x 240 x 155" in first.message
+    assert "RAS" in second.message
+    assert "LPS" in second.message

@@ -1,0 +1,243 @@
+"""The same voxels however they are stored; what differs between channels; label maps."""
+
+from __future__ import annotations
+
+import gzip
+from itertools import pairwise
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from segcube.core import Case, CaseError, Code, Notice
+from segcube.formats.nifti import read_labels, read_volume
+from segcube.spec.challenges import load_challenge
+
+from .conftest import AFFINE, SHAPE, encode, voxels
+
+NAN, INF = float("nan"), float("inf")
+PLAIN = voxels()
+ONE_AXIS_MORE = PLAIN.reshape(*SHAPE, 1)
+SHEAR = np.eye(4)
+SHEAR[0, 1] = 0.01
+OBLIQUE = np.array([[-0.8, 0.6, 0, 1], [-0.6, -0.8, 0, 2], [0, 0, -3, 3], [0, 0, 0, 1]])
+
+
+def codes(notices: tuple[Notice, ...]) -> list[str]:
+    return [str(notice.code) for notice in notices]
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        encode(PLAIN),
+        encode(PLAIN, order=">"),
+        *(encode(PLAIN.astype(t)) for t in ("u1", "i1", "u2", "i4", "u4", "i8", "u8", "f4", "f8")),
+        encode(PLAIN.astype("f8"), order=">"),
+        encode(PLAIN.astype("i8"), order=">"),
+        encode(PLAIN * 2 - 6, fields={"scl_slope": 0.5, "scl_inter": 3}),
+        encode(PLAIN + 5, fields={"scl_slope": 1, "scl_inter": -5}),
+        encode((PLAIN * 4).astype("u1"), order=">", fields={"scl_slope": 0.25}),
+        encode(PLAIN, fields={"scl_slope": 0, "scl_inter": 7}),
+        encode(PLAIN, fields={"scl_slope": NAN, "scl_inter": NAN}),
+        encode(PLAIN, fields={"scl_slope": INF}),
+        encode(ONE_AXIS_MORE),
+        encode(PLAIN.reshape(*SHAPE, 1, 1, 1, 1)),
+        encode(PLAIN, fields={"sform_code": 0}),
+        encode(PLAIN, fields={"qform_code": 0}),
+        encode(PLAIN, OBLIQUE),
+        encode(PLAIN, fields={"vox_offset": 352, "intent_code": 1001, "cal_max": NAN}),
+        encode(PLAIN, kind=nib.Nifti2Header),
+        encode(PLAIN, kind=nib.Nifti2Header, order=">"),
+    ],
+)
+def test_the_same_voxels_give_the_same_floats(read_one, content, name):
+    volume = read_one(content, name)
+    assert volume.image_cxyz.dtype == np.float32
+    np.testing.assert_array_equal(volume.image_cxyz[0], PLAIN.astype(np.float32))
+    assert volume.notices == ()
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<i2", ">i2", "<u2"])
+def test_short_integers_stay_as_they_are_stored(read_one, dtype):
+    image = np.abs(PLAIN).astype(dtype) % 100
+    (channel_xyz,) = read_one(encode(image, order=dtype[0] if dtype[0] == ">" else "<")).voxels
+    assert channel_xyz.dtype == np.dtype(dtype).newbyteorder("=")
+    np.testing.assert_array_equal(channel_xyz, image)
+
+
+def test_extensions_are_passed_over(read_one):
+    content = encode(PLAIN, fields={"vox_offset": 352 + 32})
+    volume = read_one(
+        content[:348] + b"\1\0\0\0" + b"\x20\0\0\0\6\0\0\0" + b"hello".ljust(24) + content[352:]
+    )
+    np.testing.assert_array_equal(volume.image_cxyz[0], PLAIN)
+
+
+@pytest.mark.parametrize("cuts", [[100], [348], [352], [360, 360], [1, 2, 3]])
+def test_gzip_members_are_one_file(read_one, cuts):
+    content = encode(PLAIN)
+    edges = [0, *cuts, len(content)]
+    members = [gzip.compress(content[a:b]) for a, b in pairwise(edges)]
+    volume = read_one(b"".join(members), pack=False)
+    np.testing.assert_array_equal(volume.image_cxyz[0], PLAIN)
+
+
+def test_zeros_may_pad_a_gzip_file(read_one):
+    volume = read_one(gzip.compress(encode(PLAIN)) + b"\0" * 512, pack=False)
+    np.testing.assert_array_equal(volume.image_cxyz[0], PLAIN)
+
+
+def test_a_large_image_comes_in_pieces(read_one):
+    image = np.random.default_rng(0).integers(-100, 100, (97, 101, 103)).astype(np.int16)
+    np.testing.assert_array_equal(read_one(encode(image)).image_cxyz[0], image)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 2), (7, 240, 240), (1, 1, 2)])
+def test_any_shape_of_three_axes(read_one, shape):
+    image = voxels(shape) % 1000
+    np.testing.assert_array_equal(read_one(encode(image)).image_cxyz[0], image)
+
+
+def shifted(mm: float) -> np.ndarray:
+    affine = AFFINE.copy()
+    affine[0, 3] += mm
+    return affine
+
+
+@pytest.mark.parametrize(
+    ("code", "second"),
+    [
+        ("AFFINE_MISMATCH", encode(PLAIN, shifted(0.01))),
+        ("AFFINE_MISMATCH", encode(PLAIN, shifted(-50))),
+        ("AFFINE_MISMATCH", encode(PLAIN, np.diag([1.0, -1, 1, 1]))),
+        ("AFFINE_MISMATCH", encode(PLAIN, np.diag([-1.0, -1, 1.01, 1]))),
+        ("AFFINE_MISMATCH", encode(PLAIN, fields={"sform_code": 0, "qform_code": 0})),
+        ("SHAPE_MISMATCH", encode(voxels((4, 3, 3)))),
+        ("SHAPE_MISMATCH", encode(voxels((3, 4, 2)))),
+        ("SHAPE_MISMATCH", encode(voxels((1, 1, 1)))),
+    ],
+)
+def test_channels_lie_on_one_grid(make_pair, code, second):
+    with pytest.raises(CaseError) as caught:
+        read_volume(make_pair(encode(PLAIN), second), ["t1", "t2"])
+    assert str(caught.value.code) == code
+    assert "t2.nii.gz" in str(caught.value)
+
+
+@pytest.mark.parametrize("mm", [1e-4, -9e-4])
+def test_noise_of_floats_is_no_mismatch(make_pair, mm):
+    volume = read_volume(make_pair(encode(PLAIN), encode(PLAIN, shifted(mm))), ["t1", "t2"])
+    np.testing.assert_array_equal(volume.grid.affine, AFFINE)
+
+
+def test_channels_come_in_the_order_asked_for(make_pair):
+    case = make_pair(encode(PLAIN), encode(PLAIN + 1))
+    image_cxyz = read_volume(case, ["t2", "t1"]).image_cxyz
+    np.testing.assert_array_equal(image_cxyz, np.stack([PLAIN + 1, PLAIN]))
+
+
+def test_an_image_of_nothing_finite_is_refused(read_one):
+    with pytest.raises(CaseError) as caught:
+        read_one(encode(np.full(SHAPE, NAN, np.float32)))
+    assert caught.value.code == Code.NONFINITE
+
+
+def with_voxel(value: float, dtype="f4") -> np.ndarray:
+    image = PLAIN.astype(dtype)
+    image[0, 0, 0] = value
+    return image
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (encode(with_voxel(NAN)), ["NONFINITE"]),
+        (encode(with_voxel(-INF)), ["NONFINITE"]),
+        (encode(with_voxel(1e300, "f8")), ["NONFINITE"]),
+        (encode(with_voxel(2**24 + 1, "i4")), ["RANGE"]),
+        (encode(with_voxel(-1e30)), ["RANGE"]),
+        (encode(with_voxel(2**16, "i4")), ["RANGE"]),
+        (encode(with_voxel(-(2**15) - 1, "i4")), ["RANGE"]),
+        (encode(with_voxel(2**16 - 1, "u2")), []),
+        (encode(with_voxel(-(2**15))), []),
+        (encode(np.full(SHAPE, 7, np.int16)), ["CONSTANT"]),
+        (encode(PLAIN, fields={"qoffset_x": 5}), ["QFORM_SFORM"]),
+        (encode(PLAIN, fields={"quatern_b": 3}), ["QFORM_SFORM"]),
+        (encode(PLAIN, fields={"sform_code": 0, "qform_code": 0}), ["NO_FORM"]),
+        (encode(PLAIN, SHEAR, {"qform_code": 0}), ["NOT_ORTHONORMAL"]),
+    ],
+)
+def test_what_is_odd_but_sound_is_told(read_one, content, told):
+    volume = read_one(content)
+    assert codes(volume.notices) == told
+    assert np.isfinite(volume.image_cxyz).all()
+
+
+def test_voxels_that_are_not_finite_count_as_0(read_one):
+    assert read_one(encode(with_voxel(INF) + 1)).image_cxyz[0, 0, 0, 0] == 0
+
+
+def test_a_notice_of_several_channels_is_told_once(make_pair):
+    odd = encode(PLAIN, fields={"qoffset_x": 5})
+    (notice,) = read_volume(make_pair(odd, odd), ["t1", "t2"]).notices
+    assert notice == Notice(Code.QFORM_SFORM, "t1, t2: qform and sform differ; the sform counts")
+
+
+def test_a_challenge_tells_what_its_grid_would_be(make_pair):
+    case = make_pair(encode(PLAIN), encode(PLAIN))
+    assert read_volume(case, ["t1"]).notices == ()
+    assert codes(read_volume(case, ["t1"], load_challenge("brats2023-gli")).notices) == ["GEOMETRY"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "dtype"),
+    [
+        (PLAIN.astype("u1"), np.uint8),
+        (PLAIN.astype("u2"), np.uint16),
+        (PLAIN, np.uint8),
+        (PLAIN.astype("f4"), np.uint8),
+        (PLAIN.astype("f8") * 100, np.uint16),
+        (PLAIN.astype("i8"), np.uint8),
+    ],
+)
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_labels_come_unsigned(tmp_path, stored, dtype, order):
+    file = tmp_path / "a.nii.gz"
+    file.write_bytes(gzip.compress(encode(stored, order=order, fields={"descrip": b"made by hand"})))
+    labels_xyz, grid, description = read_labels(file)
+    assert labels_xyz.dtype == dtype
+    assert labels_xyz.dtype.isnative
+    np.testing.assert_array_equal(labels_xyz, stored)
+    np.testing.assert_array_equal(grid.affine, AFFINE)
+    assert description == "made by hand"
+
+
+@pytest.mark.parametrize(
+    ("code", "content"),
+    [
+        ("BAD_DTYPE", encode(with_voxel(0.5))),
+        ("BAD_DTYPE", encode(with_voxel(-1))),
+        ("BAD_DTYPE", encode(PLAIN - 1)),
+        ("BAD_DTYPE", encode(with_voxel(1e30))),
+        ("BAD_DTYPE", encode(PLAIN, fields={"scl_slope": 0.5})),
+        ("NONFINITE", encode(with_voxel(NAN))),
+        ("NONFINITE", encode(with_voxel(INF))),
+    ],
+)
+def test_what_is_no_label_is_refused(tmp_path, code, content):
+    file = tmp_path / "a.nii"
+    file.write_bytes(content)
+    with pytest.raises(CaseError) as caught:
+        read_labels(file)
+    assert str(caught.value.code) == code
+
+
+def test_a_case_of_files_elsewhere_reads_the_same(tmp_path, read_one):
+    sound = read_one(encode(PLAIN))
+    link = tmp_path / "hallo 'du' \u6a5f" / "a.nii.gz"
+    link.parent.mkdir()
+    link.symlink_to(sound.case.files["t1"])
+    again = read_volume(Case("a", {"t1": link}, "t1"), ["t1"])
+    np.testing.assert_array_equal(again.image_cxyz, sound.image_cxyz)

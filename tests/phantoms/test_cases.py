@@ -1,0 +1,121 @@
+import nibabel as nib
+import numpy as np
+import pytest
+
+from segcube.core import UsageError
+from segcube.formats.nifti import describe_origin, foreign_files
+from segcube.phantoms import make_phantom, write_phantoms
+from segcube.phantoms.cases import crop_phantom
+from segcube.spec.challenges import Challenge, challenge_keys, load_challenge
+
+
+def coarse(key, factor):
+    """A challenge whose first grid has voxels `factor` times as long in the plane, and so far fewer."""
+    challenge = load_challenge(key)
+    usual = challenge.geometry.grids[0]
+    shape = (usual.shape[0] // factor, usual.shape[1] // factor, usual.shape[2])
+    spacing = (usual.spacing[0] * factor, usual.spacing[1] * factor, usual.spacing[2])
+    grid = usual.model_copy(update={"shape": shape, "spacing": spacing})
+    geometry = challenge.geometry.model_copy(update={"grids": (grid,)})
+    return challenge.model_copy(update={"geometry": geometry})
+
+
+@pytest.mark.parametrize("key", challenge_keys())
+def test_every_challenge_has_made_cases_with_all_its_labels(key):
+    challenge = coarse(key, 8)
+    phantom = make_phantom(challenge, seed=5, index=3)
+    assert challenge.is_case(phantom.case)
+    assert phantom.image_cxyz.shape == (len(challenge.channels), *challenge.geometry.grids[0].shape)
+    assert set(np.unique(phantom.labels_xyz).tolist()) == set(challenge.labels.values())
+
+
+def test_the_affine_is_that_of_the_brats_atlas():
+    phantom = make_phantom(coarse("brats2023-gli", 8), 0, 0)
+    assert nib.aff2axcodes(phantom.grid.affine) == ("L", "P", "S")
+    np.testing.assert_array_equal(phantom.grid.affine[:3, 3], [0, 29 * 8, 0])
+
+
+def test_files_are_named_as_the_challenge_names_them(tmp_path):
+    names = write_phantoms(coarse("brats2023-gli", 8), 2, 1, tmp_path / "brats")
+    assert names == ["BraTS-GLI-00001-000", "BraTS-GLI-00002-000"]
+    written = {str(file.relative_to(tmp_path / "brats")) for file in tmp_path.rglob("*.nii.gz")}
+    images = {
+        f"data/{name}/{name}-{channel}.nii.gz" for name in names for channel in ("t1c", "t1n", "t2f", "t2w")
+    }
+    assert written == images | {f"labels/{name}.nii.gz" for name in names}
+
+
+def test_atria_lie_flat_beside_each_other(tmp_path):
+    write_phantoms(coarse("mbas2024", 8), 1, 1, tmp_path)
+    written = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.nii.gz")}
+    assert written == {"data/MBAS_001_gt.nii.gz", "labels/MBAS_001_label.nii.gz"}
+
+
+def test_the_same_seed_writes_the_same_bytes(tmp_path):
+    for folder, seed in (("first", 1), ("again", 1), ("other", 2)):
+        write_phantoms(coarse("brats2023-gli", 8), 1, seed, tmp_path / folder)
+    contents = {
+        folder: [file.read_bytes() for file in sorted((tmp_path / folder).rglob("*.nii.gz"))]
+        for folder in ("first", "again", "other")
+    }
+    assert contents["first"] == contents["again"]
+    assert contents["first"] != contents["other"]
+
+
+def test_a_written_file_holds_the_case(tmp_path):
+    challenge = coarse("brats2023-gli", 8)
+    write_phantoms(challenge, 1, 1, tmp_path)
+    phantom = make_phantom(challenge, 1, 0)
+    image = nib.load(tmp_path / "data" / phantom.case / f"{phantom.case}-t1n.nii.gz")
+    np.testing.assert_array_equal(np.asarray(image.dataobj), phantom.image_cxyz[1])
+    np.testing.assert_array_equal(image.affine, phantom.grid.affine)
+    assert image.get_data_dtype() == np.int16
+    assert (image.header["sform_code"], image.header["qform_code"]) == (1, 1)
+
+
+def test_a_label_that_no_tissue_has_is_told():
+    content = load_challenge("brats2023-gli").model_dump()
+    content["labels"]["bone"] = 9
+    with pytest.raises(UsageError, match="bone"):
+        make_phantom(Challenge.model_validate(content), 0, 0)
+
+
+def test_a_crop_stays_at_its_place_around_the_labels():
+    phantom = make_phantom(coarse("brats2023-gli", 8), 5, 3)
+    small = crop_phantom(phantom, 12)
+    start = np.linalg.solve(phantom.grid.affine, small.grid.affine[:, 3])[:3].round().astype(int)
+    box = tuple(slice(begin, begin + 12) for begin in start)
+    np.testing.assert_array_equal(small.labels_xyz, phantom.labels_xyz[box])
+    np.testing.assert_array_equal(small.image_cxyz, phantom.image_cxyz[(slice(None), *box)])
+    assert small.labels_xyz.any()
+
+
+def test_a_crop_is_no_larger_than_its_case():
+    phantom = make_phantom(coarse("brats2023-gli", 8), 5, 3)
+    assert crop_phantom(phantom, 1000).labels_xyz.shape == phantom.labels_xyz.shape
+
+
+def test_phantoms_replace_phantoms_and_nothing_else(tmp_path):
+    challenge = coarse("mbas2024", 8)
+    write_phantoms(challenge, 2, 1, tmp_path)
+    write_phantoms(challenge, 2, 2, tmp_path)
+    image, labels = tmp_path / "data" / "MBAS_001_gt.nii.gz", tmp_path / "labels" / "MBAS_002_label.nii.gz"
+    for file in (image, labels):
+        file.write_bytes(b"a patient's")
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*.nii.gz")}
+    with pytest.raises(UsageError, match=r"data/MBAS_001_gt\.nii\.gz, labels/MBAS_002_label\.nii\.gz"):
+        write_phantoms(challenge, 3, 3, tmp_path)
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*.nii.gz")} == before
+
+
+def test_neither_phantoms_nor_runs_replace_the_files_of_the_other(tmp_path):
+    challenge = coarse("mbas2024", 8)
+    write_phantoms(challenge, 1, 1, tmp_path)
+    labels = tmp_path / "labels" / "MBAS_001_label.nii.gz"
+    assert foreign_files([labels]) == [labels]
+    image = nib.load(labels)
+    image.header["descrip"] = describe_origin("0.1.0", "f00d", np.asarray(image.dataobj)).encode()
+    nib.save(image, labels)
+    assert foreign_files([labels]) == []
+    with pytest.raises(UsageError, match="MBAS_001_label"):
+        write_phantoms(challenge, 1, 1, tmp_path)

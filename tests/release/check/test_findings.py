@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from segcube.core import CaseError, Code, EnvironmentFault
+from segcube.release.check import CheckReport, print_report
+from segcube.release.check.findings import Finding, FindingCode, count_of, error, from_fault, warning
+from segcube.release.check.report import SHOWN
+
+FILE = Path("maps") / "a.nii.gz"
+ERROR = error(Code.TRUNCATED, "half a file", file=FILE, expected="a whole file", hint="copy it again")
+WARNING = warning(FindingCode.EMPTY_MAP, "holds background alone", file=FILE)
+
+
+def report(*findings: Finding) -> CheckReport:
+    return CheckReport("output", Path("maps"), findings, ("1 map of 1 case",), "mbas2024")
+
+
+@pytest.mark.parametrize(
+    ("findings", "plain", "strict"),
+    [((), 0, 0), ((WARNING,), 0, 3), ((ERROR,), 3, 3), ((ERROR, WARNING), 3, 3)],
+)
+def test_errors_give_3_and_warnings_only_if_strict(findings, plain, strict):
+    assert (report(*findings).exit_code(), report(*findings).exit_code(strict=True)) == (plain, strict)
+
+
+def test_json_holds_every_part_of_a_finding():
+    told = report(ERROR, WARNING).as_json()
+    assert (told["exit_code"], told["errors"], told["warnings"], told["challenge"]) == (3, 1, 1, "mbas2024")
+    assert told["findings"][0] == {
+        "level": "error",
+        "code": "TRUNCATED",
+        "file": "maps/a.nii.gz",
+        "found": "half a file",
+        "expected": "a whole file",
+        "hint": "copy it again",
+    }
+
+
+def test_a_fault_keeps_its_own_code_and_file():
+    case_fault = CaseError(Code.NDIM, "two axes", file=FILE)
+    assert from_fault(case_fault, FindingCode.WEIGHTS, Path("other")).code is Code.NDIM
+    assert from_fault(case_fault, FindingCode.WEIGHTS, Path("other")).file == FILE
+    other = from_fault(EnvironmentFault("gone"), FindingCode.WEIGHTS, FILE)
+    assert (other.code, other.file, other.level) == (FindingCode.WEIGHTS, FILE, "error")
+
+
+def test_findings_stand_under_their_file(capsys):
+    print_report(report(ERROR, WARNING))
+    assert capsys.readouterr().out.splitlines() == [
+        "1 map of 1 case",
+        "",
+        "a.nii.gz",
+        "  error TRUNCATED  half a file",
+        "      expected: a whole file",
+        "      fix: copy it again",
+        "  warning EMPTY_MAP  holds background alone",
+        "",
+        "failed: 1 error, 1 warning",
+    ]
+
+
+def test_many_findings_of_one_kind_are_cut_short_and_counted(capsys):
+    many = [warning(FindingCode.IGNORED, f"file {index}", file=Path("maps")) for index in range(SHOWN + 3)]
+    print_report(report(*many))
+    told = capsys.readouterr().out
+    assert f"file {SHOWN - 1}" in told
+    assert f"file {SHOWN}\n" not in told
+    assert "and 3 more IGNORED" in told
+
+
+def test_a_name_that_is_no_text_can_be_printed(capsys):
+    print_report(report(error(FindingCode.STRAY, "x", file=Path("maps/\udcff\n.txt"))))
+    assert "\\n.txt" in capsys.readouterr().out
+
+
+def test_one_is_not_many():
+    assert (count_of(1, "map"), count_of(0, "map")) == ("1 map", "0 maps")

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tarfile
+
+import pytest
+import yaml
+
+from segcube.core import EnvironmentFault, UsageError
+from segcube.release.pack import Paper
+from segcube.release.pack import packing as pack
+from segcube.release.pack.packing import pack_submission
+from segcube.spec.submission import read_submission
+
+IMAGE = "docker.synapse.org/syn1/brats:1"
+
+
+@pytest.fixture
+def packed(tumour_submission, tmp_path):
+    (tumour_submission / "MODEL_CARD.md").write_text("A card.")
+    (tumour_submission / "patient.nii.gz").touch()
+    return pack_submission(tumour_submission, IMAGE, tmp_path / "packed", Paper())
+
+
+def names(archive):
+    with tarfile.open(archive) as tar:
+        return set(tar.getnames())
+
+
+def test_the_archive_holds_what_synapse_takes_at_its_root(packed):
+    assert names(packed.archive) == {
+        "mlcube.yaml",
+        "container_config.yaml",
+        "parameters.yaml",
+        "additional_files.tar.gz",
+    }
+
+
+def test_the_additional_files_hold_the_submission_at_their_root_and_no_stray_file(packed):
+    held = names(packed.folder / "additional_files.tar.gz")
+    assert {"submission.yaml", "MODEL_CARD.md"} < held
+    assert "patient.nii.gz" not in held
+    assert not (packed.folder / "workspace" / "additional_files" / "patient.nii.gz").exists()
+    assert not any("/" in name for name in held)
+
+
+def test_both_files_name_the_image(packed):
+    mlcube = yaml.safe_load((packed.folder / "mlcube.yaml").read_text())
+    container = yaml.safe_load((packed.folder / "container_config.yaml").read_text())
+    assert mlcube["docker"]["image"] == container["image"] == IMAGE
+
+
+def test_the_folder_has_a_workspace_that_mlcube_run_finds(packed):
+    workspace = packed.folder / "workspace"
+    assert (workspace / "parameters.yaml").is_file()
+    assert read_submission(workspace / "additional_files").name == "tumour"
+
+
+def test_the_same_submission_packs_to_the_same_bytes(packed, tumour_submission, tmp_path):
+    again = pack_submission(tumour_submission, IMAGE, tmp_path / "again", Paper())
+    assert again.archive.read_bytes() == packed.archive.read_bytes()
+
+
+def test_what_is_there_already_is_not_overwritten(packed, tumour_submission):
+    with pytest.raises(UsageError, match="is there already"):
+        pack_submission(tumour_submission, IMAGE, packed.folder, Paper())
+
+
+def test_the_lists_of_what_is_shipped_and_of_what_is_left_out_are_printed(packed):
+    shipped, left_out = packed.told(None).split("\nleft out")
+    assert "\n  submission.yaml" in shipped
+    assert "\n  patient.nii.gz" in left_out
+
+
+def test_a_disk_that_fills_up_leaves_nothing_in_the_way_of_a_retry(tumour_submission, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    out = tmp_path / "new" / "packed"
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copyfile", full)
+        with pytest.raises(EnvironmentFault, match="No space left"):
+            pack_submission(tumour_submission, IMAGE, out, Paper())
+    assert list(out.parent.iterdir()) == []
+    assert pack_submission(tumour_submission, IMAGE, out, Paper()).archive.is_file()
+
+
+def test_an_install_without_the_parameters_is_an_error_before_anything_is_written(
+    tumour_submission, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pack, "DEFAULT_PARAMETERS", tmp_path / "missing.yaml")
+    with pytest.raises(EnvironmentFault, match=r"missing\.yaml: no such file; install segcube again"):
+        pack_submission(tumour_submission, IMAGE, tmp_path / "out", Paper())
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_orchestrators_entry_stands_beside(packed):
+    entry = yaml.safe_load((packed.folder / "orchestrator.yml").read_text())
+    assert entry["algorithms"]["tumour"]["run_args"]["docker_image"] == IMAGE

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from segcube.core import EnvironmentFault, UsageError
+from segcube.spec.challenges import load_challenge
+from segcube.spec.submission import (
+    Submission,
+    choose_submission,
+    load_for,
+    submission_folders,
+    write_submission,
+)
+
+SHA = "0" * 64
+CONTENT = {
+    "name": "a-test",
+    "challenge": "brats2023-gli",
+    "serves": ["brats2023-ssa"],
+    "stages": [
+        {
+            "name": "tumour",
+            "branches": [
+                {
+                    "channels": ["t1c", "t1n"],
+                    "outputs": {"kind": "regions", "names": ["TC", "WT", "ET"]},
+                    "window": {"size": [32, 32, 32]},
+                    "members": [{"file": "a.safetensors", "sha256": SHA}],
+                }
+            ],
+        }
+    ],
+}
+
+
+def folder_of(tmp_path: Path, **changes) -> Path:
+    folder = tmp_path / changes.get("name", CONTENT["name"])
+    folder.mkdir(parents=True)
+    (folder / "a.safetensors").touch()
+    content = copy.deepcopy(CONTENT) | changes
+    (folder / "submission.yaml").write_text(yaml.safe_dump(content))
+    return folder
+
+
+def test_the_submissions_own_challenge_is_the_default(tmp_path):
+    assert load_for(folder_of(tmp_path)).challenge.key == "brats2023-gli"
+
+
+def test_a_served_challenge_may_be_asked_for(tmp_path):
+    assert load_for(folder_of(tmp_path), "brats2023-ssa").challenge.key == "brats2023-ssa"
+
+
+def test_another_challenge_is_refused_with_those_served(tmp_path):
+    with pytest.raises(UsageError, match="brats2023-gli, brats2023-ssa"):
+        load_for(folder_of(tmp_path), "mbas2024")
+
+
+def test_a_challenge_of_ones_own_lies_beside_the_submission(tmp_path):
+    folder = folder_of(tmp_path, challenge="own.yaml", serves=[])
+    own = load_challenge("brats2023-gli").model_dump(mode="json") | {"key": "own"}
+    (folder / "own.yaml").write_text(yaml.safe_dump(own))
+    assert load_for(folder).challenge.key == "own"
+
+
+@pytest.mark.parametrize("content", ["", "just words", "a: [1", "name: x\n"])
+def test_a_broken_file_is_a_fault_of_the_environment(tmp_path, content):
+    (tmp_path / "submission.yaml").write_text(content)
+    with pytest.raises(EnvironmentFault, match=r"submission\.yaml"):
+        load_for(tmp_path)
+
+
+def test_an_empty_folder_is_a_fault_of_the_environment(tmp_path):
+    with pytest.raises(EnvironmentFault, match="no such file"):
+        load_for(tmp_path)
+
+
+def test_missing_weights_are_named(tmp_path):
+    folder = folder_of(tmp_path)
+    (folder / "a.safetensors").unlink()
+    with pytest.raises(EnvironmentFault, match=r"a\.safetensors: no such file"):
+        load_for(folder)
+
+
+def test_weights_outside_the_folder_are_refused(tmp_path):
+    folder = folder_of(tmp_path)
+    text = (folder / "submission.yaml").read_text().replace("a.safetensors", "../a.safetensors")
+    (folder / "submission.yaml").write_text(text)
+    with pytest.raises(EnvironmentFault, match="outside the folder"):
+        load_for(folder)
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ([{"rule": "fill", "regions": ["XX"]}], "XX.*TC, WT, ET"),
+        ([{"rule": "largest_component", "labels": ["RA"]}], "RA.*NCR, ED, ET"),
+        (
+            [{"rule": "nest", "order": ["ET", "TC"]}, {"rule": "threshold", "at": {"ET": 0.4}}],
+            "threshold, then",
+        ),
+    ],
+)
+def test_rules_name_what_exists_in_an_order_that_works(tmp_path, rules, told):
+    with pytest.raises(EnvironmentFault, match=told):
+        load_for(folder_of(tmp_path, postprocess=rules))
+
+
+def test_the_image_prefers_what_is_no_starter(tmp_path):
+    starter = folder_of(tmp_path, name="a-starter", starter=True)
+    own = folder_of(tmp_path, name="own")
+    assert submission_folders(tmp_path) == [own, starter]
+
+
+def test_the_first_submission_whose_challenge_fits_is_chosen(tmp_path):
+    folders = [folder_of(tmp_path)]
+    chosen = choose_submission(folders, "auto", lambda challenge: challenge.key == "brats2023-ssa")
+    assert chosen is not None
+    assert chosen.challenge.key == "brats2023-ssa"
+    assert choose_submission(folders, "auto", lambda challenge: challenge.key == "mbas2024") is None
+
+
+def test_what_is_written_reads_the_same(tmp_path):
+    submission = Submission.model_validate(CONTENT)
+    write_submission(submission, tmp_path)
+    (tmp_path / "a.safetensors").touch()
+    assert load_for(tmp_path).submission == submission
