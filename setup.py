@@ -55,7 +55,7 @@ def kernels_for(name: str, vectors: list[str]) -> Extension:
     """Our own kernels for a CPU with these vectors; without a compiler, OpenVINO's serve instead."""
     digest = DIGEST["sources_digest"](ROOT / SOURCES)
     return Extension(
-        f"segcube.backends.native._{name}",
+        f"segcube.backends.native.src._{name}",
         sources=[str(SOURCES / "cpu.cpp")],
         depends=[str(file.relative_to(ROOT)) for file in DIGEST["source_files"](ROOT / SOURCES)],
         define_macros=[("SEGCUBE_SOURCES", f'"{digest}"')],

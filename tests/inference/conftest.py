@@ -49,7 +49,7 @@ def models_of(tmp_path: Path) -> Callable[[dict[str, Any]], Models]:
 
     def load(content: dict[str, Any]) -> Models:
         (tmp_path / "submission.yaml").write_text(yaml.safe_dump({"name": "a-test"} | content))
-        return Models(load_for(tmp_path), TorchBackend("cpu", "fp32", "a test"), flips=True, log=print)
+        return Models(load_for(tmp_path), TorchBackend("cpu", "fp32", "a test"), mirroring=True, log=print)
 
     return load
 

@@ -1,4 +1,4 @@
-"""Labels that are decided plane by plane, against those of a whole sum."""
+"""Labels that are streamed plane by plane, against those of a whole accumulator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from segcube.backends.torch_cpu import TorchBackend
 from segcube.core import Box, CaseError, Clock
 from segcube.inference import Models
 from segcube.inference.merge import BranchLabels, BranchOutput
-from segcube.inference.stage import StageRun
+from segcube.inference.pipeline import CaseContext, predict_stage
 from segcube.spec.submission import Length
 from segcube.transforms import PreviousMaps, StageInput, label_indices
 
@@ -43,7 +43,7 @@ def boxed(*slices: slice) -> np.ndarray:
 
 
 MIDDLE_XYZ = boxed(slice(14, 20), slice(2, 15), slice(3, 9))
-VIEWS = {
+INPUTS = {
     "whole": StageInput(WHOLE),
     "gate": StageInput(WHOLE, gate_xyz=MIDDLE_XYZ),
     "gate on the branch": StageInput(
@@ -57,12 +57,12 @@ VIEWS = {
 def both(heart):
     """A submission's only stage, run for its labels alone and for its probabilities."""
 
-    def run(models, stage_input=VIEWS["whole"]):
+    def run(models, stage_input=INPUTS["whole"]):
         stage = models.loaded.submission.stages[0]
-        runs = (
-            StageRun(stage, heart, stage_input, models, Clock(), labels_only=only) for only in (True, False)
+        alone, merged = (
+            predict_stage(stage, stage_input, CaseContext(heart, models, Clock()), needs)
+            for needs in ("labels", "probabilities")
         )
-        alone, merged = (run.run() for run in runs)
         np.testing.assert_array_equal(label_indices(alone), label_indices(merged))
         assert len(np.unique(label_indices(merged))) > 1
         return alone
@@ -71,11 +71,11 @@ def both(heart):
 
 
 @pytest.mark.parametrize("axes", ["xyz", "zyx"])
-@pytest.mark.parametrize("view", VIEWS)
-def test_labels_alone_are_those_of_the_whole_sum(tmp_path, save_unet, models_of, both, stage_input, axes):
+@pytest.mark.parametrize("name", INPUTS)
+def test_labels_alone_are_those_of_the_whole_sum(tmp_path, save_unet, models_of, both, name, axes):
     size = [8, 16, 8] if axes == "xyz" else [8, 8, 16]
     own = branch(save_unet(tmp_path, 1, 4), axes=axes, window={"size": size, "overlap": 0.5})
-    assert isinstance(both(models_of(submission(own)), VIEWS[stage_input]).parts[0], BranchLabels)
+    assert isinstance(both(models_of(submission(own)), INPUTS[name]).parts[0], BranchLabels)
 
 
 @pytest.mark.parametrize(
@@ -105,29 +105,26 @@ def test_what_takes_more_than_one_sum_of_its_own_planes_is_summed_whole(tmp_path
         assert all(isinstance(part, BranchOutput) for part in both(models_of(content)).parts)
 
 
-@pytest.mark.parametrize("labels_only", [True, False])
-def test_an_output_that_is_not_finite_costs_the_case(
-    tmp_path, save_unet, scaled, models_of, heart, labels_only
-):
+@pytest.mark.parametrize("needs", ["labels", "probabilities"])
+def test_an_output_that_is_not_finite_costs_the_case(tmp_path, save_unet, scaled, models_of, heart, needs):
     member = scaled(tmp_path, save_unet(tmp_path, 1, 4), 1e30)
     models = models_of(submission(branch(member)))
-    stage, stage_input = models.loaded.submission.stages[0], VIEWS["whole"]
-    with pytest.raises(CaseError, match="stage atria: a network's output is not finite"):
-        StageRun(stage, heart, stage_input, models, Clock(), labels_only=labels_only).run()
+    stage, stage_input = models.loaded.submission.stages[0], INPUTS["whole"]
+    with pytest.raises(CaseError, match="stage atria: the output of a network is not finite"):
+        predict_stage(stage, stage_input, CaseContext(heart, models, Clock()), needs)
 
 
-@pytest.mark.parametrize("labels_only", [True, False])
+@pytest.mark.parametrize("needs", ["labels", "probabilities"])
 def test_what_overflows_half_precision_is_run_again_in_full(
-    tmp_path, save_unet, scaled, models_of, heart, labels_only
+    tmp_path, save_unet, scaled, models_of, heart, needs
 ):
     full = models_of(submission(branch(scaled(tmp_path, save_unet(tmp_path, 1, 4), 1e3))))
-    told: list[str] = []
-    half = Models(full.loaded, TorchBackend("cpu", "fp16", "a test"), True, told.append)
-    stage, stage_input = full.loaded.submission.stages[0], VIEWS["whole"]
-    runs = (
-        StageRun(stage, heart, stage_input, models, Clock(), labels_only=labels_only)
+    messages: list[str] = []
+    half = Models(full.loaded, TorchBackend("cpu", "fp16", "a test"), True, messages.append)
+    stage, stage_input = full.loaded.submission.stages[0], INPUTS["whole"]
+    expected, found = (
+        label_indices(predict_stage(stage, stage_input, CaseContext(heart, models, Clock()), needs))
         for models in (full, half)
     )
-    expected, found = (label_indices(run.run()) for run in runs)
     np.testing.assert_array_equal(found, expected)
-    assert told == ["BraTS-GLI-00001-000: fp16 overflowed; again in fp32"]
+    assert messages == ["BraTS-GLI-00001-000: fp16 overflowed; repeated in fp32"]

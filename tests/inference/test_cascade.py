@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from segcube.core import Code, Grid
-from segcube.inference import Keep, predict_volume
-from segcube.inference.cascade import StageResult, stage_input_of
+from segcube.inference import SavedProbabilities, predict_volume
+from segcube.inference.cascade import StageResult, prefetch_images, stage_input_of
 from segcube.spec.submission import Follows
 
 GRID = Grid((10, 8, 6), np.diag([1.0, 1.0, 2.0, 1.0]))
 
 
-def handed(*boxes) -> StageResult:
+def result_of(*boxes) -> StageResult:
     """One mask a name, a box each."""
     masks = np.zeros((len(boxes), *GRID.shape), dtype=bool)
     for mask_xyz, box in zip(masks, boxes, strict=True):
@@ -25,7 +27,7 @@ def follows(**more) -> Follows:
 
 def test_the_gate_is_the_union_dilated_by_a_ball_of_voxels():
     one = ((4, 5), (4, 5), (3, 4))
-    stage_input = stage_input_of(follows(dilate={"radius": 1}), handed(one), GRID)
+    stage_input = stage_input_of(follows(dilate={"radius": 1}), result_of(one), GRID)
     assert stage_input.gate_xyz is not None
     assert stage_input.gate_xyz.sum() == 7
     assert stage_input.gate_xyz[4, 4, 2]
@@ -33,7 +35,7 @@ def test_the_gate_is_the_union_dilated_by_a_ball_of_voxels():
 
 def test_a_gate_on_the_branch_is_dilated_there():
     one = ((4, 5), (4, 5), (3, 4))
-    stage_input = stage_input_of(follows(grid="branch", dilate={"radius": 1}), handed(one), GRID)
+    stage_input = stage_input_of(follows(grid="branch", dilate={"radius": 1}), result_of(one), GRID)
     assert stage_input.gate_xyz is None
     assert stage_input.previous.maps_lxyz.sum() == 1
     assert stage_input.previous.gate_of(stage_input.previous.maps_lxyz, (1.0, 1.0, 1.0)).sum() == 7
@@ -42,21 +44,21 @@ def test_a_gate_on_the_branch_is_dilated_there():
 
 def test_labels_that_exclude_each_other_are_one_map():
     boxes = ((0, 4), (0, 4), (0, 4)), ((8, 10), (6, 8), (4, 6))
-    previous = stage_input_of(follows(**{"as": "onehot_channels"}), handed(*boxes), GRID).previous
+    previous = stage_input_of(follows(**{"as": "onehot_channels"}), result_of(*boxes), GRID).previous
     assert previous.maps_lxyz.shape == (1, *GRID.shape)
     channels = np.concatenate(previous.channels_of(previous.maps_lxyz))
-    assert np.array_equal(channels, handed(*boxes).masks_kxyz)
+    assert np.array_equal(channels, result_of(*boxes).masks_kxyz)
 
 
 def test_regions_that_overlap_are_a_map_each():
-    both = handed(((0, 4), (0, 4), (0, 4)), ((0, 2), (0, 2), (0, 2)))
+    both = result_of(((0, 4), (0, 4), (0, 4)), ((0, 2), (0, 2), (0, 2)))
     regions = StageResult(both.names, both.masks_kxyz, "regions")
     previous = stage_input_of(follows(**{"as": "onehot_channels"}), regions, GRID).previous
     assert np.array_equal(np.concatenate(previous.channels_of(previous.maps_lxyz)), both.masks_kxyz)
 
 
 def test_regions_are_painted_into_labels_that_the_names_order():
-    both = handed(((0, 4), (0, 4), (0, 4)), ((0, 2), (0, 2), (0, 2)))
+    both = result_of(((0, 4), (0, 4), (0, 4)), ((0, 2), (0, 2), (0, 2)))
     regions = StageResult(("WT", "TC"), both.masks_kxyz, "regions")
     paint = [{"region": "WT", "label": "ED"}, {"region": "TC", "label": "NCR"}]
     way = {"as": "onehot_channels", "paint": paint, "names": ["NCR", "ED"]}
@@ -68,7 +70,7 @@ def test_regions_are_painted_into_labels_that_the_names_order():
 
 def test_millimetres_follow_the_spacing():
     one = ((4, 5), (4, 5), (3, 4))
-    stage_input = stage_input_of(follows(dilate={"radius": 1, "unit": "mm"}), handed(one), GRID)
+    stage_input = stage_input_of(follows(dilate={"radius": 1, "unit": "mm"}), result_of(one), GRID)
     assert stage_input.gate_xyz is not None
     assert stage_input.gate_xyz.sum() == 5
     assert not stage_input.gate_xyz[4, 4, 2]
@@ -76,14 +78,14 @@ def test_millimetres_follow_the_spacing():
 
 def test_only_the_largest_component_of_the_union_is_kept():
     big, small = ((0, 4), (0, 4), (0, 4)), ((8, 10), (6, 8), (4, 6))
-    stage_input = stage_input_of(follows(keep="largest_component"), handed(big, small), GRID)
+    stage_input = stage_input_of(follows(keep="largest_component"), result_of(big, small), GRID)
     assert stage_input.gate_xyz is not None
     assert stage_input.gate_xyz.sum() == 64
 
 
 def test_names_choose_what_counts():
     stage_input = stage_input_of(
-        follows(names=["part1"]), handed(((0, 4), (0, 4), (0, 4)), ((8, 10), (6, 8), (4, 6))), GRID
+        follows(names=["part1"]), result_of(((0, 4), (0, 4), (0, 4)), ((8, 10), (6, 8), (4, 6))), GRID
     )
     assert stage_input.gate_xyz is not None
     assert stage_input.gate_xyz.sum() == 8
@@ -91,14 +93,14 @@ def test_names_choose_what_counts():
 
 def test_a_crop_is_the_box_with_its_margin_inside_the_volume():
     stage_input = stage_input_of(
-        follows(**{"as": "crop", "dilate": {"radius": 2}}), handed(((4, 5), (1, 3), (5, 6))), GRID
+        follows(**{"as": "crop", "dilate": {"radius": 2}}), result_of(((4, 5), (1, 3), (5, 6))), GRID
     )
     assert (stage_input.frame.start, stage_input.frame.stop) == ((2, 0, 3), (7, 5, 6))
 
 
 @pytest.mark.parametrize("way", ["gate", "crop"])
 def test_nothing_found_before_is_told_and_leaves_background(way):
-    stage_input = stage_input_of(follows(**{"as": way}), handed(((0, 0), (0, 0), (0, 0))), GRID)
+    stage_input = stage_input_of(follows(**{"as": way}), result_of(((0, 0), (0, 0), (0, 0))), GRID)
     assert stage_input.empty
     assert [notice.code for notice in stage_input.notices] == [Code.EMPTY_GATE]
 
@@ -147,7 +149,7 @@ def test_behind_a_gate_the_labels_are_those_of_the_stage_alone(
     np.testing.assert_array_equal(gated, np.where(stage_input.gate_xyz, alone, 0))
 
 
-def test_earlier_labels_join_as_channels(cascade, heart):
+def test_labels_of_the_previous_stage_join_as_channels(cascade, heart):
     labels_xyz = predict_volume(heart, cascade(2, **{"as": "onehot_channels"})).labels_xyz
     assert labels_xyz.shape == heart.grid.shape
 
@@ -170,9 +172,9 @@ def test_behind_a_gate_on_the_branch_the_logits_are_those_of_background(
     np.testing.assert_array_equal(gated, np.where(stage_input.gate_xyz, alone, 0))
 
 
-def test_a_member_alone_stands_behind_the_gate_on_the_branch_too(cascade, heart, tmp_path):
+def test_the_gate_on_the_branch_holds_for_the_output_of_each_member(cascade, heart, tmp_path):
     models = cascade(**{"as": "gate", "grid": "branch"})
-    predict_volume(heart, models, keep=Keep(tmp_path, each_member=True))
+    predict_volume(heart, models, save=SavedProbabilities(tmp_path, each_member=True))
     merged, alone = (
         np.load(file) for file in sorted(tmp_path.glob("*.npz"), key=lambda file: len(file.name))
     )
@@ -192,3 +194,50 @@ def test_a_crop_leaves_background_around_it(cascade, heart, tmp_path, save_unet,
     inside[stage_input.frame.slices] = True
     assert labels_xyz[inside].any()
     assert not labels_xyz[~inside].any()
+
+
+def resampled(name, member, names, **more):
+    branch = {
+        "channels": ["lge"],
+        "crop": "none",
+        "spacing": [1.0, 1.0, 2.0],
+        "outputs": {"kind": "labels", "names": names},
+        "window": {"size": [16, 16, 8], "overlap": 0.5},
+        "members": [member],
+    }
+    return {"name": name, "branches": [branch]} | more
+
+
+@pytest.fixture
+def one_or_two_stages(tmp_path, save_unet, models_of):
+    """The atria, alone or within the gate of a stage before it."""
+
+    def build(stages: int):
+        heart = resampled("heart", save_unet(tmp_path, 1, 2, 0), ["background", "heart"])
+        atria = resampled("atria", save_unet(tmp_path, 1, 4, 1), ["background", "wall", "RA", "LA"])
+        gated = atria | {"follows": {"stage": "heart", "as": "gate"}}
+        return models_of({"challenge": "mbas2024", "stages": [atria] if stages == 1 else [heart, gated]})
+
+    return build
+
+
+@pytest.mark.parametrize("stages", [1, 2])
+def test_prefetched_images_give_the_same_labels(one_or_two_stages, heart, stages):
+    loaded = one_or_two_stages(stages)
+    expected_xyz = predict_volume(heart, loaded).labels_xyz
+    assert len(np.unique(expected_xyz)) > 1
+    images = prefetch_images(heart, loaded.loaded.submission.stages)
+    np.testing.assert_array_equal(predict_volume(heart, loaded, prefetched=images).labels_xyz, expected_xyz)
+    assert not any(images.values())
+
+
+def test_voxels_stay_while_a_later_stage_needs_them(one_or_two_stages, heart):
+    images = prefetch_images(heart, one_or_two_stages(2).loaded.submission.stages)
+    assert list(images) == ["heart"]
+    assert heart.voxels[0].shape == heart.grid.shape
+
+
+def test_voxels_that_no_stage_needs_any_more_are_released(one_or_two_stages, heart):
+    other = replace(heart)
+    prefetch_images(other, one_or_two_stages(1).loaded.submission.stages)
+    assert other.voxels[0].size == 0

@@ -5,14 +5,25 @@ import pytest
 import torch
 from monai.inferers import sliding_window_inference
 
+from segcube.backends import branch_files
+from segcube.backends.openvino import read_compiled
+from segcube.backends.openvino.backend import OpenVINOBackend
 from segcube.backends.torch_cpu import TorchBackend, TorchNetwork
 from segcube.core import Clock
 from segcube.inference.activation import channel_matrix
-from segcube.inference.ensemble import Ensemble, WeightedMember, member_weights, mirrors
+from segcube.inference.ensemble import (
+    BranchTask,
+    WeightedMember,
+    load_members,
+    member_weights,
+    mirror_axes,
+    mirror_combinations,
+    sum_members,
+)
 from segcube.inference.windows import plan_windows
 from segcube.inference.workspace import Workspace
 from segcube.spec.challenges import load_challenge
-from segcube.spec.submission import Stage
+from segcube.spec.submission import Stage, load_for
 
 SHAPE = (13, 10, 9)
 SHA = "0" * 64
@@ -41,31 +52,31 @@ def stage_of(kind: str, names: tuple[str, ...], weights, merge: str, **more) -> 
     return Stage.model_validate({"name": "tumour", "merge": merge, "branches": [branch], **more})
 
 
-def voices(stage: Stage, modules: list[torch.nn.Module]) -> list[WeightedMember]:
+def weighted(stage: Stage, modules: list[torch.nn.Module]) -> list[WeightedMember]:
     networks = [TorchNetwork(m, "cpu", torch.float32) for m in modules]
     weights = [member_weights(member, stage) for member in stage.branches[0].members]
     return [WeightedMember(*pair) for pair in zip(networks, weights, strict=True)]
 
 
-def run(stage: Stage, modules: list[torch.nn.Module]) -> np.ndarray:
+def run(stage: Stage, modules: list[torch.nn.Module], needs="probabilities"):
     branch = stage.branches[0]
     matrix = channel_matrix(stage, branch, load_challenge("brats2023-gli"))
-    plan = plan_windows(SHAPE, branch.window)
-    ensemble = Ensemble(stage, branch, voices(stage, modules), matrix, True, Clock())
-    return ensemble.run(image(), plan, SPACE).numpy()
+    task = BranchTask(stage, branch, None, plan_windows(SHAPE, branch.window), matrix, needs=needs)
+    sum_rxyz, each = sum_members(image(), task, weighted(stage, modules), SPACE, Clock())
+    return (sum_rxyz.numpy(), each) if needs == "members" else sum_rxyz.numpy()
 
 
 def blended(m: torch.nn.Module, axes: tuple[int, ...] = ()) -> np.ndarray:
     """The mean of MONAI's blended logits over all mirrors of some axes."""
-    looks = []
-    for mirror in mirrors(axes):
+    views = []
+    for mirror in mirror_combinations(axes):
         dims = [axis + 2 for axis in mirror]
         with torch.inference_mode():
-            said = sliding_window_inference(
+            logits = sliding_window_inference(
                 torch.flip(image()[None], dims), (8, 8, 8), 1, m, overlap=0.5, mode="gaussian"
             )
-        looks.append(torch.flip(said, dims)[0].numpy())
-    return np.mean(looks, axis=0)
+        views.append(torch.flip(logits, dims)[0].numpy())
+    return np.mean(views, axis=0)
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -114,23 +125,11 @@ def test_labels_sum_into_regions():
     np.testing.assert_allclose(ours, np.stack([ncr + ed + et, ncr + et, et]), atol=1e-6)
 
 
-def test_a_member_told_alone_changes_nothing():
-    stage = stage_of("regions", REGIONS, [1.0, 3.0], "logits")
-    branch, modules = stage.branches[0], [module(3, 0), module(3, 1)]
-    alone = {}
-    plan = plan_windows(SHAPE, branch.window)
-    keep = Ensemble(
-        stage,
-        branch,
-        voices(stage, modules),
-        None,
-        True,
-        Clock(),
-        lambda member, values: alone.update({member.file: values}),
-    )
-    whole = keep.run(image(), plan, SPACE).numpy()
-    np.testing.assert_allclose(whole, run(stage, modules), atol=1e-5)
-    np.testing.assert_allclose(alone["1"].numpy(), blended(modules[1]), atol=1e-6)
+def test_the_output_of_each_member_leaves_the_sum_as_it_is():
+    stage, modules = stage_of("regions", REGIONS, [1.0, 3.0], "logits"), [module(3, 0), module(3, 1)]
+    sum_rxyz, each = run(stage, modules, "members")
+    np.testing.assert_allclose(sum_rxyz, run(stage, modules), atol=1e-5)
+    np.testing.assert_allclose(each[1], blended(modules[1]), atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["labels", "regions"])
@@ -144,3 +143,56 @@ def test_windows_that_average_probabilities_are_not_activated_again(kind):
         branch = stage.branches[0].model_copy(update={"window": window})
         found[average] = run(stage.model_copy(update={"branches": (branch,)}), modules)
     np.testing.assert_allclose(found["probabilities"], found["logits"], atol=1e-6)
+
+
+OPENVINO, TORCH = "openvino", "torch"
+
+
+@pytest.mark.parametrize(
+    ("backend", "merge", "separately", "count"),
+    [
+        (OPENVINO, "logits", False, 1),
+        (OPENVINO, "logits", True, 2),
+        (OPENVINO, "probabilities", False, 2),
+        (TORCH, "logits", False, 2),
+    ],
+)
+def test_members_are_joined_where_their_logits_are_summed(
+    tumour_submission, backend, merge, separately, count
+):
+    submission = load_for(tumour_submission).submission
+    stage = submission.stages[0].model_copy(update={"merge": merge})
+    branch = stage.branches[0]
+    files = branch_files(stage, branch, submission, tumour_submission)
+    backends = {
+        OPENVINO: OpenVINOBackend(read_compiled(tumour_submission), "fp32", "a test"),
+        TORCH: TorchBackend("cpu", "fp32", "a test"),
+    }
+    members = load_members(stage, branch, files, backends[backend], separately)
+    assert len(members) == count
+    member = files[0]
+    window_ncxyz = np.random.default_rng(0).standard_normal((1, member.channels, *member.window))
+    backend_used, sums = backends[backend], []
+    for weighted_member in members:
+        logits = weighted_member.network(backend_used.upload(window_ncxyz.astype(np.float32)))
+        sums.append(backend_used.download(logits)[0] * weighted_member.weight_r[:, None, None, None])
+    expected = sum(
+        backends[TORCH].load(file)(backends[TORCH].upload(window_ncxyz.astype(np.float32))).numpy()[0]
+        * np.array([own.weighs(name) for name in stage.names])[:, None, None, None]
+        for file, own in zip(files, branch.members, strict=True)
+    )
+    np.testing.assert_allclose(sum(sums), expected, atol=1e-4)
+
+
+def test_no_axes_give_the_plain_view_alone():
+    assert mirror_combinations(()) == [()]
+
+
+def test_all_combinations_once():
+    assert mirror_combinations((2, 0)) == [(), (0,), (2,), (0, 2)]
+    assert len(mirror_combinations((0, 1, 2))) == 8
+
+
+def test_axes_follow_the_order_of_the_branch():
+    assert mirror_axes(("x", "z"), "xyz") == (0, 2)
+    assert mirror_axes(("x", "y"), "zyx") == (1, 2)

@@ -56,12 +56,12 @@ def test_around_its_frame_all_is_background(everywhere):
         frame.shape, PLAIN, Box((0, 0, 0), frame.shape), Resampler(frame.shape, frame.shape, 1)
     )
     values = np.full((1, *frame.shape), 0.7, dtype=np.float32)
-    told = everywhere(
+    output = everywhere(
         merged([BranchOutput(placement, values, np.ones(1, np.float32))], kind="regions", frame=frame)
     )
-    assert told.shape == (1, *SHAPE)
-    np.testing.assert_allclose(told[0][frame.slices], 0.7)
-    np.testing.assert_allclose(told.sum(), 0.7 * 8, rtol=1e-6)
+    assert output.shape == (1, *SHAPE)
+    np.testing.assert_allclose(output[0][frame.slices], 0.7)
+    np.testing.assert_allclose(output.sum(), 0.7 * 8, rtol=1e-6)
 
 
 def test_no_parts_mean_background_everywhere(everywhere):
@@ -91,21 +91,21 @@ def test_only_the_joined_crops_inside_the_gate_are_looked_at():
     assert merged(parts, gate_xyz=gate_xyz).box == Box((3, 1, 1), (4, 2, 2))
 
 
-def test_labels_of_merged_logits_are_told_apart_where_their_probabilities_are_not():
+def test_labels_of_merged_logits_are_output_apart_where_their_probabilities_are_not():
     lower = np.float32(0.1)
     logits = np.stack([np.full(SHAPE, lower), np.full(SHAPE, np.nextafter(lower, np.float32(1)))])
-    told = merged([part(WHOLE, logits, 1.0)], merge="logits")
-    ((_, probabilities_kxyz),) = told.slabs()
+    output = merged([part(WHOLE, logits, 1.0)], merge="logits")
+    ((_, probabilities_kxyz),) = output.slabs()
     assert (probabilities_kxyz[0] == probabilities_kxyz[1]).all()
-    assert (label_indices(told) == 1).all()
+    assert (label_indices(output) == 1).all()
 
 
 def test_labels_outside_the_gate_are_background():
     gate_xyz = np.zeros(SHAPE, dtype=bool)
     gate_xyz[2, 2, 2] = gate_xyz[3, 1, 0] = True
     logits = np.stack([np.zeros(SHAPE), np.ones(SHAPE)]).astype(np.float32)
-    told = merged([part(WHOLE, logits, 1.0)], merge="logits", gate_xyz=gate_xyz)
-    np.testing.assert_array_equal(label_indices(told), gate_xyz)
+    output = merged([part(WHOLE, logits, 1.0)], merge="logits", gate_xyz=gate_xyz)
+    np.testing.assert_array_equal(label_indices(output), gate_xyz)
 
 
 def test_labels_that_alone_are_left_stand_where_their_branch_lies():
@@ -117,8 +117,8 @@ def test_labels_that_alone_are_left_stand_where_their_branch_lies():
     expected = np.zeros(SHAPE)
     expected[3:6, 1:4, 0:3] = indices.transpose(2, 1, 0)
     expected[3, 2, 0] = 0
-    told = merged([BranchLabels(placement, indices)], merge="logits", frame=frame, gate_xyz=gate_xyz)
-    np.testing.assert_array_equal(label_indices(told), expected)
+    output = merged([BranchLabels(placement, indices)], merge="logits", frame=frame, gate_xyz=gate_xyz)
+    np.testing.assert_array_equal(label_indices(output), expected)
 
 
 def test_probabilities_of_labels_that_alone_are_left_cannot_be_had():

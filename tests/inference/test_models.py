@@ -8,65 +8,39 @@ from segcube.backends import DeviceMemoryError
 from segcube.backends.torch_cpu import TorchBackend
 from segcube.core import CaseError, Code
 from segcube.inference import Models
-from segcube.inference.workspace import ladder
+from segcube.inference.workspace import workspaces
 
 
-def models(device: str, told: list[str]) -> Models:
-    return Models(None, TorchBackend(device, "fp32", "a test"), flips=True, log=told.append)  # type: ignore[arg-type]
+def models(device: str, log: list[str] | None = None) -> Models:
+    backend = TorchBackend(device, "fp32", "a test")
+    return Models(None, backend, mirroring=True, log=[].append if log is None else log.append)  # type: ignore[arg-type]
 
 
-def test_a_device_steps_down_to_single_windows_then_host_sums_then_the_cpu():
-    told: list[str] = []
-    seen = []
-
-    def task(space):
-        seen.append((space.backend.device, space.batch, space.sum_on_host))
-        if space.backend.device != "cpu":
-            raise DeviceMemoryError("no room")
-        return "done"
-
-    held = models("cuda:0", told)
-    assert held.run(task) == "done"
-    assert seen == [
-        ("cuda:0", 4, False),
-        ("cuda:0", 2, False),
-        ("cuda:0", 1, False),
-        ("cuda:0", 1, True),
-        ("cpu", 1, False),
-    ]
-    assert len(told) == 4
-    assert all("too little memory" in line for line in told)
+def test_a_device_steps_down_to_single_windows_then_host_accumulators_then_the_cpu():
+    log: list[str] = []
+    held, seen = models("cuda:0", log), []
+    while held.workspace.backend.device != "cpu":
+        workspace = held.workspace
+        seen.append((workspace.batch, workspace.sum_on_host))
+        held.step_down("no room")
+    assert seen == [(4, False), (2, False), (1, False), (1, True)]
+    assert len(log) == 4
+    assert all("too little memory" in line and "no room" in line for line in log)
 
 
-def test_later_cases_begin_where_the_last_one_fitted():
-    seen = []
-
-    def task(space):
-        seen.append(space.batch)
-        if space.batch > 1:
-            raise DeviceMemoryError("no room")
-
-    held = models("cuda:0", [])
-    held.run(task)
-    seen.clear()
-    held.run(task)
-    assert seen == [1]
-
-
-def test_a_cpu_that_is_full_costs_the_case():
-    def task(_):
-        raise MemoryError
-
+def test_a_cpu_that_is_full_costs_the_case_and_is_tried_again_for_the_next():
+    held = models("cpu")
     with pytest.raises(CaseError) as caught:
-        models("cpu", []).run(task)
+        held.step_down("no room")
     assert caught.value.code == Code.MEMORY
+    assert held.workspace.backend.device == "cpu"
 
 
 def test_the_cpu_runs_one_window_at_a_time():
-    assert [space.batch for space in ladder(TorchBackend("cpu", "fp32", ""))] == [1]
+    assert [space.batch for space in workspaces(TorchBackend("cpu", "fp32", ""))] == [1]
 
 
-def test_allocations_that_fail_are_told_as_memory():
+def test_a_failed_allocation_is_a_lack_of_memory():
     backend = TorchBackend("cpu", "fp32", "a test")
     with pytest.raises(DeviceMemoryError):
         backend.zeros(1, (2**20, 2**20, 2**10))
@@ -78,7 +52,7 @@ def test_allocations_that_fail_are_told_as_memory():
 def test_cuda_agrees_with_the_cpu(precision, tmp_path, save_member, models_of, tumour, everywhere):
     from segcube.backends.cuda.selection import open_cuda
     from segcube.core import Clock
-    from segcube.inference.stage import StageRun
+    from segcube.inference.pipeline import CaseContext, predict_stage
     from segcube.transforms import whole_case
 
     content = {
@@ -99,12 +73,12 @@ def test_cuda_agrees_with_the_cpu(precision, tmp_path, save_member, models_of, t
         ],
     }
     cpu = models_of(content)
-    cuda = Models(cpu.loaded, open_cuda("cuda:0", precision, "on", print), flips=True, log=print)
+    cuda = Models(cpu.loaded, open_cuda("cuda:0", precision, "on", print), mirroring=True, log=print)
 
     def run(held: Models) -> np.ndarray:
         stage = held.loaded.submission.stages[0]
-        merged = StageRun(stage, tumour, whole_case(tumour.grid.shape), held, Clock()).run()
-        return everywhere(merged)
+        case = CaseContext(tumour, held, Clock())
+        return everywhere(predict_stage(stage, whole_case(tumour.grid.shape), case, "probabilities"))
 
     tolerance = {"fp32": 1e-4, "fp16": 1e-2, "bf16": 5e-2}[precision]
     np.testing.assert_allclose(run(cuda), run(cpu), atol=tolerance)

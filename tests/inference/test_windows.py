@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from segcube.inference.windows import (
     _nnunet_gaussian,
-    blend_weights,
+    importance_map,
     monai_starts,
     nnunet_starts,
     plan_windows,
@@ -32,8 +32,8 @@ def test_monai_steps_are_those_of_dense_patch_slices(length: int, overlap: float
 def test_monai_gaussian_has_its_floor():
     window = Window(size=(8, 5, 16), plan="monai", blend="gaussian")
     expected = compute_importance_map((8, 5, 16), mode="gaussian", sigma_scale=0.125).numpy()
-    np.testing.assert_allclose(blend_weights(window), expected, atol=1e-7)
-    assert blend_weights(window).min() == pytest.approx(1e-3)
+    np.testing.assert_allclose(importance_map(window), expected, atol=1e-7)
+    assert importance_map(window).min() == pytest.approx(1e-3)
 
 
 def test_nnunet_gaussian_is_a_blurred_impulse_in_half_precision():
@@ -42,7 +42,7 @@ def test_nnunet_gaussian_is_a_blurred_impulse_in_half_precision():
     impulse[4, 2, 8] = 1
     blurred = gaussian_filter(impulse, [n / 8 for n in size], mode="constant")
     halves = (blurred * (10 / blurred.max())).astype(np.float16)
-    weights = blend_weights(Window(size=size, plan="nnunet"))
+    weights = importance_map(Window(size=size, plan="nnunet"))
     np.testing.assert_array_equal(weights, np.where(halves == 0, halves[halves > 0].min(), halves))
 
 
@@ -53,7 +53,7 @@ def test_a_grid_smaller_than_the_window_lies_in_its_middle():
     assert plan.in_window(plan.starts[0])[0] == slice(1, 4)
 
 
-def test_mirrored_plan_is_told_in_the_unmirrored_grid():
+def test_a_mirrored_plan_has_the_coordinates_of_the_unmirrored_grid():
     plan = plan_windows((10, 4, 4), Window(size=(4, 4, 4), overlap=0.25, plan="monai"))
     assert [start[0] for start in plan.starts] == [0, 3, 6]
     plan = plan_windows((9, 4, 4), Window(size=(4, 4, 4), overlap=0.25, plan="monai"))

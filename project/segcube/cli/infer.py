@@ -38,13 +38,13 @@ def infer(
     def run() -> int:
         prepare_process()
         from segcube.core import UsageError, settings_of
-        from segcube.inference import Keep
+        from segcube.inference import SavedProbabilities
         from segcube.inference.folder import Request, run_folder
 
         if each_member and save_probabilities is None:
             raise UsageError("--each-member alone", expected="--save-probabilities DIR with it")
         settings = settings_of(parameters_file, named, defaults=defaults_file)
-        keep = Keep(save_probabilities, each_member) if save_probabilities else None
-        return run_folder(Request(data_path, output_path, weights, settings, report, keep, quiet))
+        save = SavedProbabilities(save_probabilities, each_member) if save_probabilities else None
+        return run_folder(Request(data_path, output_path, weights, settings, report, save, quiet))
 
     leave_with(run)

@@ -1,4 +1,4 @@
-"""Sums of windows, in place; on the host by our own kernel, or slab by slab in a few threads."""
+"""The accumulator of windows, changed in place: on the host by the native kernels, or slab by slab."""
 
 from __future__ import annotations
 
@@ -13,92 +13,92 @@ from segcube.core import Array, array_namespace, in_slabs
 from segcube.inference.windows import Slices, WindowPlan
 
 
-def multiply_by_cover(sum_kxyz: Array, plan: WindowPlan, weight_xyz: Array) -> None:
-    """Multiply a sum of the plan's grid by the windows' weights at each voxel, in place.
+def add(sum_nkxyz: Array, others_nkxyz: Array) -> None:
+    """Add outputs (N, K, X, Y, Z) to others of the same windows."""
+    if not isinstance(sum_nkxyz, np.ndarray):
+        sum_nkxyz += others_nkxyz
+        return
+    ones_k = np.ones(sum_nkxyz.shape[1])
+    for sum_kxyz, other_kxyz in zip(sum_nkxyz, others_nkxyz, strict=True):
+        if _add_natively(AccumulatorView(sum_kxyz, ones_k), other_kxyz):
+            continue
 
-    weight_xyz: the plan's, where the sum lies. Where no window lies the sum stays as it is.
+        def add_slab(slab: slice, to: np.ndarray = sum_kxyz, other: np.ndarray = other_kxyz) -> None:
+            to[:, slab] += other[:, slab]
+
+        in_slabs(add_slab, sum_kxyz[0])
+
+
+def add_weighted(window_kxyz: Array, channel_weights: Array, importance_xyz: Array, sum_kxyz: Array) -> None:
+    """Add a window (K, X, Y, Z) to an accumulator of its size, times its channels' weights and importance."""
+    if isinstance(sum_kxyz, np.ndarray):
+        view = AccumulatorView(sum_kxyz, channel_weights, importance_xyz)
+        if _add_natively(view, window_kxyz):
+            return
+
+    def add_slab(slab: slice) -> None:
+        weights = channel_weights[:, None, None, None]
+        sum_kxyz[:, slab] += window_kxyz[:, slab] * importance_xyz[slab] * weights
+
+    in_slabs(add_slab, window_kxyz[0])
+
+
+def _add_natively(view: AccumulatorView, window_kxyz: np.ndarray) -> bool:
+    """Add by a native kernel; False where none can, and nothing is added."""
+    kernels = native_kernels()
+    if kernels is None or not takes(window_kxyz, view):
+        return False
+    add_window(kernels, window_kxyz, view)
+    return True
+
+
+def multiply_by_importance(sum_kxyz: Array, plan: WindowPlan, importance_xyz: Array) -> None:
+    """Multiply an accumulator of the plan's grid by the windows' summed importance, in place.
+
+    importance_xyz: the plan's, where the accumulator is. Where no window lies it stays as it is.
     """
-    _scale(imul, sum_kxyz, plan, weight_xyz)
+    _scale(imul, sum_kxyz, plan, importance_xyz)
 
 
-def divide_by_cover(sum_kxyz: Array, plan: WindowPlan, weight_xyz: Array, first: int = 0) -> None:
-    """Divide a sum of weighted windows by their weights at each voxel, in place: it becomes their mean.
+def divide_by_importance(sum_kxyz: Array, plan: WindowPlan, importance_xyz: Array, first: int = 0) -> None:
+    """Divide an accumulator by the windows' summed importance, in place: it becomes their weighted mean.
 
-    sum_kxyz: of the planes from `first` on along the grid's first axis; all else as `multiply_by_cover`.
+    sum_kxyz: of the planes from `first` on along the grid's first axis; the rest as in
+    `multiply_by_importance`.
     """
-    _scale(itruediv, sum_kxyz, plan, weight_xyz, first)
+    _scale(itruediv, sum_kxyz, plan, importance_xyz, first)
 
 
 def _scale(
     change: Callable[[Array, Array], Array],
     sum_kxyz: Array,
     plan: WindowPlan,
-    weight_xyz: Array,
+    importance_xyz: Array,
     first: int = 0,
 ) -> None:
     places = [(plan.in_grid(start), plan.in_window(start)) for start in plan.starts]
 
     def scale_slab(slab: slice) -> None:
         planes_kxyz = sum_kxyz[:, slab]
-        change(planes_kxyz, _cover(planes_kxyz[0], first + slab.start, places, weight_xyz))
+        change(planes_kxyz, _summed_importance(planes_kxyz[0], first + slab.start, places, importance_xyz))
 
     in_slabs(scale_slab, sum_kxyz[0])
 
 
-def _cover(
-    planes_xyz: Array, first: int, places: Sequence[tuple[Slices, Slices]], weight_xyz: Array
+def _summed_importance(
+    planes_xyz: Array, first: int, places: Sequence[tuple[Slices, Slices]], importance_xyz: Array
 ) -> Array:
-    """The sum of the windows' weights in planes from `first` on; 1 where no window lies.
+    """The windows' importance summed over planes from `first` on, (*planes); 1 where no window lies.
 
-    places: of each window, in the grid and in the weights.
+    places: of each window, in the grid and in the window.
     """
-    cover_xyz = array_namespace(planes_xyz).zeros_like(planes_xyz)
-    past = first + cover_xyz.shape[0]
+    summed_xyz = array_namespace(planes_xyz).zeros_like(planes_xyz)
+    past = first + summed_xyz.shape[0]
     for (x, y, z), (inside, *others) in places:
         start, stop = max(x.start, first), min(x.stop, past)
         if start < stop:
             before = inside.start - x.start
-            weighed_xyz = weight_xyz[(slice(start + before, stop + before), *others)]
-            cover_xyz[start - first : stop - first, y, z] += weighed_xyz
-    cover_xyz[cover_xyz == 0] = 1
-    return cover_xyz
-
-
-def add(sum_nkxyz: Array, others_nkxyz: Array) -> None:
-    """Add windows (N, K, X, Y, Z) to others."""
-    if not isinstance(sum_nkxyz, np.ndarray):
-        sum_nkxyz += others_nkxyz
-        return
-    ones_k = np.ones(sum_nkxyz.shape[1])
-    for sum_kxyz, other_kxyz in zip(sum_nkxyz, others_nkxyz, strict=True):
-        if not _added_by_ours(AccumulatorView(sum_kxyz, ones_k), other_kxyz):
-            _add_in_slabs(sum_kxyz, other_kxyz)
-
-
-def _add_in_slabs(sum_kxyz: np.ndarray, other_kxyz: np.ndarray) -> None:
-    def add_slab(slab: slice) -> None:
-        sum_kxyz[:, slab] += other_kxyz[:, slab]
-
-    in_slabs(add_slab, sum_kxyz[0])
-
-
-def add_weighted(sum_kxyz: Array, window_kxyz: Array, channel_weights: Array, weight_xyz: Array) -> None:
-    """Add a window (K, X, Y, Z) times its channels' say and the weight of its voxels."""
-    if isinstance(sum_kxyz, np.ndarray) and _added_by_ours(
-        AccumulatorView(sum_kxyz, channel_weights, weight_xyz), window_kxyz
-    ):
-        return
-
-    def add_slab(slab: slice) -> None:
-        sum_kxyz[:, slab] += window_kxyz[:, slab] * weight_xyz[slab] * channel_weights[:, None, None, None]
-
-    in_slabs(add_slab, window_kxyz[0])
-
-
-def _added_by_ours(onto: AccumulatorView, window_kxyz: np.ndarray) -> bool:
-    """Add by our own kernel; False where it cannot, and nothing is added."""
-    kernels = native_kernels()
-    if kernels is None or not takes(window_kxyz, onto):
-        return False
-    add_window(kernels, window_kxyz, onto)
-    return True
+            rows_xyz = importance_xyz[(slice(start + before, stop + before), *others)]
+            summed_xyz[start - first : stop - first, y, z] += rows_xyz
+    summed_xyz[summed_xyz == 0] = 1
+    return summed_xyz

@@ -1,4 +1,4 @@
-"""Logits to probabilities, and a network's channels to those that a stage hands on."""
+"""Logits to probabilities, and a network's channels to those of its stage."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def activate(logits_kxyz: Array, kind: Literal["regions", "labels"], axis: int =
 
 
 def certain_background(kind: Literal["regions", "labels"], channels: int, merge: str) -> np.ndarray:
-    """What stands outside a crop, float32 (K,): no region, or the background label, for certain.
+    """The values outside a crop, float32 (K,): probability 0 of each region, or 1 of the background label.
 
-    merge logits: in logits, far enough that the probabilities are those to the last digit of float16.
+    merge logits: as logits that give these probabilities to the last digit of float16.
     """
     far = -SATURATION if merge == "logits" else 0.0
     outside_k = np.full(channels, far, dtype=np.float32)
@@ -36,11 +36,11 @@ def certain_background(kind: Literal["regions", "labels"], channels: int, merge:
     return outside_k
 
 
-def shut_gate(kind: Literal["regions", "labels"], channels: int, merge: str) -> np.ndarray:
-    """What stands outside a gate on a branch's own grid, float32 (K,).
+def background_outside_gate(kind: Literal["regions", "labels"], channels: int, merge: str) -> np.ndarray:
+    """The values outside a gate on a branch's own grid, float32 (K,).
 
-    Labels: 1 for the background and 0 for the others, in logits as in probabilities; restoring it to the
-    native grid blends it with what lies inside (MBAS). Regions: none, for certain.
+    Labels: 1 for the background and 0 for the others, for logits and probabilities alike; restoring to the
+    native grid blends them with the values inside (MBAS). Regions: as `certain_background`.
     """
     if kind == "regions":
         return certain_background(kind, channels, merge)

@@ -1,131 +1,136 @@
-"""One branch of a stage over one case."""
+"""One branch of a stage over one case: on the device if it fits, in fp32 if half precision overflows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from segcube.backends import DeviceMemoryError
 from segcube.core import Array, CaseError, Clock, Code, array_namespace, beside, sum_of_slabs, to_host
-from segcube.inference.activation import channel_matrix, shut_gate
-from segcube.inference.ensemble import Ensemble, branch_weights
+from segcube.inference.activation import background_outside_gate
+from segcube.inference.ensemble import (
+    BranchTask,
+    WeightedMember,
+    sum_members,
+    weighted_passes,
+)
 from segcube.inference.merge import BranchLabels, BranchOutput
-from segcube.inference.models import Models
-from segcube.inference.planes import finished_planes
-from segcube.inference.sliding_window import Pass
-from segcube.inference.windows import WindowPlan
+from segcube.inference.models import Models, first_line
+from segcube.inference.sliding_window import slide_by_planes
 from segcube.inference.workspace import Workspace
-from segcube.spec.submission import Branch, Member, Stage
-from segcube.transforms import PreparedImage, first_highest
+from segcube.transforms import first_highest
 
 
-@dataclass(frozen=True)
-class BranchRun:
-    """A branch about to run on what was prepared of a case."""
+def run_branch(task: BranchTask, models: Models, clock: Clock, case: str) -> BranchOutput | BranchLabels:
+    """Predict a branch in the leanest workspace that is needed, in fp32 where half precision overflows.
 
-    stage: Stage
-    branch: Branch
-    prepared: PreparedImage
-    plan: WindowPlan
-    models: Models
-    clock: Clock
-    case: str
-    on_member: Callable[[Member, BranchOutput], None] | None = None
-    """Takes a member and what it alone says."""
-    labels_only: bool = False
-    """Nothing but the labels of the branch, the only one of its stage, is asked for."""
+    After a lack of memory the next workspace of `Models` is tried: fewer windows at once, then the
+    accumulator on the host, then the CPU; later cases begin with the one that fitted. Raises CaseError MEMORY
+    when none fits, and NONFINITE when a network's output is not finite in fp32 either.
+    """
+    while True:
+        workspace = models.workspace
+        try:
+            output = predict_branch(task, models, workspace, clock)
+            if output is None and workspace.backend.precision != "fp32":
+                models.log(f"{case}: {workspace.backend.precision} overflowed; repeated in fp32")
+                in_full = replace(workspace, backend=workspace.backend.in_full_precision())
+                output = predict_branch(task, models, in_full, clock)
+        except (DeviceMemoryError, MemoryError) as error:
+            reason = first_line(error)
+        else:
+            if output is None:
+                raise CaseError(
+                    Code.NONFINITE, f"stage {task.stage.name}: the output of a network is not finite"
+                )
+            return output
+        models.step_down(reason)
 
-    def run(self) -> BranchOutput | BranchLabels:
-        """The branch's weighted sum over all weights of the stage; or its labels, where they do.
 
-        Labels are decided plane by plane, without a volume of what decides them, where one pass does so and
-        the branch's planes are native ones. Raises CaseError MEMORY, or NONFINITE when a network's output is
-        not finite in fp32 either.
-        """
-        return self.models.run(self._in_some_precision)
+def predict_branch(
+    task: BranchTask, models: Models, workspace: Workspace, clock: Clock
+) -> BranchOutput | BranchLabels | None:
+    """The branch's weighted sum over all weights of its stage, or its labels where they can be streamed.
 
-    def _in_some_precision(self, space: Workspace) -> BranchOutput | BranchLabels:
-        """Once more in fp32 if half precision overflowed."""
-        found = self._once(space)
-        if found is None and space.backend.precision != "fp32":
-            self.models.log(f"{self.case}: {space.backend.precision} overflowed; again in fp32")
-            found = self._once(replace(space, backend=space.backend.in_full_precision()))
-        if found is None:
-            told = f"stage {self.stage.name}: a network's output is not finite"
-            raise CaseError(Code.NONFINITE, told)
-        return found
+    None where a network's output is not finite. Raises DeviceMemoryError.
+    """
+    members = models.members(task.stage, task.branch, workspace.backend, task.needs == "members")
+    image_cxyz = workspace.backend.upload(task.prepared.image_cxyz)
+    if can_stream_labels(task, members):
+        return _stream_labels(image_cxyz, task, members, workspace, clock)
+    values_rxyz, each = sum_members(image_cxyz, task, members, workspace, clock)
+    if not _is_finite(values_rxyz):
+        return None
+    share_r = (task.weight_r / task.total_weight_r).astype(np.float32)
+    outputs = [_branch_output(task, values, np.ones_like(share_r)) for values in each]
+    return replace(
+        _branch_output(task, _divide(values_rxyz, task.total_weight_r), share_r),
+        members=tuple(zip(task.branch.members, outputs, strict=False)),
+    )
 
-    def _once(self, space: Workspace) -> BranchOutput | BranchLabels | None:
-        """None where a network's output is not finite."""
-        ensemble = Ensemble(
-            self.stage,
-            self.branch,
-            self.models.voices(self.stage, self.branch, space.backend, apart=self.on_member is not None),
-            channel_matrix(self.stage, self.branch, self.models.loaded.challenge),
-            self.models.flips,
-            self.clock,
-            self._alone if self.on_member else None,
-        )
-        image_cxyz = space.backend.upload(self.prepared.image_cxyz)
-        only = ensemble.only_pass(self.plan) if self.labels_only and self._planes_are_native else None
-        if only is not None:
-            return self._labelled(image_cxyz, only, space)
-        values_kxyz = ensemble.run(image_cxyz, self.plan, space)
-        if not _finite(values_kxyz):
+
+def can_stream_labels(task: BranchTask, members: Sequence[WeightedMember]) -> bool:
+    """Whether labels can be decided plane by plane, without a volume of probabilities.
+
+    Only the labels of a single branch are needed; one pass of one member in the stage's own channels decides
+    them (its activation keeps the order of the logits); the branch's planes are native ones.
+    """
+    output = task.prepared.placement.output
+    return (
+        task.needs == "labels"
+        and task.stage.kind == "labels"
+        and len(task.stage.branches) == 1
+        and task.matrix_rk is None
+        and len(weighted_passes(task, members)) == 1
+        and output.shape_in == output.shape_out
+    )
+
+
+def _stream_labels(
+    image_cxyz: Array,
+    task: BranchTask,
+    members: Sequence[WeightedMember],
+    workspace: Workspace,
+    clock: Clock,
+) -> BranchLabels | None:
+    """The branch's labels; None where a network's output is not finite."""
+    (mirror_pass,) = weighted_passes(task, members)
+    channels = len(task.stage.names)
+    indices_xyz = np.zeros(task.plan.shape, dtype=np.min_scalar_type(channels - 1))
+    for planes, values_kxyz in slide_by_planes(image_cxyz, mirror_pass, channels, workspace, clock):
+        if not _is_finite(values_kxyz):
             return None
-        share_k = branch_weights(self.branch, self.stage) / self._total_k
-        return self._part(_divided(values_kxyz, self._total_k), share_k.astype(np.float32))
-
-    @property
-    def _planes_are_native(self) -> bool:
-        """Whether nothing but a crop and turned axes stands between the branch's grid and the native one."""
-        output = self.prepared.placement.output
-        return output.shape_in == output.shape_out
-
-    @property
-    def _total_k(self) -> np.ndarray:
-        """All weights of the stage, a channel each."""
-        return np.sum([branch_weights(branch, self.stage) for branch in self.stage.branches], axis=0)
-
-    def _labelled(self, image_cxyz: Array, only: Pass, space: Workspace) -> BranchLabels | None:
-        shape, channels = self.plan.shape, len(self.stage.names)
-        indices_xyz = np.zeros(shape, dtype=np.min_scalar_type(channels - 1))
-        for planes, values_kxyz in finished_planes(image_cxyz, only, channels, space, self.clock):
-            if not _finite(values_kxyz):
-                return None
-            indices_xyz[planes] = to_host(first_highest(_divided(values_kxyz, self._total_k)))
-        if self.prepared.gate_xyz is not None:
-            # The background is the first of the channels
-            indices_xyz *= self.prepared.gate_xyz
-        return BranchLabels(self.prepared.placement, indices_xyz)
-
-    def _alone(self, member: Member, values_kxyz: Array) -> None:
-        if self.on_member:
-            ones_k = np.ones(len(self.stage.names), dtype=np.float32)
-            self.on_member(member, self._part(values_kxyz, ones_k))
-
-    def _part(self, values_kxyz: Array, share_k: np.ndarray) -> BranchOutput:
-        """A part, with its share of background outside the branch's own gate."""
-        if self.prepared.gate_xyz is not None:
-            outside_k = shut_gate(self.stage.kind, len(self.stage.names), self.stage.merge) * share_k
-            outside_kxyz = beside(outside_k.astype(np.float32)[:, None, None, None], values_kxyz)
-            gate_xyz = beside(self.prepared.gate_xyz[None], values_kxyz)
-            values_kxyz = array_namespace(values_kxyz).where(gate_xyz, values_kxyz, outside_kxyz)
-        return BranchOutput(self.prepared.placement, values_kxyz, share_k)
+        indices_xyz[planes] = to_host(first_highest(_divide(values_kxyz, task.total_weight_r)))
+    if task.prepared.gate_xyz is not None:
+        # Channel 0 is the background
+        indices_xyz *= task.prepared.gate_xyz
+    return BranchLabels(task.prepared.placement, indices_xyz)
 
 
-def _divided(values_kxyz: Array, total_k: np.ndarray) -> Array:
-    """In place."""
-    if (total_k != 1).any():
-        values_kxyz /= beside(total_k.astype(np.float32)[:, None, None, None], values_kxyz)
-    return values_kxyz
+def _branch_output(task: BranchTask, values_rxyz: Array, share_k: np.ndarray) -> BranchOutput:
+    """A branch's output; outside its own gate it holds its share of background."""
+    stage, gate_xyz = task.stage, task.prepared.gate_xyz
+    if gate_xyz is not None:
+        outside_r = background_outside_gate(stage.kind, len(stage.names), stage.merge) * share_k
+        outside = beside(outside_r.astype(np.float32)[:, None, None, None], values_rxyz)
+        inside = beside(gate_xyz[None], values_rxyz)
+        values_rxyz = array_namespace(values_rxyz).where(inside, values_rxyz, outside)
+    return BranchOutput(task.prepared.placement, values_rxyz, share_k)
 
 
-def _finite(array_kxyz: Array) -> bool:
+def _divide(values_rxyz: Array, total_r: np.ndarray) -> Array:
+    """Divide each channel in place."""
+    if (total_r != 1).any():
+        values_rxyz /= beside(total_r.astype(np.float32)[:, None, None, None], values_rxyz)
+    return values_rxyz
+
+
+def _is_finite(array_kxyz: Array) -> bool:
     xp = array_namespace(array_kxyz)
 
-    def has_other(slab: slice) -> bool:
+    def has_nonfinite(slab: slice) -> bool:
         return not bool(xp.all(xp.isfinite(array_kxyz[:, slab])))
 
-    return sum_of_slabs(has_other, array_kxyz[0]) == 0
+    return sum_of_slabs(has_nonfinite, array_kxyz[0]) == 0

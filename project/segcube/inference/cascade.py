@@ -1,4 +1,4 @@
-"""Images prepared before their stage begins, while another case is on the device."""
+"""From one stage of a cascade to the next: masks are decided and become the input of the next stage."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONNECTIVITY = 26
 
 @dataclass(frozen=True)
 class StageResult:
-    """An earlier stage's decision on the native grid: a mask a name (the background has none)."""
+    """A stage's result on the native grid: a mask a name (the background has none)."""
 
     names: tuple[str, ...]
     masks_kxyz: np.ndarray
@@ -41,7 +41,7 @@ class StageResult:
         return self.masks_kxyz[[self.names.index(name) for name in names]]
 
     def painted(self, order: Sequence[Paint]) -> StageResult:
-        """Labels of these regions, later ones over earlier ones."""
+        """Labels painted from these regions, later ones over earlier ones."""
         names = tuple(dict.fromkeys(paint.label for paint in order))
         values_xyz = np.zeros(self.masks_kxyz.shape[1:], dtype=np.int16)
         for paint in order:
@@ -49,30 +49,30 @@ class StageResult:
         return StageResult(names, np.stack([values_xyz == index + 1 for index in range(len(names))]))
 
 
-def decide_stage(merged: StageOutput) -> StageResult:
-    """Decide a stage: its labels by the highest probability, or its regions above one half."""
-    if merged.kind == "regions":
-        return StageResult(merged.names, region_masks(merged, {}), "regions")
-    indices_xyz = label_indices(merged)
-    names = merged.names[1:]
+def decide_stage(output: StageOutput) -> StageResult:
+    """Decide a stage: the most probable label of each voxel, or regions with a probability above 0.5."""
+    if output.kind == "regions":
+        return StageResult(output.names, region_masks(output, {}), "regions")
+    indices_xyz = label_indices(output)
+    names = output.names[1:]
     return StageResult(names, np.stack([indices_xyz == index + 1 for index in range(len(names))]))
 
 
-def stage_input_of(follows: Follows, handed: StageResult, grid: Grid) -> StageInput:
-    """The view of a stage that follows another; an empty earlier mask gives an empty view and a notice."""
-    handed = handed.painted(follows.paint) if follows.paint else handed
-    masks_kxyz = handed.chosen(follows.taken(handed.names))
+def stage_input_of(follows: Follows, result: StageResult, grid: Grid) -> StageInput:
+    """The input of a stage that follows another; an empty mask gives an empty input and a notice."""
+    result = result.painted(follows.paint) if follows.paint else result
+    masks_kxyz = result.chosen(follows.taken(result.names))
     if follows.keep == "largest_component":
         masks_kxyz = masks_kxyz & largest_component(_any(masks_kxyz), CONNECTIVITY)
     whole = Box((0, 0, 0), grid.shape)
     radius = in_voxels(follows.dilate, grid.spacing)
     if follows.as_ == "onehot_channels":
-        return StageInput(whole, previous=_channels(masks_kxyz, radius, handed.kind))
+        return StageInput(whole, previous=_channels(masks_kxyz, radius, result.kind))
     mask_xyz = _any(masks_kxyz)
     box = mask_box(mask_xyz, radius)
     if box is None:
-        told = Notice(Code.EMPTY_GATE, f"stage {follows.stage} found nothing; the map is background")
-        return StageInput(whole, empty=True, notices=(told,))
+        notice = Notice(Code.EMPTY_GATE, f"stage {follows.stage} found nothing; the map is background")
+        return StageInput(whole, empty=True, notices=(notice,))
     if follows.as_ == "crop":
         return StageInput(box)
     if follows.grid == "branch":
@@ -81,7 +81,7 @@ def stage_input_of(follows: Follows, handed: StageResult, grid: Grid) -> StageIn
 
 
 def _channels(masks_kxyz: np.ndarray, radius: Vector, kind: Literal["regions", "labels"]) -> PreviousMaps:
-    """Masks as label maps: one map where they exclude each other, else a map each."""
+    """Masks as label maps: one map where they exclude each other, else one each."""
     if max(radius) > 0:
         masks_kxyz = np.stack([dilate(mask_xyz, radius) for mask_xyz in masks_kxyz])
     elif kind == "labels":
@@ -97,11 +97,11 @@ def _any(masks_kxyz: np.ndarray) -> np.ndarray:
 
 
 Prefetched = dict[str, list[PreparedImage]]
-"""By stage, the images of its branches in their order; whoever uses one takes it out, so that it goes."""
+"""By stage, the images of its branches in their order; each is removed when it is used."""
 
 
 def prefetch_images(volume: Volume, stages: Sequence[Stage]) -> Prefetched:
-    """Prepare every branch of the stages that follow none; without another stage, let the voxels go.
+    """Prepare every branch of the stages that follow no other; without later stages, release the voxels.
 
     Raises CaseError as `prepare` does.
     """

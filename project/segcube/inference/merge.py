@@ -1,9 +1,9 @@
-"""A stage's branches merged on the native grid, slab by slab."""
+"""The output of a stage: its branches merged on the native grid, slab by slab."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from math import prod
 from operator import add
@@ -14,26 +14,29 @@ from array_api_compat import device
 
 from segcube.core import SLAB_BYTES, Array, Box, Shape, array_namespace, beside, map_ahead, mask_box, to_host
 from segcube.inference.activation import activate, certain_background
-from segcube.transforms import Placement, first_highest
+from segcube.spec.submission import Member, Stage
+from segcube.transforms import Placement, StageInput, first_highest
 
 DEVICE_SLAB_BYTES = 2**25
-"""A device is waited for at each slab, and has few of these to spare."""
+"""Each slab waits for the device, whose memory holds few of this size."""
 
 
 @dataclass(frozen=True)
 class BranchOutput:
-    """A branch's share of a stage: its weighted sum, divided by all weights of the stage."""
+    """A branch's share of its stage: the weighted sum of its members, divided by all weights of the stage."""
 
     placement: Placement
     values_kxyz: Array
     """On the branch's grid."""
     share_k: np.ndarray
-    """The branch's weights over all weights of the stage, a channel each."""
+    """The branch's weights over all weights of the stage, (K,)."""
+    members: tuple[tuple[Member, BranchOutput], ...] = ()
+    """Each member's own output, where it was requested."""
 
 
 @dataclass(frozen=True)
 class BranchLabels:
-    """The only branch of a stage that was asked for its labels alone: what they were decided by is gone."""
+    """The labels of a stage's only branch, where only they were needed; probabilities are not kept."""
 
     placement: Placement
     indices_xyz: np.ndarray
@@ -42,7 +45,7 @@ class BranchLabels:
 
 @dataclass(frozen=True)
 class StageOutput:
-    """A stage's probabilities, or labels alone, on the native grid; nothing of full size is held."""
+    """A stage's probabilities, or its labels alone, on the native grid; computed slab by slab on request."""
 
     stage: str
     names: tuple[str, ...]
@@ -50,15 +53,15 @@ class StageOutput:
     merge: Literal["probabilities", "logits"]
     shape: Shape
     parts: tuple[BranchOutput | BranchLabels, ...]
-    """None at all: background everywhere."""
+    """Of each branch; without any, all is background."""
     frame: Box
-    """The native box that the branches saw; around it all is background."""
+    """The native box that the branches were given; around it all is background."""
     gate_xyz: np.ndarray | None = None
     """Outside it all is background."""
 
     @property
     def box(self) -> Box:
-        """The native box around which all is background for certain; without a voxel where that is all."""
+        """The native box around which all is certain background; without a voxel where all is background."""
         nothing = Box((0, 0, 0), (0, 0, 0))
         boxes = [part.placement.native_box.moved(self.frame.start) for part in self.parts]
         found = reduce(Box.join, boxes) if boxes else nothing
@@ -69,13 +72,19 @@ class StageOutput:
     def slabs(self) -> Iterator[tuple[Box, Array]]:
         """Boxes of native voxels with their probabilities (K, *box.shape), float32.
 
-        Outside of them all is background for certain; none at all where that is everything.
+        Outside of them all is certain background; no box where all is background.
         """
         return self._in_slabs(self._probabilities)
 
     def indices(self) -> Iterator[tuple[Box, Array]]:
         """The same boxes with the channel of each voxel's most probable label, smallest unsigned type."""
         return self._in_slabs(self._indices)
+
+    def members(self) -> Iterator[tuple[Member, StageOutput]]:
+        """Each member and the stage's output as if it were the only one, where branches hold those."""
+        for part in self.parts:
+            for member, alone in part.members if isinstance(part, BranchOutput) else ():
+                yield member, replace(self, parts=(alone,))
 
     def _in_slabs(self, make: Callable[[Box], Array]) -> Iterator[tuple[Box, Array]]:
         box = self.box
@@ -84,7 +93,7 @@ class StageOutput:
         on_host = all(
             isinstance(part, BranchLabels) or isinstance(part.values_kxyz, np.ndarray) for part in self.parts
         )
-        # Along the axis whose slabs lie in one piece in memory
+        # Along the axis whose slabs are contiguous in memory
         axis = self.parts[0].placement.orientation.permutation[0]
         length = box.shape[axis]
         slab_bytes = SLAB_BYTES if on_host else DEVICE_SLAB_BYTES
@@ -110,23 +119,39 @@ class StageOutput:
             case (BranchLabels() as part,):
                 (indices_xyz,) = part.placement.restore(part.indices_xyz[None], place.inside(self.frame))
             case _:
-                # The highest logit is that of the highest probability, and no other's by rounding
+                # The highest logit has the highest probability; probabilities may be equal by rounding
                 indices_xyz = first_highest(self._values(place))
         if self.gate_xyz is None:
             return indices_xyz
-        # The background is the first of the channels
+        # Channel 0 is the background
         return indices_xyz * beside(place.apply(self.gate_xyz), indices_xyz)
 
     def _values(self, place: Box) -> Array:
-        """Logits, where the stage merges those, or probabilities; the gate is not shut."""
+        """Logits, where the stage merges those, or probabilities; the gate is not applied."""
         outside_k = certain_background(self.kind, len(self.names), self.merge)
         slabs = [
             part.placement.restore(part.values_kxyz, place.inside(self.frame), list(outside_k * part.share_k))
             for part in self.parts
             if isinstance(part, BranchOutput)
         ]
-        assert slabs, "asked for labels alone"
-        # A branch that had to step down to another device lies elsewhere than the others
+        assert slabs, "a stage with labels alone has no probabilities"
+        # After a lack of memory a branch may have run on another device than the others
         if len({str(device(slab)) for slab in slabs}) > 1:
             slabs = [to_host(slab) for slab in slabs]
         return reduce(add, slabs)
+
+
+def merge_branches(
+    stage: Stage, outputs: Sequence[BranchOutput | BranchLabels], stage_input: StageInput, shape: Shape
+) -> StageOutput:
+    """The output of a stage from those of its branches; shape: the native one."""
+    return StageOutput(
+        stage.name,
+        stage.names,
+        stage.kind,
+        stage.merge,
+        shape,
+        tuple(outputs),
+        stage_input.frame,
+        stage_input.gate_xyz,
+    )

@@ -1,4 +1,4 @@
-"""A submission's networks on a device, stepping down when its memory does not do."""
+"""A submission's networks on a device, and the workspace that its cases fit into."""
 
 from __future__ import annotations
 
@@ -7,39 +7,42 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TypeVar
 
 from segcube.backends import Backend, DeviceMemoryError, branch_files, cpu_instead
 from segcube.core import CaseError, Code, EnvironmentFault, UsageError
-from segcube.inference.ensemble import WeightedMember, voices_of
-from segcube.inference.workspace import Workspace, ladder
+from segcube.inference.ensemble import WeightedMember, load_members
+from segcube.inference.workspace import Workspace, workspaces
 from segcube.spec.submission import Branch, LoadedSubmission, Stage
 
-T = TypeVar("T")
 Log = Callable[[str], None]
 
 
 @dataclass
 class Models:
-    """The submission, its backend, and the workspace that cases fit into so far."""
+    """A submission, the backend that runs its networks, and the workspaces that are left to try."""
 
     loaded: LoadedSubmission
     backend: Backend
-    flips: bool
+    mirroring: bool
     log: Log
-    _rungs: list[Workspace] = field(init=False)
+    _workspaces: list[Workspace] = field(init=False)
     _lock: Lock = field(default_factory=Lock, init=False)
     _process: int = field(default_factory=os.getpid, init=False)
 
     def __post_init__(self) -> None:
-        self._rungs = list(ladder(self.backend))
+        self._workspaces = list(workspaces(self.backend))
+
+    @property
+    def workspace(self) -> Workspace:
+        """The first workspace that has not run out of memory yet."""
+        return self._workspaces[0]
 
     @contextmanager
     def reserved(self) -> Generator[None, None, None]:
         """Reserve the networks for one thread; others wait.
 
         A network's input, output and working memory belong to one case at a time. Raises UsageError in a
-        process that was forked after the networks were loaded, which does not have their threads.
+        process that was forked after the networks were loaded, because threads do not survive a fork.
         """
         if os.getpid() != self._process:
             raise UsageError(
@@ -51,50 +54,55 @@ class Models:
             yield
 
     def load_all(self) -> None:
-        """Read and check every member now, so that a broken one ends the run before its first case.
+        """Load and check every member, so that a broken one ends the run before its first case.
 
         Raises EnvironmentFault.
         """
-        submission = self.loaded.submission
-        try:
-            for stage in submission.stages:
-                for branch in stage.branches:
-                    self.run(lambda space, at=(stage, branch): self.voices(*at, space.backend))
-        except CaseError as error:
-            raise EnvironmentFault(
-                f"too little memory for the weights: {error.found}",
-                file=self.loaded.folder,
-                hint="give the run more memory",
-            ) from error
+        for stage in self.loaded.submission.stages:
+            for branch in stage.branches:
+                self._load(stage, branch)
 
-    def voices(
-        self, stage: Stage, branch: Branch, backend: Backend, apart: bool = False
+    def members(
+        self, stage: Stage, branch: Branch, backend: Backend, separately: bool = False
     ) -> list[WeightedMember]:
-        """The networks that speak for a branch's members; apart: one a member, in their order."""
+        """The networks of a branch's members; separately: one a member, in their order."""
         files = branch_files(stage, branch, self.loaded.submission, self.loaded.folder)
-        return voices_of(stage, branch, files, backend, apart)
+        return load_members(stage, branch, files, backend, separately)
 
-    def run(self, task: Callable[[Workspace], T]) -> T:
-        """Run a task where it fits: smaller batches, then sums on the host, then the CPU, each said aloud.
+    def step_down(self, reason: str) -> None:
+        """Go on in the next workspace: fewer windows at once, accumulators on the host, then the CPU.
 
-        Later cases begin where this one ended. Raises CaseError MEMORY when nothing is left to try.
+        reason: why memory did not suffice. Later cases begin with this workspace. Raises CaseError MEMORY
+        when none is left, after which the leanest one is tried again for the next case.
         """
-        while True:
-            space = self._rungs[0]
-            try:
-                return task(space)
-            except (DeviceMemoryError, MemoryError) as error:
-                first_line = (str(error).strip() or "out of memory").splitlines()[0]
-            space.backend.release()
-            self._step_down(first_line)
-
-    def _step_down(self, why: str) -> None:
-        tried = self._rungs.pop(0)
-        if not self._rungs and tried.backend.device != "cpu":
-            self._rungs = [Workspace(cpu_instead())]
-        if not self._rungs:
-            self._rungs = [tried]
+        tried = self._workspaces.pop(0)
+        tried.backend.release()
+        if not self._workspaces and tried.backend.device != "cpu":
+            self._workspaces = [Workspace(cpu_instead())]
+        if not self._workspaces:
+            self._workspaces = [tried]
             raise CaseError(
-                Code.MEMORY, why, expected="more memory", hint="give the run more memory or fewer flips"
+                Code.MEMORY, reason, expected="more memory", hint="give the run more memory or fewer mirrors"
             )
-        self.log(f"too little memory for {tried}: {why}; now {self._rungs[0]}")
+        self.log(f"too little memory for {tried}: {reason}; now {self.workspace}")
+
+    def _load(self, stage: Stage, branch: Branch) -> None:
+        while True:
+            try:
+                self.members(stage, branch, self.workspace.backend)
+                return
+            except (DeviceMemoryError, MemoryError) as error:
+                reason = first_line(error)
+            try:
+                self.step_down(reason)
+            except CaseError as error:
+                raise EnvironmentFault(
+                    f"too little memory for the weights: {error.found}",
+                    file=self.loaded.folder,
+                    hint="give the run more memory",
+                ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """What a lack of memory reports, in one line; the error itself would keep its frames' arrays alive."""
+    return (str(error).strip() or "out of memory").splitlines()[0]

@@ -1,83 +1,125 @@
-"""The main path: the way of a case from its channels to its label map."""
+"""The main path of a case: from its channels to its label map."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from segcube.core import Clock, Prediction, Volume
+from segcube.inference.activation import channel_matrix
+from segcube.inference.branch import run_branch
 from segcube.inference.cascade import Prefetched, StageResult, decide_stage, stage_input_of
-from segcube.inference.merge import StageOutput
+from segcube.inference.ensemble import BranchTask, Needs
+from segcube.inference.merge import BranchLabels, BranchOutput, StageOutput, merge_branches
 from segcube.inference.models import Models
-from segcube.inference.probabilities import Keep, save_probabilities
-from segcube.inference.stage import StageRun
-from segcube.spec.submission import Member, Stage
-from segcube.transforms import StageInput, label_map, whole_case
+from segcube.inference.probabilities import SavedProbabilities, save_probabilities
+from segcube.inference.windows import plan_branch_windows
+from segcube.spec.submission import Stage
+from segcube.transforms import StageInput, label_map, prepare_branch, whole_case
 
 OnStage = Callable[[str], None]
 OnReleased = Callable[[], None]
 
 
+@dataclass(frozen=True)
+class CaseContext:
+    """What every stage of a case uses."""
+
+    volume: Volume
+    models: Models
+    clock: Clock
+    prefetched: Prefetched = field(default_factory=Prefetched)
+
+
 def predict_volume(
     volume: Volume,
     models: Models,
+    *,
     on_stage: OnStage = lambda _: None,
-    keep: Keep | None = None,
+    save: SavedProbabilities | None = None,
     on_released: OnReleased | None = None,
-    ahead: Prefetched | None = None,
+    prefetched: Prefetched | None = None,
 ) -> Prediction:
-    """Predict a case: stage after stage, then regions, components and labels.
+    """Predict a case: stage after stage, then the submission's rules, then the label map.
 
-    on_stage: told each stage's name as it begins. on_spent: called as soon as nothing needs the volume's
-    voxels any more, which are then let go; None keeps them. ahead: images that were prepared before,
-    which are taken out. Raises CaseError, or EnvironmentFault when probabilities cannot be kept.
+    on_stage: called with each stage's name as it begins. save: where the last stage's probabilities are
+    saved. on_released: called once no branch needs the volume's voxels, which are released before; None keeps
+    them. prefetched: images that were prepared beforehand; each is removed when it is used. Raises CaseError,
+    or EnvironmentFault when probabilities cannot be saved.
     """
     submission = models.loaded.submission
-    clock, notices = Clock(), list(volume.notices)
-    handed: dict[str, StageResult] = {}
-    merged: StageOutput | None = None
+    case = CaseContext(volume, models, Clock(), prefetched or {})
+    notices = list(volume.notices)
+    results: dict[str, StageResult] = {}
+    output: StageOutput | None = None
     for stage in submission.stages:
         on_stage(stage.name)
-        if merged is not None:
-            with clock.step("cascade"):
-                handed[merged.stage] = decide_stage(merged)
-            merged = None
-        stage_input = _view(stage, handed, volume)
+        if output is not None:
+            with case.clock.step("cascade"):
+                results[output.stage] = decide_stage(output)
+            output = None
+        stage_input = _stage_input(stage, results, volume)
         notices += stage_input.notices
-        is_last = stage is submission.stages[-1]
-        on_member = _member_keeper(volume, keep if is_last else None)
-        merged = StageRun(
-            stage,
-            volume,
-            stage_input,
-            models,
-            clock,
-            on_member,
-            on_released if is_last else None,
-            labels_only=not (is_last and keep),
-            ahead=(ahead or {}).get(stage.name, []),
-        ).run()
-    assert merged is not None, "the schema asks for a stage"
-    with clock.step("labels"):
-        labels_xyz = label_map(merged, submission.postprocess, models.loaded.challenge)
-    if keep is not None:
-        save_probabilities(merged, volume.grid, keep.file(volume.case.name), keep.fingerprint)
-    return Prediction(volume.case, labels_xyz, volume.grid, volume.forms, tuple(notices), clock.seconds)
+        if stage is submission.stages[-1]:
+            output = predict_stage(stage, stage_input, case, _needs(save), on_released)
+        else:
+            output = predict_stage(stage, stage_input, case)
+    assert output is not None, "a submission has at least one stage"
+    with case.clock.step("labels"):
+        labels_xyz = label_map(output, submission.postprocess, models.loaded.challenge)
+    if save is not None:
+        _save(output, volume, save)
+    return Prediction(volume.case, labels_xyz, volume.grid, volume.forms, tuple(notices), case.clock.seconds)
 
 
-def _view(stage: Stage, handed: dict[str, StageResult], volume: Volume) -> StageInput:
+def predict_stage(
+    stage: Stage,
+    stage_input: StageInput,
+    case: CaseContext,
+    needs: Needs = "labels",
+    on_released: OnReleased | None = None,
+) -> StageOutput:
+    """Predict a stage: prepare the image of each branch, run its windows, mirrors and members, merge.
+
+    needs: of the output. on_released: as in `predict_volume`, of the last stage. Raises CaseError.
+    """
+    volume, models, clock = case.volume, case.models, case.clock
+    images = case.prefetched.get(stage.name, [])
+    outputs: list[BranchOutput | BranchLabels] = []
+    for branch in () if stage_input.empty else stage.branches:
+        with clock.step("preprocess"):
+            prepared = images.pop(0) if images else prepare_branch(volume, stage_input, branch)
+        if on_released is not None and branch is stage.branches[-1]:
+            volume.release_voxels()
+            on_released()
+        with clock.step(f"predict {stage.name}"):
+            plan = plan_branch_windows(branch, prepared, stage_input)
+            matrix_rk = channel_matrix(stage, branch, models.loaded.challenge)
+            task = BranchTask(stage, branch, prepared, plan, matrix_rk, models.mirroring, needs)
+            outputs.append(run_branch(task, models, clock, volume.case.name))
+        # The image is not held while the next one is prepared or the branches are merged
+        del prepared, task
+    return merge_branches(stage, outputs, stage_input, volume.grid.shape)
+
+
+def _needs(save: SavedProbabilities | None) -> Needs:
+    """What the last stage's output is needed for: the label map, or saved probabilities as well."""
+    if save is None:
+        return "labels"
+    return "members" if save.each_member else "probabilities"
+
+
+def _stage_input(stage: Stage, results: dict[str, StageResult], volume: Volume) -> StageInput:
     if stage.follows is None:
         return whole_case(volume.grid.shape)
-    return stage_input_of(stage.follows, handed[stage.follows.stage], volume.grid)
+    return stage_input_of(stage.follows, results[stage.follows.stage], volume.grid)
 
 
-def _member_keeper(volume: Volume, keep: Keep | None) -> Callable[[Member, StageOutput], None] | None:
-    if keep is None or not keep.each_member:
-        return None
-
-    def write(member: Member, alone: StageOutput) -> None:
-        file = keep.file(volume.case.name, member)
-        save_probabilities(alone, volume.grid, file, keep.fingerprint, np.float16)
-
-    return write
+def _save(output: StageOutput, volume: Volume, save: SavedProbabilities) -> None:
+    """Save the last stage's probabilities, and each member's where the run keeps them."""
+    save_probabilities(output, volume.grid, save.file(volume.case.name), save.fingerprint)
+    for member, alone in output.members():
+        file = save.file(volume.case.name, member)
+        save_probabilities(alone, volume.grid, file, save.fingerprint, np.float16)

@@ -1,4 +1,4 @@
-"""Write a stage's probabilities, for tuning and for looking at."""
+"""Saved probabilities: an .npz a case, and one a member, for `segcube tune` and for a person to look at."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEYS = ("probabilities_kxyz", "names", "kind", "box_start", "box_stop", "shape",
 
 
 @dataclass(frozen=True)
-class Keep:
+class SavedProbabilities:
     """Where the last stage's probabilities are saved, merged and perhaps a file a member."""
 
     folder: Path
@@ -37,7 +37,7 @@ class Keep:
 
 
 def save_probabilities(
-    merged: StageOutput,
+    output: StageOutput,
     grid: Grid,
     file: Path,
     fingerprint: str = "",
@@ -50,9 +50,9 @@ def save_probabilities(
     decided by, float16 takes half the room. A stage that found nothing gives an empty box. Raises
     EnvironmentFault when the file cannot be written.
     """
-    background = 1 if merged.kind == "labels" else 0
-    probabilities_kxyz = np.zeros((len(merged.names), *merged.shape), dtype=dtype)
-    for place, slab_kxyz in merged.slabs():
+    background = 1 if output.kind == "labels" else 0
+    probabilities_kxyz = np.zeros((len(output.names), *output.shape), dtype=dtype)
+    for place, slab_kxyz in output.slabs():
         probabilities_kxyz[(slice(None), *place.slices)] = to_host(slab_kxyz)
     found_xyz = (probabilities_kxyz[background:] > 0).any(axis=0)
     box = mask_box(found_xyz) or Box((0, 0, 0), (0, 0, 0))
@@ -60,8 +60,8 @@ def save_probabilities(
     np.savez(
         content,
         probabilities_kxyz=box.apply(probabilities_kxyz),
-        names=np.array(merged.names),
-        kind=np.array(merged.kind),
+        names=np.array(output.names),
+        kind=np.array(output.kind),
         box_start=np.array(box.start),
         box_stop=np.array(box.stop),
         shape=np.array(grid.shape),

@@ -1,4 +1,4 @@
-"""A submission held ready, for Python."""
+"""A loaded submission, for Python."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from segcube.spec.submission import load_for
 
 @dataclass(frozen=True)
 class Session:
-    """A submission whose weights are read; predict as often as wanted, from any thread.
+    """A submission whose weights are loaded; `predict` may be called from any thread.
 
-    Threads read their cases side by side and take turns at the networks.
+    Threads read their cases in parallel and use the networks one after the other.
     """
 
     models: Models
@@ -66,7 +66,7 @@ class Session:
 
 
 def load_submission(folder: Path | str, **settings: Any) -> Session:
-    """Read a submission's weights onto the device; settings are those of parameters.yaml.
+    """Load a submission's weights to the device; settings are those of parameters.yaml.
 
     Raises EnvironmentFault for weights or a device that cannot be used, UsageError for unknown settings.
     """

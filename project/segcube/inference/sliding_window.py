@@ -1,4 +1,4 @@
-"""Sliding windows: the windows of a grid through one or more passes, summed into one accumulator."""
+"""Sliding windows: the windows of a grid through one or more mirror passes, summed into one accumulator."""
 
 from __future__ import annotations
 
@@ -13,109 +13,147 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from segcube.backends import AccumulatorView, AddingNetwork, Network
-from segcube.core import FORWARD, Array, Clock, Shape, array_namespace
-from segcube.inference.accumulator import add, add_weighted, divide_by_cover, multiply_by_cover
+from segcube.core import FORWARD, Array, Clock, Shape, array_namespace, in_slabs
+from segcube.inference.accumulator import add, add_weighted, divide_by_importance, multiply_by_importance
 from segcube.inference.activation import activate
 from segcube.inference.windows import WindowPlan
 from segcube.inference.workspace import Workspace
 
 AddTo: TypeAlias = Callable[[Array], None]
-"""Adds what is said of a window to the part of a sum, (K, x, y, z), that lies where it meets the grid."""
+"""Adds a window's output to the part of the accumulator, (K, x, y, z), where the window meets the grid."""
 
 
 @dataclass(frozen=True)
-class Pass:
-    """A network's looks at a grid, one a mirror."""
+class MirrorPass:
+    """A network, the windows it runs on, and the mirrored views of each whose outputs are summed."""
 
     network: Network
     plan: WindowPlan
     mirrors: tuple[tuple[int, ...], ...]
-    """Array axes of x, y, z as 0, 1, 2 that are turned round, a look each; what they say is summed."""
-    weight_k: np.ndarray
-    """Its say in the sum, a channel each."""
-    kind: Literal["regions", "labels"] | None = None
-    """Outputs whose probabilities are summed; None sums the logits themselves."""
+    """Array axes of x, y, z as 0, 1, 2 that are mirrored, a tuple each view."""
+    channel_weights: np.ndarray
+    """What each channel's output is multiplied by, (K,)."""
+    activation: Literal["regions", "labels"] | None = None
+    """Sum probabilities of this kind of output; None sums the logits themselves."""
 
 
-@dataclass(frozen=True)
-class Looking:
-    """A pass about to run."""
+def slide(
+    image_cxyz: Array, passes: Sequence[MirrorPass], sum_kxyz: Array, space: Workspace, clock: Clock
+) -> None:
+    """Sum the passes' blended windows: sum_p weight_p * blend(logits_p, or probabilities_p).
 
-    look: Pass
-    weight_xyz: Array
-    """The plan's, where the workspace's sums lie."""
-    space: Workspace
-    clock: Clock
+    image_cxyz: on the workspace's device. sum_kxyz: zeros (K, X, Y, Z) where the workspace's accumulators
+    are; they stay where no window lies. Raises DeviceMemoryError.
+    """
+    for index, (plan, plan_passes) in enumerate(groupby(passes, key=attrgetter("plan"))):
+        importance_xyz = space.upload(plan.importance_xyz)
+        if index:
+            # The outputs of the plans before are divided together with this one's
+            multiply_by_importance(sum_kxyz, plan, importance_xyz)
+        for mirror_pass in plan_passes:
+            for start, add_to in window_outputs(image_cxyz, mirror_pass, importance_xyz, space, clock):
+                add_to(sum_kxyz[(slice(None), *plan.in_grid(start))])
+        divide_by_importance(sum_kxyz, plan, importance_xyz)
 
-    def windows_of(self, image_cxyz: Array) -> Iterator[tuple[Shape, AddTo]]:
-        """Each corner of the plan, and what adds its window; to be called before the next is asked for.
 
-        image_cxyz: on the workspace's device. Raises DeviceMemoryError, and so does what adds.
-        """
-        channel_weights = self.space.upload(self.look.weight_k)
-        xp, plan, step = array_namespace(image_cxyz), self.look.plan, self.space.batch
-        for first in range(0, len(plan.starts), step):
-            starts = plan.starts[first : first + step]
-            windows = [_cut(image_cxyz, plan, start, self.space) for start in starts]
-            batch_ncxyz = xp.stack(windows) if len(windows) > 1 else windows[0][None]
-            if self._network_adds:
-                yield starts[0], partial(self._let_add, batch_ncxyz)
-                continue
-            total_nkxyz = self._said_by_all(batch_ncxyz)
-            for start, said_kxyz in zip(starts, total_nkxyz, strict=True):
-                yield start, partial(self._add, plan.in_window(start), said_kxyz, channel_weights)
+def slide_by_planes(
+    image_cxyz: Array, mirror_pass: MirrorPass, channels: int, space: Workspace, clock: Clock
+) -> Iterator[tuple[slice, Array]]:
+    """Blend a pass's windows: planes of the grid along its first axis, in order, (K, planes, Y, Z) each.
 
-    @property
-    def _network_adds(self) -> bool:
-        """Whether the network adds to the sum itself: logits of one window at a time, all within the grid."""
-        plan = self.look.plan
-        within = all(n >= size for n, size in zip(plan.shape, plan.size, strict=True))
-        alone = self.space.batch == 1 and self.look.kind is None
-        return isinstance(self.look.network, AddingNetwork) and within and alone
+    Each plane is yielded as soon as no window to come meets it, so that the accumulator holds no more planes
+    than a window has. The plan's windows must begin in the order of the first axis, as they are planned.
+    image_cxyz: on the workspace's device. What is yielded is valid until the next is requested. Planes that
+    no window meets are left out; without a window there are none. Raises DeviceMemoryError.
+    """
+    plan, importance_xyz = mirror_pass.plan, space.upload(mirror_pass.plan.importance_xyz)
+    depth = min(plan.size[0], plan.shape[0])
+    rolling = _RollingPlanes(space.zeros(channels, (depth, *plan.shape[1:])), plan, importance_xyz)
+    for start, add_to in window_outputs(image_cxyz, mirror_pass, importance_xyz, space, clock):
+        x, y, z = plan.in_grid(start)
+        if x.start != rolling.first:
+            yield from rolling.finish_until(x.start)
+        add_to(rolling.planes(x)[:, :, y, z])
+    yield from rolling.finish_until(plan.shape[0])
 
-    def _let_add(self, window_ncxyz: np.ndarray, sum_kxyz: np.ndarray) -> None:
-        network, onto = self.look.network, AccumulatorView(sum_kxyz, self.look.weight_k, self.weight_xyz)
-        assert isinstance(network, AddingNetwork), "asked before"
-        for mirror in self.look.mirrors:
-            with self._timed:
-                network.add(np.flip(window_ncxyz, tuple(axis + 2 for axis in mirror)), onto.turned(mirror))
 
-    def _add(
-        self, window: tuple[slice, slice, slice], said_kxyz: Array, channel_weights: Array, sum_kxyz: Array
-    ) -> None:
-        placed_kxyz = self.space.place(said_kxyz)[(slice(None), *window)]
-        add_weighted(sum_kxyz, placed_kxyz, channel_weights, self.weight_xyz[window])
+def window_outputs(
+    image_cxyz: Array, mirror_pass: MirrorPass, importance_xyz: Array, space: Workspace, clock: Clock
+) -> Iterator[tuple[Shape, AddTo]]:
+    """Each corner of the plan, and what adds its window's output; to be called before the next is requested.
 
-    def _said_by_all(self, batch_ncxyz: Array) -> Array:
-        """What is said of windows, their mirrors summed, (N, K, X, Y, Z); it stands until the next call."""
-        first, *others = self.look.mirrors
-        total_nkxyz = self._said(batch_ncxyz, first)
-        if others:
-            # What a network says stands until its next call
-            total_nkxyz = array_namespace(batch_ncxyz).asarray(total_nkxyz, copy=True)
-        for mirror in others:
-            add(total_nkxyz, self._said(batch_ncxyz, mirror))
+    image_cxyz: on the workspace's device. importance_xyz: the plan's, where the workspace's accumulators are.
+    Raises DeviceMemoryError, as does what adds.
+    """
+    plan, xp = mirror_pass.plan, array_namespace(image_cxyz)
+    channel_weights = space.upload(mirror_pass.channel_weights)
+    accumulates = _accumulates(mirror_pass, space)
+    for first in range(0, len(plan.starts), space.batch):
+        starts = plan.starts[first : first + space.batch]
+        windows = [_cut(image_cxyz, plan, start, space) for start in starts]
+        batch_ncxyz = xp.stack(windows) if len(windows) > 1 else windows[0][None]
+        if accumulates:
+            yield starts[0], partial(_accumulate, batch_ncxyz, mirror_pass, importance_xyz, clock)
+            continue
+        total_nkxyz: Array = None
+        for mirror in mirror_pass.mirrors:
+            axes = tuple(axis + 2 for axis in mirror)
+            with _timed(space, clock):
+                output_nkxyz = mirror_pass.network(xp.flip(batch_ncxyz, axis=axes) if axes else batch_ncxyz)
+            total_nkxyz = _add_mirrored(total_nkxyz, output_nkxyz, axes, mirror_pass)
+        for start, output_kxyz in zip(starts, total_nkxyz, strict=True):
+            inside = plan.in_window(start)
+            placed_kxyz = space.place(output_kxyz)[(slice(None), *inside)]
+            yield start, partial(add_weighted, placed_kxyz, channel_weights, importance_xyz[inside])
+
+
+def _add_mirrored(
+    total_nkxyz: Array | None, output_nkxyz: Array, axes: tuple[int, ...], mirror_pass: MirrorPass
+) -> Array:
+    """Add the output of mirrored windows, mirrored back, to that of the views before (None: none yet)."""
+    xp = array_namespace(output_nkxyz)
+    if mirror_pass.activation is not None:
+        output_nkxyz = activate(output_nkxyz, mirror_pass.activation, axis=1)
+    if axes:
+        output_nkxyz = xp.flip(output_nkxyz, axis=axes)
+    if total_nkxyz is not None:
+        add(total_nkxyz, output_nkxyz)
         return total_nkxyz
+    # A network's output is valid until its next call
+    return xp.asarray(output_nkxyz, copy=True) if len(mirror_pass.mirrors) > 1 else output_nkxyz
 
-    def _said(self, batch_ncxyz: Array, mirror: tuple[int, ...]) -> Array:
-        """What the network says of mirrored windows, mirrored back: (N, K, X, Y, Z)."""
-        xp = array_namespace(batch_ncxyz)
-        axes = tuple(axis + 2 for axis in mirror)
-        if axes:
-            batch_ncxyz = xp.flip(batch_ncxyz, axis=axes)
-        with self._timed:
-            said_nkxyz = self.look.network(batch_ncxyz)
-        if self.look.kind is not None:
-            said_nkxyz = activate(said_nkxyz, self.look.kind, axis=1)
-        return xp.flip(said_nkxyz, axis=axes) if axes else said_nkxyz
 
-    @property
-    def _timed(self) -> AbstractContextManager[None]:
-        # A GPU goes on after the call: its forwards are told with the rest of the step
-        return self.clock.step(FORWARD) if self.space.backend.device == "cpu" else nullcontext()
+def _accumulates(mirror_pass: MirrorPass, space: Workspace) -> bool:
+    """Whether the network adds to the accumulator itself: logits of one window at a time, all in the grid."""
+    plan = mirror_pass.plan
+    within = all(n >= size for n, size in zip(plan.shape, plan.size, strict=True))
+    single = space.batch == 1 and mirror_pass.activation is None
+    return isinstance(mirror_pass.network, AddingNetwork) and within and single
+
+
+def _accumulate(
+    window_ncxyz: np.ndarray,
+    mirror_pass: MirrorPass,
+    importance_xyz: np.ndarray,
+    clock: Clock,
+    sum_kxyz: np.ndarray,
+) -> None:
+    network = mirror_pass.network
+    assert isinstance(network, AddingNetwork), "as `_accumulates` found"
+    view = AccumulatorView(sum_kxyz, mirror_pass.channel_weights, importance_xyz)
+    for mirror in mirror_pass.mirrors:
+        mirrored_ncxyz = np.flip(window_ncxyz, tuple(axis + 2 for axis in mirror))
+        with clock.step(FORWARD):
+            network.add(mirrored_ncxyz, view.turned(mirror))
+
+
+def _timed(space: Workspace, clock: Clock) -> AbstractContextManager[None]:
+    # A GPU computes on after the call returns: its forwards are part of the step around them
+    return clock.step(FORWARD) if space.backend.device == "cpu" else nullcontext()
 
 
 def _cut(image_cxyz: Array, plan: WindowPlan, start: Shape, space: Workspace) -> Array:
+    """The window at a corner, (C, *plan.size); zeros where it reaches beyond the grid."""
     inside_cxyz = image_cxyz[(slice(None), *plan.in_grid(start))]
     if inside_cxyz.shape[1:] == plan.size:
         return inside_cxyz
@@ -124,18 +162,42 @@ def _cut(image_cxyz: Array, plan: WindowPlan, start: Shape, space: Workspace) ->
     return window_cxyz
 
 
-def slide(image_cxyz: Array, passes: Sequence[Pass], sum_kxyz: Array, space: Workspace, clock: Clock) -> None:
-    """Sum the passes' blended windows: sum_p weight_p * blend(logits_p, or probabilities_p).
+@dataclass
+class _RollingPlanes:
+    """The accumulator of those planes of a grid that windows still come to."""
 
-    image_cxyz: on the workspace's device. sum_kxyz: zeros (K, X, Y, Z) where the workspace's sums lie; they
-    stay where no window lies. Raises DeviceMemoryError.
-    """
-    for index, (plan, looks) in enumerate(groupby(passes, key=attrgetter("plan"))):
-        weight_xyz = space.upload(plan.weight_xyz)
-        if index:
-            # What other plans gave is divided with this one's windows
-            multiply_by_cover(sum_kxyz, plan, weight_xyz)
-        for look in looks:
-            for start, add_to in Looking(look, weight_xyz, space, clock).windows_of(image_cxyz):
-                add_to(sum_kxyz[(slice(None), *plan.in_grid(start))])
-        divide_by_cover(sum_kxyz, plan, weight_xyz)
+    sum_kxyz: Array
+    plan: WindowPlan
+    importance_xyz: Array
+    first: int = 0
+    """The grid's plane that the accumulator begins with."""
+    past: int = 0
+    """One past the last plane that a window met."""
+
+    def planes(self, planes: slice) -> Array:
+        """The accumulator of some planes of the grid, beginning with the first, to add to."""
+        assert planes.start == self.first, "windows begin in the order of the first axis"
+        self.past = max(self.past, planes.stop)
+        return self.sum_kxyz[:, : planes.stop - planes.start]
+
+    def finish_until(self, plane: int) -> Iterator[tuple[slice, Array]]:
+        """The finished planes before one, if there are any; the accumulator begins with it from then on."""
+        done = slice(self.first, max(self.first, min(plane, self.past)))
+        count, left = done.stop - done.start, max(self.past - plane, 0)
+        if count:
+            planes_kxyz = self.sum_kxyz[:, :count]
+            divide_by_importance(planes_kxyz, self.plan, self.importance_xyz, done.start)
+            yield done, planes_kxyz
+        if plane < self.plan.shape[0]:
+            self._move_up(count, left)
+        self.first = plane
+
+    def _move_up(self, count: int, left: int) -> None:
+        """Move the unfinished planes forward by `count`, and fill with zeros behind them."""
+
+        def move(rows: slice) -> None:
+            for index in range(left):
+                self.sum_kxyz[:, index, rows] = self.sum_kxyz[:, index + count, rows]
+            self.sum_kxyz[:, left:, rows] = 0
+
+        in_slabs(move, array_namespace(self.sum_kxyz).permute_dims(self.sum_kxyz[0], (1, 0, 2)))

@@ -1,4 +1,4 @@
-"""Where windows lie and how much each of their voxels counts."""
+"""Where windows lie, and the importance of each of their voxels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from segcube.core import Shape
-from segcube.spec.submission import Window
+from segcube.spec.submission import Branch, Window
+from segcube.transforms import PreparedImage, StageInput
 
 MONAI_FLOOR = 1e-3
 NNUNET_PEAK = 10
@@ -32,8 +33,8 @@ class WindowPlan:
     """Of a window."""
     starts: tuple[Shape, ...]
     """The windows' corners in the grid, negative where a window begins before it."""
-    weight_xyz: np.ndarray
-    """How much each voxel of a window counts, float32."""
+    importance_xyz: np.ndarray
+    """The weight of each voxel of a window, float32 (*size)."""
 
     def in_grid(self, start: Shape) -> Slices:
         """The part of the grid that the window at a corner covers."""
@@ -49,7 +50,7 @@ class WindowPlan:
         return x, y, z
 
     def mirrored(self, axes: tuple[int, ...]) -> WindowPlan:
-        """The plan of the grid mirrored along `axes`, told in the unmirrored grid."""
+        """The plan of the grid mirrored along `axes`, in the coordinates of the unmirrored grid."""
         if not axes:
             return self
         starts = [
@@ -62,7 +63,7 @@ class WindowPlan:
         return replace(self, starts=tuple(starts))  # type: ignore[arg-type]
 
     def meeting(self, mask_xyz: np.ndarray) -> WindowPlan:
-        """The plan with those windows alone that hold a voxel of a mask of the grid."""
+        """The plan with only those windows that hold a voxel of a mask of the grid."""
         return replace(self, starts=tuple(s for s in self.starts if mask_xyz[self.in_grid(s)].any()))
 
 
@@ -77,7 +78,17 @@ def plan_windows(shape: Shape, window: Window) -> WindowPlan:
         for n, size in zip(shape, window.size, strict=True)
     ]
     x, y, z = axes
-    return WindowPlan(shape, window.size, tuple(product(x, y, z)), blend_weights(window))
+    return WindowPlan(shape, window.size, tuple(product(x, y, z)), importance_map(window))
+
+
+def plan_branch_windows(branch: Branch, prepared: PreparedImage, stage_input: StageInput) -> WindowPlan:
+    """The windows of a branch's grid; only those that meet the gates, where there are any."""
+    plan = plan_windows(prepared.image_cxyz.shape[1:], branch.window)
+    if stage_input.gate_xyz is not None:
+        plan = plan.meeting(prepared.touched(stage_input.gate_xyz))
+    if prepared.gate_xyz is not None:
+        plan = plan.meeting(prepared.gate_xyz)
+    return plan
 
 
 def nnunet_starts(length: int, size: int, overlap: float) -> list[int]:
@@ -96,12 +107,12 @@ def monai_starts(length: int, size: int, overlap: float) -> list[int]:
     return [min(step * interval, length - size) for step in range(steps)]
 
 
-def blend_weights(window: Window) -> np.ndarray:
-    """Weight of each voxel of a window, float32: ones, or the plan's own gaussian of an eighth of the size.
+def importance_map(window: Window) -> np.ndarray:
+    """The importance of each voxel of a window, float32 (*size): ones, or a gaussian (sigma: size / 8).
 
-    Kept and shared: not to be written to. nnU-Net blurs a unit impulse, scales it to NNUNET_PEAK and rounds
-    to half precision, which counts in the corners of windows; what vanishes there is lifted to the least
-    weight. MONAI takes the formula with a floor.
+    Cached and shared: not to be written to. nnU-Net blurs a unit impulse, scales it to NNUNET_PEAK and rounds
+    to half precision, which matters in the corners of windows; zeros there become the smallest other weight.
+    MONAI evaluates the formula with a floor.
     """
     return _weights(window.size, window.plan if window.blend == "gaussian" else None)
 
@@ -111,7 +122,7 @@ def _weights(size: Shape, gaussian: Literal["nnunet", "monai"] | None) -> np.nda
     if gaussian is None:
         return np.ones(size, dtype=np.float32)
     profile_of = _monai_gaussian if gaussian == "monai" else _nnunet_gaussian
-    # A profile has each value twice, so a corner of the window has all that there are
+    # A profile is symmetric, so a corner of the window holds all its values
     corners, places = zip(*(np.unique(profile_of(n), return_inverse=True) for n in size), strict=True)
     corner_xyz = reduce(np.multiply.outer, corners)
     if gaussian == "monai":

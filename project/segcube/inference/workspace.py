@@ -1,4 +1,4 @@
-"""Where a case's arrays lie, and what to do when a device has too little memory for them."""
+"""Where a case's arrays are, and what to try next when a device has too little memory for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CUDA_BATCH = 4
 
 @dataclass(frozen=True)
 class Workspace:
-    """A backend, how many windows run on it at once, and where their sum lies."""
+    """A backend, how many windows run on it at once, and where the accumulators are."""
 
     backend: Backend
     batch: int = 1
@@ -28,20 +28,20 @@ class Workspace:
         return self.backend.zeros(channels, shape)
 
     def upload(self, array: np.ndarray) -> Array:
-        """A host array where the accumulator lies, float32. Raises DeviceMemoryError."""
+        """A host array where the accumulators are, float32. Raises DeviceMemoryError."""
         array = array.astype(np.float32, copy=False)
         return array if self.sum_on_host else self.backend.upload(array)
 
     def place(self, array: Array) -> Array:
-        """An array of the device where the accumulator lies."""
+        """An array of the device where the accumulators are."""
         return self.backend.download(array) if self.sum_on_host else array
 
     def __str__(self) -> str:
-        sums = "host" if self.sum_on_host else self.backend.device
-        return f"{self.batch} window(s) at once on {self.backend.device}, sums on {sums}"
+        where = "the host" if self.sum_on_host else self.backend.device
+        return f"{self.batch} window(s) at once on {self.backend.device}, accumulator on {where}"
 
 
-def ladder(backend: Backend) -> Iterator[Workspace]:
+def workspaces(backend: Backend) -> Iterator[Workspace]:
     """Workspaces to try on a backend's device, from the fastest to the leanest."""
     if backend.device == "cpu":
         yield Workspace(backend)

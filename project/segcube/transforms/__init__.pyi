@@ -1,3 +1,4 @@
+from .label_rules import kept_components as kept_components
 from .label_rules import label_map as label_map
 from .morphology import dilate as dilate
 from .morphology import find_components as find_components
@@ -10,7 +11,6 @@ from .probabilities import component_means as component_means
 from .probabilities import first_highest as first_highest
 from .probabilities import label_indices as label_indices
 from .probabilities import region_masks as region_masks
-from .region_rules import worthy as worthy
 from .resample import Resampler as Resampler
 from .stage_input import PreviousMaps as PreviousMaps
 from .stage_input import StageInput as StageInput

@@ -11,9 +11,9 @@ from segcube.core import Array, array_namespace
 from segcube.transforms.resample import Resampler
 
 EQUAL = 1e-9
-"""Shares that differ by less are a tie; their sums are in float64."""
+"""Shares (float64) that differ by less are equal."""
 TORCH_SCALE = 1000
-"""What nnU-Net's torch functions multiply a share with before they round it to half precision."""
+"""The factor by which nnU-Net's resample_torch scales shares before it rounds them to half precision."""
 
 Ties = Literal["nearest", "lowest"]
 
@@ -21,10 +21,10 @@ Ties = Literal["nearest", "lowest"]
 def resample_labels(labels_xyz: Array, resampler: Resampler, ties: Ties = "nearest") -> Array:
     """Resample a label map: (*shape_in) to (*shape_out), of its own integer type.
 
-    Order 0 takes the nearest label. Else each label's mask is resampled and the largest share wins; of
-    equal ones the nearest voxel's label (batchgenerators' resize_segmentation), or the lowest one, in
-    half precision (nnU-Net's resample_torch). A coarse axis comes after that: a label stands there where it
-    fills more than one half, 0 where none does (nnU-Net's resample_data_or_seg).
+    Order 0 takes the nearest label. Otherwise each label's mask is resampled and the label with the largest
+    share is taken; of equal shares that of the nearest voxel (batchgenerators' resize_segmentation), or the
+    lowest one, in half precision (nnU-Net's resample_torch). A coarse axis is resampled after that: a label
+    where its share is above one half, 0 where none is (nnU-Net's resample_data_or_seg).
     """
     coarse = resampler.coarse_axis
     if coarse is None:

@@ -22,7 +22,7 @@ class Components:
     """Voxels of each id; 0 for the background."""
 
     def mask(self, kept: np.ndarray, shape: Shape) -> np.ndarray:
-        """The mask of the components that are kept, one bool an id, in a volume of `shape`."""
+        """The mask of the components with `kept` (one bool an id), in a volume of `shape`."""
         mask_xyz = np.zeros(shape, dtype=bool)
         mask_xyz[self.box.slices] = kept[self.ids_xyz] & (self.ids_xyz > 0)
         return mask_xyz
@@ -31,12 +31,13 @@ class Components:
 def find_components(mask_xyz: np.ndarray, connectivity: Connectivity, box: Box | None = None) -> Components:
     """Find the components of a mask; none in an empty one.
 
-    connectivity: 6 (faces), 18 (edges too) or 26 (corners too). box: holds the mask; found where not given.
+    connectivity: 6 (faces), 18 (and edges) or 26 (and corners). box: one that holds the mask; computed if not
+    given.
     """
     box = box or mask_box(mask_xyz) or Box((0, 0, 0), (0, 0, 0))
     if 0 in box.shape:
         return Components(box, np.zeros(box.shape, dtype=np.uint8), np.zeros(1, dtype=np.int64))
-    # Without a border cc3d 4.1.1 overruns its table of ids on small boxes of scattered voxels.
+    # cc3d 4.1.1 writes past its table of ids on small boxes of scattered voxels unless they have a border
     padded_xyz = np.pad(box.apply(mask_xyz), 1)
     ids_xyz = cc3d.connected_components(padded_xyz, connectivity=connectivity)
     sizes = np.bincount(ids_xyz[ids_xyz > 0], minlength=1)
@@ -66,10 +67,10 @@ def dilate(mask_xyz: np.ndarray, radius_voxels: Vector) -> np.ndarray:
     box = mask_box(mask_xyz, radius_voxels)
     if box is None or max(radius_voxels) == 0:
         return grown_xyz
-    # Only where it is needed, as in `axis_matrix`
+    # scipy.ndimage takes long to import: only where it is needed
     from scipy import ndimage
 
-    # Distances in radii: along an axis that does not grow, the next voxel is already too far.
+    # Distances in radii: along an axis of radius 0 the next voxel is already too far
     steps = [1 / radius if radius > 0 else 2.0 for radius in radius_voxels]
     distance_xyz = ndimage.distance_transform_edt(~box.apply(mask_xyz), sampling=steps)
     grown_xyz[box.slices] = np.asarray(distance_xyz) <= 1 + ROUNDING
@@ -90,7 +91,7 @@ def fill_holes(mask_xyz: np.ndarray) -> np.ndarray:
     for axis in range(3):
         for face in (0, -1):
             hole[np.take(background_ids, face, axis=axis)] = False
-    # Id 0 is the mask itself: it is no hole wherever it lies.
+    # Id 0 is the mask itself, never a hole
     hole[0] = True
     filled[box.slices] = hole[background_ids]
     return filled

@@ -1,4 +1,4 @@
-"""Normalise intensities as training pipelines did."""
+"""Normalise intensities as nnU-Net, MONAI and BraTS-UGRIP do."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from segcube.transforms.crop import nonzero_mask
 from segcube.transforms.morphology import fill_holes
 
 SMALLEST_DIVISOR = 1e-8
-"""What nnU-Net divides by at least."""
+"""The smallest divisor that nnU-Net allows."""
 SMALLER = 2.0**-64
-"""Brings any finite intensity to where its square fits float32; a power of 2 rounds nothing."""
+"""Scales any finite intensity so that its square fits float32; a power of 2 needs no rounding."""
 
 
 def normalize(
@@ -39,15 +39,15 @@ def normalize(
     """Normalise each channel by its own scheme.
 
     image_cxyz: (C, X, Y, Z), cropped as in training: the statistics of some schemes depend on it.
-    labelled_xyz: voxels with a label of an earlier stage; they count as foreground, whatever they hold, as in
-    nnU-Net's cascades. foreground_xyz: the foreground, where the image no longer tells it. Returns floats of
-    that shape: a new array, or in_place the image itself if it is float. Raises CaseError (RANGE) where rgb01
-    meets values outside 0..255.
+    labelled_xyz: voxels with a label of a previous stage; they count as foreground whatever their intensity,
+    as in nnU-Net's cascades. foreground_xyz: the foreground, where it cannot be derived from the image.
+    Returns floats of that shape: a new array, or with in_place the image itself if it is float. Raises
+    CaseError (RANGE) for values outside 0..255 in a channel of scheme rgb01.
     """
     xp = array_namespace(image_cxyz)
     image_cxyz = as_float(image_cxyz)
     if foreground_xyz is None and any(
-        scheme.mask == "foreground" and _looks_at_mask(scheme) for scheme in schemes
+        scheme.mask == "foreground" and _uses_mask(scheme) for scheme in schemes
     ):
         foreground_xyz = foreground_mask(image_cxyz)
         if labelled_xyz is not None:
@@ -55,7 +55,7 @@ def normalize(
     normalized_cxyz = image_cxyz if in_place else xp.empty_like(image_cxyz)
     for index, scheme in enumerate(schemes):
         channel_xyz = image_cxyz[index]
-        mask_xyz = _mask(channel_xyz, scheme.mask, foreground_xyz) if _looks_at_mask(scheme) else None
+        mask_xyz = _mask(channel_xyz, scheme.mask, foreground_xyz) if _uses_mask(scheme) else None
         if scheme.scheme == "zscore" and scheme.percentiles is None:
             zscore(channel_xyz, mask_xyz, normalized_cxyz[index])
         else:
@@ -71,8 +71,8 @@ def foreground_mask(image_cxyz: Array) -> Array:
 def zscore(channel_xyz: Array, mask_xyz: Array | None = None, out_xyz: Array | None = None) -> Array:
     """Subtract the mean and divide by the standard deviation of the mask; voxels outside it stay.
 
-    No mask means all voxels. A constant becomes 0. An empty mask changes nothing. Sums run in float64.
-    out_xyz: where the result comes, which may be the channel; None for a new array.
+    No mask means all voxels. A constant becomes 0. An empty mask changes nothing. Sums are in float64.
+    out_xyz: receives the result, may be the channel itself; None for a new array.
     Equals MONAI's NormalizeIntensity(nonzero=True) for the mask of non-zero voxels, and nnU-Net's
     ZScoreNormalization for its foreground mask or none.
     """
@@ -81,10 +81,10 @@ def zscore(channel_xyz: Array, mask_xyz: Array | None = None, out_xyz: Array | N
 
     def mean_of(value: Callable[[Array], Array]) -> float:
         def total(slab: slice) -> float:
-            seen = channel_xyz[slab] if mask_xyz is None else channel_xyz[slab][mask_xyz[slab]]
-            # An overflow is dealt with below
+            values = channel_xyz[slab] if mask_xyz is None else channel_xyz[slab][mask_xyz[slab]]
+            # An overflow is handled below
             with np.errstate(over="ignore", invalid="ignore"):
-                return float(xp.sum(value(seen), dtype=xp.float64))
+                return float(xp.sum(value(values), dtype=xp.float64))
 
         return sum_of_slabs(total, channel_xyz) / max(count, 1)
 
@@ -92,7 +92,7 @@ def zscore(channel_xyz: Array, mask_xyz: Array | None = None, out_xyz: Array | N
     mean = mean_of(lambda values: values)
     variance = mean_of(lambda values: (values - mean) ** 2)
     if not math.isfinite(variance):
-        # Squares overflow float32; the result does not depend on the intensities' scale
+        # Squares overflow float32: scale the intensities, which does not change the result
         smaller_xyz = zscore(channel_xyz * SMALLER, mask_xyz)
         to_xyz[...] = smaller_xyz if mask_xyz is None else xp.where(mask_xyz, smaller_xyz, channel_xyz)
         return to_xyz
@@ -133,8 +133,8 @@ def rgb01(channel_xyz: Array) -> Array:
 def percentiles01(channel_xyz: Array, mask_xyz: Array | None, percentiles: tuple[float, float]) -> Array:
     """Clip the mask's voxels to two of its percentiles and map these to 0 and 1; voxels outside it stay.
 
-    No mask means all voxels; an empty mask changes nothing; equal percentiles give 0. Between two values a
-    percentile is linear, as numpy's. Equals MONAI's ScaleIntensityRangePercentiles(b_min=0, b_max=1,
+    No mask means all voxels; an empty mask changes nothing; equal percentiles give 0. Percentiles are
+    interpolated linearly, as numpy does. Equals MONAI's ScaleIntensityRangePercentiles(b_min=0, b_max=1,
     clip=True) on these voxels.
     """
     xp = array_namespace(channel_xyz)
@@ -154,7 +154,7 @@ def _percentile(ordered: Array, percentile: float) -> float:
     return low + (high - low) * (position - below)
 
 
-def _looks_at_mask(scheme: Normalize) -> bool:
+def _uses_mask(scheme: Normalize) -> bool:
     return scheme.scheme == "zscore" or scheme.percentiles is not None
 
 
@@ -186,11 +186,11 @@ def _normalize_channel(channel_xyz: Array, mask_xyz: Array | None, scheme: Norma
 
 
 def int16_abs(image: Array) -> Array:
-    """Cut towards zero to int16, then take the absolute value; float32 comes back.
+    """Truncate towards zero to int16, then take the absolute value; returns float32.
 
-    Values past int16 wrap around and -32768 stays negative, as numpy's astype and abs do (BraTS-UGRIP).
+    Values beyond int16 wrap around and -32768 stays negative, as with numpy's astype and abs (BraTS-UGRIP).
     """
     xp = array_namespace(image)
-    # Straight from float to int16 is undefined past its range; int32 to int16 wraps on every device.
+    # float to int16 is undefined beyond its range; int32 to int16 wraps on every device
     whole = xp.astype(xp.astype(image, xp.int32), xp.int16)
     return xp.astype(xp.abs(whole), xp.float32)

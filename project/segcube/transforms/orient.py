@@ -1,4 +1,4 @@
-"""Turn volumes into the axis order and directions that a model was trained on, and back."""
+"""Reorient volumes to the axis order and directions that a model was trained on, and back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Flips = tuple[bool, bool, bool]
 
 @dataclass(frozen=True)
 class Orientation:
-    """A permutation of the three axes, then mirrors: exact both ways.
+    """A permutation of the three axes, then mirrors; exactly invertible.
 
     Axis k of the result is native axis `permutation[k]`, mirrored where `flips[k]`.
     """
@@ -26,22 +26,22 @@ class Orientation:
     flips: Flips = (False, False, False)
 
     def apply(self, array_xyz: Array) -> Array:
-        """Turn the last three axes from native to the model's; leading axes stay. May return a view."""
+        """Reorient the last three axes from native to the model's; leading axes stay. May return a view."""
         return _flip(_permute(array_xyz, self.permutation), self.flips)
 
     def undo(self, array: Array) -> Array:
-        """Turn the last three axes back to native x, y, z. May return a view."""
+        """Reorient the last three axes back to native x, y, z. May return a view."""
         return _permute(_flip(array, self.flips), self.inverse)
 
     def apply_box(self, box: Box, shape: Shape) -> Box:
-        """A box of a native volume of `shape`, in the turned one."""
+        """A box of a native volume of `shape`, in the reoriented one."""
         return _flipped_box(Box(self.reorder(box.start), self.reorder(box.stop)), self, shape)
 
     def undo_box(self, box: Box, shape: Shape) -> Box:
-        """A box of the turned volume, in the native one of `shape`."""
-        turned = _flipped_box(box, self, shape)
+        """A box of the reoriented volume, in the native one of `shape`."""
+        flipped = _flipped_box(box, self, shape)
         back = Orientation(self.inverse)
-        return Box(back.reorder(turned.start), back.reorder(turned.stop))
+        return Box(back.reorder(flipped.start), back.reorder(flipped.stop))
 
     def reorder(self, values_xyz: Sequence[Any]) -> tuple[Any, Any, Any]:
         """A shape, a spacing or the like in the model's axis order."""
@@ -56,11 +56,11 @@ class Orientation:
 
 
 def plan_orientation(affine: np.ndarray, orientation: str, axes: str) -> Orientation:
-    """Plan the turn from a file's axes to a model's.
+    """Plan the reorientation from a file's axes to a model's.
 
-    affine: (4, 4), voxel to RAS+ millimetre. orientation: native, or the three directions that the axes
-    shall point to, such as RAS; an oblique axis counts as the one that nibabel's io_orientation finds
-    closest. axes: the order of the result, such as zyx for models trained on (z, y, x).
+    affine: (4, 4), voxel to RAS+ millimetre. orientation: native, or the three directions of the model's
+    axes, such as RAS; an oblique axis counts as the direction that nibabel's io_orientation finds closest.
+    axes: the order of the result, such as zyx for models trained on (z, y, x).
     Raises CaseError (BAD_AFFINE) where an axis of the affine has no length.
     """
     plan = Orientation() if orientation == "native" else _towards(affine, orientation)
@@ -82,9 +82,9 @@ def _towards(affine: np.ndarray, orientation: str) -> Orientation:
     return Orientation((x, y, z), (a, b, c))
 
 
-def _flipped_box(box: Box, turn: Orientation, shape: Shape) -> Box:
-    """A box of the model's axes, seen from the other end along those that are mirrored."""
-    sides = zip(box.start, box.stop, turn.reorder(shape), turn.flips, strict=True)
+def _flipped_box(box: Box, orientation: Orientation, shape: Shape) -> Box:
+    """A box in the model's axes, counted from the other end along those that are mirrored."""
+    sides = zip(box.start, box.stop, orientation.reorder(shape), orientation.flips, strict=True)
     x, y, z = ((size - stop, size - start) if flip else (start, stop) for start, stop, size, flip in sides)
     return Box((x[0], y[0], z[0]), (x[1], y[1], z[1]))
 

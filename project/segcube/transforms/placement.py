@@ -1,4 +1,4 @@
-"""Where a branch's grid lies in the native one."""
+"""The position of a branch's grid within the native one, and the way back."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from segcube.transforms.resample import Resampler
 
 @dataclass(frozen=True)
 class Placement:
-    """The way from native to a branch's grid (turn, crop, resample), as far as it has to be gone back.
+    """What is needed to restore a branch's output: the inverse of orient, crop and resample.
 
-    shape: the native one. box: in the turned volume. output: from the branch's grid to the box's.
+    shape: the native one. box: in the reoriented volume. output: from the branch's grid to the box's.
     """
 
     shape: Shape
@@ -28,10 +28,10 @@ class Placement:
         return self.orientation.undo_box(self.box, self.shape)
 
     def restore(self, array_kxyz: Array, wanted: Box, fill: float | Sequence[float] = 0.0) -> Array:
-        """A branch's result in a box of the native grid, at the cost of its rows along native x alone.
+        """Restore a branch's output in a box of the native grid; only its rows along native x are computed.
 
-        array_kxyz: (K, *output.shape_in). fill: what stands outside the branch's box, one value or one a
-        channel. Returns (K, *wanted.shape). Boxes side by side make up the whole.
+        array_kxyz: (K, *output.shape_in). fill: the value outside the branch's box, one or one a
+        channel. Returns (K, *wanted.shape).
         """
         turned = self.orientation.apply_box(wanted, self.shape)
         shared = turned.meet(self.box)

@@ -21,10 +21,10 @@ from segcube.transforms.stage_input import PreviousMaps, StageInput, resample_pr
 def scale(
     cropped_cxyz: np.ndarray, branch: Branch, native: Lattice, own: Lattice, labelled_xyz: Array | None
 ) -> np.ndarray:
-    """Normalise and resample: (C, *native.shape) to (C, *own.shape), in place where no label needs the image.
+    """Normalise and resample: (C, *native.shape) to (C, *own.shape), in place without labelled voxels.
 
-    labelled_xyz: voxels that count as foreground, whatever they hold. Raises CaseError for intensities that a
-    scheme cannot take.
+    labelled_xyz: voxels that count as foreground whatever their intensity. Raises CaseError for intensities
+    that a scheme cannot take.
     """
     way = branch.resampling.of("image")
     resampler = plan_resampling(native, own, way.order, way.order_z, way.separate_z)
@@ -38,7 +38,7 @@ def scale(
     resampled_cxyz = resampler.apply(cropped_cxyz.astype(np.float32))
     scaled_cxyz = normalize(resampled_cxyz, schemes, foreground_xyz=foreground_xyz)
     if foreground_xyz is not None:
-        # nnU-Net v1 sets to 0 what lies outside; a spline leaves ripples there
+        # nnU-Net v1 sets all outside to 0, where a spline leaves ripples
         scaled_cxyz[masked] = np.where(foreground_xyz, scaled_cxyz[masked], 0)
     return scaled_cxyz
 
@@ -57,22 +57,22 @@ def _foreground(
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """An image as a branch's networks were trained on it, and where it lies in the native grid."""
+    """An image as a branch's networks expect it, and its placement in the native grid."""
 
     image_cxyz: np.ndarray
     """float32."""
     placement: Placement
     gate_xyz: np.ndarray | None = None
-    """On the branch's grid; outside it the branch finds background."""
+    """On the branch's grid; outside it all is background."""
 
     def touched(self, mask_xyz: np.ndarray) -> np.ndarray:
-        """The voxels of the branch's grid that a native mask takes its values from, as a mask."""
+        """The voxels of the branch's grid that the native voxels of a mask are restored from, as a mask."""
         inside_xyz = self.placement.box.apply(self.placement.orientation.apply(mask_xyz))
         return self.placement.output.dependency(inside_xyz)
 
 
 def prepare_branch(volume: Volume, stage_input: StageInput, branch: Branch) -> PreparedImage:
-    """Prepare what a stage sees of a volume for one of its branches. Raises CaseError as `prepare` does."""
+    """Prepare a stage's part of a volume for one of its branches. Raises CaseError as `prepare` does."""
     indices = [volume.channels.index(name) for name in branch.channels]
     channels_xyz = [stage_input.frame.apply(volume.voxels[index]) for index in indices]
     return prepare(channels_xyz, volume.grid.affine, volume.spacing, branch, stage_input.previous)
@@ -85,10 +85,11 @@ def prepare(
     branch: Branch,
     previous: PreviousMaps | None = None,
 ) -> PreparedImage:
-    """Bring a branch's channels from the native grid to the branch's own.
+    """Prepare a branch's channels: from the native grid to the branch's own.
 
-    channels_xyz: in the branch's order. affine, spacing: of the native grid. earlier: on that grid; what it
-    holds goes the image's way. Raises CaseError for intensities that a scheme cannot take.
+    channels_xyz: in the branch's order. affine, spacing: of the native grid. previous: on that grid;
+    its maps are oriented, cropped and resampled with the image. Raises CaseError for intensities that a
+    scheme cannot take.
     """
     orientation = plan_orientation(affine, branch.orientation, branch.axes)
     shape = channels_xyz[0].shape
@@ -96,7 +97,7 @@ def prepare(
     if branch.intensity.cast == "int16_abs":
         turned = [int16_abs(channel_xyz) for channel_xyz in turned]
     box = _box(turned, branch)
-    # The first copy is of the box alone, in the order in which all that follows goes through it
+    # The only copy is that of the box, contiguous for all steps that follow
     cropped_cxyz = np.empty((len(turned), *box.shape), dtype=np.float32)
     for index, channel_xyz in enumerate(turned):
         cropped_cxyz[index] = box.apply(channel_xyz)

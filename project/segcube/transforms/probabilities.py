@@ -1,4 +1,4 @@
-"""Probabilities by channel, and the first highest of them."""
+"""Probabilities on the native grid: masks, label indices, component means."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HALF = 0.5
 
 
 class Probabilities(Protocol):
-    """Probabilities on the native grid that can be gone through more than once."""
+    """Probabilities on the native grid; each method may be iterated more than once."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -32,9 +32,9 @@ class Probabilities(Protocol):
         ...
 
     def slabs(self) -> Iterator[tuple[Box, Array]]:
-        """Boxes apart from each other with their probabilities, (K, *box.shape) of numpy or torch.
+        """Disjoint boxes with their probabilities, (K, *box.shape) of numpy or torch.
 
-        What lies in none of them is background for certain.
+        All outside of them is certain background.
         """
         ...
 
@@ -47,9 +47,9 @@ class Probabilities(Protocol):
 
 
 def region_masks(probabilities: Probabilities, thresholds: Mapping[str, float]) -> np.ndarray:
-    """Where each region's probability lies above its bound: (K, X, Y, Z) bool, K as in `names`.
+    """Where each region's probability is above its threshold: (K, X, Y, Z) bool, K as in `names`.
 
-    Regions without a bound take 0.5.
+    Regions without a threshold use 0.5.
     """
     masks_kxyz = np.zeros((len(probabilities.names), *probabilities.shape), dtype=bool)
     for place, slab_kxyz in probabilities.slabs():
@@ -60,7 +60,7 @@ def region_masks(probabilities: Probabilities, thresholds: Mapping[str, float]) 
 
 
 def region_mask(probabilities: Probabilities, region: str, threshold: float) -> np.ndarray:
-    """Where one region's probability lies above a bound: (X, Y, Z) bool."""
+    """Where one region's probability is above a threshold: (X, Y, Z) bool."""
     index = probabilities.names.index(region)
     mask_xyz = np.zeros(probabilities.shape, dtype=bool)
     for place, slab_kxyz in probabilities.slabs():
@@ -71,7 +71,7 @@ def region_mask(probabilities: Probabilities, region: str, threshold: float) -> 
 def label_indices(probabilities: Probabilities) -> np.ndarray:
     """The channel of each voxel's most probable label: (X, Y, Z), smallest unsigned type.
 
-    The first of equals; where nothing is told the first of all, the background.
+    The first of equals; outside of all slabs channel 0, the background.
     """
     smallest = np.min_scalar_type(len(probabilities.names) - 1)
     indices_xyz = np.zeros(probabilities.shape, dtype=smallest, order="F")
@@ -103,32 +103,32 @@ def component_means(probabilities: Probabilities, region: str, components: Compo
 def first_highest(values_kxyz: Array) -> Array:
     """The channel of each voxel's highest value, the first of equals: (X, Y, Z), smallest unsigned type.
 
-    Channel after channel, for numpy's argmax takes many times as long along the first axis.
+    Compares channel after channel: numpy's argmax along the first axis takes many times as long.
     """
     xp = array_namespace(values_kxyz)
     smallest = np.min_scalar_type(len(values_kxyz) - 1)
     indices_xyz = xp.zeros_like(values_kxyz[0], dtype=getattr(xp, smallest.name))
-    # Slabs of what may be a view of turned axes, each in one piece
-    axes = _as_they_lie(values_kxyz[0])
+    # The array may be a view of permuted axes: slabs along the outermost axis in memory are contiguous
+    axes = _memory_order(values_kxyz[0])
     channels, indices = (
         [xp.permute_dims(channel, axes) for channel in values_kxyz],
         xp.permute_dims(indices_xyz, axes),
     )
 
-    def look(slab: slice) -> None:
+    def update(slab: slice) -> None:
         highest = channels[0][slab]
         for index, channel in enumerate(channels[1:], 1):
             above = xp.astype(channel[slab] > highest, indices.dtype)
-            # The last to rise above all before it is the highest of all; `where` takes five times as long
+            # The last channel above all before it has the highest value; `where` takes five times as long
             indices[slab] = xp.maximum(indices[slab], above * index)
             highest = xp.maximum(highest, channel[slab])
 
-    in_slabs(look, channels[0])
+    in_slabs(update, channels[0])
     return indices_xyz
 
 
-def _as_they_lie(array_xyz: Array) -> tuple[int, ...]:
-    """Axes in the order in which they lie in memory; on another device than the host as they are."""
+def _memory_order(array_xyz: Array) -> tuple[int, ...]:
+    """Axes from the outermost to the innermost in memory; unchanged for an array of another device."""
     if not isinstance(array_xyz, np.ndarray):
         return (0, 1, 2)
     return tuple(sorted(range(3), key=lambda axis: -abs(array_xyz.strides[axis])))

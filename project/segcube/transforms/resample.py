@@ -12,17 +12,17 @@ import numpy as np
 from segcube.core import MAX_VOXELS, Array, CaseError, Code, Shape, Vector, array_namespace, as_float, beside
 
 NEGLIGIBLE = 1e-9
-"""Weights below this are dropped; float32 cannot tell, and what is left of a spline is a narrow band."""
+"""Smaller weights are dropped, which float32 cannot resolve: a spline's matrix becomes a narrow band."""
 
 
 @lru_cache(maxsize=32)
 def axis_matrix(size_in: int, size_out: int, order: int) -> np.ndarray:
     """The weights that resample one axis: (size_out, size_in) float64, read-only.
 
-    order: 0 nearest, 1 linear, 3 cubic spline. They are scipy's own response to each unit vector, under the
-    settings by which scikit-image's resize(mode="edge", anti_aliasing=False) calls it.
+    order: 0 nearest, 1 linear, 3 cubic spline. Each column is scipy's response to a unit vector, with the
+    settings that scikit-image's resize(mode="edge", anti_aliasing=False) uses.
     """
-    # Half of what a run imports before its first case, for those alone that resample
+    # scipy.ndimage takes half of the time of a run's imports: only where it is needed
     from scipy import ndimage
 
     factor = size_out / size_in
@@ -40,8 +40,8 @@ class Resampler:
 
     With a `coarse_axis`, slices across it are resampled at `order`, and between slices at `coarse_order`:
     nnU-Net's "separate z". Cubic results are clipped to the range of their input, the channel or, with a
-    coarse axis, the slice, as scikit-image does. Keep calls outside of autocast: products run in the
-    array's own precision, at least float32.
+    coarse axis, the slice, as scikit-image does. Call it outside of autocast: products are
+    computed in the array's own precision, at least float32.
     """
 
     shape_in: Shape
@@ -53,13 +53,13 @@ class Resampler:
     def apply(self, array_kxyz: Array) -> Array:
         """Resample each channel: (K, *shape_in) to (K, *shape_out).
 
-        float32 comes back for halves and integers, unless every change is of order 0, which keeps the type.
+        Returns float32 for halves and integers, unless all resampling is of order 0, which keeps the type.
         Equal shapes give a view.
         """
         return self.slab(array_kxyz, 0, 0, self.shape_out[0])
 
     def slab(self, array_kxyz: Array, axis: int, start: int, stop: int) -> Array:
-        """Rows `start:stop` along one spatial axis of what `apply` gives, at the cost of these alone."""
+        """Rows `start:stop` along one spatial axis of what `apply` returns; only these are computed."""
         rows = [slice(0, size) for size in self.shape_out]
         rows[axis] = slice(start, stop)
         if self.shape_in == self.shape_out:
@@ -102,7 +102,7 @@ class Resampler:
     def _resample(self, channel_xyz: Array, rows: list[slice]) -> Array:
         xp = array_namespace(channel_xyz)
         fine = [axis for axis in range(3) if axis != self.coarse_axis]
-        # The axis that shrinks most goes first: the products after it are smaller.
+        # The axis that shrinks most goes first, so that the products after it are smaller
         fine.sort(key=lambda axis: (rows[axis].stop - rows[axis].start) / self.shape_in[axis])
         resampled_xyz = channel_xyz
         for axis in fine:
@@ -131,11 +131,11 @@ class Resampler:
 
 
 def _product(matrix: Array, array_xyz: Array, axis: int) -> Array:
-    """Multiply along one axis by a single large product: many small ones stall where threads compete."""
+    """Multiply along one axis in a single large product: many small ones are slow when threads compete."""
     xp = array_namespace(array_xyz)
     if axis == 1:
-        turned = _product(matrix, xp.permute_dims(array_xyz, (1, 0, 2)), 0)
-        return xp.permute_dims(turned, (1, 0, 2))
+        product_yxz = _product(matrix, xp.permute_dims(array_xyz, (1, 0, 2)), 0)
+        return xp.permute_dims(product_yxz, (1, 0, 2))
     x, y, z = array_xyz.shape
     if axis == 0:
         return xp.reshape(xp.matmul(matrix, xp.reshape(array_xyz, (x, y * z))), (-1, y, z))
@@ -143,7 +143,7 @@ def _product(matrix: Array, array_xyz: Array, axis: int) -> Array:
 
 
 ANISOTROPIC = 3.0
-"""nnU-Net treats the coarse axis by itself where the longest edge of a voxel is above this many shortest."""
+"""nnU-Net resamples the coarse axis separately where a voxel's longest edge exceeds this many shortest."""
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,8 @@ def plan_resampling(
 ) -> Resampler:
     """Plan the resampling from one lattice to another.
 
-    separate: whether one coarse axis is resampled by itself at `coarse_order`. auto asks the source's
-    spacing, then the target's, whether it is anisotropic; always takes the source's coarse axis. Two or
+    separate: whether the coarse axis is resampled separately at `coarse_order`. auto: where the source's
+    spacing, or else the target's, is anisotropic; always: the source's coarse axis. Two or
     three equally coarse axes are never separated (nnU-Net's determine_do_sep_z_and_axis).
     """
     coarse_axis = None

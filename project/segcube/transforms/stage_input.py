@@ -1,4 +1,4 @@
-"""An earlier stage's labels on a branch's own grid."""
+"""What a stage receives of a case and of a previous stage: a box, a gate, one-hot channels."""
 
 from __future__ import annotations
 
@@ -15,59 +15,59 @@ from segcube.transforms.orient import Orientation
 from segcube.transforms.resample import Lattice, plan_resampling
 
 OUTSIDE = -1
-"""nnU-Net's mark for background outside the foreground; it competes with labels that are resampled."""
+"""nnU-Net's value for background outside the foreground; it is resampled like a label."""
 
 
 @dataclass(frozen=True)
 class PreviousMaps:
-    """An earlier stage's decision as label maps, 0 being background, and what is made of them."""
+    """A previous stage's result as label maps (0: background), and their use as channels or as a gate."""
 
     maps_lxyz: np.ndarray
     """int16, on the native grid."""
     channels: tuple[tuple[int, int], ...] = ()
-    """A map and its value that join the image as a channel of 0 and 1, in order."""
+    """(map, value) of each channel of 0 and 1 that is appended to the image, in order."""
     gate: Length | None = None
-    """How far the first map's labels are dilated; outside of that the branch finds background."""
+    """How far the first map's labels are dilated; all outside is background."""
 
     def inside(self, orientation: Orientation, box: Box) -> np.ndarray:
-        """The maps as a branch turns and cuts its image: (L, X, Y, Z)."""
+        """The maps oriented and cropped like a branch's image: (L, X, Y, Z)."""
         return box.apply(orientation.apply(self.maps_lxyz))
 
     def channels_of(self, maps_lxyz: np.ndarray) -> list[np.ndarray]:
-        """The channels that maps of any grid give, each (1, X, Y, Z) float32."""
+        """The channels of maps on any grid, each (1, X, Y, Z) float32."""
         return [(maps_lxyz[index] == value)[None].astype(np.float32) for index, value in self.channels]
 
     def gate_of(self, maps_lxyz: np.ndarray, spacing: Vector) -> np.ndarray | None:
-        """The gate that maps of a grid of this spacing give, (X, Y, Z) bool; None without one."""
+        """The gate of maps on a grid of this spacing, (X, Y, Z) bool; None without one."""
         return None if self.gate is None else dilate(maps_lxyz[0] > 0, in_voxels(self.gate, spacing))
 
 
 @dataclass(frozen=True)
 class StageInput:
-    """How a stage sees a case."""
+    """The part of a case that a stage predicts, and what a previous stage adds to it."""
 
     frame: Box
-    """The native box that it sees."""
+    """The native box that is predicted."""
     gate_xyz: np.ndarray | None = None
-    """Outside it all is background, on the native grid."""
+    """On the native grid; outside it all is background."""
     previous: PreviousMaps | None = None
-    """What joins each branch on its own grid."""
+    """Channels or a gate of the previous stage, on each branch's own grid."""
     empty: bool = False
-    """The earlier result is empty: nothing can be found."""
+    """The previous stage found nothing: the result is background."""
     notices: tuple[Notice, ...] = ()
 
 
 def whole_case(shape: Shape) -> StageInput:
-    """The view of a stage that follows none."""
+    """The input of a stage that follows no other."""
     return StageInput(Box((0, 0, 0), shape))
 
 
 def resample_previous(
     maps_lxyz: np.ndarray, image_cxyz: np.ndarray, native: Lattice, own: Lattice, resampling: Resampling
 ) -> np.ndarray:
-    """Label maps on a branch's grid: (L, *native.shape) to (L, *own.shape), OUTSIDE where they say so.
+    """Resample label maps to a branch's grid: (L, *native.shape) to (L, *own.shape).
 
-    image_cxyz: before it is normalised; its zeros tell what lies outside.
+    image_cxyz: before it is normalised; background outside its foreground becomes OUTSIDE.
     """
     way = resampling.of("labels")
     resampler = plan_resampling(native, own, way.order, way.order_z, way.separate_z)
@@ -77,7 +77,7 @@ def resample_previous(
 
 
 def in_voxels(length: Length, spacing: Vector) -> Vector:
-    """A length along each axis of a grid, in its voxels."""
+    """A length along each axis of a grid, in voxels."""
     if length.unit == "voxels":
         return length.radius, length.radius, length.radius
     x, y, z = (length.radius / edge for edge in spacing)

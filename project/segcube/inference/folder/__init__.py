@@ -1,4 +1,4 @@
-"""Inference over a folder of cases: read ahead, predict, write, report."""
+"""Inference over a folder of cases: prefetch, predict, write, report."""
 
 import lazy_loader
 

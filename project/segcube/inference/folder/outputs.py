@@ -1,4 +1,4 @@
-"""The places that a run writes to, checked before its first case."""
+"""The files that a run writes, checked before its first case."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from segcube.core import EnvironmentFault, RunConsole, UsageError, clear_leftovers
 from segcube.formats.nifti import expect_replaceable, foreign_files
 from segcube.inference.folder.request import Request
-from segcube.inference.probabilities import Keep, is_saved
+from segcube.inference.probabilities import SavedProbabilities, is_saved
 from segcube.spec.submission import LoadedSubmission, Stage
 
 
@@ -20,15 +20,15 @@ def check_outputs(request: Request, loaded: LoadedSubmission, cases: Sequence[st
     expect_replaceable(request.report, "a report of segcube", (b'"submission"', b'"starter"'))
     if request.report is not None and request.report.absolute() in [file.absolute() for file in maps]:
         raise UsageError("--report has the name of a label map", file=request.report, expected="another name")
-    if request.keep is not None:
+    if request.save is not None:
         stage = loaded.submission.stages[-1]
-        _check_member_names(request.keep, stage)
-        saved = [file for case in cases for file in request.keep.files(case, stage)]
-        _refuse(foreign_files(saved, is_saved), request.keep.folder)
+        _check_member_names(request.save, stage)
+        files = [file for case in cases for file in request.save.files(case, stage)]
+        _refuse(foreign_files(files, is_saved), request.save.folder)
 
 
 def prepare_output(request: Request, console: RunConsole) -> None:
-    """Make the output folder, and clear what killed runs left. Raises EnvironmentFault."""
+    """Create the output folder, and remove what killed runs left. Raises EnvironmentFault."""
     try:
         request.output.mkdir(parents=True, exist_ok=True)
         why = "" if os.access(request.output, os.W_OK | os.X_OK) else "no permission, or a read-only disk"
@@ -38,13 +38,13 @@ def prepare_output(request: Request, console: RunConsole) -> None:
         expected = "a folder that this user may write"
         raise EnvironmentFault(f"cannot be written: {why}", file=request.output, expected=expected)
     reports = request.report.parent if request.report else request.output
-    for folder in {request.output, reports, request.keep.folder if request.keep else request.output}:
+    for folder in {request.output, reports, request.save.folder if request.save else request.output}:
         for name in clear_leftovers(folder):
-            console.say(f"cleared a leftover of an earlier run: {name}")
+            console.say(f"removed a temporary file of an earlier run: {name}")
 
 
-def _check_member_names(keep: Keep, stage: Stage) -> None:
-    names = [file.name for file in keep.files("CASE", stage)]
+def _check_member_names(save: SavedProbabilities, stage: Stage) -> None:
+    names = [file.name for file in save.files("CASE", stage)]
     if len(set(names)) < len(names):
         raise UsageError(
             f"--each-member: members of stage {stage.name} have files of the same name",

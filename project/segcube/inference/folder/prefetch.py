@@ -16,7 +16,7 @@ from segcube.backends import Backend
 from segcube.core import Case, CaseError, Clock, Code, RunSettings, Volume, as_case_error, begin, cores
 from segcube.formats.nifti import inputs_digest, read_volume, unfinished
 from segcube.inference.cascade import Prefetched, prefetch_images
-from segcube.inference.probabilities import Keep, saved_fingerprint
+from segcube.inference.probabilities import SavedProbabilities, saved_fingerprint
 from segcube.spec.submission import LoadedSubmission
 
 MOST_AT_ONCE = 3
@@ -29,76 +29,76 @@ FINGERPRINT_FORMAT = "2"
 
 
 @dataclass(frozen=True)
-class Read:
+class CaseInput:
     """A case that was read, found finished, or refused."""
 
     case: Case
     output: Path
     fingerprint: str = ""
     volume: Volume | None = None
-    ahead: Prefetched | None = None
-    """Its images, as far as no network has to say anything first; None where they are made in their turn."""
+    prefetched: Prefetched | None = None
+    """Images of the stages that follow none; None where each is prepared when its turn comes."""
     error: CaseError | None = None
     redo: str = ""
-    """Why an existing map is made again."""
+    """Why an existing map is predicted again."""
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     """Wall time of each step, in its thread."""
 
 
 @dataclass(frozen=True)
-class Reader:
+class CaseReader:
     """Reads cases for one submission and its settings."""
 
     loaded: LoadedSubmission
     settings: RunSettings
     backend: Backend
     output: Path
-    keep: Keep | None = None
+    save: SavedProbabilities | None = None
 
     @property
     def device_waits(self) -> bool:
-        """A GPU has nothing to do while an image is prepared; a CPU's cores have, and its memory is full."""
+        """Whether the device is idle while images are prepared: a GPU is, a CPU is not."""
         return self.backend.device != "cpu"
 
-    def __call__(self, case: Case, prepare: bool) -> Read:
+    def __call__(self, case: Case, prepare: bool) -> CaseInput:
         """Read a case, and perhaps prepare what the first stages see; any error becomes the case's own."""
         file = self.file_of(case)
         clock = Clock()
         try:
             return replace(self._read(case, file, clock, prepare), seconds=clock.seconds)
         except OSError as error:
-            return Read(case, file, error=CaseError(Code.UNREADABLE, f"cannot be reached: {error}"))
+            return CaseInput(case, file, error=CaseError(Code.UNREADABLE, f"cannot be reached: {error}"))
         except Exception as error:
-            return Read(case, file, error=as_case_error(error))
+            return CaseInput(case, file, error=as_case_error(error))
 
     def file_of(self, case: Case) -> Path:
-        """Where the case's map goes."""
+        """The file of the case's label map."""
         return self.output / self.loaded.challenge.output_name(case.name)
 
-    def _read(self, case: Case, file: Path, clock: Clock, prepare: bool) -> Read:
+    def _read(self, case: Case, file: Path, clock: Clock, prepare: bool) -> CaseInput:
         fingerprint = self._fingerprint(case)
         redo = ""
         if self.settings.resume and file.exists():
             redo = unfinished(file, fingerprint, case) or self._unsaved(case, fingerprint)
             if not redo:
-                return Read(case, file, fingerprint)
+                return CaseInput(case, file, fingerprint)
         channels = tuple(channel.name for channel in self.loaded.challenge.channels)
         with clock.step("read"):
             volume = read_volume(case, channels, self.loaded.challenge)
         if not prepare:
-            return Read(case, file, fingerprint, volume, redo=redo)
+            return CaseInput(case, file, fingerprint, volume, redo=redo)
         with clock.step("preprocess"):
-            ahead = prefetch_images(volume, self.loaded.submission.stages)
-        return Read(case, file, fingerprint, volume, ahead, redo=redo)
+            images = prefetch_images(volume, self.loaded.submission.stages)
+        return CaseInput(case, file, fingerprint, volume, images, redo=redo)
 
     def _unsaved(self, case: Case, fingerprint: str) -> str:
-        """Why the probabilities asked for are not those of the case's map; empty when they are."""
-        files = self.keep.files(case.name, self.loaded.submission.stages[-1]) if self.keep else []
+        """Why the saved probabilities are not those of the case's map; empty when they are."""
+        files = self.save.files(case.name, self.loaded.submission.stages[-1]) if self.save else []
         found = [saved_fingerprint(file) == fingerprint for file in files]
         return "" if all(found) else "its probabilities are not saved"
 
     def _fingerprint(self, case: Case) -> str:
-        """What a map is made of: submission, challenge, settings, device, version and input files."""
+        """A digest of what a map depends on: submission, challenge, settings, device, version, inputs."""
         backend = self.backend
         parts = (
             FINGERPRINT_FORMAT,
@@ -112,22 +112,22 @@ class Reader:
 
 
 class Prefetcher:
-    """Each case in order, the first one being read in a thread from the start, the next ones meanwhile.
+    """Each case in order, read in a thread while the case before it is on the device.
 
-    Cases are begun when `read_on` is called while the one before is worked on, or else when one is asked for.
-    For a CPU that is one at a time, so that there is no more than one volume; for a GPU as many as `at_once`
-    says. If a thread dies, it costs its case.
+    On entry the first case is begun. The next ones are begun when `start_next` is called while a case is on
+    the device, or else when the next is requested. For a CPU that is one at a time, so that there is no more
+    than one volume in memory; for a GPU as many as `cases_at_once` gives. A thread that dies costs its case.
     """
 
-    def __init__(self, cases: Sequence[Case], reader: Reader) -> None:
-        self._ahead, self._reader = list(reversed(cases)), reader
+    def __init__(self, cases: Sequence[Case], reader: CaseReader) -> None:
+        self._waiting, self._reader = list(reversed(cases)), reader
         self._pool = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="reader")
-        self._coming: deque[tuple[Case, Future[Read]]] = deque()
+        self._begun: deque[tuple[Case, Future[CaseInput]]] = deque()
         self._at_once, self._most = 1, MOST_AT_ONCE
-        # Weights are read meanwhile: there is time and memory
-        self._begin(prepare=True)
 
     def __enter__(self) -> Self:
+        # Weights are loaded meanwhile: there is time and memory to prepare the first case as well
+        self._begin(prepare=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -135,46 +135,47 @@ class Prefetcher:
 
     def start_next(self) -> None:
         """Begin to read the next cases, if there are any and there is room for them."""
-        while self._ahead and len(self._coming) < self._at_once:
+        while self._waiting and len(self._begun) < self._at_once:
             self._begin(self._reader.device_waits)
 
     def _begin(self, prepare: bool) -> None:
-        if self._ahead:
-            case = self._ahead.pop()
-            self._coming.append((case, begin(self._pool, self._reader, case, prepare)))
+        if self._waiting:
+            case = self._waiting.pop()
+            self._begun.append((case, begin(self._pool, self._reader, case, prepare)))
 
-    def __iter__(self) -> Iterator[Read]:
-        while self._coming:
+    def __iter__(self) -> Iterator[CaseInput]:
+        while self._begun:
             read = self._first()
             if read.volume is not None and self._reader.device_waits:
-                self._at_once = min(self._most, at_once(read.volume))
+                self._at_once = min(self._most, cases_at_once(read.volume))
             yield read
+            # Its voxels are not held while the next case is read
             del read
             self.start_next()
 
-    def _first(self) -> Read:
-        case, coming = self._coming.popleft()
-        # Not result(): what ended the reading thread shall not end the run
-        error = coming.exception()
+    def _first(self) -> CaseInput:
+        case, reading = self._begun.popleft()
+        # `exception` rather than `result`: an exit of the reading thread does not end the run
+        error = reading.exception()
         if error is not None:
-            return Read(case, self._reader.file_of(case), error=as_case_error(error))
-        read = coming.result()
+            return CaseInput(case, self._reader.file_of(case), error=as_case_error(error))
+        read = reading.result()
         if read.error is None or read.error.code != Code.MEMORY:
             return read
-        # The case before it is done, and its memory free
+        # The case before it is finished, and its memory free
         self._put_back()
         return self._reader(case, prepare=False)
 
     def _put_back(self) -> None:
-        """Let go what came of the others, to be read again in their turn, one at a time from now on."""
+        """Release the other cases that were read, to be read again one at a time from now on."""
         self._at_once = self._most = 1
-        while self._coming:
-            case, coming = self._coming.pop()
-            coming.exception()
-            self._ahead.append(case)
+        while self._begun:
+            case, reading = self._begun.pop()
+            reading.exception()
+            self._waiting.append(case)
 
 
-def at_once(volume: Volume) -> int:
-    """How many cases like one are read and prepared at the same time, for a GPU that would wait for them."""
+def cases_at_once(volume: Volume) -> int:
+    """How many cases like this one are read and prepared at the same time, so that a GPU does not wait."""
     room = READ_BYTES // (FLOAT_BYTES * len(volume.channels) * max(1, prod(volume.grid.shape)))
     return max(1, min(room, cores() - 1, MOST_AT_ONCE))

@@ -1,4 +1,4 @@
-"""What a run is asked to do, and the submission and cases that it takes."""
+"""The request of a run, and the submission and the cases that it selects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segcube.core import EnvironmentFault, RunSettings, UsageError
 from segcube.formats import Discovery, discover
-from segcube.inference.probabilities import Keep
+from segcube.inference.probabilities import SavedProbabilities
 from segcube.spec.challenges import Challenge
 from segcube.spec.hosts import BAKED
 from segcube.spec.submission import (
@@ -31,7 +31,7 @@ class Request:
     weights: Path | None = None
     settings: RunSettings = field(default_factory=RunSettings)
     report: Path | None = None
-    keep: Keep | None = None
+    save: SavedProbabilities | None = None
     """Which probabilities are saved, and where."""
     quiet: bool = False
 
@@ -39,9 +39,9 @@ class Request:
 def select(request: Request) -> tuple[LoadedSubmission, Discovery]:
     """The submission of a run and the cases of its challenge.
 
-    What was named is taken: --weights, then the parameters file. Only where nothing was named does the image
-    choose: the one submission baked in, else a starter whose challenge the folder's names fit. Raises
-    EnvironmentFault when there are no sound weights, UsageError when the names fit no challenge.
+    A named submission is used: --weights, then that of the parameters file. Only where none is named, the one
+    submission of the image is used, else a starter whose challenge the folder's names fit. Raises
+    EnvironmentFault when there are no valid weights, UsageError when the names fit no challenge.
     """
     named = request.weights or request.settings.submission
     if named is not None:
@@ -54,7 +54,7 @@ def select(request: Request) -> tuple[LoadedSubmission, Discovery]:
 def at_preset(
     loaded: LoadedSubmission, settings: RunSettings, log: Callable[[str], None]
 ) -> LoadedSubmission:
-    """The submission as the settings' preset takes it; tell: told what that is, if not all of it."""
+    """The submission with the settings' preset applied; log: receives what the preset changes."""
     if settings.preset == "full":
         return loaded
     taken = apply_preset(loaded.submission, settings.preset, settings.flips)
@@ -63,8 +63,8 @@ def at_preset(
 
 
 def starter_warning(loaded: LoadedSubmission) -> str:
-    """What every run with a starter reports, on the command line and from Python."""
-    return f"{loaded.submission.name} is a STARTER, trained on made cases: it is no submission"
+    """The warning of every run with a starter, on the command line and from Python."""
+    return f"{loaded.submission.name} is a STARTER, trained on synthetic cases (phantoms): do not hand it in"
 
 
 def _submission_in(folder: Path) -> Path:
@@ -92,7 +92,7 @@ def _choose(request: Request) -> LoadedSubmission:
     if chosen is None:
         names = ", ".join(folder.name for folder in folders)
         raise UsageError(
-            "no case that a submission at hand serves",
+            "no case of any challenge that the submissions here serve",
             file=request.data,
             expected=f"cases of {names}",
             hint="name a submission folder with --weights",

@@ -1,4 +1,4 @@
-"""A run over a folder of cases."""
+"""Predict a folder of cases: prefetch, predict, write, report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from segcube.core import (
     Case,
     EnvironmentFault,
     ExitCode,
-    Prediction,
     RunConsole,
     Terminated,
     as_case_error,
@@ -21,11 +20,11 @@ from segcube.core import (
 from segcube.formats import Discovery
 from segcube.formats.nifti import STAND_IN, discard_stale
 from segcube.inference.folder.outputs import check_outputs, prepare_output
-from segcube.inference.folder.prefetch import Prefetcher, Read, Reader
+from segcube.inference.folder.prefetch import CaseInput, CaseReader, Prefetcher
 from segcube.inference.folder.report import CaseReport, DeviceReport, start_report
 from segcube.inference.folder.request import Request, at_preset, select, starter_warning
 from segcube.inference.folder.writing import (
-    Ledger,
+    CaseLog,
     MapWriter,
     background_map,
     exit_code,
@@ -49,14 +48,16 @@ def run_folder(request: Request) -> ExitCode:
             with ends_on_sigterm():
                 return _run(request, console)
         except Terminated:
-            console.warn("ended by SIGTERM; the maps that are there are whole")
+            console.warn("terminated by SIGTERM; the label maps written so far are complete")
             return ExitCode.TERMINATED
 
 
 def _run(request: Request, console: RunConsole) -> ExitCode:
     loaded, found = select(request)
     if request.weights and request.settings.submission:
-        console.say(f"--weights {request.weights} stands over submission {request.settings.submission}")
+        console.say(
+            f"--weights {request.weights} overrides submission {request.settings.submission} of the settings"
+        )
     loaded = at_preset(loaded, request.settings, console.say)
     cases, refused = _shard(found, request, loaded)
     check_outputs(request, loaded, [item.name for item in (*cases, *(read.case for read in refused))])
@@ -66,7 +67,8 @@ def _run(request: Request, console: RunConsole) -> ExitCode:
         console.warn(starter_warning(loaded))
     for message in found.ignored:
         console.say(f"ignored: {message}")
-    with Prefetcher(cases, Reader(loaded, request.settings, backend, request.output, request.keep)) as reads:
+    reader = CaseReader(loaded, request.settings, backend, request.output, request.save)
+    with Prefetcher(cases, reader) as reads:
         models = Models(loaded, backend, request.settings.mirrors, console.warn)
         models.load_all()
         prepare_output(request, console)
@@ -80,113 +82,111 @@ def _run(request: Request, console: RunConsole) -> ExitCode:
             count = len(found.cases) + len(found.refused)
             console.say(f"shard {request.settings.shard} holds none of {count} cases: nothing to do")
         console.start(len(cases), len(loaded.submission.stages))
-        code = FolderRun(request, models, Ledger(report, request.report, console)).run(refused, reads)
+        run = FolderRun(request, models, CaseLog(report, request.report, console))
+        code = _predict_cases(run, refused, reads)
         return ExitCode.DONE if is_empty_shard else code
 
 
-def _shard(found: Discovery, request: Request, loaded: LoadedSubmission) -> tuple[list[Case], list[Read]]:
-    """The cases of this run's share, and those of them that discovery refused."""
+def _shard(
+    found: Discovery, request: Request, loaded: LoadedSubmission
+) -> tuple[list[Case], list[CaseInput]]:
+    """The cases of this run's shard, and those of them that discovery refused."""
     index, count = parse_shard(request.settings.shard)
     cases = {case.name: case for case in found.cases}
     refused = {refusal.case.name: refusal for refusal in found.refused}
     mine = sorted({*cases, *refused})[index - 1 :: count]
     refusals = [refused[name] for name in mine if name in refused]
     output_name = loaded.challenge.output_name
-    reads = [Read(r.case, request.output / output_name(r.case.name), error=r.error) for r in refusals]
+    reads = [CaseInput(r.case, request.output / output_name(r.case.name), error=r.error) for r in refusals]
     return [cases[name] for name in mine if name in cases], reads
 
 
 @dataclass(frozen=True)
 class FolderRun:
-    """The cases of one run, one after the other."""
+    """What every case of a run needs."""
 
     request: Request
     models: Models
-    ledger: Ledger
+    log: CaseLog
 
-    def run(self, refused: Iterable[Read], reads: Prefetcher) -> ExitCode:
-        """Refuse what discovery refused, predict the rest, write each map in a thread meanwhile."""
-        report = self.ledger.report
-        # A report that cannot be written shall not cost the first case, nor an old one stand for this run
-        self.ledger.save()
-        try:
-            with MapWriter(self.ledger) as writer:
-                self._all(refused, reads, writer)
-        except BaseException as error:
-            report.ended = "terminated" if isinstance(error, Terminated) else "failed"
-            with contextlib.suppress(EnvironmentFault):
-                self.ledger.save()
-            raise
-        report.ended = "done"
-        self.ledger.save()
-        return exit_code(report.cases, self.request.settings.on_error)
 
-    def _all(self, refused: Iterable[Read], reads: Prefetcher, writer: MapWriter) -> None:
-        for read in refused:
-            if not self._fail(read, writer):
-                return
-        for index, read in enumerate(reads):
-            if not self._case(index, read, writer, reads.start_next):
-                return
+def _predict_cases(run: FolderRun, refused: Iterable[CaseInput], cases: Prefetcher) -> ExitCode:
+    """Report what discovery refused, predict the rest, write each map in a thread meanwhile."""
+    report = run.log.report
+    # A report that cannot be written ends the run before its first case, and replaces that of an earlier run
+    run.log.save()
+    try:
+        with MapWriter(run.log) as writer:
+            goes_on = all(_fail(run, case, writer) for case in refused)
+            for index, case in enumerate(cases if goes_on else ()):
+                if not _predict_case(run, index, case, writer, cases.start_next):
+                    break
+    except BaseException as error:
+        report.ended = "terminated" if isinstance(error, Terminated) else "failed"
+        with contextlib.suppress(EnvironmentFault):
+            run.log.save()
+        raise
+    report.ended = "done"
+    run.log.save()
+    return exit_code(report.cases, run.request.settings.on_error)
 
-    def _case(self, index: int, read: Read, writer: MapWriter, on_released: OnReleased) -> bool:
-        """Do a case; False ends the run."""
-        if read.error is not None:
-            return self._fail(read, writer)
-        if read.volume is None:
-            writer.add(CaseReport(read.case.name, "kept", output=read.output.name))
-            return True
-        if read.redo:
-            self.ledger.console.say(f"{read.case.name}: made again, {read.redo}")
-        try:
-            prediction = self._predict(index, read, on_released)
-            prediction = replace(prediction, seconds=_together(read.seconds, prediction.seconds))
-            report = prediction_report(prediction, self.models.loaded.challenge, read.output.name)
-        except EnvironmentFault:
-            raise
-        except Exception as error:
-            return self._fail(replace(read, volume=None, ahead=None, error=as_case_error(error)), writer)
-        writer.write(prediction, read.output, read.fingerprint, report)
+
+def _predict_case(
+    run: FolderRun, index: int, case: CaseInput, writer: MapWriter, on_released: OnReleased
+) -> bool:
+    """Predict a case and begin to write its map; False ends the run."""
+    if case.error is not None:
+        return _fail(run, case, writer)
+    if case.volume is None:
+        writer.add(CaseReport(case.case.name, "kept", output=case.output.name))
         return True
-
-    def _predict(self, index: int, read: Read, on_released: OnReleased) -> Prediction:
-        assert read.volume is not None, "a case without one is told before"
-        steps = iter(range(len(self.models.loaded.submission.stages)))
-        show = self.ledger.console.show
-        keep = self.request.keep and replace(self.request.keep, fingerprint=read.fingerprint)
-        return predict_volume(
-            read.volume,
-            self.models,
-            lambda stage: show(read.case.name, index, stage, next(steps)),
-            keep,
-            on_released,
-            read.ahead,
+    if case.redo:
+        run.log.console.say(f"{case.case.name}: predicted again, {case.redo}")
+    stages = iter(range(len(run.models.loaded.submission.stages)))
+    save = run.request.save and replace(run.request.save, fingerprint=case.fingerprint)
+    try:
+        prediction = predict_volume(
+            case.volume,
+            run.models,
+            on_stage=lambda stage: run.log.console.show(case.case.name, index, stage, next(stages)),
+            save=save,
+            on_released=on_released,
+            prefetched=case.prefetched,
         )
-
-    def _fail(self, read: Read, writer: MapWriter) -> bool:
-        """Tell a bad case and do as on_error says; False ends the run."""
-        assert read.error is not None
-        name, on_error = read.case.name, self.request.settings.on_error
-        self.ledger.refuse(name, read.error)
-        self._discard_probabilities(name)
-        empty = background_map(read.case) if on_error == "empty" else None
-        if empty is not None:
-            writer.write(empty, read.output, STAND_IN, failed_report(name, read.error, read.output.name))
-        else:
-            if discard_stale(read.output):
-                self.ledger.console.warn(f"{name}: the map of an earlier run was removed: {read.output}")
-            writer.add(failed_report(name, read.error, None))
-        return on_error != "stop"
-
-    def _discard_probabilities(self, case: str) -> None:
-        """Remove what an earlier run saved of a case that fails now: it would be taken for this run's."""
-        keep = self.request.keep
-        stage = self.models.loaded.submission.stages[-1]
-        for file in keep.files(case, stage) if keep else ():
-            if is_saved(file):
-                file.unlink()
+        prediction = replace(prediction, seconds=_summed(case.seconds, prediction.seconds))
+        report = prediction_report(prediction, run.models.loaded.challenge, case.output.name)
+    except EnvironmentFault:
+        raise
+    except Exception as error:
+        return _fail(run, replace(case, volume=None, prefetched=None, error=as_case_error(error)), writer)
+    writer.write(prediction, case.output, case.fingerprint, report)
+    return True
 
 
-def _together(first: Mapping[str, float], then: Mapping[str, float]) -> dict[str, float]:
+def _fail(run: FolderRun, case: CaseInput, writer: MapWriter) -> bool:
+    """Report a bad case and do as on_error states; False ends the run."""
+    assert case.error is not None
+    name, on_error = case.case.name, run.request.settings.on_error
+    run.log.refuse(name, case.error)
+    _discard_probabilities(run, name)
+    empty = background_map(case.case) if on_error == "empty" else None
+    if empty is not None:
+        writer.write(empty, case.output, STAND_IN, failed_report(name, case.error, case.output.name))
+    else:
+        if discard_stale(case.output):
+            run.log.console.warn(f"{name}: the map of an earlier run was removed: {case.output}")
+        writer.add(failed_report(name, case.error, None))
+    return on_error != "stop"
+
+
+def _discard_probabilities(run: FolderRun, case: str) -> None:
+    """Remove what an earlier run saved of a case that fails now: it would be mistaken for this run's."""
+    stage = run.models.loaded.submission.stages[-1]
+    for file in run.request.save.files(case, stage) if run.request.save else ():
+        if is_saved(file):
+            file.unlink()
+
+
+def _summed(first: Mapping[str, float], then: Mapping[str, float]) -> dict[str, float]:
     """Seconds of each step of both, in their order."""
     return {step: first.get(step, 0.0) + then.get(step, 0.0) for step in {**first, **then}}

@@ -1,4 +1,4 @@
-"""Write the last map while the next case is on the device, and enter each case into the report."""
+"""Write the last map while the next case is on the device, and add each case to the report."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from segcube.spec.challenges import Challenge
 
 
 @dataclass(frozen=True)
-class Ledger:
+class CaseLog:
     """The run's report, the file it is written to, and the console."""
 
     report: RunReport
@@ -47,11 +47,11 @@ class Ledger:
     console: RunConsole
 
     def refuse(self, case: str, error: CaseError) -> None:
-        """Tell why a case is bad."""
+        """Print why a case is bad."""
         self.console.warn(f"{case}: {error.code}: {error}")
 
     def add(self, case: CaseReport) -> None:
-        """Tell a case that is over, and write the report anew."""
+        """Add a finished case, print it, and rewrite the report."""
         self.report.cases.append(case)
         for notice in case.notices:
             self.console.warn(f"{case.case}: {notice.code}: {notice.message}")
@@ -115,10 +115,10 @@ def exit_code(cases: Sequence[CaseReport], on_error: OnError) -> ExitCode:
 
 
 class MapWriter:
-    """One map at a time in a thread; a case enters the ledger when its map is on the disk."""
+    """One map at a time in a thread; a case is added to the log when its map is on the disk."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, log: CaseLog) -> None:
+        self._log = log
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._pending: tuple[Future[float], Path, CaseReport] | None = None
 
@@ -129,7 +129,7 @@ class MapWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown()
-        # What was on its way when the run was ended is whole by now and belongs into the report
+        # A map that was being written when the run ended is complete by now and belongs into the report
         self.settle()
 
     def write(self, prediction: Prediction, file: Path, fingerprint: str, report: CaseReport) -> None:
@@ -138,9 +138,9 @@ class MapWriter:
         self._pending = begin(self._pool, _timed_write, prediction, file, fingerprint), file, report
 
     def add(self, report: CaseReport) -> None:
-        """Enter a case that writes no map, after those before it."""
+        """Add a case that writes no map, after those before it."""
         self.settle()
-        self._ledger.add(report)
+        self._log.add(report)
 
     def settle(self) -> None:
         """Wait for the map that is being written.
@@ -156,11 +156,11 @@ class MapWriter:
         if error is None:
             report = replace(report, seconds={**report.seconds, "write": round(writing.result(), 3)})
         else:
-            told = as_case_error(error)
-            self._ledger.refuse(report.case, told)
+            failure = as_case_error(error)
+            self._log.refuse(report.case, failure)
             discard_stale(file)
-            report = failed_report(report.case, told, None)
-        self._ledger.add(report)
+            report = failed_report(report.case, failure, None)
+        self._log.add(report)
 
 
 def _timed_write(prediction: Prediction, file: Path, fingerprint: str) -> float:

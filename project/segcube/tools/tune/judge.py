@@ -16,7 +16,7 @@ from segcube.spec.submission import Fill, KeepComponents, Nest, Retry, Rule, Thr
 from segcube.tools.tune.cases import TuningCase, weighted_mean
 from segcube.tools.tune.objective import Scorer
 from segcube.tools.tune.search_space import Point, written_rules
-from segcube.transforms import component_means, find_components, first_highest, label_map, worthy
+from segcube.transforms import component_means, find_components, first_highest, kept_components, label_map
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ class Judge:
             if isinstance(rule, KeepComponents) and rule.region not in touched:
                 sizes, means = self._components_of(point, rule)
                 held = rule.unless_holds.model_dump_json() if rule.unless_holds else None
-                parts.append((rule.region, rule.connectivity, held, worthy(sizes, means, rule).tobytes()))
+                parts.append(
+                    (rule.region, rule.connectivity, held, kept_components(sizes, means, rule).tobytes())
+                )
             elif not isinstance(rule, Threshold):
                 parts.append(rule.model_dump_json())
             touched |= _regions_changed(rule)

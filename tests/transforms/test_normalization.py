@@ -8,6 +8,7 @@ from segcube.spec.submission import Normalize
 from segcube.transforms.normalization import (
     ct,
     foreground_mask,
+    int16_abs,
     normalize,
     percentiles01,
     rescale01,
@@ -155,3 +156,16 @@ def test_the_input_is_left_as_it_was(image_cxyz, array):
         normalize(given, [Normalize(scheme=scheme)] * 2)
 
     assert np.array_equal(np.asarray(given), image_cxyz)
+
+
+def test_cuts_towards_zero_then_takes_the_absolute_value(array):
+    image = int16_abs(array(np.array([-881.9, -0.7, 0.0, 0.9, 1200.5], dtype=np.float32)))
+
+    assert image.tolist() == [881, 0, 0, 0, 1200]
+    assert str(image.dtype).endswith("float32")
+
+
+def test_wraps_past_int16_as_numpy_does(array):
+    values = np.array([32767, 32768, 40000, -40000])
+
+    assert int16_abs(array(values.astype(np.float32))).tolist() == np.abs(values.astype(np.int16)).tolist()

@@ -1,7 +1,8 @@
-"""Branches of every kind beside each other, against a plain computation of each."""
+"""The pipeline of a stage: branches of every kind, against a plain computation of each."""
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +11,10 @@ import torch
 from monai.inferers import sliding_window_inference
 from skimage.transform import resize
 
+from segcube.backends.torch_cpu import TorchNetwork
 from segcube.core import Clock, Grid
-from segcube.inference.stage import StageRun
+from segcube.inference import predict_volume
+from segcube.inference.pipeline import CaseContext, predict_stage
 from segcube.networks import load_network
 from segcube.transforms import whole_case
 
@@ -33,10 +36,10 @@ def branch(member, kind="regions", **more):
 def probabilities_of(everywhere):
     """A submission's only stage on a volume, as probabilities on the whole native grid."""
 
-    def run(models, volume, **more):
-        stage = models.loaded.submission.stages[0]
+    def run(models, volume, on_released=None):
+        stage, case = models.loaded.submission.stages[0], CaseContext(volume, models, Clock())
         return everywhere(
-            StageRun(stage, volume, whole_case(volume.grid.shape), models, Clock(), **more).run()
+            predict_stage(stage, whole_case(volume.grid.shape), case, "probabilities", on_released)
         )
 
     return run
@@ -127,15 +130,32 @@ def test_orientation_and_mirrored_scans_change_nothing_but_the_grid(
     np.testing.assert_allclose(probabilities_of(models, turned)[:, ::-1], ours, atol=1e-6)
 
 
-def test_a_spent_volume_is_let_go_once_the_last_branch_has_its_own(
+def test_voxels_are_released_once_the_last_branch_is_prepared(
     tmp_path, save_member, models_of, tumour, probabilities_of
 ):
     members = [save_member(tmp_path, 4, 3, seed) for seed in (0, 1)]
-    held = models_of(submission(branch(members[0]), branch(members[1], crop="none")))
-    kept = probabilities_of(held, tumour)
-    told = []
-    spent = probabilities_of(held, tumour, on_released=lambda: told.append("spent"))
-    assert tumour.image_cxyz.size == 0
-    assert told == ["spent"]
+    models = models_of(submission(branch(members[0]), branch(members[1], crop="none")))
+    kept = probabilities_of(models, tumour)
+    sizes: list[int] = []
+    released = probabilities_of(models, tumour, lambda: sizes.append(tumour.image_cxyz.size))
+    assert sizes == [0]
     assert tumour.grid.shape == (20, 18, 14)
-    np.testing.assert_array_equal(spent, kept)
+    np.testing.assert_array_equal(released, kept)
+
+
+@pytest.mark.parametrize("merge", ["probabilities", "logits"])
+def test_from_a_case_to_a_forward_there_are_at_most_eight_frames(
+    tmp_path, save_member, models_of, tumour, monkeypatch, merge
+):
+    models, depths = models_of(submission(branch(save_member(tmp_path, 4, 3)), merge=merge)), []
+    call = TorchNetwork.__call__
+
+    def counted(network, batch_ncxyz):
+        names = [frame.name for frame in traceback.extract_stack()]
+        depths.append(len(names) - 1 - names.index("predict_volume"))
+        return call(network, batch_ncxyz)
+
+    monkeypatch.setattr(TorchNetwork, "__call__", counted)
+    predict_volume(tumour, models)
+    # The last frame is this test's own, in place of the forward
+    assert 0 < max(depths) + 1 <= 8

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from segcube.core import arrays as slabs
+from segcube.inference import accumulator
+from segcube.inference.accumulator import divide_by_importance, multiply_by_importance
+from segcube.inference.windows import WindowPlan
+
+IMPORTANCE_XYZ = np.float32([1, 2, 4]).reshape(3, 1, 1)
+
+
+@pytest.fixture(params=[1, 2**17], ids=["slabs", "whole"])
+def _slabs(request, monkeypatch):
+    monkeypatch.setattr(slabs, "SLAB_BYTES", request.param)
+
+
+@pytest.mark.usefixtures("_slabs")
+@pytest.mark.parametrize("of", [np.array, torch.tensor], ids=["numpy", "torch"])
+@pytest.mark.parametrize(
+    ("length", "starts", "summed"),
+    [
+        pytest.param(6, (0, 1), [1, 2 + 1, 4 + 2, 4, None, None], id="two that overlap, then none"),
+        pytest.param(5, (2,), [None, None, 1, 2, 4], id="one at the end"),
+        pytest.param(2, (-1,), [2, 4], id="one that begins before the grid"),
+        pytest.param(4, (), [None] * 4, id="none at all"),
+    ],
+)
+def test_each_voxel_is_scaled_by_the_summed_importance_of_its_windows(of, length, starts, summed):
+    plan = WindowPlan((length, 1, 1), (3, 1, 1), tuple((start, 0, 0) for start in starts), IMPORTANCE_XYZ)
+    counts = np.float32([1 if c is None else c for c in summed])
+    before = np.float32(range(1, 2 * length + 1)).reshape(2, length, 1, 1)
+    sum_kxyz = of(before)
+    multiply_by_importance(sum_kxyz, plan, of(IMPORTANCE_XYZ))
+    np.testing.assert_array_equal(np.asarray(sum_kxyz), before * counts[:, None, None])
+    divide_by_importance(sum_kxyz, plan, of(IMPORTANCE_XYZ))
+    np.testing.assert_allclose(np.asarray(sum_kxyz), before, rtol=1e-6)
+
+
+@pytest.fixture(params=["kernel", "whole", "slabs"])
+def _adding(request, monkeypatch):
+    """By the native kernel, or without it: everything in one slab, or a slab a plane."""
+    if request.param != "kernel":
+        monkeypatch.setattr(accumulator, "native_kernels", lambda: None)
+    monkeypatch.setattr(slabs, "SLAB_BYTES", 1 if request.param == "slabs" else 2**17)
+
+
+def numbers(*shape: int) -> np.ndarray:
+    return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+
+
+@pytest.mark.usefixtures("_adding")
+def test_outputs_of_mirrored_views_are_added():
+    sum_nkxyz, others_nkxyz = numbers(2, 3, 5, 2, 2), np.flip(numbers(2, 3, 5, 2, 2), axis=2)
+    expected = sum_nkxyz + others_nkxyz
+    accumulator.add(sum_nkxyz, others_nkxyz)
+    np.testing.assert_array_equal(sum_nkxyz, expected)
+
+
+@pytest.mark.usefixtures("_adding")
+@pytest.mark.parametrize("channel_weights", [(0.5, 0.5), (0.25, 2.0)], ids=["alike", "apart"])
+@pytest.mark.parametrize("of", [np.array, torch.tensor], ids=["numpy", "torch"])
+def test_a_window_is_added_times_its_channel_weights_and_importance(channel_weights, of):
+    sum_kxyz, window_kxyz = of(np.ones((2, 3, 1, 2), np.float32)), of(numbers(2, 3, 1, 2))
+    importance_xyz = of(np.float32([[[4, 8]], [[4, 0]], [[2, 4]]]))
+    accumulator.add_weighted(window_kxyz, of(np.float32(channel_weights)), importance_xyz, sum_kxyz)
+    first, second = channel_weights
+    np.testing.assert_array_equal(
+        np.asarray(sum_kxyz)[:, :, 0],
+        [
+            [[1, 1 + 8 * first], [1 + 8 * first, 1], [1 + 8 * first, 1 + 20 * first]],
+            [
+                [1 + 24 * second, 1 + 56 * second],
+                [1 + 32 * second, 1],
+                [1 + 20 * second, 1 + 44 * second],
+            ],
+        ],
+    )
