@@ -1,20 +1,20 @@
-# TORCH=cpu|cuda chooses the build of torch: cpu takes the CPU wheel of PyTorch's own index where that can be
-# reached, and whatever pip finds otherwise; cuda takes the default wheel.
+# TORCH=cpu|cuda selects the build of torch: cpu is the CPU wheel of PyTorch's own index, or what pip finds if that
+# is unreachable; cuda is the default wheel.
 TORCH ?= cpu
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ORACLE := .venv-oracle
 TORCH_INDEX_cpu := --extra-index-url https://download.pytorch.org/whl/cpu
-# mlcube 0.0.9 needs distutils, so Python up to 3.11, and a pip that takes its old metadata
+# mlcube 0.0.9 requires distutils, hence Python up to 3.11, and a pip that accepts its outdated metadata
 MLCUBE_PYTHON ?= $(PYTHON)
-# Before pip fetches a gigabyte for a Python that pyproject.toml excludes
+# Fails before pip downloads a gigabyte for a Python that pyproject.toml excludes
 define CHECK_PYTHON
 import sys
-if not (3, 11) <= sys.version_info < (3, 13):
+if not (3, 11) <= sys.version_info < (3, 14):
     found = ".".join(map(str, sys.version_info[:3]))
-    sys.exit(f"error: {sys.executable} is Python {found}; expected 3.11 or 3.12; "
-             "name one: make setup PYTHON=python3.11")
+    sys.exit(f"error: {sys.executable} is Python {found}; expected 3.11 to 3.13; "
+             "set one: make setup PYTHON=python3.11")
 endef
 export CHECK_PYTHON
 TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
@@ -23,13 +23,13 @@ TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 
 setup: $(VENV)/ready
 
-KERNELS := $(wildcard $(addprefix project/segcube/backends/native/,src/cpu.cpp src/cpu/*.h digest.py))
+KERNELS := $(wildcard $(addprefix project/segcube/backends/native/,src/cpu.cpp src/cpu/*.h library.py))
 
 $(VENV)/ready: pyproject.toml setup.py requirements.txt $(KERNELS)
 	@$(PYTHON) -c "$$CHECK_PYTHON"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --no-deps $(TORCH_INDEX_$(TORCH)) "$(TORCH_SPEC)"
-	$(BIN)/pip install -q -e ".[dev]"
+	$(BIN)/pip install -q -r requirements.txt -e ".[dev]"
 	touch $@
 
 demo: setup
@@ -40,17 +40,17 @@ demo: setup
 	  $(BIN)/segcube evaluate --pred demo/$$key/maps --ref demo/$$key/labels --challenge $$key && \
 	  $(BIN)/segcube picture --data demo/$$key/data --maps demo/$$key/maps --challenge $$key demo/$$key/pictures || exit 1; \
 	done
-	@echo "The maps are in demo/*/maps, a picture of each case in demo/*/pictures."
+	@echo "Label maps are in demo/*/maps, a picture of each case in demo/*/pictures."
 
 test: setup
 	$(BIN)/pytest
 
-# The hosts themselves, where this machine has them: containers need Docker or Podman
+# Tests with the hosts themselves, as far as they are installed; containers require Docker or Podman
 test-hosts: setup
 	if docker info > /dev/null 2>&1; then $(MAKE) wheels mlcube orchestrator; fi
 	$(BIN)/pytest tests/real_hosts
 
-# A wheel of torch for the image; without it, the image's build looks for one itself
+# A wheel of torch for the image; without it, the image's build downloads one
 wheels: setup
 	ls wheels/torch-*.whl 2> /dev/null || \
 	  $(BIN)/pip download -q --no-deps --python-version 3.11 --only-binary :all: $(TORCH_INDEX_$(TORCH)) -d wheels "$(TORCH_SPEC)"
@@ -73,7 +73,7 @@ orchestrator: .venv-brats/ready
 	.venv-brats/bin/pip install -q -r tests/real_hosts/requirements.txt
 	touch $@
 
-# Published code that the tests compare with lives in an environment of its own.
+# Published code to compare with is installed in an environment of its own.
 oracle: $(ORACLE)/ready
 
 $(ORACLE)/ready: tests/oracle/requirements.txt requirements.txt
@@ -88,7 +88,7 @@ test-oracle: setup oracle
 parity: test-oracle
 	cat tests/oracle/parity.md build/oracle/nnunet.md > docs/parity.md
 
-# Coverage-guided, for as long as FUZZ_SECONDS; what it finds joins the corpus
+# Coverage-guided fuzzing for FUZZ_SECONDS; new inputs are added to the corpus
 FUZZ_SECONDS ?= 600
 
 fuzz: setup
@@ -97,7 +97,7 @@ fuzz: setup
 	$(BIN)/python tests/fuzz/nifti_target.py build/fuzz tests/fuzz/corpus -max_total_time=$(FUZZ_SECONDS) \
 	  -timeout=5 -max_len=4000 -artifact_prefix=build/
 
-# Known holes of everything that is installed, asked of PyPI by a tool in an environment of its own
+# Known vulnerabilities of all installed packages, from PyPI, by a tool in an environment of its own
 audit: setup .venv-audit/ready
 	.venv-audit/bin/pip-audit --skip-editable --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
@@ -111,9 +111,10 @@ lint: setup
 	$(BIN)/ruff format --check setup.py project tests benchmarks
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	$(BIN)/python tests/lint/words.py
 
-# Side by side with nnU-Net and MONAI, about 35 minutes on two cores, where nnU-Net takes 50 s for a case of one fold;
-# TORCH=cuda for both environments adds the rows of a GPU. BENCH takes options: BENCH="--row '5 folds' --rounds 3".
+# Comparison with nnU-Net and MONAI, about 35 minutes on two cores, where nnU-Net takes 50 s for a case of one fold.
+# TORCH=cuda in both environments adds the rows of a GPU. Options: BENCH="--row '5 folds' --rounds 3".
 BENCH ?=
 
 bench: setup oracle

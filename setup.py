@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot express: the kernels' digest, and the checkout's files that a wheel carries."""
+"""What pyproject.toml cannot express: native kernels with a digest of their sources, and files of wheels."""
 
 from __future__ import annotations
 
@@ -12,10 +12,18 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 NATIVE = Path("project/segcube/backends/native")
 SOURCES = NATIVE / "src"
-DIGEST = runpy.run_path(str(ROOT / NATIVE / "digest.py"))
-FLAGS = ["-std=c++17", "-O3", "-funroll-loops", "-fno-tree-loop-distribute-patterns", "-mfma"]
+LIBRARY = runpy.run_path(str(ROOT / NATIVE / "library.py"))
+FLAGS = [
+    "-std=c++17",
+    "-Wall",
+    "-Wextra",
+    "-O3",
+    "-funroll-loops",
+    "-fno-tree-loop-distribute-patterns",
+    "-mfma",
+]
 VECTORS = {"avx2": ["-mavx2"], "avx512": ["-mavx512f", "-mavx512dq", "-mavx512vl"]}
-CARRIED = (
+WHEEL_FILES = (
     "Dockerfile",
     "LICENSE",
     "README.md",
@@ -29,35 +37,35 @@ CARRIED = (
         for name in ("MODEL_CARD.md", "*.openvino", "*.safetensors", "openvino.yaml", "submission.yaml")
     ),
 )
-"""What `pack`, `check hosts --process` and an `infer` without weights take from the checkout."""
+"""Files of the checkout that `pack`, `check hosts --process` and `infer` without weights need."""
 
 
 class BuildPackage(build_py):
-    """Build the package from its sources alone, with the checkout's files in segcube/checkout."""
+    """Build the package from its sources only, with files of the checkout in segcube/checkout."""
 
     def run(self) -> None:
-        """Build; an editable install finds the checkout itself, and the image needs none of it."""
+        """Build; editable installs use the checkout itself, and the image needs none of its files."""
         package = Path(self.build_lib) / "segcube"
         if self.editable_mode:
             super().run()
             return
-        # An earlier build's modules and kernels would be taken into the wheel
+        # Modules and kernels of an earlier build would become part of the wheel
         shutil.rmtree(package, ignore_errors=True)
         super().run()
         if (ROOT / "Dockerfile").is_file():
-            for file in (file for pattern in CARRIED for file in sorted(ROOT.glob(pattern))):
+            for file in (file for pattern in WHEEL_FILES for file in sorted(ROOT.glob(pattern))):
                 target = package / "checkout" / file.relative_to(ROOT)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, target)
 
 
 def kernels_for(name: str, vectors: list[str]) -> Extension:
-    """Our own kernels for a CPU with these vectors; without a compiler, OpenVINO's serve instead."""
-    digest = DIGEST["sources_digest"](ROOT / SOURCES)
+    """Native kernels for CPUs with these vectors; optional, as OpenVINO's are used without a compiler."""
+    digest = LIBRARY["sources_digest"](ROOT / SOURCES)
     return Extension(
-        f"segcube.backends.native.src._{name}",
+        f"segcube.backends.native._{name}",
         sources=[str(SOURCES / "cpu.cpp")],
-        depends=[str(file.relative_to(ROOT)) for file in DIGEST["source_files"](ROOT / SOURCES)],
+        depends=[str(file.relative_to(ROOT)) for file in LIBRARY["source_files"](ROOT / SOURCES)],
         define_macros=[("SEGCUBE_SOURCES", f'"{digest}"')],
         extra_compile_args=[*FLAGS, *vectors],
         extra_link_args=["-pthread"],

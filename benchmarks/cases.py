@@ -1,4 +1,4 @@
-"""Made cases for measurements."""
+"""Synthetic cases for benchmarks."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from segcube.phantoms import write_phantoms
 from segcube.spec.challenges import load_challenge
 
 
-def made(key: str | Path, count: int, folder: Path, seed: int = 12345) -> Path:
-    """Make cases; returns their data folder."""
+def write_cases(key: str | Path, count: int, folder: Path, seed: int = 12345) -> Path:
+    """Write synthetic cases and return their data folder."""
     write_phantoms(load_challenge(key), count, seed, folder)
     return folder / "data"
 
 
 def copies_of(data: Path, count: int, folder: Path) -> Path:
-    """A folder in which the first case of `data` stands `count` times under other names."""
+    """Link the first case of `data` `count` times under different names."""
     case = min(data.iterdir())
     for number in range(count):
         name = f"{case.name[:-9]}{number:05d}{case.name[-4:]}"

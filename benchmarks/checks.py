@@ -1,4 +1,4 @@
-"""What the checks of the input cost: the reader against one that believes every byte, as a share of a run."""
+"""The cost of the input checks: the reader against one without any check, as a fraction of a run."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from cases import made
+from cases import write_cases
 from isal import igzip
 
 from segcube.core import Case
-from segcube.formats import discover
+from segcube.formats import discover_cases
 from segcube.formats.nifti import inputs_digest, read_volume
 from segcube.spec.challenges import load_challenge
 
@@ -24,14 +24,14 @@ KEY = "brats2023-gli"
 
 
 def checked(case: Case) -> None:
-    """Everything that stands between a case's files and its volume in a run."""
+    """Read and digest a case as a run does."""
     inputs_digest(case)
     challenge = load_challenge(KEY)
     read_volume(case, challenge.channel_names, challenge)
 
 
-def believing(case: Case) -> np.ndarray:
-    """The same voxels by the same unpacker, without a header judged, a sum checked or a value looked at."""
+def unchecked(case: Case) -> np.ndarray:
+    """Read the same voxels by the same decompressor, without checks of header, checksum and values."""
     channels = []
     for file in case.files.values():
         content = igzip.decompress(file.read_bytes())
@@ -42,7 +42,7 @@ def believing(case: Case) -> np.ndarray:
 
 
 def best(task: Callable[[], object], times: int = 7) -> float:
-    """Seconds of processor time, which other work on the machine does not change."""
+    """CPU seconds, which do not depend on other load of the machine."""
     found = []
     for _ in range(times):
         start = time.process_time()
@@ -52,7 +52,7 @@ def best(task: Callable[[], object], times: int = 7) -> float:
 
 
 def run_seconds(data: Path, folder: Path) -> float:
-    """Seconds of one case in a run of the starter on the CPU, by its report."""
+    """Seconds of one case in a CPU run of the starter, from its report."""
     report = folder / "report.json"
     command = ["infer", "--data_path", data, "--output_path", folder / "maps", "--report", report]
     command += ["--weights", ROOT / "weights/brats-starter", "--device", "cpu", "--quiet"]
@@ -61,11 +61,11 @@ def run_seconds(data: Path, folder: Path) -> float:
 
 
 def measure() -> tuple[float, float, float]:
-    """Seconds of the checked and of the believing reader, and of the whole case."""
+    """Seconds of the reader with and without checks, and of the whole case."""
     with tempfile.TemporaryDirectory() as scratch:
-        data = made(KEY, 1, Path(scratch) / "made")
-        (case,) = discover(data, load_challenge(KEY)).cases
-        return best(lambda: checked(case)), best(lambda: believing(case)), run_seconds(data, Path(scratch))
+        data = write_cases(KEY, 1, Path(scratch) / "cases")
+        (case,) = discover_cases(data, load_challenge(KEY)).cases
+        return best(lambda: checked(case)), best(lambda: unchecked(case)), run_seconds(data, Path(scratch))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What a CUDA device gives: forwards of plain torch against ours, windows a second, and how busy it is.
+"""Performance of a CUDA device: forwards against plain torch, windows per second, and utilisation.
 
-Random weights, made cases; about two minutes. Says so and ends where there is no device.
+Random weights, synthetic cases; about two minutes. Without a device it prints a message and ends.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from time import perf_counter
 
 import torch
 import yaml
-from cases import copies_of, made
+from cases import copies_of, write_cases
 from rich.console import Console
 from rich.table import Table
-from versus.busy import watched
+from versus.measure import gpu_watched
 
-from segcube import load_submission
+from segcube import load
 from segcube.backends import MemberFile, Network
-from segcube.backends.cuda.selection import open_cuda
+from segcube.backends.cuda.backend import open_cuda
 from segcube.backends.torch_cpu import TorchBackend
 from segcube.core import RunSettings
 from segcube.inference.folder import Request, run_folder
@@ -32,7 +32,7 @@ WINDOW = (128, 128, 128)
 CHANNELS, REGIONS = ("t1c", "t1n", "t2f", "t2w"), ("TC", "WT", "ET")
 FOLDS, CASES = 5, 10
 WARM, TIMES = 12, 10
-"""Forwards before those that count; the captured ones begin among the first."""
+"""Forwards to warm up, in which graphs are captured, and to measure."""
 MEDNEXT = {"in_channels": 4, "out_channels": 3, "size": "B"}
 RESENC_M = {
     "input_channels": 4,
@@ -53,31 +53,31 @@ RESENC_M = {
 
 @dataclass(frozen=True)
 class Bench:
-    """Where networks are saved, and what is told."""
+    """The folder of the networks, and the log."""
 
     folder: Path
-    say: Callable[[str], None]
+    log: Callable[[str], None]
 
     def save(self, name: str, arguments: dict[str, object]) -> MemberFile:
-        """A network of random weights."""
+        """Save a network of random weights."""
         file = self.folder / f"{name}.safetensors"
         torch.manual_seed(0)
         sha256 = save_network(build_network(name, arguments), name, arguments, file)
         return MemberFile(file, sha256, len(CHANNELS), len(REGIONS), WINDOW)
 
     def forwards(self, member: MemberFile, table: Table) -> None:
-        """Milliseconds of a window, plain torch in fp16 against ours."""
+        """Milliseconds of a window, plain torch in fp16 against the CUDA backend."""
         for windows in (1, 4):
             batch = torch.randn(windows, len(CHANNELS), *WINDOW, device="cuda")
             plain = milliseconds(TorchBackend("cuda:0", "fp16", "plain").load(member), batch) / windows
             torch.cuda.empty_cache()
-            ours = milliseconds(open_cuda("cuda:0", "fp16", "auto", self.say).load(member), batch) / windows
+            native = milliseconds(open_cuda("cuda:0", "fp16", "auto", self.log).load(member), batch) / windows
             torch.cuda.empty_cache()
-            found = f"{plain:.1f} ms, {ours:.1f} ms: {plain / ours:.2f} times as fast"
-            table.add_row(f"{member.file.stem}, {windows} at once: eager fp16, ours", found)
+            found = f"{plain:.1f} ms, {native:.1f} ms: {plain / native:.2f} times as fast"
+            table.add_row(f"{member.file.stem}, {windows} at once: eager fp16, segcube", found)
 
     def submission(self, member: MemberFile, folds: int, flips: str) -> Path:
-        """The member, `folds` times over."""
+        """A submission of `folds` copies of the member."""
         weights = self.folder / f"weights{folds}{flips}"
         weights.mkdir()
         names = [f"fold{fold}.safetensors" for fold in range(folds)]
@@ -99,7 +99,7 @@ class Bench:
 
 
 def milliseconds(network: Network, batch_ncxyz: torch.Tensor) -> float:
-    """The median forward."""
+    """Milliseconds of the median forward."""
     for _ in range(WARM):
         network(batch_ncxyz)
     found = []
@@ -114,8 +114,8 @@ def milliseconds(network: Network, batch_ncxyz: torch.Tensor) -> float:
 
 
 def windows_a_second(weights: Path, case: Path) -> str:
-    """Of a case predicted the second time, when all is warm."""
-    session = load_submission(weights, device="cuda")
+    """Windows per second of a case that is predicted a second time."""
+    session = load(weights, device="cuda")
     session.predict(case)
     start = perf_counter()
     prediction = session.predict(case)
@@ -127,18 +127,18 @@ def windows_a_second(weights: Path, case: Path) -> str:
 
 
 def busy_share(weights: Path, data: Path, out: Path) -> str:
-    """The share of the time from the first map to the last in which the device was busy."""
-    with watched("cuda") as looks:
+    """Utilisation of the device between the first and the last map, and seconds per case."""
+    with gpu_watched("cuda") as gpu:
         run_folder(Request(data, out, weights, RunSettings(device="cuda"), quiet=True))
     finished = sorted(file.stat().st_mtime for file in out.iterdir())
     seconds = (finished[-1] - finished[0]) / (len(finished) - 1)
-    busy = looks.busy(finished[0], finished[-1])
-    return ("not seen" if busy is None else f"{busy:.0%}") + f" of the time, {seconds:.2f} s a case"
+    busy = gpu.mean(finished[0], finished[-1])
+    return ("not measured" if busy is None else f"{busy:.0%}") + f" of the time, {seconds:.2f} s a case"
 
 
 def main() -> None:
     if not torch.cuda.is_available():
-        print("no CUDA device here: nothing was measured")
+        print("no CUDA device: nothing measured")
         return
     console = Console(width=120)
     table = Table("what", "found", title=f"{torch.cuda.get_device_name()}, torch {torch.__version__}")
@@ -147,15 +147,15 @@ def main() -> None:
         bench.forwards(bench.save("MedNeXtV1", MEDNEXT), table)
         resenc = bench.save("ResidualEncoderUNet", RESENC_M)
         bench.forwards(resenc, table)
-        one = made("brats2023-gli", 1, bench.folder / "one")
+        one = write_cases("brats2023-gli", 1, bench.folder / "one")
         ensemble = bench.submission(resenc, FOLDS, "xyz")
         rate = windows_a_second(ensemble, min(one.iterdir()))
-        table.add_row(f"ResEncM, {FOLDS} folds and 8 mirrors: windows a second", rate)
+        table.add_row(f"ResEncM, {FOLDS} folds and 8 mirrors: windows per second", rate)
         cases = copies_of(one, CASES, bench.folder / "cases")
         alone = bench.submission(resenc, 1, "")
         for weights, name in ((ensemble, f"{FOLDS} folds and 8 mirrors"), (alone, "1 fold")):
             share = busy_share(weights, cases, bench.folder / f"maps of {name}")
-            table.add_row(f"ResEncM, {name}, {CASES} cases: the device is busy", share)
+            table.add_row(f"ResEncM, {name}, {CASES} cases: utilisation", share)
     console.print(table)
 
 

@@ -1,4 +1,4 @@
-"""The image's own share of a run: seconds of `docker run` less those of its one small case."""
+"""The overhead of the image: seconds of `docker run` without those of its small case."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from segcube.phantoms import write_phantoms
-from segcube.release.trial.engine import Engine, find_engine
+from segcube.release.trial.launch import Engine, find_engine
 from segcube.release.trial.trial import Subject, prepare
 from segcube.spec.challenges import load_challenge
-from segcube.spec.hosts import BAKED, HOSTS
+from segcube.spec.hosts import BUILT_IN_WEIGHTS, HOSTS
 
 GOAL = 6.0
 SUBMISSIONS = {"brats-starter": "brats2023-gli", "mbas-starter": "mbas2024"}
@@ -44,7 +44,7 @@ def main() -> None:
         for name, key in SUBMISSIONS.items():
             cases = Path(scratch) / name
             write_phantoms(load_challenge(key), 1, 0, cases, edge=16)
-            subject = Subject(name, BAKED / name, key, cases / "data")
+            subject = Subject(name, BUILT_IN_WEIGHTS / name, key, cases / "data")
             times = [seconds(engine, image, subject, cases / str(turn)) for turn in range(3)]
             table.add_row(
                 f"start, imports and weights, {name}, page cache dropped, worst of 3",

@@ -1,4 +1,4 @@
-"""Seconds to score one case of a dozen lesions by each profile, and what more workers gain on several."""
+"""Seconds to score one case of a dozen lesions by each profile, and several cases with more workers."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ CHALLENGES = (
 )
 
 
-def made(labels: tuple[int, ...], seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A prediction and its reference: balls, one label inside the other, the prediction moved and thinned."""
+def random_pair(labels: tuple[int, ...], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A prediction and its reference: nested balls of labels, the prediction shifted."""
     rng = np.random.default_rng(seed)
     reference_xyz = np.zeros(SHAPE, dtype=np.uint8)
     grid = np.ogrid[tuple(slice(0, length) for length in SHAPE)]
@@ -47,7 +47,7 @@ def made(labels: tuple[int, ...], seed: int) -> tuple[np.ndarray, np.ndarray]:
 def seconds(key: str, profile: str | None = None) -> float:
     """CPU seconds of one case, the better of two."""
     challenge = load_challenge(key)
-    pair = made(tuple(value for value in challenge.labels.values() if value)[:4], seed=0)
+    pair = random_pair(tuple(value for value in challenge.labels.values() if value)[:4], seed=0)
     best = float("inf")
     for _ in range(2):
         start = time.process_time()
@@ -74,7 +74,7 @@ def main() -> None:
         for name in ("pred", "ref"):
             (folder / name).mkdir()
         for number in range(CASES):
-            for name, labels_xyz in zip(("pred", "ref"), made((2, 1, 3), number), strict=True):
+            for name, labels_xyz in zip(("pred", "ref"), random_pair((2, 1, 3), number), strict=True):
                 file = folder / name / f"BraTS-GLI-{number:05d}-000.nii.gz"
                 nib.save(nib.Nifti1Image(labels_xyz, np.eye(4)), file)
         alone, together = wall(folder, 1), wall(folder, cores)

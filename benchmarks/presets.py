@@ -1,6 +1,6 @@
-"""What `--preset` saves, and its price in accuracy: the starters on made cases that they have never seen.
+"""The time and accuracy of each `--preset`: the starters on synthetic cases of another seed.
 
-`presets.py [COUNT]`: so many cases each, 6 if left out, on the CPU.
+`presets.py [COUNT]`: cases for each starter, 6 by default, on the CPU.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-from cases import made
+from cases import write_cases
 from rich.console import Console
 from rich.table import Table
 from starters import ROOT, SEED, STARTERS
@@ -28,7 +28,7 @@ from segcube.spec.challenges import load_challenge
 
 CASES = 6
 PRESETS: tuple[Preset, ...] = tuple(reversed(get_args(Preset)))
-"""full first: the others are told beside it."""
+"""full first: the reference of the others."""
 
 
 @dataclass(frozen=True)
@@ -36,39 +36,39 @@ class Found:
     """One preset over the cases."""
 
     cpu: float
-    """CPU seconds a case: reading, preprocessing and writing too."""
+    """CPU seconds of a case, reading, preprocessing and writing included."""
     predict: float
-    """Wall seconds a case in the windows and their networks alone."""
+    """Wall seconds of a case in windows and networks."""
     dice: dict[str, float]
-    """The mean of each region."""
+    """Mean of each region."""
     maps: dict[str, np.ndarray]
 
 
-def measure(key: str, name: str, preset: Preset, made_cases: Path) -> Found:
-    """Run a starter under a preset over `made_cases`/data and score it."""
-    maps, report = made_cases / f"maps-{preset}", made_cases / f"{preset}.json"
+def measure(key: str, name: str, preset: Preset, folder: Path) -> Found:
+    """Run a starter with a preset on `folder`/data and score it."""
+    maps, report = folder / f"maps-{preset}", folder / f"{preset}.json"
     settings = RunSettings(device="cpu", preset=preset)
-    request = Request(made_cases / "data", maps, ROOT / "weights" / name, settings, report, quiet=True)
+    request = Request(folder / "data", maps, ROOT / "weights" / name, settings, report, quiet=True)
     start = time.process_time()
     ended = run_folder(request)
     cpu = time.process_time() - start
     if ended != ExitCode.DONE:
-        raise SystemExit(f"{name} under preset {preset} ended with {int(ended)}")
+        raise SystemExit(f"{name} with preset {preset} ended with {int(ended)}")
     cases = json.loads(report.read_text())["cases"]
     predict = sum(s for case in cases for step, s in case["seconds"].items() if predicts(step))
-    scores = evaluate_folder(maps, made_cases / "labels", load_challenge(key), "plain")
+    scores = evaluate_folder(maps, folder / "labels", load_challenge(key), "plain")
     dice = {region: metrics["dice"] for region, metrics in scores.mean.items()}
     arrays = {file.name: read_labels(file)[0] for file in sorted(maps.iterdir())}
     return Found(cpu / len(cases), predict / len(cases), dice, arrays)
 
 
 def predicts(step: str) -> bool:
-    """Whether a step of the report is one that presets shorten."""
+    """Whether presets shorten a step of the report."""
     return step == FORWARD or step.startswith("predict ")
 
 
 def differing(found: Found, full: Found) -> float:
-    """The share of foreground voxels, of either map, whose labels differ: the mean over the cases."""
+    """Fraction of the voxels that are foreground in either map whose labels differ, mean over cases."""
     shares = []
     for name, labels_xyz in found.maps.items():
         foreground = np.count_nonzero((labels_xyz > 0) | (full.maps[name] > 0))
@@ -77,10 +77,10 @@ def differing(found: Found, full: Found) -> float:
 
 
 def table(name: str, count: int, found: Mapping[Preset, Found]) -> Table:
-    """A row a preset, each beside full."""
+    """A row for each preset, compared with full."""
     full = found["full"]
-    shown = Table(title=f"{name}, {count} made cases of seed {SEED}, CPU")
-    for column in ("preset", "CPU s a case", "predict s a case", *full.dice, "voxels unlike full's"):
+    shown = Table(title=f"{name}, {count} synthetic cases of seed {SEED}, CPU")
+    for column in ("preset", "CPU s a case", "predict s a case", *full.dice, "voxels that differ from full"):
         shown.add_column(column)
     for preset, this in found.items():
         dice = [
@@ -101,7 +101,7 @@ def main() -> None:
     for key, name in STARTERS.items():
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
-            made(key, count, folder, SEED)
+            write_cases(key, count, folder, SEED)
             found: dict[Preset, Found] = {preset: measure(key, name, preset, folder) for preset in PRESETS}
             Console(width=120).print(table(name, count, found))
 

@@ -29,7 +29,7 @@ class Measured:
 
 
 def measure(source: Lattice, target: Lattice, repeats: int = 3) -> Measured:
-    """Resample noise both ways of working; the best of `repeats`, the making of matrices included."""
+    """Resample noise by both, the best of `repeats`; the construction of matrices is included."""
     volume_xyz = np.random.default_rng(0).standard_normal(source.shape, dtype=np.float32)
     resampler = plan_resampling(source, target, order=3)
     reference, expected_xyz = _best(

@@ -1,4 +1,4 @@
-"""`make bench-own`: the figures that the README and the notes name, each by a measurement of this run."""
+"""`make bench-own`: measure the figures of the README and the notes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import yaml
-from cases import copies_of, made
+from cases import copies_of, write_cases
 from resampling import FINE, NATIVE, measure
 from rich.console import Console
 from rich.table import Table
@@ -54,7 +54,7 @@ def infer(data: Path, weights: Path, out: Path) -> tuple[float, float]:
 
 
 def with_members(starter: Path, count: int, folder: Path) -> Path:
-    """The starter's first member, `count` times over, as a compiled submission."""
+    """Compile a submission of `count` copies of the starter's first member."""
     content = yaml.safe_load((starter / "submission.yaml").read_text())
     branch = content["stages"][0]["branches"][0]
     member = branch["members"][0]
@@ -83,7 +83,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        one = made("brats2023-gli", 1, folder / "one")
+        one = write_cases("brats2023-gli", 1, folder / "one")
         starter = ROOT / "weights/brats-starter"
         peaks = {
             n: infer(one, with_members(starter, n, folder / f"members{n}"), folder / f"out{n}")[1]

@@ -1,4 +1,4 @@
-"""How the starters score on made cases that they have never seen."""
+"""The scores of the starters on synthetic cases of another seed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cases import made
+from cases import write_cases
 
 from segcube.cli.tables import print_scores
 from segcube.core import RunSettings
@@ -23,10 +23,10 @@ def main() -> None:
     for key, name in STARTERS.items():
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
-            data = made(key, CASES, folder, SEED)
+            data = write_cases(key, CASES, folder, SEED)
             settings = RunSettings(device=sys.argv[1] if len(sys.argv) > 1 else "auto")
             run_folder(Request(data, folder / "maps", ROOT / "weights" / name, settings, quiet=True))
-            print(f"{name} on {CASES} made cases of seed {SEED}")
+            print(f"{name} on {CASES} synthetic cases of seed {SEED}")
             scores = evaluate_folder(folder / "maps", folder / "labels", load_challenge(key))
             cases = {case: found.regions for case, found in scores.cases.items()}
             print_scores(name, scores.mean, scores.median, cases)

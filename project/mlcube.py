@@ -1,4 +1,4 @@
-"""The image's entrypoint: what a host said, as a command of segcube."""
+"""Entrypoint of the image: runs the segcube command for a host's arguments and mounts."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ import sys
 import tempfile
 from pathlib import Path
 
-from segcube.cli.app import main as run
-from segcube.spec.hosts import UNDER
-from segcube.spec.hosts.command import BARE_MOUNTS, command_of
+from segcube.cli import main as run
+from segcube.spec.hosts import DEFAULT_MOUNTS, MOUNTS_UNDER_VARIABLE, segcube_command
 
 CACHES = {
     "MPLCONFIGDIR": "matplotlib",
     "NUMBA_CACHE_DIR": "numba",
 }
+"""Environment variables of cache folders, and the folders' names."""
 
 
 def main() -> None:
-    """Run what the arguments or the mounted folders mean; explain itself where there is neither."""
-    _settle()
+    """Run the command for the arguments or the mounted folders; exit with 2 if there are neither."""
+    _prepare_environment()
     arguments = sys.argv[1:]
     if Path(sys.argv[0]).name == "predict.py":
         arguments = ["predict.py", *arguments]
-    command = command_of(arguments, Path(os.environ.get(UNDER, "/")))
+    command = segcube_command(arguments, Path(os.environ.get(MOUNTS_UNDER_VARIABLE, "/")))
     if command is None:
-        pairs = "\n".join(f"  {m.data} and {m.output}  ({m.name})" for m in BARE_MOUNTS)
+        pairs = "\n".join(f"  {m.data} and {m.output}  ({m.name})" for m in DEFAULT_MOUNTS)
         sys.stderr.write(
             "error: no arguments, and none of the known pairs of folders is mounted:\n"
-            f"{pairs}\nMount one, or say: infer --data_path=... --output_path=...\n"
+            f"{pairs}\nMount one of them, or pass: infer --data_path=... --output_path=...\n"
         )
         raise SystemExit(2)
     run(command)
 
 
-def _settle() -> None:
-    """Give libraries a user's name and a place for what they keep: a container may have neither."""
+def _prepare_environment() -> None:
+    """Set a user name, home and cache folders for libraries; a container may have none of them."""
     os.environ.setdefault("USER", "segcube")
     try:
         temporary = tempfile.gettempdir()

@@ -1,4 +1,4 @@
-"""What several tests share: tiny submissions and tiny cases."""
+"""Fixtures of several tests: tiny submissions and tiny cases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AFFINE = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 @pytest.fixture(autouse=True)
 def _two_threads() -> Iterator[None]:
-    """Keep torch from taking every core of a shared machine, and results from depending on their number."""
+    """Limit torch to two threads, so that results do not depend on the number of cores."""
     import torch
 
     before = torch.get_num_threads()
@@ -35,7 +35,7 @@ def glioma() -> Challenge:
 
 @pytest.fixture
 def make_case() -> Callable[..., Path]:
-    """Write a case of random voxels: folder, challenge, name, shape, and what differs."""
+    """Write a case of random voxels to a folder."""
 
     def write(
         folder: Path, challenge: Challenge, name: str, shape=(14, 12, 10), affine=AFFINE, seed: int = 0
@@ -54,7 +54,7 @@ def make_case() -> Callable[..., Path]:
 
 
 def saver(name: str, arguments_of: Callable[[int, int], dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """Saves random networks of one kind; what it saves is told as a member."""
+    """Return a function that saves a random network and returns its entry as a member."""
     import torch
 
     from segcube.networks import build_network, save_network
@@ -71,7 +71,7 @@ def saver(name: str, arguments_of: Callable[[int, int], dict[str, Any]]) -> Call
 
 
 def save_mednext(folder: Path, channels: int, outputs: int, seed: int = 0, **entry: Any) -> dict[str, Any]:
-    """What the fixture save_member gives."""
+    """Save a random tiny MedNeXt and return its entry as a member."""
 
     def arguments_of(channels: int, outputs: int) -> dict[str, Any]:
         kind = {"n_channels": 2, "exp_r": [2] * 9, "block_counts": [1] * 9}
@@ -82,13 +82,13 @@ def save_mednext(folder: Path, channels: int, outputs: int, seed: int = 0, **ent
 
 @pytest.fixture
 def save_member() -> Callable[..., dict[str, Any]]:
-    """Save a random tiny MedNeXt into a folder: folder, channels, outputs, seed, and more of its entry."""
+    """The function that saves a random tiny MedNeXt; further keywords are added to its entry."""
     return save_mednext
 
 
 @pytest.fixture
 def save_unet() -> Callable[..., dict[str, Any]]:
-    """Save a random tiny U-Net of nnU-Net likewise."""
+    """A function that saves a random tiny PlainConvUNet of nnU-Net."""
     return saver(
         "PlainConvUNet",
         lambda channels, outputs: {
@@ -109,15 +109,15 @@ def save_unet() -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def tumour_submission(tmp_path: Path, tumour_once: Path) -> Path:
-    """A folder with a submission of two members for brats2023-gli, compiled."""
+    """A compiled submission of two members for brats2023-gli."""
     return Path(shutil.copytree(tumour_once, tmp_path / "weights" / "tumour"))
 
 
 @pytest.fixture(scope="session")
 def tumour_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, made once: to be copied, never changed."""
+    """The same, created once: to be copied, never changed."""
     from segcube.backends.openvino import compile_submission
-    from segcube.spec.submission import load_for
+    from segcube.spec.submission import load_for_challenge
 
     folder = tmp_path_factory.mktemp("once") / "tumour"
     folder.mkdir()
@@ -143,5 +143,5 @@ def tumour_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "postprocess": [{"rule": "nest", "order": ["ET", "TC", "WT"]}],
     }
     (folder / "submission.yaml").write_text(yaml.safe_dump(content))
-    compile_submission(load_for(folder), folder, print)
+    compile_submission(load_for_challenge(folder), folder, print)
     return folder

@@ -1,4 +1,4 @@
-"""The versions of Python that the project promises."""
+"""The supported versions of Python."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
-def test_the_oldest_python_is_the_same_everywhere():
+def test_the_oldest_version_is_the_same_everywhere():
     oldest = re.match(r">=3\.(\d+),", PROJECT["project"]["requires-python"])
     assert oldest is not None
-    assert oldest[1] == "11", "hashlib.file_digest and tomllib are of 3.11"
+    assert oldest[1] == "11", "hashlib.file_digest and tomllib require 3.11"
     assert PROJECT["tool"]["ruff"]["target-version"] == f"py3{oldest[1]}"
-    assert f"Python 3.{oldest[1]} or 3.12 and make" in (ROOT / "README.md").read_text()
+    assert f"Python 3.{oldest[1]} to 3.13 and make" in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-@pytest.mark.parametrize("version", ["3.10.13", "3.13.0"])
-def test_make_setup_refuses_another_python_before_it_makes_an_environment(tmp_path, version):
+@pytest.mark.parametrize("version", ["3.10.13", "3.14.0"])
+def test_make_setup_rejects_another_python_before_it_creates_an_environment(tmp_path, version):
     for name in ("Makefile", "pyproject.toml", "requirements.txt", "setup.py"):
         shutil.copy(ROOT / name, tmp_path)
     other = tmp_path / "python"
@@ -37,5 +37,5 @@ def test_make_setup_refuses_another_python_before_it_makes_an_environment(tmp_pa
         ["make", "setup", f"PYTHON={other}"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 2
-    assert f"is Python {version}; expected 3.11 or 3.12" in ended.stderr
+    assert f"is Python {version}; expected 3.11 to 3.13" in ended.stderr
     assert not (tmp_path / ".venv").exists()

@@ -1,4 +1,4 @@
-"""What a wheel takes from the checkout; kernels, which take long, are not compiled here."""
+"""Files of a wheel; the kernels are not compiled here, which would take long."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-KERNELS = Path("segcube/backends/kernels")
+KERNELS = Path("segcube/backends/native")
 OTHER_PYTHON = KERNELS / "_avx2.cpython-310-x86_64-linux-gnu.so"
 FILES = ("Dockerfile", "LICENSE", "README.md", "pyproject.toml", "requirements.txt", "setup.py")
 FOLDERS = ("mlcube", "project", "weights/brats-starter", "weights/mbas-starter")
@@ -20,14 +20,14 @@ FOLDERS = ("mlcube", "project", "weights/brats-starter", "weights/mbas-starter")
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory) -> Path:
-    """A used checkout: with kernels for another Python, which are listed, and a submission."""
+    """A checkout in use: with listed kernels for another Python, and a user's submission."""
     folder = tmp_path_factory.mktemp("checkout")
     for name in FILES:
         shutil.copyfile(ROOT / name, folder / name)
     for name in FOLDERS:
         ignore = shutil.ignore_patterns("*.so", "*.egg-info", "__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
-    shutil.copytree(folder / "weights" / "mbas-starter", folder / "weights" / "ours")
+    shutil.copytree(folder / "weights" / "mbas-starter", folder / "weights" / "users")
     (folder / "weights" / "mbas-starter" / "patient.nii.gz").touch()
     (folder / "project" / OTHER_PYTHON).touch()
     (folder / "project" / "segcube.egg-info").mkdir()
@@ -37,7 +37,7 @@ def checkout(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def built(checkout, tmp_path_factory) -> Path:
-    """The folder of modules that becomes a wheel; an earlier build left a module there."""
+    """The folder of modules that becomes a wheel, with a module of an earlier build."""
     folder = tmp_path_factory.mktemp("built")
     (folder / "segcube").mkdir()
     (folder / "segcube" / "removed_since.py").touch()
@@ -46,18 +46,18 @@ def built(checkout, tmp_path_factory) -> Path:
     return folder
 
 
-def test_a_wheel_has_the_modules_and_the_kernels_sources(built):
-    for name in ("cli.py", "py.typed", "challenges/data/mbas2024.yaml"):
+def test_a_wheel_has_the_modules_and_the_sources_of_the_kernels(built):
+    for name in ("cli/app.py", "py.typed", "core/__init__.pyi", "spec/challenges/data/mbas2024.yaml"):
         assert (built / "segcube" / name).is_file()
-    names = {file.name for file in (built / KERNELS).rglob("*.*")}
-    assert {"cpu.cpp", "digest.py", "norms.cu", "values.cuh", "winograd.h"} < names
+    names = {file.name for file in (built / KERNELS.parent).rglob("*.*")}
+    assert {"cpu.cpp", "library.py", "norms.cu", "values.cuh", "winograd.h"} < names
 
 
 def test_a_wheel_has_no_kernels_of_another_python(built):
     assert list(built.rglob("*.so")) == []
 
 
-def test_a_wheel_has_nothing_of_an_earlier_build(built):
+def test_a_wheel_has_no_modules_of_an_earlier_build(built):
     assert not (built / "segcube" / "removed_since.py").exists()
 
 
@@ -97,11 +97,9 @@ def test_an_install_from_a_wheel_packs(run, tmp_path, tumour_submission):
     assert parameters == (ROOT / "mlcube" / "workspace" / "parameters.yaml").read_bytes()
 
 
-def test_an_install_from_a_wheel_has_all_that_an_image_is_built_from(
-    built, checkout, tmp_path, tumour_submission
-):
-    """The context of a build from the wheel is that of a build from the checkout."""
-    script = "import sys; from pathlib import Path; from segcube.release.pack.build import fill_context; "
+def test_an_image_is_built_from_a_wheel_as_from_the_checkout(built, checkout, tmp_path, tumour_submission):
+    """The build contexts are equal."""
+    script = "import sys; from pathlib import Path; from segcube.release.pack.image import fill_context; "
     script += "fill_context(Path(sys.argv[1]), Path(sys.argv[2]), 'tumour')"
     contexts = []
     for place, path in (("wheel", built), ("checkout", checkout / "project")):
@@ -114,7 +112,7 @@ def test_an_install_from_a_wheel_has_all_that_an_image_is_built_from(
     assert {"Dockerfile", "project/mlcube.py", "weights/tumour/submission.yaml"} < set(contexts[0])
 
 
-def test_a_wheel_has_no_submission_of_the_users(built):
+def test_a_wheel_has_no_submission_of_the_user(built):
     weights = built / "segcube" / "checkout" / "weights"
     assert {folder.name for folder in weights.iterdir()} == {"brats-starter", "mbas-starter"}
     assert not list(weights.rglob("*.nii.gz"))

@@ -1,4 +1,4 @@
-"""Who takes part, and the command that each is started by."""
+"""The contestants, and the command line of each."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from versus.specs import Device, Row
+from versus.rows import Device, Row
 
 ROOT = Path(__file__).parents[2]
-PUBLISHED, APART = Path(__file__).parent / "published", Path(__file__).parent / "apart"
-"""Scripts that run in the environment of published code, and in this one but in a process of their own."""
+PUBLISHED, SEPARATE = Path(__file__).parent / "published", Path(__file__).parent / "separate"
+"""Scripts that run in the environment of published code, and in separate processes of this one."""
 ORACLE = Path(os.environ.get("SEGCUBE_ORACLE", ROOT / ".venv-oracle/bin/python"))
 SEGCUBE = Path(sys.executable).with_name("segcube")
 KEEP = str(2**30)
-KEPT = {"MALLOC_MMAP_THRESHOLD_": KEEP, "MALLOC_TRIM_THRESHOLD_": KEEP}
-"""What keeps glibc from giving large blocks back to the kernel."""
-OTHERWISE = ("MALLOC_", "SEGCUBE_", "OMP_", "MKL_", "KMP_", "nnUNet_", "GLIBC_TUNABLES", "LD_PRELOAD")
-"""Variables that would make a contestant run otherwise than it comes."""
+NO_TRIM = {"MALLOC_MMAP_THRESHOLD_": KEEP, "MALLOC_TRIM_THRESHOLD_": KEEP}
+"""Settings with which glibc keeps freed memory."""
+REMOVED = ("MALLOC_", "SEGCUBE_", "OMP_", "MKL_", "KMP_", "nnUNet_", "GLIBC_TUNABLES", "LD_PRELOAD")
+"""Prefixes of variables that would change a contestant's defaults."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a contestant is asked for."""
+    """The files of a contestant's run."""
 
     row: Row
     model: Path
     """nnU-Net's model folder."""
     weights: Path
-    """The same as a submission."""
+    """The same model as a submission."""
     images: Path
-    """The cases as nnU-Net names them."""
+    """Cases with nnU-Net's names."""
     data: Path
-    """The cases as the challenge names them."""
+    """Cases with the challenge's names."""
     out: Path
     report: Path
-    """Where segcube's report goes."""
+    """segcube's report."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Contestant:
         return {"nnunet": _nnunet, "monai": _monai, "segcube": _segcube}[self.kind](job, self.options)
 
     def environment(self) -> dict[str, str]:
-        """This process's own, without what would change how a contestant runs."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(OTHERWISE)}
+        """This process's environment without variables that would change a contestant's defaults."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(REMOVED)}
         return kept | dict(self.settings)
 
 
@@ -66,7 +66,7 @@ CONTESTANTS = {
     contestant.key: contestant
     for contestant in (
         Contestant("nnunet", "nnU-Net", "nnunet"),
-        Contestant("nnunet-kept", "nnU-Net, memory kept", "nnunet", KEPT),
+        Contestant("nnunet-kept", "nnU-Net, memory kept", "nnunet", NO_TRIM),
         Contestant("monai", "MONAI loop", "monai"),
         Contestant("fp32", "segcube fp32", "segcube", options=("--precision", "fp32")),
         Contestant("fp16", "segcube fp16", "segcube", options=("--precision", "fp16")),
@@ -76,8 +76,8 @@ CONTESTANTS = {
 }
 
 
-def taking_part(row: Row, has_bf16: bool) -> list[Contestant]:
-    """The row's contestants that this machine can run; has_bf16: the processor multiplies bfloat16."""
+def available_contestants(row: Row, has_bf16: bool) -> list[Contestant]:
+    """The row's contestants that this machine can run; has_bf16: the CPU has bfloat16 instructions."""
     keys = [key for key in row.contestants if key != "bf16" or has_bf16 or row.device == "cuda"]
     return [CONTESTANTS[key] for key in keys]
 

@@ -1,4 +1,4 @@
-"""What must hold, and whether it did."""
+"""The goals of the benchmark, and whether they are met."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from versus.contestants import CONTESTANTS
-from versus.mednext import Forwards
-from versus.results import RowResult, Spread, spread
-from versus.specs import Goal
+from versus.results import Forwards, RowResult, Spread, spread
+from versus.rows import Goal
 
-GATE = 0.003
-"""Of the foreground voxels, what may differ from nnU-Net's in fp32."""
-GATED = ("fp32", "torch")
+DIFFERING = 0.003
+"""Fraction of foreground voxels that may differ from nnU-Net's in fp32."""
+FP32 = ("fp32", "torch")
 TOTAL, FIXED_SECONDS, START_SECONDS = 1.25, 1.0, 2.5
 MEDNEXT = 5.0
 BUSY = 0.9
@@ -22,7 +21,7 @@ FIRST_STEADY = 2
 
 @dataclass(frozen=True)
 class Verdict:
-    """A goal, what was found, and whether that meets it."""
+    """A goal, the measured value, and whether it meets the goal."""
 
     what: str
     found: str
@@ -30,91 +29,85 @@ class Verdict:
     met: bool
 
 
-def verdicts(results: Sequence[RowResult], forwards: Sequence[Forwards]) -> list[Verdict]:
-    """All goals that these results can tell of."""
+def check_goals(results: Sequence[RowResult], forwards: Sequence[Forwards]) -> list[Verdict]:
+    """Check all goals that these results have values for."""
     found: list[Verdict] = []
     for result in results:
-        found += [v for goal in result.row.goals for v in _against(result, goal)]
-        found += _labels(result)
+        for goal in result.row.goals:
+            found += _against_rival(result, goal)
+        for key in FP32:
+            shares = [run.agreement.differing for run in result.of(key) if run.agreement]
+            if shares:
+                what = f"{result.row.name}: labels of {CONTESTANTS[key].title} unlike nnU-Net's"
+                met = max(shares) <= DIFFERING
+                found.append(Verdict(what, f"{max(shares):.3%}", f"<= {DIFFERING:.1%}", met))
     for result in results:
-        found += _alone(result, results)
-    return found + [_mednext(pair) for pair in forwards]
+        for key in result.row.contestants:
+            found += _without_rival(key, result, results)
+    for pair in forwards:
+        times = f"{pair.plain:.2f} s, {pair.segcube:.2f} s; {pair.differing:.3%} of labels apart"
+        what = "MedNeXt's forward: plain torch over segcube"
+        met = pair.ratio >= MEDNEXT
+        found.append(Verdict(what, f"{pair.ratio:.2f} ({times})", f">= {MEDNEXT:.2f}", met))
+    return found
 
 
-def _against(result: RowResult, goal: Goal) -> list[Verdict]:
+def _against_rival(result: RowResult, goal: Goal) -> list[Verdict]:
     found = []
-    who, rival = CONTESTANTS[goal.contestant].title, CONTESTANTS[goal.rival].title
-    for number, wanted, word in (
+    title, rival = CONTESTANTS[goal.contestant].title, CONTESTANTS[goal.rival].title
+    for number, least, word in (
         ("wall_seconds", goal.faster, "time"),
         ("peak_bytes", goal.leaner, "memory"),
     ):
-        ratio = result.ratio(goal.contestant, goal.rival, number)
-        # A chip without bf16 is asked for nothing; a rival that took no part leaves its goal open
-        if wanted is not None and result.of(goal.contestant):
-            what = f"{result.row.name}: {word} of {rival} over {who}"
-            seen = "not measured" if ratio is None else told(ratio)
-            met = ratio is not None and ratio.median >= wanted
-            found.append(Verdict(what, seen, f">= {wanted:.2f}", met))
+        # Without bf16 there is no goal for it; without the rival's run a goal is not measured
+        if least is not None and result.of(goal.contestant):
+            ratio = result.ratio(goal.contestant, goal.rival, number)
+            text = "not measured" if ratio is None else spread_text(ratio)
+            met = ratio is not None and ratio.median >= least
+            what = f"{result.row.name}: {word} of {rival} over {title}"
+            found.append(Verdict(what, text, f">= {least:.2f}", met))
     return found
 
 
-def _labels(result: RowResult) -> list[Verdict]:
-    found = []
-    for contestant in GATED:
-        shares = [run.agreement.differing for run in result.of(contestant) if run.agreement]
-        if shares:
-            what = f"{result.row.name}: labels of {CONTESTANTS[contestant].title} unlike nnU-Net's"
-            found.append(Verdict(what, f"{max(shares):.3%}", f"<= {GATE:.1%}", max(shares) <= GATE))
-    return found
-
-
-def _alone(result: RowResult, results: Sequence[RowResult]) -> list[Verdict]:
-    """segcube's own: start-up and fixed cost of a case, many cases, many folds, a busy GPU."""
-    found = []
-    for contestant in result.row.contestants:
-        runs = [run for run in result.of(contestant) if run.steps]
-        if not runs:
-            continue
-        name = f"{result.row.name}, {CONTESTANTS[contestant].title}"
-        if result.row.cases == 1 and result.row.device == "cpu":
-            found += _single(
-                name, spread([run.start_up for run in runs]), spread([run.beside[0] for run in runs])
-            )
-        if result.row.cases > FIRST_STEADY + 1:
-            share = [
-                (run.finished[-1] - run.finished[FIRST_STEADY - 1]) / sum(run.forwards[FIRST_STEADY:])
-                for run in runs
-            ]
-            found.append(
-                _at_most(f"{name}: total over forwards from the third case on", spread(share), TOTAL)
-            )
-        busy = spread([run.busy for run in runs if run.busy is not None])
-        if busy is not None and result.row.cases > FIRST_STEADY + 1:
-            found.append(Verdict(f"{name}: GPU busy", told(busy), f">= {BUSY}", busy.median >= BUSY))
-        found += _folds(name, contestant, result, results)
-    return found
-
-
-def _single(name: str, start: Spread | None, beside: Spread | None) -> list[Verdict]:
-    return [
-        _at_most(f"{name}: start-up, s", start, START_SECONDS),
-        _at_most(f"{name}: a case beside its forwards, s", beside, FIXED_SECONDS),
-    ]
-
-
-def _folds(name: str, contestant: str, many: RowResult, results: Sequence[RowResult]) -> list[Verdict]:
-    """Growth of the peak from one fold to several against their weights."""
-    alike = [
-        (row.plan, row.device, row.cases, row.mirrors, 1) == (
-            many.row.plan, many.row.device, many.row.cases, many.row.mirrors, row.folds
-        )
-        for row in (result.row for result in results)
-    ]  # fmt: skip
-    one = next((result for result, same in zip(results, alike, strict=True) if same), None)
-    if one is None or many.row.folds == 1 or many.row.device == "cuda":
+def _without_rival(key: str, result: RowResult, results: Sequence[RowResult]) -> list[Verdict]:
+    """Start-up, fixed cost of a case, many cases, use of the GPU, and many folds."""
+    row, runs = result.row, [run for run in result.of(key) if run.steps]
+    if not runs:
         return []
-    before, after = one.spread(contestant, "peak_bytes"), many.spread(contestant, "peak_bytes")
-    if before is None or after is None:
+    name = f"{row.name}, {CONTESTANTS[key].title}"
+    found = []
+    if row.cases == 1 and row.device == "cpu":
+        found.append(_at_most(f"{name}: start-up, s", [run.start_up for run in runs], START_SECONDS))
+        outside = [run.outside[0] for run in runs]
+        found.append(_at_most(f"{name}: a case beside its forwards, s", outside, FIXED_SECONDS))
+    if row.cases > FIRST_STEADY + 1:
+        shares = [
+            (run.finished[-1] - run.finished[FIRST_STEADY - 1]) / sum(run.forwards[FIRST_STEADY:])
+            for run in runs
+        ]
+        found.append(_at_most(f"{name}: total over forwards from the third case on", shares, TOTAL))
+        gpu = spread([run.busy for run in runs if run.busy is not None])
+        if gpu is not None:
+            met = gpu.median >= BUSY
+            found.append(Verdict(f"{name}: GPU busy", spread_text(gpu), f">= {BUSY}", met))
+    if row.folds > 1 and row.device == "cpu":
+        found += _growth(name, key, result, results)
+    return found
+
+
+def _growth(name: str, key: str, many: RowResult, results: Sequence[RowResult]) -> list[Verdict]:
+    """Compare the growth of peak memory from one fold to several with the size of their weights."""
+    kind = ("plan", "device", "cases", "mirrors")
+    one = next(
+        (
+            result
+            for result in results
+            if result.row.folds == 1 and all(getattr(result.row, k) == getattr(many.row, k) for k in kind)
+        ),
+        None,
+    )
+    before, after = one and one.spread(key, "peak_bytes"), many.spread(key, "peak_bytes")
+    if one is None or before is None or after is None:
         return []
     weights = many.imported.weight_bytes - one.imported.weight_bytes
     growth = after.median - before.median
@@ -122,19 +115,14 @@ def _folds(name: str, contestant: str, many: RowResult, results: Sequence[RowRes
     return [Verdict(what, f"{growth / 1e6:+.0f}", f"<= {weights / 1e6:.0f}, the weights", growth <= weights)]
 
 
-def _mednext(pair: Forwards) -> Verdict:
-    found = f"{pair.ratio:.2f} ({pair.plain:.2f} s, {pair.ours:.2f} s; {pair.differing:.3%} of labels apart)"
-    what = "MedNeXt's forward: plain torch over segcube"
-    return Verdict(what, found, f">= {MEDNEXT:.2f}", pair.ratio >= MEDNEXT)
+def _at_most(what: str, numbers: list[float], most: float) -> Verdict:
+    found = spread(numbers)
+    assert found is not None, "only called with runs"
+    return Verdict(what, spread_text(found), f"<= {most}", found.median <= most)
 
 
-def _at_most(what: str, found: Spread | None, most: float) -> Verdict:
-    assert found is not None, "called with runs alone"
-    return Verdict(what, told(found), f"<= {most}", found.median <= most)
-
-
-def told(spread: Spread) -> str:
-    """A median, and the range where there is one."""
+def spread_text(spread: Spread) -> str:
+    """A median, and the range of several values."""
     if spread.least == spread.most:
         return f"{spread.median:.2f}"
     return f"{spread.median:.2f} ({spread.least:.2f} to {spread.most:.2f})"

@@ -1,4 +1,4 @@
-"""The picture: wall time and peak memory of every contestant, row by row."""
+"""Draw wall time and peak memory of every contestant, row by row."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from versus.contestants import CONTESTANTS
 from versus.results import RowResult
 
 GREYS = {"nnunet": "#7a7a7a", "nnunet-kept": "#9d9d9d", "monai": "#bcbcbc"}
-OURS = {"fp32": "#1f6fb4", "fp16": "#1f6fb4", "bf16": "#12406a", "torch": "#8fbbe0"}
-COLOURS = GREYS | OURS
+BLUES = {"fp32": "#1f6fb4", "fp16": "#1f6fb4", "bf16": "#12406a", "torch": "#8fbbe0"}
+COLOURS = GREYS | BLUES
 ROW_INCHES, BAR_INCHES = 0.55, 0.24
 
 
 def draw(results: Sequence[RowResult], file: Path) -> None:
-    """Draw the rows in which nnU-Net took part; nothing where it took part in none."""
+    """Draw the rows with nnU-Net; nothing if there is none."""
     drawn = [result for result in results if result.of("nnunet")]
     if not drawn:
         return
@@ -49,7 +49,7 @@ def draw(results: Sequence[RowResult], file: Path) -> None:
 
 
 def _bars(axes: Axes, result: RowResult, keys: Sequence[str], number: str) -> None:
-    """A bar a contestant, its median beside it."""
+    """Draw a bar for each contestant, labelled with its median."""
     scale, digits = (1.0, 1) if number == "wall_seconds" else (1e9, 2)
     spreads = [result.spread(key, number) for key in keys]
     values = [spread.median / scale if spread else 0.0 for spread in spreads]

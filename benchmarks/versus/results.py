@@ -1,4 +1,4 @@
-"""What a run of the matrix leaves: every single run, and the median of pairs of them."""
+"""Results of the benchmark: every single run, the agreement of label maps, and medians over rounds."""
 
 from __future__ import annotations
 
@@ -8,12 +8,51 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from versus.agreement import Agreement
-from versus.models import Imported
-from versus.specs import Row, Three
+import numpy as np
+from nibabel.nifti1 import Nifti1Image
+
+from versus.inputs import Imported
+from versus.rows import Row, Three
 
 FORWARD = "forward"
-"""The step of a case in which networks run; part of the step that predicts."""
+"""The step of a case in which networks run, a part of the prediction step."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One folder of label maps against another."""
+
+    differing: float
+    """Fraction of the voxels that are foreground in either map."""
+    dice: float
+    """Mean over the labels of all cases; 1 for two empty masks."""
+
+
+def compare(maps: Path, others: Path, names: Mapping[str, str], labels: int) -> Agreement:
+    """Compare maps with others of the same cases.
+
+    names: the name of each map by the other's. labels: the number of foreground labels. Raises
+    FileNotFoundError for a missing map, ValueError for a map on another grid.
+    """
+    foreground = differing = 0
+    both, sizes = np.zeros(labels), np.zeros(labels)
+    for other, name in names.items():
+        found_xyz, other_xyz = read_map(maps / name), read_map(others / other)
+        if found_xyz.shape != other_xyz.shape:
+            raise ValueError(f"{maps / name}: a grid of {found_xyz.shape}; expected {other_xyz.shape}")
+        foreground += np.count_nonzero(found_xyz | other_xyz)
+        differing += np.count_nonzero(found_xyz != other_xyz)
+        for label in range(1, labels + 1):
+            found, reference = found_xyz == label, other_xyz == label
+            both[label - 1] += np.count_nonzero(found & reference)
+            sizes[label - 1] += np.count_nonzero(found) + np.count_nonzero(reference)
+    dice = np.divide(2 * both, sizes, out=np.ones(labels), where=sizes > 0)
+    return Agreement(differing / max(foreground, 1), float(dice.mean()))
+
+
+def read_map(file: Path) -> np.ndarray:
+    """Read a label map (x, y, z)."""
+    return np.asarray(Nifti1Image.from_filename(file).dataobj).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -26,40 +65,40 @@ class Run:
     cpu_seconds: float
     peak_bytes: int
     failed: str = ""
-    """Where the log of a run that failed lies."""
+    """The log of a failed run."""
     agreement: Agreement | None = None
-    """Of its labels with nnU-Net's."""
+    """Of its label maps with nnU-Net's."""
     steps: tuple[Mapping[str, float], ...] = ()
-    """Seconds of each step of each case, as segcube reports them."""
+    """Seconds of each step of each case, from segcube's report."""
     finished: tuple[float, ...] = ()
-    """When each map was there, in seconds since the start."""
+    """Time of each map in seconds since the start."""
     busy: float | None = None
-    """Share of the time from the first map to the last in which a GPU was busy."""
+    """Utilisation of the GPU between the first and the last map."""
 
     @property
     def forwards(self) -> tuple[float, ...]:
-        """Seconds of each case in networks, or in all of sliding where the report doesn't part them."""
+        """Seconds of each case in networks, or in all of the prediction if the report has no such step."""
         return tuple(
             case.get(FORWARD, sum(s for step, s in case.items() if step.startswith("predict")))
             for case in self.steps
         )
 
     @property
-    def beside(self) -> tuple[float, ...]:
-        """Seconds of each case beside its forwards."""
+    def outside(self) -> tuple[float, ...]:
+        """Seconds of each case outside of its forwards."""
         return tuple(
             sum(case.values()) - forward for case, forward in zip(self.steps, self.forwards, strict=True)
         )
 
     @property
     def start_up(self) -> float:
-        """Seconds of a run of one case before and after its steps."""
+        """Seconds of a run of one case before and after the case."""
         return self.wall_seconds - sum(sum(case.values()) for case in self.steps)
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Median, least and most of some numbers."""
+    """Median and range of some numbers."""
 
     median: float
     least: float
@@ -68,12 +107,12 @@ class Spread:
 
 @dataclass(frozen=True)
 class RowResult:
-    """A row with all its runs."""
+    """A row and its runs."""
 
     row: Row
     imported: Imported
     shapes: tuple[Three, ...]
-    """Size (z, y, x) of what isn't zero in each case."""
+    """Size (z, y, x) of the nonzero box of each case."""
     runs: tuple[Run, ...] = field(default_factory=tuple)
 
     @property
@@ -87,25 +126,42 @@ class RowResult:
         return self.imported.products * self.windows * (8 if self.row.mirrors else 1)
 
     def of(self, contestant: str) -> list[Run]:
-        """A contestant's runs that ended well, by round."""
+        """A contestant's successful runs, by round."""
         return [run for run in self.runs if run.contestant == contestant and not run.failed]
 
     def spread(self, contestant: str, number: str) -> Spread | None:
-        """Of a contestant's `wall_seconds`, `cpu_seconds` or `peak_bytes`; None where it has no run."""
+        """Of a contestant's `wall_seconds`, `cpu_seconds` or `peak_bytes`; None without a run."""
         return spread([getattr(run, number) for run in self.of(contestant)])
 
     def ratio(self, contestant: str, rival: str, number: str) -> Spread | None:
-        """How many times the contestant's number the rival's is, pair by pair of a round."""
+        """The rival's number divided by the contestant's, in pairs of the same round."""
         theirs = {run.round: getattr(run, number) for run in self.of(rival)}
         mine = {run.round: getattr(run, number) for run in self.of(contestant)}
         return spread([theirs[n] / mine[n] for n in mine if n in theirs])
 
 
 def spread(numbers: list[float]) -> Spread | None:
-    """None of no numbers."""
+    """Median and range; None for no numbers."""
     return Spread(median(numbers), min(numbers), max(numbers)) if numbers else None
 
 
 def read_steps(report: Path) -> tuple[dict[str, float], ...]:
     """Seconds of each step of each case of a report."""
     return tuple(case["seconds"] for case in json.loads(report.read_text())["cases"])
+
+
+@dataclass(frozen=True)
+class Forwards:
+    """Seconds of a MedNeXt's forward of one window on a CPU, fp32."""
+
+    plain: float
+    """Plain torch."""
+    segcube: float
+    """segcube with its default backend: mean over the windows of a case."""
+    differing: float
+    """Fraction of the foreground in which its label map and torch's differ."""
+
+    @property
+    def ratio(self) -> float:
+        """Plain torch's time divided by segcube's."""
+        return self.plain / self.segcube

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from segcube.backends import MemberFile, member_files
-from segcube.backends.native import native_kernels
-from segcube.backends.native.kernels import NativeKernels
-from segcube.backends.native.library import KERNELS
-from segcube.spec.submission import load_for
+from segcube.backends.native.kernels import NativeKernels, native_kernels
+from segcube.backends.native.library import NATIVE
+from segcube.spec.submission import load_for_challenge
 
 
 @pytest.fixture
@@ -22,12 +21,12 @@ def member(tumour_submission: Path) -> MemberFile:
 
 
 @pytest.fixture
-def told() -> list[str]:
+def log() -> list[str]:
     return []
 
 
 def members_of(folder: Path) -> list[MemberFile]:
-    return list(member_files(load_for(folder).submission, folder))
+    return list(member_files(load_for_challenge(folder).submission, folder))
 
 
 @pytest.fixture
@@ -43,8 +42,8 @@ def build(tmp_path_factory) -> Callable[[int], NativeKernels]:
         if compiler is None:
             pytest.skip("no g++")
         library = tmp_path_factory.mktemp("native") / f"lanes{lanes}.so"
-        told = ["-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-pthread", f"-DLANES_ASKED={lanes}"]
-        subprocess.run([compiler, *told, KERNELS / "cpu.cpp", "-o", library], check=True)
+        log = ["-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-pthread", f"-DSEGCUBE_LANES={lanes}"]
+        subprocess.run([compiler, *log, NATIVE / "src/cpu.cpp", "-o", library], check=True)
         return NativeKernels(ctypes.CDLL(str(library)), f"{lanes} lanes")
 
     made: dict[int, NativeKernels] = {}

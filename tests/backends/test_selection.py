@@ -1,70 +1,75 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 
-from segcube.backends import open_backend
+from segcube.backends import open_backend, selection
 from segcube.backends.openvino import INDEX
 from segcube.core import EnvironmentFault, RunSettings, UsageError
-from segcube.spec.submission import load_for
+from segcube.spec.submission import load_for_challenge
 
 
-def opened(folder, told, **settings):
-    return open_backend(RunSettings(device="cpu", **settings), load_for(folder), told.append)
+def opened(folder, log, **settings):
+    return open_backend(RunSettings(device="cpu", **settings), load_for_challenge(folder), log.append)
 
 
-def test_a_cpu_runs_openvino_where_it_is_installed(tumour_submission, told):
-    backend = opened(tumour_submission, told)
+def test_a_cpu_runs_openvino_where_it_is_installed(tumour_submission, log):
+    backend = opened(tumour_submission, log)
     assert (backend.name, backend.device, backend.precision) == ("openvino", "cpu", "fp32")
-    assert not told
+    assert not log
 
 
-def test_torch_runs_where_it_is_asked_for(tumour_submission, told):
-    assert opened(tumour_submission, told, backend="torch").name == "torch"
+def test_torch_runs_where_it_is_asked_for(tumour_submission, log):
+    assert opened(tumour_submission, log, backend="torch").name == "torch"
 
 
-def test_members_without_graphs_are_compiled_for_the_run_and_that_is_said(tumour_submission, told, members):
+def test_members_without_graphs_are_compiled_for_the_run_and_that_is_logged(tumour_submission, log, members):
     (tumour_submission / INDEX).unlink()
-    backend = opened(tumour_submission, told)
+    backend = opened(tumour_submission, log)
     assert backend.name == "openvino"
-    assert "segcube compile" in told[0]
+    assert "segcube compile" in log[0]
     for member in members(tumour_submission):
         backend.load(member)
 
 
-def test_nothing_is_left_of_what_was_compiled_for_a_run(tumour_submission, told, tmp_path, monkeypatch):
+def test_nothing_is_left_of_what_was_compiled_for_a_run(tumour_submission, log, tmp_path, monkeypatch):
     (tmp_path / "scratch").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
     monkeypatch.setattr("tempfile.tempdir", None)
     (tumour_submission / INDEX).unlink()
-    opened(tumour_submission, told)
+    opened(tumour_submission, log)
     assert not list((tmp_path / "scratch").iterdir())
 
 
 @pytest.fixture
 def spoiled(tumour_submission):
-    """A submission whose graphs are gone and whose networks nobody can compile."""
+    """A submission whose graphs are gone and whose networks cannot be compiled."""
     (tumour_submission / INDEX).unlink()
     for file in tumour_submission.glob("*.safetensors"):
         file.write_bytes(b"spoiled")
     return tumour_submission
 
 
-def test_torch_stands_in_where_nothing_can_be_compiled(spoiled, told):
-    assert opened(spoiled, told).name == "torch"
-    assert "on torch instead" in told[-1]
+def test_torch_replaces_openvino_if_nothing_can_be_compiled(spoiled, log):
+    assert opened(spoiled, log).name == "torch"
+    assert "on torch instead" in log[-1]
 
 
-def test_openvino_that_was_asked_for_and_cannot_be_used_ends_the_run(spoiled, told):
+def test_openvino_that_was_asked_for_and_cannot_be_used_ends_the_run(spoiled, log):
     with pytest.raises(EnvironmentFault, match="backend openvino cannot be used"):
-        opened(spoiled, told, backend="openvino")
+        opened(spoiled, log, backend="openvino")
 
 
 def test_openvino_runs_on_no_gpu(tumour_submission):
     with pytest.raises(UsageError, match="backend openvino on cuda"):
-        open_backend(RunSettings(device="cuda", backend="openvino"), load_for(tumour_submission), print)
+        open_backend(
+            RunSettings(device="cuda", backend="openvino"), load_for_challenge(tumour_submission), print
+        )
 
 
 def test_a_run_on_openvino_imports_neither_torch_nor_monai(tumour_submission, tmp_path, make_case, glioma):
@@ -73,7 +78,7 @@ def test_a_run_on_openvino_imports_neither_torch_nor_monai(tumour_submission, tm
     arguments += ["--weights", tumour_submission, "--device", "cpu", "--precision", "bf16"]
     script = """
 import sys
-from segcube.cli import app
+from segcube.cli.app import app
 app(sys.argv[1:], standalone_mode=False)
 assert not {"torch", "monai"} & set(sys.modules)
 """
@@ -81,3 +86,59 @@ assert not {"torch", "monai"} & set(sys.modules)
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+COMPILER = shutil.which("gcc")
+RECORDER = """
+#include <stdio.h>
+static void note(const char *what, int number) {
+  FILE *file = fopen("%s", "a");
+  fprintf(file, "%%s %%d\\n", what, number);
+  fclose(file);
+}
+int cuInit(unsigned flags) { note("init", (int)flags); return FAILS; }
+int cuDeviceGet(int *device, int number) { note("device", number); *device = 40 + number; return 0; }
+int cuDevicePrimaryCtxRetain(void **context, int device) { *context = 0; note("retain", device); return 0; }
+"""
+
+
+def create_context(device: str) -> None:
+    selection.create_cuda_context(device)
+    for thread in threading.enumerate():
+        if thread.name == "cuda-context":
+            thread.join()
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch):
+    """A driver that records its calls; `fails` is the result of the first."""
+
+    def build(fails: int = 0) -> Path:
+        source, library, notes = tmp_path / "driver.c", tmp_path / "driver.so", tmp_path / "notes"
+        source.write_text(RECORDER % notes)
+        subprocess.run([COMPILER, "-shared", "-fPIC", f"-DFAILS={fails}", source, "-o", library], check=True)
+        monkeypatch.setattr(selection, "DRIVER", str(library))
+        return notes
+
+    return build
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no gcc")
+@pytest.mark.parametrize(("device", "number"), [("auto", 0), ("cuda", 0), ("cuda:3", 3)])
+def test_the_context_of_the_chosen_device_is_created(device, number, calls):
+    notes = calls()
+    create_context(device)
+    assert notes.read_text().splitlines() == ["init 0", f"device {number}", f"retain {40 + number}"]
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no gcc")
+def test_a_driver_that_fails_to_start_gets_no_more_calls(calls):
+    notes = calls(fails=100)
+    create_context("cuda")
+    assert notes.read_text() == "init 0\n"
+
+
+def test_without_a_driver_nothing_is_printed(monkeypatch, capfd):
+    monkeypatch.setattr(selection, "DRIVER", "libnosuchdriver.so")
+    create_context("cuda")
+    assert capfd.readouterr() == ("", "")

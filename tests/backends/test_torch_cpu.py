@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from segcube.backends import DeviceMemoryError
-from segcube.backends.torch_cpu import memory_told
+from segcube.backends.torch_cpu import out_of_memory_errors
 
 
 @pytest.mark.parametrize(
@@ -16,11 +16,11 @@ from segcube.backends.torch_cpu import memory_told
         RuntimeError("[enforce fail at alloc_cpu.cpp:1] . DefaultCPUAllocator: can't allocate memory"),
     ],
 )
-def test_every_way_of_lacking_memory_is_told_as_such(error):
-    with pytest.raises(DeviceMemoryError), memory_told():
+def test_every_report_of_exhausted_memory_raises_one_error(error):
+    with pytest.raises(DeviceMemoryError), out_of_memory_errors():
         raise error
 
 
 def test_other_errors_pass():
-    with pytest.raises(RuntimeError, match="shapes"), memory_told():
+    with pytest.raises(RuntimeError, match="shapes"), out_of_memory_errors():
         raise RuntimeError("shapes do not match")

@@ -17,31 +17,31 @@ def run(*arguments: str):
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["infer", "--help"], ["info"], ["--version"]])
-def test_what_only_tells_something_imports_none_of_what_takes_long(arguments):
+def test_help_and_info_do_not_import_slow_packages(arguments):
     code = (
-        "import sys\nfrom segcube.cli import app\n"
+        "import sys\nfrom segcube.cli.app import app\n"
         f"try:\n    app({arguments!r})\nexcept SystemExit:\n    pass\n"
         "print('heavy:', sorted({'torch', 'monai', 'matplotlib', 'numpy'} & set(sys.modules)))"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert told.rstrip().endswith("heavy: []")
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.rstrip().endswith("heavy: []")
 
 
 def test_importing_the_package_does_no_work():
     code = "import sys, segcube; print(sorted({'torch', 'numpy', 'pydantic'} & set(sys.modules)))"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert told.strip() == "[]"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == "[]"
 
 
 def test_info_lists_every_challenge():
-    told = json.loads(run("info", "--json").stdout)
-    assert [challenge["key"] for challenge in told] == list(challenge_keys())
+    output = json.loads(run("info", "--json").stdout)
+    assert [challenge["key"] for challenge in output] == list(challenge_keys())
 
 
-def test_info_tells_a_submission(tumour_submission):
-    told = run("info", str(tumour_submission)).stdout
-    assert "MedNeXtV10.safetensors" in told
-    assert "nest" in told
+def test_info_describes_a_submission(tumour_submission):
+    output = run("info", str(tumour_submission)).stdout
+    assert "MedNeXtV10.safetensors" in output
+    assert "nest" in output
     assert json.loads(run("info", str(tumour_submission), "--json").stdout)["name"] == "tumour"
 
 
@@ -54,25 +54,25 @@ def test_an_unknown_key_of_a_submission_is_named_with_the_valid_ones(tumour_subm
     assert "stages, postprocess" in result.stderr
 
 
-def test_a_wrong_option_is_usage():
+def test_an_unknown_option_is_a_usage_error():
     assert run("infer", "--nonsense").exit_code == 2
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["infer", "--nonsense"], 2)])
-def test_a_process_ends_with_its_commands_code_and_with_what_was_to_happen_last(arguments, code):
+def test_a_process_exits_with_its_commands_code_after_its_exit_handlers(arguments, code):
     script = (
         "import atexit\nfrom segcube.cli import main\n"
-        f"atexit.register(print, 'the last words')\nmain({arguments!r})\nprint('never')"
+        f"atexit.register(print, 'exit handler')\nmain({arguments!r})\nprint('never')"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == code
-    assert done.stdout.endswith("the last words\n")
+    assert done.stdout.endswith("exit handler\n")
 
 
-def test_a_process_whose_reader_is_gone_says_nothing():
+def test_a_closed_pipe_is_not_reported():
     command = f"{sys.executable} -c 'from segcube.cli import main; main([\"--version\"])' | true"
-    told = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    assert told.stderr == ""
+    output = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert output.stderr == ""
 
 
 def test_environment_variables_mirror_options(tmp_path, monkeypatch):
@@ -82,9 +82,9 @@ def test_environment_variables_mirror_options(tmp_path, monkeypatch):
     assert "--shard 9/2" in result.stderr
 
 
-def test_the_entrypoint_explains_itself_where_nothing_is_mounted():
+def test_without_mounts_the_entry_point_lists_the_known_ones():
     script = Path(__file__).parents[2] / "project" / "mlcube.py"
-    told = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
-    assert told.returncode == 2
-    assert "/mlcommons/volumes/data" in told.stderr
-    assert "/input" in told.stderr
+    output = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert output.returncode == 2
+    assert "/mlcommons/volumes/data" in output.stderr
+    assert "/input" in output.stderr

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from segcube.cli.app import app
 from segcube.networks import build_network
-from segcube.spec.submission import load_for
+from segcube.spec.submission import load_for_challenge
 
 from ..importers.originals import original_state
 
@@ -28,10 +28,10 @@ def checkpoint(tmp_path):
     return write
 
 
-def test_every_kind_has_its_own_help():
-    told = run("--help").output
+def test_every_kind_has_its_help():
+    output = run("--help").output
     for kind in ("lightning", "mednext", "monai-bundle"):
-        assert kind in told
+        assert kind in output
         assert run(kind, "--help").exit_code == 0
 
 
@@ -44,7 +44,7 @@ def test_lightning_checkpoints_become_a_submission(tmp_path, checkpoint):
     assert result.exit_code == 0, result.output
     assert "2 members, for brats2024-ssa" in result.output
     assert "a.ckpt: weights are those of the state_dict, as last saved." in result.output
-    submission = load_for(tmp_path / "weights").submission
+    submission = load_for_challenge(tmp_path / "weights").submission
     assert submission.licence == "CC-BY-4.0"
     assert submission.members[0].weight == {"TC": 1, "WT": 0, "ET": 0.5}
     assert submission.stages[0].branches[0].window.size == (32, 32, 48)
@@ -60,7 +60,7 @@ def test_lightning_checkpoints_become_a_submission(tmp_path, checkpoint):
         (["--regions", "TC,WT"], "3 outputs for the regions TC, WT"),
     ],
 )
-def test_what_does_not_fit_leaves_nothing(tmp_path, checkpoint, options, words):
+def test_invalid_options_leave_no_files(tmp_path, checkpoint, options, words):
     file = checkpoint("a.ckpt", 0)
     result = run("lightning", file, "--out", tmp_path / "w", "--challenge", "brats2024-ssa", *options)
     assert result.exit_code in (2, 5)
@@ -68,11 +68,11 @@ def test_what_does_not_fit_leaves_nothing(tmp_path, checkpoint, options, words):
     assert [path.name for path in tmp_path.iterdir()] == ["a.ckpt"]
 
 
-def test_a_name_that_no_submission_can_have_is_told(tmp_path, checkpoint):
+def test_an_invalid_submission_name_is_refused(tmp_path, checkpoint):
     file = checkpoint("a.ckpt", 0)
     result = run("lightning", file, "--out", tmp_path / "my weights", "--challenge", "brats2024-ssa")
     assert result.exit_code == 2
-    assert "gives no sound submission: 'name' = 'my weights'" in result.output
+    assert "does not become a valid submission: 'name' = 'my weights'" in result.output
 
 
 def test_a_pickle_that_would_run_code_is_refused(tmp_path):
@@ -89,7 +89,7 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.ckpt"]
 
 
-def test_a_bundle_may_come_as_an_archive(tmp_path):
+def test_a_bundle_may_be_an_archive(tmp_path):
     arguments = {
         "init_filters": 8,
         "in_channels": 4,
@@ -114,5 +114,5 @@ def test_a_bundle_may_come_as_an_archive(tmp_path):
     out = tmp_path / "weights"
     result = run("monai-bundle", tmp_path / "bundle.zip", "--out", out, "--challenge", "brats2024-ssa")
     assert result.exit_code == 0, result.output
-    assert load_for(out).submission.members[0].file == "model.safetensors"
+    assert load_for_challenge(out).submission.members[0].file == "model.safetensors"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle.zip", "model.pt", "weights"]

@@ -5,50 +5,50 @@ import yaml
 from segcube.cli.tables import print_submission
 
 
-def test_networks_parameters_and_terms_are_told(tumour_submission, capsys):
+def test_networks_parameters_and_licence_are_printed(tumour_submission, capsys):
     file = tumour_submission / "submission.yaml"
-    file.write_text(file.read_text() + "licence: CC-BY-4.0\ncitation: Somebody 2024\n")
+    file.write_text(file.read_text() + "licence: CC-BY-4.0\ncitation: Author 2024\n")
     print_submission(tumour_submission)
-    told = capsys.readouterr().out
-    assert "tumour, licence CC-BY-4.0" in told
-    assert "cite Somebody 2024" in told
-    assert "stage tumour: regions TC WT ET, merged as probabilities" in told
+    output = capsys.readouterr().out
+    assert "tumour, licence CC-BY-4.0" in output
+    assert "cite Author 2024" in output
+    assert "stage tumour: regions TC WT ET, merged as probabilities" in output
     assert (
         "t2f t1n t1c t2w (xyz, spacing native), windows 16 x 16 x 32 overlap 0.5 (monai, gaussian), mirrors x"
-        in told
+        in output
     )
-    assert "MedNeXtV10.safetensors  MedNeXtV1, " in told
-    assert " parameters  weight 1.0  sha256 " in told
-    assert "postprocess: nest" in told
+    assert "MedNeXtV10.safetensors  MedNeXtV1, " in output
+    assert " parameters  weight 1.0  sha256 " in output
+    assert "postprocess: nest" in output
 
 
-def test_json_holds_the_submission_and_what_its_files_say(tumour_submission, capsys):
+def test_json_has_the_submission_and_the_metadata_of_its_files(tumour_submission, capsys):
     print_submission(tumour_submission, as_json=True)
-    told = json.loads(capsys.readouterr().out)
-    assert told["name"] == "tumour"
-    (branch,) = told["stages"][0]["branches"]
+    output = json.loads(capsys.readouterr().out)
+    assert output["name"] == "tumour"
+    (branch,) = output["stages"][0]["branches"]
     assert [len(member["sha256"]) for member in branch["members"]] == [64, 64]
-    weights = told["weights"]["MedNeXtV11.safetensors"]
+    weights = output["weights"]["MedNeXtV11.safetensors"]
     assert (weights["network"], weights["arguments"]["n_channels"]) == ("MedNeXtV1", 2)
     assert weights["parameters"] > 0
 
 
-def test_a_member_that_cannot_be_read_is_told_and_the_rest_stays(tumour_submission, capsys):
+def test_a_weights_file_that_cannot_be_read_is_reported_beside_the_others(tumour_submission, capsys):
     (tumour_submission / "MedNeXtV10.safetensors").unlink()
     print_submission(tumour_submission)
-    told = capsys.readouterr().out
-    assert "MedNeXtV10.safetensors  cannot be read" in told
-    assert "MedNeXtV11.safetensors  MedNeXtV1, " in told
+    output = capsys.readouterr().out
+    assert "MedNeXtV10.safetensors  cannot be read" in output
+    assert "MedNeXtV11.safetensors  MedNeXtV1, " in output
 
 
-def test_foreign_fields_neither_forge_lines_nor_style_them(tumour_submission, capsys):
+def test_fields_cannot_add_lines_or_styles_to_the_output(tumour_submission, capsys):
     file = tumour_submission / "submission.yaml"
     content = yaml.safe_load(file.read_text())
     foreign = "[red]CC[/red] :skull: \x1b[31m\nstarter"
     content |= {"licence": foreign, "citation": foreign}
     file.write_text(yaml.safe_dump(content))
     print_submission(tumour_submission)
-    told = capsys.readouterr().out
-    assert told.count(r"[red]CC[/red] :skull: \x1b[31m\nstarter") == 2
-    assert "\x1b" not in told
-    assert not any(line.startswith("starter") for line in told.splitlines())
+    output = capsys.readouterr().out
+    assert output.count(r"[red]CC[/red] :skull: \x1b[31m\nstarter") == 2
+    assert "\x1b" not in output
+    assert not any(line.startswith("starter") for line in output.splitlines())

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from segcube.cli.app import app
 from segcube.core import UsageError
 from segcube.tools.tune import TuneRequest, read_inputs
-from segcube.tools.tune.judge import Judge
+from segcube.tools.tune.objective import CaseObjective
 
 CASE = "BraTS-GLI-00001-000"
 
@@ -56,8 +56,9 @@ def test_the_baseline_is_the_map_that_infer_writes(infer, tmp_path, tumour_submi
     (tmp_path / "ref").mkdir()
     nib.save(nib.Nifti1Image(reference_xyz, image.affine), tmp_path / "ref" / f"{CASE}-seg.nii.gz")
     inputs = read_inputs(TuneRequest(tmp_path / "saved", tmp_path / "ref", weights=tumour_submission))
-    assert len(inputs.members) == (2 if options else 0)
-    labels_xyz = Judge(inputs.cases[0], glioma, lambda *_: 0.0).labels(inputs.start)
+    assert len(inputs.space.members) == (2 if options else 0)
+    objective = CaseObjective(inputs.cases[0], glioma, lambda *_: 0.0)
+    labels_xyz = objective.labels(inputs.space.rules_at(inputs.space.start), inputs.space.weights)
     assert len(np.unique(found_xyz)) > 1
     np.testing.assert_array_equal(labels_xyz, found_xyz)
 
@@ -71,5 +72,5 @@ def test_probabilities_that_other_weights_made_are_refused(infer, tmp_path, tumo
         content["stages"][0]["branches"][0]["members"][0]["weight"] = 9.0
 
     change(tumour_submission, reweigh)
-    with pytest.raises(UsageError, match=r"lie up to .* from its members' mean; .*save them again"):
+    with pytest.raises(UsageError, match=r"differ by up to .*save them again"):
         read_inputs(TuneRequest(tmp_path / "saved", tmp_path / "ref", weights=tumour_submission))

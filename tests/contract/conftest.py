@@ -30,7 +30,7 @@ def infer(tmp_path, data, tumour_submission):
         )
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
-        told = json.loads(report.read_text()) if report.exists() else None
-        return result.exit_code, folder, told, result.stderr
+        printed = json.loads(report.read_text()) if report.exists() else None
+        return result.exit_code, folder, printed, result.stderr
 
     return run

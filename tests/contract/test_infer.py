@@ -59,7 +59,7 @@ def cut(data: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(("on_error", "code", "maps"), [("skip", 3, 2), ("empty", 0, 3), ("stop", 3, 1)])
-def test_a_bad_case_costs_what_on_error_says(infer, data, on_error, code, maps):
+def test_a_bad_case_is_handled_as_on_error_states(infer, data, on_error, code, maps):
     cut(data, NAMES[1])
     found, out, report, stderr = infer("--on-error", on_error)
     assert found == code
@@ -86,7 +86,7 @@ def test_an_empty_map_lies_on_the_grid_of_the_case(infer, data):
     assert report["cases"][1]["status"] == "empty"
 
 
-def test_resume_keeps_what_is_finished_and_mends_the_rest(infer):
+def test_resume_keeps_finished_maps_and_predicts_the_others(infer):
     _, out, _, _ = infer()
     before = files_of(out)
     kept = (out / f"{NAMES[0]}.nii.gz").stat().st_mtime_ns
@@ -97,17 +97,17 @@ def test_resume_keeps_what_is_finished_and_mends_the_rest(infer):
     assert [case["status"] for case in report["cases"]] == ["kept", "done", "done"]
     assert (out / f"{NAMES[0]}.nii.gz").stat().st_mtime_ns == kept
     assert files_of(out) == before
-    assert "not whole" in stderr
+    assert "predicted again" in stderr
 
 
-def test_resume_makes_again_what_other_settings_made(infer):
+def test_resume_predicts_again_after_other_settings(infer):
     infer()
     _, _, report, stderr = infer("--resume", "--no-flips")
     assert [case["status"] for case in report["cases"]] == ["done"] * 3
     assert "other settings" in stderr
 
 
-def test_resume_makes_again_what_another_preset_made(infer):
+def test_resume_predicts_again_after_another_preset(infer):
     infer()
     for preset in ("fast", "balanced"):
         _, _, report, _ = infer("--resume", "--preset", preset)
@@ -116,7 +116,7 @@ def test_resume_makes_again_what_another_preset_made(infer):
     assert [case["status"] for case in report["cases"]] == ["kept"] * 3
 
 
-def test_resume_makes_again_what_other_inputs_made(infer, data, make_case, glioma):
+def test_resume_predicts_again_after_other_inputs(infer, data, make_case, glioma):
     infer()
     make_case(data, glioma, NAMES[1], seed=77)
     _, _, report, _ = infer("--resume")
@@ -124,7 +124,7 @@ def test_resume_makes_again_what_other_inputs_made(infer, data, make_case, gliom
 
 
 def make_outputs_overflow(submission: Path) -> None:
-    """Give a submission weights that are finite, and outputs that are not."""
+    """Give a submission finite weights with outputs that overflow."""
     content = yaml.safe_load((submission / "submission.yaml").read_text())
     for member in content["stages"][0]["branches"][0]["members"]:
         file = submission / member["file"]
@@ -137,7 +137,7 @@ def make_outputs_overflow(submission: Path) -> None:
     (submission / "openvino.yaml").unlink()
 
 
-def test_resume_redoes_the_background_maps_of_cases_that_failed(infer, tumour_submission):
+def test_resume_predicts_failed_cases_with_empty_maps_again(infer, tumour_submission):
     make_outputs_overflow(tumour_submission)
     for _ in range(2):
         code, _, report, _ = infer("--resume", "--on-error", "empty", "--backend", "torch")
@@ -146,7 +146,7 @@ def test_resume_redoes_the_background_maps_of_cases_that_failed(infer, tumour_su
         assert [case["status"] for case in report["cases"]] == ["empty"] * 3
 
 
-def test_resume_redoes_a_case_whose_probabilities_are_not_saved(infer, tmp_path):
+def test_resume_predicts_cases_without_saved_probabilities_again(infer, tmp_path):
     saved = ("--save-probabilities", str(tmp_path / "kept"))
     infer()
     _, _, report, stderr = infer("--resume", *saved)
@@ -158,7 +158,7 @@ def test_resume_redoes_a_case_whose_probabilities_are_not_saved(infer, tmp_path)
     assert [case["status"] for case in report["cases"]] == ["done"] * 3
 
 
-def test_resume_redoes_a_case_whose_probabilities_other_settings_gave(infer, tmp_path):
+def test_resume_predicts_cases_with_probabilities_of_other_settings_again(infer, tmp_path):
     saved = ("--save-probabilities", str(tmp_path / "kept"))
     infer(*saved)
     infer("--no-flips", *saved, out="other")
@@ -186,7 +186,7 @@ def test_files_that_segcube_did_not_write_end_the_run_and_stay(infer, tmp_path, 
     assert f"{NAMES[0]}.nii.gz, {NAMES[2]}.nii.gz" in stderr
 
 
-def test_only_the_files_of_the_own_shard_are_in_the_way(infer, tmp_path):
+def test_only_files_in_place_of_maps_of_the_shard_end_the_run(infer, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / f"{NAMES[1]}.nii.gz").write_bytes(b"an expert's labels")
     assert infer("--shard", "1/2")[0] == 0
@@ -203,7 +203,7 @@ def test_a_case_that_is_refused_leaves_the_file_in_its_maps_place(infer, data, t
         assert (code, files_of(out)) == (2, before)
 
 
-def test_a_link_in_a_maps_place_ends_the_run(infer, tmp_path):
+def test_a_link_in_place_of_a_map_ends_the_run(infer, tmp_path):
     _, first, _, _ = infer(out="first")
     (tmp_path / "out").mkdir()
     link = tmp_path / "out" / f"{NAMES[0]}.nii.gz"
@@ -248,13 +248,13 @@ def test_an_empty_shard_has_nothing_to_do(infer):
     assert (report["ended"], report["cases"]) == ("done", [])
 
 
-def test_a_folder_without_cases_is_no_empty_shard(infer, data):
+def test_a_folder_without_cases_is_not_an_empty_shard(infer, data):
     for name in NAMES:
         shutil.rmtree(data / name)
     assert infer("--shard", "5/8")[0] == 4
 
 
-def test_probabilities_are_kept_in_their_box(infer, tmp_path):
+def test_probabilities_are_saved_within_their_box(infer, tmp_path):
     _, out, _, _ = infer("--save-probabilities", str(tmp_path / "kept"), "--each-member")
     names = {file.name for file in (tmp_path / "kept").iterdir()}
     assert names == {f"{n}{m}.npz" for n in NAMES for m in ("", ".MedNeXtV10", ".MedNeXtV11")}
@@ -271,16 +271,16 @@ def test_probabilities_are_kept_in_their_box(infer, tmp_path):
         assert member["probabilities_kxyz"].dtype == np.float16
 
 
-def test_a_quiet_run_tells_only_what_is_wrong(infer, data):
+def test_a_quiet_run_prints_only_problems(infer, data):
     cut(data, NAMES[1])
     _, _, _, stderr = infer("--quiet")
-    # The made cases are smaller than the challenge's, which each is told
-    told = [line for line in stderr.strip().splitlines() if "GEOMETRY" not in line]
-    assert told == [line for line in told if NAMES[1] in line]
+    # The synthetic cases are smaller than the challenge's, which gives each a notice
+    printed = [line for line in stderr.strip().splitlines() if "GEOMETRY" not in line]
+    assert printed == [line for line in printed if NAMES[1] in line]
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "told"),
+    ("options", "code", "printed"),
     [
         (("--device", "cuda:9"), 5, "cuda:9"),
         (("--weights", "/nowhere"), 5, "no such folder"),
@@ -289,10 +289,10 @@ def test_a_quiet_run_tells_only_what_is_wrong(infer, data):
         (("--backend", "openvino", "--device", "cuda"), 2, "backend openvino on cuda"),
     ],
 )
-def test_what_the_run_cannot_have_ends_it(infer, options, code, told):
+def test_unavailable_settings_end_the_run(infer, options, code, printed):
     found, _, _, stderr = infer(*options)
     assert found == code
-    assert told in stderr
+    assert printed in stderr
 
 
 def test_changed_weights_end_the_run(infer, tumour_submission):
@@ -306,7 +306,7 @@ def test_changed_weights_end_the_run(infer, tumour_submission):
     assert not out.exists() or not files_of(out)
 
 
-def test_names_of_another_served_challenge_say_how_to_ask_for_it(infer, data):
+def test_names_of_another_served_challenge_give_a_hint(infer, data):
     for name in NAMES:
         for file in (data / name).iterdir():
             file.rename(data / name / file.name.replace("GLI", "SSA"))
@@ -317,7 +317,7 @@ def test_names_of_another_served_challenge_say_how_to_ask_for_it(infer, data):
     assert infer("--challenge", "brats2023-ssa")[0] == 0
 
 
-def test_a_folder_without_cases_has_done_none(infer, data):
+def test_without_cases_the_exit_code_is_4(infer, data):
     for name in NAMES:
         for file in (data / name).iterdir():
             file.unlink()

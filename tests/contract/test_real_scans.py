@@ -1,4 +1,4 @@
-"""The starters on real scans, where those lie beside the checkout or where SEGCUBE_REAL_DATA says."""
+"""The starters on real scans, in SEGCUBE_REAL_DATA or beside the checkout."""
 
 from __future__ import annotations
 

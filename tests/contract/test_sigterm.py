@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 
 
-def test_sigterm_leaves_whole_files_a_report_and_143(tmp_path, tumour_submission, make_case, glioma):
+def test_sigterm_leaves_complete_files_and_exits_143(tmp_path, tumour_submission, make_case, glioma):
     for number in range(30):
         make_case(tmp_path / "data", glioma, f"BraTS-GLI-{number:05d}-000", shape=(40, 40, 40), seed=number)
     out, report = tmp_path / "out", tmp_path / "report.json"

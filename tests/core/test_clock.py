@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 
 from segcube.core import Clock
-from segcube.core import clock as module
+from segcube.core import clock as clock_module
 
 
 @pytest.fixture
-def passes(monkeypatch) -> Callable[[float], None]:
-    """Let so many seconds pass; no others do."""
+def advance(monkeypatch) -> Callable[[float], None]:
+    """Advance a simulated clock by a number of seconds."""
     now = 100.0
-    monkeypatch.setattr(module, "perf_counter", lambda: now)
+    monkeypatch.setattr(clock_module, "perf_counter", lambda: now)
 
     def seconds(count: float) -> None:
         nonlocal now
@@ -21,32 +21,32 @@ def passes(monkeypatch) -> Callable[[float], None]:
     return seconds
 
 
-def test_a_step_inside_another_counts_for_itself_alone(passes):
+def test_a_step_excludes_the_steps_inside_it(advance):
     clock = Clock()
     with clock.step("outer"):
-        passes(1)
+        advance(1)
         with clock.step("inner"):
-            passes(2)
-        passes(4)
+            advance(2)
+        advance(4)
         with clock.step("inner"):
-            passes(8)
+            advance(8)
     assert clock.seconds == {"outer": 5, "inner": 10}
     assert list(clock.seconds) == ["outer", "inner"]
 
 
-def test_steps_of_one_name_add_up(passes):
+def test_steps_of_equal_names_add_up(advance):
     clock = Clock()
     for seconds in (1, 2):
         with clock.step("labels"):
-            passes(seconds)
+            advance(seconds)
     assert clock.seconds == {"labels": 3}
 
 
-def test_a_step_that_fails_counts_until_then(passes):
+def test_a_step_that_raises_counts_until_then(advance):
     clock = Clock()
 
     def fails():
-        passes(2)
+        advance(2)
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"), clock.step("outer"), clock.step("inner"):

@@ -4,41 +4,41 @@ import pytest
 from rich.console import Console
 
 from segcube.cli.tables import print_problems, print_scores
-from segcube.core import plain
+from segcube.core import literal_text
 
-FOREIGN = "[red]x[/red] :skull: \x1b[31m\u202e\nforged"
+UNTRUSTED = "[red]x[/red] :skull: \x1b[31m\u202e\nforged"
 SHOWN = r"[red]x[/red] :skull: \x1b[31m\u202e\nforged"
-"""The same, as a log may hold it: one line, its escapes spelled out."""
+"""The same as one line, with unprintable characters escaped."""
 
 
-def test_foreign_text_is_one_line_as_it_stands():
+def test_untrusted_text_is_printed_literally_in_one_line():
     out = StringIO()
-    Console(file=out, force_terminal=True, width=200).print(plain(FOREIGN))
+    Console(file=out, force_terminal=True, width=200).print(literal_text(UNTRUSTED))
     assert out.getvalue() == SHOWN + "\n"
 
 
-def test_scores_print_foreign_names_as_they_stand(capsys):
-    mean = {FOREIGN: {"dice": 0.5}}
-    print_scores(FOREIGN, mean, mean, {FOREIGN: mean})
+def test_scores_print_untrusted_names_literally(capsys):
+    mean = {UNTRUSTED: {"dice": 0.5}}
+    print_scores(UNTRUSTED, mean, mean, {UNTRUSTED: mean})
     out = capsys.readouterr().out
-    # The title, the region's column, and the region and case among the worst
+    # In the title, the region's column, and region and case of the worst cases
     assert out.count(SHOWN) == 4
     assert "\x1b" not in out
     assert not any(line.startswith("forged") for line in out.splitlines())
 
 
 @pytest.mark.parametrize(
-    "told",
+    "problems",
     [
-        ({FOREIGN: FOREIGN}, {}, (), {}),
-        ({}, {FOREIGN: (FOREIGN,)}, (), {}),
-        ({}, {}, (FOREIGN,), {}),
-        ({}, {}, (), {FOREIGN: FOREIGN}),
+        ({UNTRUSTED: UNTRUSTED}, {}, (), {}),
+        ({}, {UNTRUSTED: (UNTRUSTED,)}, (), {}),
+        ({}, {}, (UNTRUSTED,), {}),
+        ({}, {}, (), {UNTRUSTED: UNTRUSTED}),
     ],
     ids=["problem", "notice", "without reference", "bad reference"],
 )
-def test_problems_print_foreign_names_as_they_stand(capsys, told):
-    print_problems(*told)
+def test_problems_print_untrusted_names_literally(capsys, problems):
+    print_problems(*problems)
     err = capsys.readouterr().err
     assert SHOWN in err
     assert "\x1b" not in err

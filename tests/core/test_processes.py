@@ -8,17 +8,17 @@ from pathlib import Path
 from segcube.core import python_command, python_environment
 
 
-def test_the_path_has_neither_empty_nor_relative_entries(monkeypatch):
+def test_pythonpath_omits_empty_and_relative_entries(monkeypatch):
     monkeypatch.setattr(sys, "path", ["", ".", "lib", "/a", "/b c"])
     assert python_environment()["PYTHONPATH"] == f"/a{os.pathsep}/b c"
 
 
-def test_the_interpreter_is_named_by_its_absolute_path(monkeypatch):
+def test_the_path_of_the_interpreter_is_absolute(monkeypatch):
     monkeypatch.setattr(sys, "executable", "bin/python")
     assert python_command("-V")[0] == f"{Path.cwd()}/bin/python"
 
 
-def test_a_module_of_the_current_folder_is_not_imported(tmp_path):
+def test_modules_in_the_current_folder_are_not_imported(tmp_path):
     (tmp_path / "numpy.py").write_text("print('imported')")
     command = python_command("-m", "numpy.version")
     ended = subprocess.run(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from segcube.core import RunSettings, UsageError, parse_shard, settings_of
+from segcube.core import RunSettings, UsageError, load_settings, parse_shard
 
 
 @pytest.fixture
@@ -12,32 +12,32 @@ def file(tmp_path):
 
 def test_an_empty_file_gives_the_defaults(file):
     file.touch()
-    assert settings_of(file, {}) == RunSettings()
+    assert load_settings(file, {}) == RunSettings()
 
 
-def test_the_command_line_stands_over_the_file(file):
+def test_the_command_line_takes_precedence_over_the_file(file):
     file.write_text("device: cuda\nflips: false\n")
-    settings = settings_of(file, {"device": "cpu"})
+    settings = load_settings(file, {"device": "cpu"})
     assert (settings.device, settings.flips) == ("cpu", False)
 
 
-def test_a_submission_lies_beside_the_file(file):
+def test_a_submission_folder_is_relative_to_the_file(file):
     file.write_text("submission: mine\n")
-    assert settings_of(file, {}).submission == str(file.parent / "mine")
+    assert load_settings(file, {}).submission == str(file.parent / "mine")
 
 
-def test_a_file_stands_over_the_defaults(file):
+def test_the_file_takes_precedence_over_the_defaults(file):
     defaults = file.with_name("defaults.yaml")
     defaults.write_text("on_error: empty\nflips: false\n")
     file.write_text("flips: true\n")
-    settings = settings_of(file, {}, defaults=defaults)
+    settings = load_settings(file, {}, defaults=defaults)
     assert (settings.on_error, settings.flips) == ("empty", True)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
-        ("devise: cpu", "'devise'.*valid keys there: submission, challenge, device"),
+        ("devise: cpu", "'devise'.*valid keys: submission, challenge, device"),
         ("device: gpu", "device.*gpu"),
         ("on_error: ignore", "'skip', 'empty' or 'stop'"),
         ("compile: never", "'auto', 'on' or 'off'"),
@@ -45,30 +45,30 @@ def test_a_file_stands_over_the_defaults(file):
         ("shard: 1/1000000000", "'shard'.*pattern"),
         ("challenge: ../own.yaml", "'challenge'.*outside the folder"),
         ("submission: ''", "'submission'.*pattern"),
-        ("flips: true\nflips: false", "line 2, column 1: key 'flips' repeats"),
+        ("flips: true\nflips: false", "line 2, column 1: duplicate key 'flips'"),
         ("preset: quick", "'fast', 'balanced' or 'full'"),
-        ("- cpu", "holds a list"),
+        ("- cpu", "contains a list"),
         ("a: [", "cannot be read"),
     ],
 )
-def test_what_cannot_be_obeyed_is_named(file, content, told):
+def test_errors_name_the_key_and_the_valid_values(file, content, message):
     file.write_text(content)
-    with pytest.raises(UsageError, match=told):
-        settings_of(file, {})
+    with pytest.raises(UsageError, match=message):
+        load_settings(file, {})
 
 
 @pytest.mark.parametrize("word", ["on", "off", "auto"])
-def test_a_switch_may_stand_bare(file, word):
+def test_compile_may_be_a_bare_yaml_boolean(file, word):
     file.write_text(f"compile: {word}\n")
-    assert settings_of(file, {}).compile == word
+    assert load_settings(file, {}).compile == word
 
 
-def test_a_missing_file_is_named(file):
+def test_errors_name_a_missing_file(file):
     with pytest.raises(UsageError, match=r"parameters\.yaml"):
-        settings_of(file, {})
+        load_settings(file, {})
 
 
-def test_shards_count_from_one():
+def test_shards_are_counted_from_one():
     assert parse_shard("2/8") == (2, 8)
     for shard in ("0/8", "9/8"):
         with pytest.raises(UsageError, match="shard"):

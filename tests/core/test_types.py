@@ -12,9 +12,16 @@ def volume(edges, pixdim) -> Volume:
     return Volume(Case("a", {}, "t1c"), ("t1c",), (np.zeros((2, 2, 2)),), grid, forms)
 
 
-def test_spacing_is_the_headers_where_the_affine_says_the_same():
+def test_spacing_is_pixdim_where_the_affine_agrees():
     assert volume((0.62500003, 0.6249999, 2.5), (0.625, 0.625, 2.5)).spacing == (0.625, 0.625, 2.5)
 
 
-def test_spacing_is_the_affines_where_the_header_says_something_else():
+def test_spacing_is_the_affines_where_pixdim_differs():
     assert volume((2.0, 2.0, 3.0), (1.0, 1.0, 1.0)).spacing == pytest.approx((2, 2, 3))
+
+
+def test_released_voxels_leave_channels_and_grid():
+    released = volume((1.0, 1.0, 1.0), (1.0, 1.0, 1.0))
+    released.release_voxels()
+    assert [voxels.size for voxels in released.voxels] == [0]
+    assert released.grid.shape == (2, 2, 2)

@@ -9,21 +9,21 @@ from segcube.spec.challenges import load_challenge
 
 
 @pytest.mark.parametrize("profile", COUNTED)
-def test_every_profile_counts_metrics_of_known_direction(profile):
+def test_every_counted_metric_has_a_direction(profile):
     assert list(counted_metrics(profile)) == list(COUNTED[profile])
 
 
 @pytest.mark.parametrize(
     "key", ["brats2023-gli", "brats2024-gli", "brats2026-goat", "brats2026-met", "mbas2024"]
 )
-def test_what_a_profile_counts_is_what_it_scores(key):
+def test_every_profile_scores_the_metrics_that_it_counts(key):
     challenge = load_challenge(key)
     labels_xyz = np.ones((4, 4, 4), np.uint8)
     regions = score_labels(labels_xyz, labels_xyz, (1.0, 1.0, 1.0), challenge).regions
     assert all(set(COUNTED[challenge.metrics.profile]) <= set(scores) for scores in regions.values())
 
 
-def test_what_a_tuning_raises_is_better_the_higher_it_is():
+def test_objectives_are_better_the_higher():
     assert [metric for metric in OBJECTIVES.values() if not direction_of(metric).higher_is_better] == []
 
 
@@ -41,7 +41,7 @@ def test_tolerance_unit_and_size_do_not_change_the_direction():
     assert direction_of("f1_small").higher_is_better
 
 
-def test_metrics_that_are_asked_for_replace_the_profiles():
+def test_chosen_metrics_replace_the_profiles():
     assert list(counted_metrics("brats2024", ["lesionwise_dice"])) == ["lesionwise_dice"]
 
 

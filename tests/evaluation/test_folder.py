@@ -28,7 +28,7 @@ def write(folder, name, labels_xyz, affine=None):
 
 @pytest.fixture
 def folders(tmp_path):
-    """A perfect map of case one; case two has none."""
+    """A perfect map of case ONE, none of case TWO."""
     labels_xyz = np.zeros((12, 12, 12))
     labels_xyz[2:10, 2:10, 2:10] = 2
     labels_xyz[4:8, 4:8, 4:8] = 3
@@ -78,7 +78,7 @@ COUNTS = ("num_tp", "num_fp", "num_fn", "volume_ref", "volume_pred")
 
 @pytest.mark.parametrize("profile", ["brats2023", "brats2026"])
 @pytest.mark.parametrize("content", [None, b"no map"], ids=["missing", "unreadable"])
-def test_a_case_without_a_sound_map_misses_every_lesion_of_the_reference(folders, glioma, profile, content):
+def test_a_missing_or_damaged_map_misses_every_lesion_of_the_reference(folders, glioma, profile, content):
     pred, ref = folders
     labels_xyz = np.zeros((24, 12, 12))
     labels_xyz[1:5, 1:5, 1:5] = labels_xyz[17:22, 1:5, 1:5] = 3
@@ -94,13 +94,13 @@ def test_a_case_without_a_sound_map_misses_every_lesion_of_the_reference(folders
     assert [row.kind for row in scores.lesions if row.region == "ET"] == ["missed", "missed"]
 
 
-def test_a_missing_map_leaves_the_mean_number_of_false_positives_alone(folders, glioma):
+def test_a_missing_map_does_not_change_the_mean_number_of_false_positives(folders, glioma):
     assert evaluate_folder(*folders, glioma).mean["WT"]["num_fp"] == 0
     (folders[0] / f"{ONE}.nii.gz").unlink()
     assert math.isnan(evaluate_folder(*folders, glioma).mean["WT"]["num_fp"])
 
 
-def test_a_damaged_reference_is_named_and_left_out(folders, glioma):
+def test_a_damaged_reference_is_reported_and_not_scored(folders, glioma):
     pred, ref = folders
     file = ref / f"{TWO}-seg.nii.gz"
     file.write_bytes(file.read_bytes()[:-20])
@@ -113,7 +113,7 @@ def test_a_damaged_reference_is_named_and_left_out(folders, glioma):
     assert list(json.loads(as_json(found))["bad_references"]) == [TWO]
 
 
-def test_without_any_sound_reference_nothing_is_scored(folders, glioma):
+def test_nothing_is_scored_when_all_references_are_damaged(folders, glioma):
     for file in folders[1].iterdir():
         file.write_bytes(b"")
     found = evaluate_folder(*folders, glioma)
@@ -129,25 +129,25 @@ def test_an_unreadable_or_mis_shaped_map_scores_as_a_missing_one(folders, glioma
     write(pred, TWO, np.zeros((12, 12, 11)))
     found = evaluate_folder(pred, ref, glioma)
     assert found.mean["WT"]["lesionwise_dice"] == 0
-    assert "cut off" in found.problems[ONE]
+    assert "incomplete" in found.problems[ONE]
     assert "shape (12, 12, 11)" in found.problems[TWO]
 
 
-def test_maps_without_a_reference_are_told(folders, glioma):
+def test_maps_without_a_reference_are_listed(folders, glioma):
     pred, ref = folders
     write(pred, "BraTS-GLI-00009-000", np.zeros((12, 12, 12)))
     assert evaluate_folder(pred, ref, glioma).without_reference == ("BraTS-GLI-00009-000",)
 
 
-def test_labels_that_are_none_and_maps_that_lie_elsewhere_are_told(folders, glioma):
+def test_unknown_labels_and_another_position_are_noticed(folders, glioma):
     pred, ref = folders
     write(pred, TWO, np.full((12, 12, 12), 4), np.diag([1, 1, 2, 1]))
-    told = " ".join(evaluate_folder(pred, ref, glioma).cases[TWO].notices)
-    assert "labels 4" in told
-    assert "mm from the reference" in told
+    notices = " ".join(evaluate_folder(pred, ref, glioma).cases[TWO].notices)
+    assert "labels 4" in notices
+    assert "mm away from the reference" in notices
 
 
-def test_references_may_lie_in_case_folders_beside_images(folders, glioma):
+def test_references_may_be_in_case_folders_beside_images(folders, glioma):
     pred, ref = folders
     (ref / ONE).mkdir()
     (ref / f"{ONE}-seg.nii.gz").rename(ref / ONE / f"{ONE}-seg.nii.gz")
@@ -162,19 +162,19 @@ def test_two_maps_of_a_case_are_refused(folders, glioma):
         evaluate_folder(pred, ref, glioma)
 
 
-def test_a_reference_without_maps_is_told(tmp_path, glioma):
+def test_a_reference_folder_without_maps_is_refused(tmp_path, glioma):
     with pytest.raises(UsageError, match="no label map"):
         evaluate_folder(tmp_path, tmp_path, glioma)
 
 
-def test_spacing_is_the_predictions(folders, glioma):
+def test_spacing_is_read_from_the_prediction(folders, glioma):
     pred, ref = folders
     labels_xyz = np.asarray(nib.load(pred / f"{ONE}.nii.gz").dataobj)
     write(pred, ONE, labels_xyz, np.diag([1, 1, 2, 1]))
     assert evaluate_folder(pred, ref, glioma).cases[ONE].regions["ET"]["volume_ref"] == 128
 
 
-def test_oblique_grids_have_the_spacing_of_their_columns(folders):
+def test_spacing_of_oblique_grids_is_the_length_of_the_affines_columns(folders):
     pred, ref = folders
     turn = np.array([[0.6, -0.8, 0, 0], [0.8, 0.6, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]])
     labels_xyz = np.asarray(nib.load(pred / f"{ONE}.nii.gz").dataobj)
@@ -185,24 +185,24 @@ def test_oblique_grids_have_the_spacing_of_their_columns(folders):
         assert found.cases[ONE].regions["ET"]["volume_ref"] == pytest.approx(128, rel=1e-6)
 
 
-def test_more_workers_change_nothing(folders, glioma):
-    told: list[tuple[str, int]] = []
+def test_scores_do_not_depend_on_the_number_of_workers(folders, glioma):
+    done: list[tuple[str, int]] = []
     found = evaluate_in_processes(
-        *folders, glioma, workers=2, on_case=lambda case, total: told.append((case, total))
+        *folders, glioma, workers=2, on_case=lambda case, total: done.append((case, total))
     )
     assert as_json(found, lesions=True) == as_json(evaluate_folder(*folders, glioma), lesions=True)
-    assert told == [(ONE, 2), (TWO, 2)]
+    assert done == [(ONE, 2), (TWO, 2)]
 
 
-def test_millimetres_stand_beside_the_official_numbers_when_asked_for(folders, glioma):
-    def names(**asked):
-        return set(evaluate_folder(*folders, glioma, "brats2026", **asked).mean["WT"])
+def test_millimetres_stand_beside_the_official_numbers_on_request(folders, glioma):
+    def names(**options):
+        return set(evaluate_folder(*folders, glioma, "brats2026", **options).mean["WT"])
 
     assert names(millimetres=True) - names() >= {"hd95_mm", "sq_hd95_mm", "nsd_0.5_mm"}
     assert not any("_mm" in name for name in names())
 
 
-def test_names_decide_and_what_stays_open_is_told(folders, tmp_path):
+def test_file_names_choose_the_challenge_and_ambiguity_is_an_error(folders, tmp_path):
     pred, ref = folders
     assert choose_challenge(pred, ref, "brats2023-gli").key == "brats2023-gli"
     with pytest.raises(UsageError, match="brats2023-gli, brats2025-gli"):
@@ -211,7 +211,7 @@ def test_names_decide_and_what_stays_open_is_told(folders, tmp_path):
     assert choose_challenge(tmp_path / "radiotherapy", tmp_path / "radiotherapy", None).key == "brats2021-gli"
 
 
-def test_json_holds_the_whole_and_spells_what_is_not_finite(folders, glioma):
+def test_json_has_everything_and_infinite_values_as_strings(folders, glioma):
     found = evaluate_folder(*folders, glioma, "plain")
     content = json.loads(as_json(found))
     assert list(content)[:6] == ["profile", "challenge", "versions", "cases", "lesions", "mean"]
@@ -223,7 +223,7 @@ def test_json_holds_the_whole_and_spells_what_is_not_finite(folders, glioma):
     assert json.loads(as_json(empty))["mean"] == {"WT": {"dice": "nan"}}
 
 
-def test_json_holds_rows_of_lesions_when_asked_for(folders, glioma):
+def test_json_holds_rows_of_lesions_on_request(folders, glioma):
     rows = json.loads(as_json(evaluate_folder(*folders, glioma), lesions=True))["lesions"]
     (row,) = rows[ONE]["ET"]
     assert (row["kind"], row["volume"], row["dice"]) == ("matched", 64, 1)

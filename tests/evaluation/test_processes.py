@@ -10,51 +10,51 @@ import pytest
 
 from segcube.core import EnvironmentFault, UsageError
 from segcube.evaluation import processes
-from segcube.evaluation.processes import at_once, in_order
+from segcube.evaluation.processes import map_in_processes, worker_count
 
 
-def test_workers_are_no_more_than_asked_for_than_cores_and_than_pieces(monkeypatch):
+def test_number_of_workers_is_limited_by_request_cores_and_items(monkeypatch):
     monkeypatch.setattr(processes.os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
-    assert [at_once(*asked) for asked in ((None, 9), (2, 9), (8, 9), (None, 3), (3, 0))] == [4, 2, 4, 3, 1]
+    assert [worker_count(*options) for options in ((None, 9), (2, 9), (8, 9), (None, 3), (3, 0))] == [
+        4,
+        2,
+        4,
+        3,
+        1,
+    ]
 
 
 def test_one_worker_starts_no_process():
-    assert list(in_order(lambda _: os.getpid(), range(2), 1)) == [os.getpid()] * 2
+    assert list(map_in_processes(lambda _: os.getpid(), range(2), 1)) == [os.getpid()] * 2
 
 
-def test_more_workers_keep_the_order_of_the_pieces():
-    assert list(in_order(abs, [-3, 2, -1], 2)) == [3, 2, 1]
+def test_results_keep_the_order_of_the_items():
+    assert list(map_in_processes(abs, [-3, 2, -1], 2)) == [3, 2, 1]
 
 
-def test_what_the_function_raises_is_raised():
+def test_errors_of_the_function_are_raised():
     with pytest.raises(ValueError, match="math domain"):
-        list(in_order(math.sqrt, [4.0, -1.0], 2))
+        list(map_in_processes(math.sqrt, [4.0, -1.0], 2))
 
 
-def test_errors_for_a_person_come_back_whole():
+def test_segcube_errors_survive_pickling():
     from pickle import dumps, loads
 
     error = loads(dumps(UsageError("no map", expected="one")))
     assert (str(error), error.expected) == ("no map; expected one", "one")
 
 
-def test_a_process_that_dies_is_told():
-    with pytest.raises(EnvironmentFault, match="a process died"):
-        list(in_order(signal.raise_signal, [signal.SIGKILL] * 2, 2))
-
-
-def test_a_caller_may_leave_early():
-    found = in_order(abs, range(-50, 0), 2)
-    assert next(found) == 50
-    found.close()
+def test_a_process_that_dies_is_an_error():
+    with pytest.raises(EnvironmentFault, match="process died"):
+        list(map_in_processes(signal.raise_signal, [signal.SIGKILL] * 2, 2))
 
 
 WORK = """
 from {module} import {name}
-from segcube.evaluation.processes import in_order
+from segcube.evaluation.processes import map_in_processes
 
 if __name__ == "__main__":
-    print(list(in_order({name}, [4, 9], 2)))
+    print(list(map_in_processes({name}, [4, 9], 2)))
 """
 
 
@@ -75,14 +75,14 @@ def test_modules_in_the_working_folder_are_not_run(tmp_path):
     assert list(tmp_path.glob("ran-*")) == []
 
 
-def test_the_environment_is_left_as_it_was(monkeypatch):
+def test_the_environment_is_restored(monkeypatch):
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
-    assert list(in_order(abs, [-3, 2], 2)) == [3, 2]
+    assert list(map_in_processes(abs, [-3, 2], 2)) == [3, 2]
     assert "PYTHONSAFEPATH" not in os.environ
 
 
 def test_ctrl_c_while_workers_start_shows_no_traceback(tmp_path):
-    # Each process that is started sends itself what Ctrl-C sends, as soon as it imports the work
+    # Each new process sends itself SIGINT, as Ctrl-C does, when it imports the function
     (tmp_path / "interrupted.py").write_text(
         "import os, signal\nfrom math import isqrt\n\n"
         "def work(number):\n    return isqrt(number)\n\n"
@@ -94,11 +94,11 @@ def test_ctrl_c_while_workers_start_shows_no_traceback(tmp_path):
     assert (ended.stdout, ended.stderr) == ("[2, 3]\n", "")
 
 
-def test_a_caller_that_leaves_early_ends_the_workers():
+def test_closing_the_generator_ends_the_workers():
     from multiprocessing import active_children
 
     before = set(active_children())
-    found = in_order(abs, range(-50, 0), 2)
+    found = map_in_processes(abs, range(-50, 0), 2)
     assert next(found) == 50
     started = set(active_children()) - before
     found.close()

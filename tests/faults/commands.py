@@ -1,4 +1,4 @@
-"""Commands of segcube as processes, and what must hold of every one of them."""
+"""Commands of segcube as processes, and what must hold after each of them."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ LIMIT = 60
 
 
 @dataclass(frozen=True)
-class Ended:
+class CommandResult:
     """How a command ended."""
 
     code: int
     stderr: str
     seconds: float
     peak: float
-    """Memory at its highest, in MB."""
+    """Peak memory in MB."""
     output: Path
     report: dict[str, Any] | None
     before: set[str]
-    """Names that the output folder had."""
+    """Names in the output folder before the run."""
 
     def codes(self) -> dict[str, str]:
-        """Each bad case's reason code, by the report."""
+        """The reason code of each bad case in the report."""
         cases = self.report["cases"] if self.report else []
         return {case["case"]: case["code"] for case in cases if case["code"]}
 
@@ -45,13 +45,13 @@ class Ended:
         return {case["case"]: case["status"] for case in self.report["cases"]} if self.report else {}
 
     def maps(self) -> dict[str, bytes]:
-        """Every file of the output folder, by its name."""
+        """The content of each file of the output folder, by name."""
         if not self.output.is_dir():
             return {}
         return {file.name: file.read_bytes() for file in self.output.iterdir() if file.is_file()}
 
-    def expect(self, *codes: int, sound: dict[str, bytes]) -> Ended:
-        """What holds whatever the fault: no traceback, no stray file, and sound cases as ever.
+    def expect(self, *codes: int, sound: dict[str, bytes]) -> CommandResult:
+        """Check what holds for every fault: no traceback, no other file, and unchanged maps of valid cases.
 
         sound: the maps of a run without the fault; each that is there must be one of them, byte by byte.
         """
@@ -67,7 +67,7 @@ class Ended:
 
 @dataclass
 class Running:
-    """A command that has begun."""
+    """A running command."""
 
     server: Commands
     pid: int
@@ -76,14 +76,16 @@ class Running:
     errors: Path
     before: set[str]
 
-    def ended(self, seconds: float = LIMIT) -> Ended:
+    def ended(self, seconds: float = LIMIT) -> CommandResult:
         reply = self.server.ask({"wait": self.pid, "seconds": seconds})
         stderr = self.errors.read_text(errors="replace")
         if reply["code"] is None:
             os.kill(self.pid, signal.SIGKILL)
         assert reply["code"] is not None, f"hangs after {seconds} s: {stderr}"
-        told = json.loads(self.report.read_text()) if self.report.is_file() else None
-        return Ended(reply["code"], stderr, reply["took"], reply["peak"], self.output, told, self.before)
+        printed = json.loads(self.report.read_text()) if self.report.is_file() else None
+        return CommandResult(
+            reply["code"], stderr, reply["took"], reply["peak"], self.output, printed, self.before
+        )
 
 
 @dataclass
@@ -121,7 +123,7 @@ class Commands:
         arguments += ["--weights", setting.get("weights", self.weights), "--device", "cpu", *options]
         return self._begin(arguments, output, Path(report), setting)
 
-    def call(self, *arguments: object, **setting: Any) -> Ended:
+    def call(self, *arguments: object, **setting: Any) -> CommandResult:
         """Run any command. Settings: before, environment."""
         report = self.scratch / "no report"
         return self._begin(arguments, report, report, setting).ended()
@@ -140,7 +142,7 @@ class Commands:
         }
         return Running(self, self.ask(request)["pid"], output, report, errors, found)
 
-    def run(self, data: Path | str, output: Path, *options: object, **setting: Any) -> Ended:
+    def run(self, data: Path | str, output: Path, *options: object, **setting: Any) -> CommandResult:
         return self.begin(data, output, *options, **setting).ended()
 
     def close(self) -> None:

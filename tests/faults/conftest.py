@@ -1,4 +1,4 @@
-"""What the tests of faults share: a server of commands, sound cases and what becomes of them."""
+"""Fixtures of the tests of faults: a server of commands, valid cases and their maps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if os.geteuid() == 0:
     header, no_capability = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
     assert ctypes.CDLL(None).capset(header, no_capability) == 0
 """
-"""Begins a child in which permissions hold for root too, as they do for any owner of a file.
+"""Starts a child process in which file permissions apply to root too.
 
 Another user could not read a checkout in a closed folder, such as root's own home.
 """
@@ -30,7 +30,7 @@ import os
 if os.geteuid() == 0: os.setresuid(54321, 0, 0)
 {UNPRIVILEGED}
 """
-"""The same for a user that no list of users holds, and whose limits hold: root's own threads have none."""
+"""The same for a user that does not exist, so that the limit of threads applies too."""
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def base() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="segcube-faults-"))
     folder.chmod(0o755)
     yield folder
-    # Some faults lock folders
+    # Some faults remove permissions
     for inside, _, _ in os.walk(folder):
         Path(inside).chmod(0o755)
     shutil.rmtree(folder)
@@ -47,7 +47,7 @@ def base() -> Iterator[Path]:
 
 @pytest.fixture
 def room(base: Path) -> Path:
-    """An empty folder for one test, which anybody may write."""
+    """An empty folder for one test, writable for all users."""
     return open_to_all(Path(tempfile.mkdtemp(dir=base)))
 
 
@@ -64,7 +64,7 @@ def weights(base: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def data(base: Path) -> Path:
-    """Three sound cases."""
+    """Three valid cases."""
     for seed, name in enumerate(SOUND):
         make_case(base / "data" / name, seed)
     return base / "data"
@@ -79,13 +79,13 @@ def commands(base: Path, weights: Path, data: Path) -> Iterator[Commands]:
 
 @pytest.fixture(scope="session")
 def sound_on_torch(base: Path, commands: Commands, data: Path) -> dict[str, bytes]:
-    """The maps of the same cases where OpenVINO does not run."""
+    """The maps of the same cases, predicted with torch."""
     return commands.run(data, base / "sound on torch", "--backend", "torch").maps()
 
 
 @pytest.fixture(scope="session")
 def sound(base: Path, commands: Commands, data: Path) -> dict[str, bytes]:
-    """The maps of the sound cases from a run in which nothing is wrong."""
+    """The maps of the valid cases from a run without a fault."""
     ended = commands.run(data, base / "sound")
     assert ended.code == 0, ended.stderr
     assert sorted(ended.maps()) == [f"{name}.nii.gz" for name in SOUND]

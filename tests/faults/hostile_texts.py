@@ -1,24 +1,24 @@
-"""Texts that cost a careless reader minutes, gigabytes or its stack."""
+"""YAML and JSON texts that cost a careless reader minutes, gigabytes or a stack overflow."""
 
 from __future__ import annotations
 
 
 def _bomb(first: str, link: str) -> str:
-    """Each of nine lines stands for nine of the one before it."""
+    """Return nine lines, each of which refers nine times to the one before."""
     lines = [f"a0: &a0 {first}"]
     lines += [f"a{i}: &a{i} {link % ','.join([f'*a{i - 1}'] * 9)}" for i in range(1, 9)]
     return "\n".join(lines) + "\n"
 
 
 YAML: dict[str, tuple[str, str]] = {
-    # name: text, and what the error says
+    # name: text, and words of the error
     "aliases": (_bomb("[x]", "[%s]"), "25,000 values"),
     "merges": (_bomb("{k: 1}", "{<<: [%s]}"), "25,000 values"),
     "deep_aliases": (
         "".join(f"- &a{i} {'[' * 40}*a{i - 1}{']' * 40}\n" for i in range(1, 99)).replace("*a0", "x"),
         "64 levels",
     ),
-    "an_alias_of_itself": ("a: &a [*a]\n", "alias of nothing"),
+    "an_alias_of_itself": ("a: &a [*a]\n", "undefined alias"),
     "40,000_brackets": ("[" * 40_000, "64 levels"),
     "3,000_brackets": ("[" * 3_000 + "]" * 3_000, "64 levels"),
     "40,000_dashes": ("- " * 40_000, "64 levels"),
@@ -32,8 +32,8 @@ YAML: dict[str, tuple[str, str]] = {
     "a_long_number": ("a: " + "1" * 5_000, "5,000 characters"),
     "a_long_number_of_base_60": ("a: 1" + ":1" * 400_000, "800,001 characters"),
     "a_large_file": (" " * 3_000_000, "more than 1 MiB"),
-    "a_key_twice": ("name: a\nname: b\n", "key 'name' repeats that of line 1"),
-    "a_thirteenth_month": ("name: 2001-13-45\n", "no timestamp"),
+    "a_key_twice": ("name: a\nname: b\n", "duplicate key 'name', first in line 1"),
+    "a_thirteenth_month": ("name: 2001-13-45\n", "not a valid timestamp"),
     "python": ("name: !!python/object/apply:os.abort []\n", "could not determine a constructor"),
 }
 SOME_YAML = ("aliases", "40,000_brackets", "tag_directives", "a_key_twice")
@@ -44,6 +44,6 @@ JSON: dict[str, tuple[str, str]] = {
     "900_brackets": ("[" * 900 + "]" * 900, "64 levels"),
     "many_values": ("[" + "{}," * 3_000_000 + "{}]", "1,000,000 values"),
     "a_long_number": ('{"a": ' + "1" * 5_000 + "}", "5,000 digits"),
-    "a_key_twice": ('{"profile": "a", "profile": "b"}', "key 'profile' repeats"),
+    "a_key_twice": ('{"profile": "a", "profile": "b"}', "duplicate key 'profile'"),
     "a_large_file": (" " * 2**26, "more than 32 MiB"),
 }

@@ -1,4 +1,4 @@
-"""A sound case to spoil: four channels of random voxels around nothing."""
+"""A valid case to apply faults to: four channels of random voxels with a margin of zeros."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ CHANNELS = ("t1c", "t1n", "t2f", "t2w")
 REFERENCE = "t1c"
 SHAPE = (14, 12, 10)
 MANY = 10**6
-"""So many random voxels would take long to pack."""
+"""More random voxels than this take long to compress."""
 
 
 @cache
 def voxels(channel: str, seed: int = 0, shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
-    """Whole numbers below 1000, 0 around them where there is room; of many voxels, each 1."""
+    """Return whole numbers below 1000 with a margin of zeros if there is room; all 1 for many voxels."""
     if np.prod(shape) > MANY:
         return np.ones(shape, dtype=np.int16)
     rng = np.random.default_rng([seed, CHANNELS.index(channel)])
@@ -34,8 +34,8 @@ def voxels(channel: str, seed: int = 0, shape: tuple[int, int, int] = SHAPE) -> 
 
 
 @dataclass(frozen=True)
-class MadeCase:
-    """A case folder, and ways to spoil it."""
+class SyntheticCase:
+    """A case folder, and changes to its files."""
 
     folder: Path
     seed: int = 0
@@ -51,19 +51,19 @@ class MadeCase:
         return voxels(channel, self.seed)
 
     def plain(self, channel: str = "t1n", **how: Any) -> bytes:
-        """The channel as plain NIfTI; how: what `encode` takes, and `image` for other voxels."""
+        """Return the channel as uncompressed NIfTI; how: as for `encode`, or `image` to replace voxels."""
         return encode(how.pop("image", self.voxels(channel)), how.pop("affine", AFFINE), **how)
 
     def packed(self, channel: str = "t1n", level: int = 6) -> bytes:
         return gzip.compress(self.plain(channel), level, mtime=0)
 
     def put(self, content: bytes, channel: str = "t1n", ending: str = ".nii.gz") -> None:
-        """Put bytes in a channel's place, under an ending of choice."""
+        """Replace a channel's file by these bytes, with the given extension."""
         self.file(channel).unlink(missing_ok=True)
         self.file(channel, ending).write_bytes(content)
 
     def store(self, channel: str = "t1n", ending: str = ".nii.gz", **how: Any) -> None:
-        """Store a channel otherwise: what `plain` takes."""
+        """Store a channel differently; arguments as for `plain`."""
         content = self.plain(channel, **how)
         self.put(gzip.compress(content, 1, mtime=0) if ending.endswith("gz") else content, channel, ending)
 
@@ -72,27 +72,27 @@ class MadeCase:
             self.store(channel, **how)
 
 
-def make_case(folder: Path, seed: int = 0, shape: tuple[int, int, int] = SHAPE) -> MadeCase:
-    """Write a sound case; the folder's name is the case's."""
+def make_case(folder: Path, seed: int = 0, shape: tuple[int, int, int] = SHAPE) -> SyntheticCase:
+    """Write a valid case, named after the folder."""
     folder.mkdir(parents=True)
-    case = MadeCase(folder, seed)
+    case = SyntheticCase(folder, seed)
     for channel in CHANNELS:
         case.store(channel, image=voxels(channel, seed, shape))
     return case
 
 
-Spoil = Callable[[MadeCase], object]
+ApplyFault = Callable[[SyntheticCase], object]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done to a case, and the reason code that must come of it; none where it stays sound."""
+    """A change of a case, and the reason code that must result; none if the case stays valid."""
 
     name: str
     code: str
-    spoil: Spoil
+    apply: ApplyFault
 
 
-def table(code: str, **spoils: Spoil) -> list[Fault]:
-    """Faults of one code, by their names."""
-    return [Fault(name, code, spoil) for name, spoil in spoils.items()]
+def table(code: str, **changes: ApplyFault) -> list[Fault]:
+    """Return faults of one code, by name."""
+    return [Fault(name, code, apply) for name, apply in changes.items()]

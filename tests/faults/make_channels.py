@@ -1,11 +1,11 @@
-"""Channels of no finite voxel, and channels that do not lie on the reference's grid."""
+"""Channels without a finite voxel, and channels with another grid than the reference."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..formats.nifti.conftest import AFFINE
-from .make_case import REFERENCE, Fault, MadeCase, table, voxels
+from .make_case import REFERENCE, Fault, SyntheticCase, table, voxels
 
 NAN, INF = float("nan"), float("inf")
 
@@ -14,7 +14,7 @@ def valued(value: float, dtype: str = "f4", channel: str = "t1n", **how):
     return lambda case: case.store(channel, image=np.full(case.voxels().shape, value, dtype), **how)
 
 
-def nothing_finite(case: MadeCase) -> None:
+def nothing_finite(case: SyntheticCase) -> None:
     image_xyz = np.full(case.voxels().shape, NAN, "f4")
     image_xyz[::2] = INF
     image_xyz[0, 0, 0] = -INF
@@ -50,14 +50,14 @@ SHAPE_MISMATCH = table(
 
 
 def placed(change, **how):
-    """The channel on another affine."""
+    """The channel with another affine."""
 
-    def spoil(case: MadeCase) -> None:
+    def apply(case: SyntheticCase) -> None:
         affine = AFFINE.copy()
         change(affine)
         case.store(affine=affine, **how)
 
-    return spoil
+    return apply
 
 
 def shift(millimetres: float, axis: int = 0):
@@ -73,7 +73,7 @@ def turned(angle: float):
 
 
 def mirrored(axis: int):
-    """Another direction over the same extent."""
+    """The opposite direction over the same extent."""
 
     def change(affine: np.ndarray) -> None:
         affine[:3, 3] += affine[:3, axis] * (voxels("t1n").shape[axis] - 1)

@@ -1,4 +1,4 @@
-"""Files that are none, cannot be read, are missing or double."""
+"""Channels that are not files, cannot be read, are missing or duplicate."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ import os
 import shutil
 import socket
 
-from .make_case import CHANNELS, REFERENCE, Fault, MadeCase, table
+from .make_case import CHANNELS, REFERENCE, Fault, SyntheticCase, table
 
 
 def link(target: str):
-    """A link in the channel's place."""
+    """Replace the channel by a link."""
 
-    def spoil(case: MadeCase) -> None:
+    def apply(case: SyntheticCase) -> None:
         case.file().unlink()
         case.file().symlink_to(target)
 
-    return spoil
+    return apply
 
 
 def link_to(make):
-    """A link to something beside it, made by `make`."""
+    """Replace the channel by a link to something that `make` creates."""
 
-    def spoil(case: MadeCase) -> None:
+    def apply(case: SyntheticCase) -> None:
         aside = case.folder / "aside"
         make(aside)
         link("aside")(case)
 
-    return spoil
+    return apply
 
 
 def instead(make):
-    def spoil(case: MadeCase) -> None:
+    def apply(case: SyntheticCase) -> None:
         case.file().unlink()
         make(case.file())
 
-    return spoil
+    return apply
 
 
 def bind(file) -> None:
-    # A socket's path is short
+    # The path of a socket must be short
     before = os.open(".", os.O_RDONLY)
     os.chdir(file.parent)
     try:
@@ -50,8 +50,8 @@ def bind(file) -> None:
         os.close(before)
 
 
-def locked_away(case: MadeCase) -> None:
-    """A link into a folder that nobody may search."""
+def locked_away(case: SyntheticCase) -> None:
+    """A link into a folder without permission to search."""
     away = case.folder / ".away"
     away.mkdir()
     shutil.move(case.file(), away / "t1n.nii.gz")
@@ -87,7 +87,7 @@ LINKS = [
 ]
 
 
-def _cut_aside(case: MadeCase) -> None:
+def _cut_aside(case: SyntheticCase) -> None:
     (case.folder / "aside").write_bytes(case.packed()[:500])
     link("aside")(case)
 
@@ -101,18 +101,18 @@ def renamed(name: str):
     return lambda case: case.file().rename(case.folder / name.format(case.name))
 
 
-def as_pair(case: MadeCase) -> None:
+def as_pair(case: SyntheticCase) -> None:
     plain = case.plain(fields={"magic": b"ni1", "vox_offset": 0})
     case.put(plain[:348], ending=".hdr")
     case.file(ending=".img").write_bytes(plain[352:])
 
 
-def emptied(case: MadeCase) -> None:
+def emptied(case: SyntheticCase) -> None:
     without(*CHANNELS)(case)
 
 
-def away_behind_a_link(case: MadeCase) -> None:
-    """A folder elsewhere, linked: links to folders are not followed."""
+def away_behind_a_link(case: SyntheticCase) -> None:
+    """Replace the case folder by a link to it: links to folders are not followed."""
     away = case.folder.parent / f".away-{case.name}"
     case.folder.rename(away)
     case.folder.symlink_to(away)

@@ -1,10 +1,10 @@
-"""Headers that make no sense, in every kind of file that has one."""
+"""Invalid headers in every variant of NIfTI."""
 
 from __future__ import annotations
 
 import nibabel as nib
 
-from .make_case import Fault, MadeCase, table
+from .make_case import Fault, SyntheticCase, table
 
 NAN, INF = float("nan"), float("inf")
 NO_SFORM = {"sform_code": 0}
@@ -39,7 +39,7 @@ def plain_big_endian(**fields):
     return lambda case: case.store(ending=".nii", fields=fields, order=">")
 
 
-def bad_reference(case: MadeCase) -> None:
+def bad_reference(case: SyntheticCase) -> None:
     case.store("t1c", fields={"dim": [3, 14, -12, 10, 1, 1, 1, 1]})
 
 

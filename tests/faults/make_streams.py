@@ -1,4 +1,4 @@
-"""Files that are not whole, not sound or something else."""
+"""Files that are incomplete, damaged or of another format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tarfile
 import zipfile
 import zlib
 
-from .make_case import Fault, MadeCase, table
+from .make_case import Fault, SyntheticCase, table
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 4821\n"
 HTML = b"<!DOCTYPE html><html><head><title>404 Not Found</title></head><body></body></html>\n"
@@ -26,21 +26,21 @@ def flipped(packed: bytes, place: int, bit: int = 3) -> bytes:
 
 
 def flip(part: float, level: int = 6):
-    """Flip a bit at a share of the file's length."""
+    """Flip a bit at a fraction of the file's length."""
 
-    def spoil(case: MadeCase) -> None:
+    def apply(case: SyntheticCase) -> None:
         packed = case.packed(level=level)
         case.put(flipped(packed, int(part * len(packed))))
 
-    return spoil
+    return apply
 
 
 def cut(part: float):
-    def spoil(case: MadeCase) -> None:
+    def apply(case: SyntheticCase) -> None:
         packed = case.packed()
         case.put(packed[: int(part * len(packed))])
 
-    return spoil
+    return apply
 
 
 def packed_as(pack):
@@ -52,13 +52,13 @@ def holding(content: bytes, ending: str = ".nii.gz"):
 
 
 def with_flags(flags: int, extra: bytes):
-    """The gzip header with other flags, and what these announce."""
+    """Set flags of the gzip header, with the fields that they require."""
 
-    def spoil(case: MadeCase) -> None:
+    def apply(case: SyntheticCase) -> None:
         packed = case.packed()
         case.put(packed[:3] + bytes([flags]) + packed[4:10] + extra + packed[10:])
 
-    return spoil
+    return apply
 
 
 def archive(content: bytes) -> bytes:
@@ -77,21 +77,21 @@ def tarball(content: bytes) -> bytes:
     return held.getvalue()
 
 
-def without_end(case: MadeCase) -> None:
-    """What a download leaves that sets its file's length first."""
+def without_end(case: SyntheticCase) -> None:
+    """Leave zeros at the end, like an aborted download that allocates its file first."""
     packed = case.packed()
     half = len(packed) // 2
     case.put(packed[:half] + b"\0" * (len(packed) - half))
 
 
 def longer(count: int, ending: str):
-    """A sparse file of so many bytes, the sound one at its start."""
+    """A sparse file of this many bytes that starts with the valid one."""
 
-    def spoil(case: MadeCase) -> None:
+    def apply(case: SyntheticCase) -> None:
         case.store(ending=ending)
         os.truncate(case.file(ending=ending), count)
 
-    return spoil
+    return apply
 
 
 def crc_wrong(content: bytes) -> bytes:

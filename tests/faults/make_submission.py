@@ -1,4 +1,4 @@
-"""A submission of one tiny network, quick enough for a whole run a fault."""
+"""A submission of one tiny network, fast enough for one run per fault."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import yaml
 
 from segcube.backends.openvino import compile_submission
 from segcube.networks import build_network, save_network
-from segcube.spec.submission import load_for
+from segcube.spec.submission import load_for_challenge
 
 NETWORK = "PlainConvUNet"
 ARGUMENTS = {
@@ -28,7 +28,7 @@ FILE = "member.safetensors"
 
 
 def make_submission(folder: Path, seed: int = 0, size: tuple[int, int, int] = (16, 16, 16)) -> Path:
-    """Write it for brats2023-gli, compiled; returns the folder."""
+    """Write a compiled submission for brats2023-gli; returns the folder."""
     import torch
 
     folder.mkdir(parents=True)
@@ -48,5 +48,5 @@ def make_submission(folder: Path, seed: int = 0, size: tuple[int, int, int] = (1
         "postprocess": [{"rule": "nest", "order": ["ET", "TC", "WT"]}],
     }
     (folder / "submission.yaml").write_text(yaml.safe_dump(content))
-    compile_submission(load_for(folder), folder, print)
+    compile_submission(load_for_challenge(folder), folder, print)
     return folder

@@ -1,4 +1,4 @@
-"""Cases that are odd and sound: the same voxels, and whether anything is to be told of them."""
+"""Unusual but valid cases: the same voxels, and the notice that each gets, if any."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from ..formats.nifti.conftest import AFFINE
-from .make_case import CHANNELS, Fault, MadeCase, table
+from .make_case import CHANNELS, Fault, SyntheticCase, table
 
 NAN, INF = float("nan"), float("inf")
 OBLIQUE = np.array([[-0.8, 0.6, 0, 1], [-0.6, -0.8, 0, 2], [0, 0, 1, 3], [0, 0, 0, 1]])
@@ -18,12 +18,12 @@ NOISE = np.random.default_rng(0).uniform(-1e-3, 1e-3, (3, 4)) * 0.99
 
 
 def typed(dtype: str, **how):
-    """Every channel in another type, its numbers as they are."""
+    """Every channel with another data type and the same values."""
     return lambda case: [case.store(c, image=case.voxels(c).astype(dtype), **how) for c in CHANNELS]
 
 
 def stored(numbers, **how):
-    """Every channel as `numbers` makes of it, which slope and intercept undo."""
+    """Every channel transformed by `numbers`, which slope and intercept undo."""
     return lambda case: [case.store(c, image=numbers(case.voxels(c).astype("i4")), **how) for c in CHANNELS]
 
 
@@ -32,7 +32,7 @@ def headed(**fields):
 
 
 def shaped(*more: int):
-    """Every channel with axes of one voxel after its three."""
+    """Every channel with further axes of size 1."""
     return lambda case: [case.store(c, image=case.voxels(c).reshape(14, 12, 10, *more)) for c in CHANNELS]
 
 
@@ -48,23 +48,23 @@ def members(*cuts: int):
     return pack
 
 
-def noisy(case: MadeCase) -> None:
+def noisy(case: SyntheticCase) -> None:
     affine = AFFINE.copy()
     affine[:3] += NOISE
     case.store(affine=affine)
 
 
 def moved(millimetres: float):
-    def spoil(case: MadeCase) -> None:
+    def apply(case: SyntheticCase) -> None:
         affine = AFFINE.copy()
         affine[:3, 3] += millimetres
         case.store(affine=affine)
 
-    return spoil
+    return apply
 
 
-def linked(case: MadeCase) -> None:
-    """Every channel a link to a file outside the data folder, under a name of its own."""
+def linked(case: SyntheticCase) -> None:
+    """Replace every channel by a link to a file of another name outside the data folder."""
     away = case.folder.parents[1] / f"store {case.name}"
     away.mkdir()
     for number, channel in enumerate(CHANNELS):
@@ -73,17 +73,17 @@ def linked(case: MadeCase) -> None:
 
 
 def renamed(name: str):
-    """The case folder under another name; its files say the case."""
+    """Rename the case folder; the names of its files still name the case."""
     return lambda case: case.folder.rename(case.folder.parent / name)
 
 
-def flat(case: MadeCase) -> None:
+def flat(case: SyntheticCase) -> None:
     for channel in CHANNELS:
         case.file(channel).rename(case.folder.parent / case.file(channel).name)
     case.folder.rmdir()
 
 
-def littered(case: MadeCase) -> None:
+def littered(case: SyntheticCase) -> None:
     for channel in CHANNELS:
         (case.folder / f"._{case.file(channel).name}").write_bytes(b"\0\5\x16\7")
     for name in (".DS_Store", "Thumbs.db", "notes.txt", f"{case.name}-t1n.json", "desktop.ini"):
@@ -92,26 +92,26 @@ def littered(case: MadeCase) -> None:
     case.file("seg").write_bytes(b"not read")
 
 
-def extended(case: MadeCase) -> None:
+def extended(case: SyntheticCase) -> None:
     """A header extension of 32 bytes before the voxels."""
     for channel in CHANNELS:
         plain = case.plain(channel, fields={"vox_offset": 352 + 32})
-        block = b"\1\0\0\0" + b"\x20\0\0\0\6\0\0\0" + b"said by some tool".ljust(24)
+        block = b"\1\0\0\0" + b"\x20\0\0\0\6\0\0\0" + b"note of some tool".ljust(24)
         case.put(gzip.compress(plain[:348] + block + plain[352:]), channel)
 
 
 def background(value: float, dtype: str = "f4"):
-    """A few voxels of the background that are no numbers."""
+    """Set a few voxels of the background to NaN or infinity."""
 
-    def spoil(case: MadeCase) -> None:
+    def apply(case: SyntheticCase) -> None:
         image_xyz = case.voxels().astype(dtype)
         image_xyz[0, 0, :3] = value
         case.store(image=image_xyz)
 
-    return spoil
+    return apply
 
 
-SILENT = table(
+WITHOUT_NOTICE = table(
     "",
     plain_files=lambda case: [case.store(c, ".nii") for c in CHANNELS],
     one_plain_file=lambda case: case.store("t2f", ".nii"),
@@ -183,7 +183,7 @@ SILENT = table(
     folder_of_bytes_that_are_no_text=renamed("caf\udce9"),
 )
 
-TOLD = [
+WITH_NOTICE = [
     Fault("nan_in_the_background", "NONFINITE", background(NAN)),
     Fault("infinity_in_the_background", "NONFINITE", background(-INF)),
     Fault("past_float32_in_the_background", "NONFINITE", background(1e300, "f8")),
@@ -195,4 +195,4 @@ TOLD = [
     Fault("left_and_right_exchanged", "FLIPPED", lambda case: case.store_all(affine=np.eye(4))),
 ]
 
-VARIANTS: list[Fault] = [*SILENT, *TOLD]
+VARIANTS: list[Fault] = [*WITHOUT_NOTICE, *WITH_NOTICE]

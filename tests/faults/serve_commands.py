@@ -1,4 +1,4 @@
-"""Run segcube's commands in children of a process that has imported everything, so that each starts at once.
+"""Run commands of segcube in forks of a process that has imported everything, so that each starts at once.
 
 A request is a line of JSON on stdin. {"arguments", "before", "environment", "out", "err"} begins a child, in
 which the Python text of `before` runs first, and is answered by {"pid"}. {"wait", "seconds"} is answered by
@@ -18,7 +18,7 @@ from typing import NoReturn
 
 import torch
 
-import segcube.backends.openvino.selftest  # noqa: F401  (children find it imported)
+import segcube.backends.openvino.opening  # noqa: F401  (so that the forks need not import it)
 from segcube.cli.app import app
 
 STARTED: dict[int, float] = {}
@@ -54,7 +54,7 @@ def wait(pid: int, seconds: float) -> dict[str, object]:
 
 
 def become(request: dict) -> NoReturn:
-    """Run one command as a process of its own would."""
+    """Run one command as in a process of its own."""
     for number, file in enumerate((os.devnull, request["out"], request["err"])):
         os.dup2(os.open(file, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666), number)
     os.closerange(3, 100)
@@ -72,7 +72,7 @@ def become(request: dict) -> NoReturn:
 
 
 def leave(code: int) -> NoReturn:
-    """What Python does at its end, but for the taking apart of torch, which takes longer than the run."""
+    """End like Python does, without the teardown of torch, which takes longer than a run."""
     threading._shutdown()
     try:
         for stream in filter(None, (sys.stdout, sys.stderr)):
@@ -83,7 +83,7 @@ def leave(code: int) -> NoReturn:
 
 
 def warm_up(arguments: list[str]) -> None:
-    """A whole run here, for what is imported only when it is needed.
+    """Run once here, so that modules that are imported on demand are loaded.
 
     On torch: the threads of OpenVINO would be missing in the children.
     """

@@ -1,4 +1,4 @@
-"""Folders and disks that cannot be written, and what is not there."""
+"""Folders and disks that cannot be written, and missing folders, devices and parameters."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_an_output_folder_that_is_a_dangling_link(commands, data, room):
     commands.run(data, room / "out").expect(5, sound={})
 
 
-def test_a_map_whose_name_a_folder_has_costs_its_case(commands, data, sound, room):
+def test_a_folder_in_place_of_a_map_fails_its_case(commands, data, sound, room):
     (room / "out" / f"{SOUND[1]}.nii.gz").mkdir(parents=True)
     ended = commands.run(data, room / "out").expect(3, sound=sound)
     assert ended.codes() == {SOUND[1]: "OUTPUT"}
@@ -81,7 +81,7 @@ def test_a_report_that_cannot_be_written_ends_the_run_before_its_first_case(comm
     commands.run(data, room / "out", report=room / "report").expect(5, sound={})
 
 
-def test_a_full_disk_leaves_whole_maps_and_resume_ends_the_work(commands, data, sound, tiny_disk):
+def test_a_full_disk_leaves_complete_maps_and_resume_predicts_the_others(commands, data, sound, tiny_disk):
     ended = commands.run(data, tiny_disk).expect(5, sound=sound)
     assert "No space left" in ended.stderr
     assert ended.report["ended"] == "failed"
@@ -93,42 +93,43 @@ def test_a_full_disk_leaves_whole_maps_and_resume_ends_the_work(commands, data, 
     assert list(again.statuses().values()).count("kept") == len(before)
 
 
-def test_files_that_may_not_grow_are_as_a_full_disk(commands, data, sound, room):
+def test_a_file_size_limit_is_handled_like_a_full_disk(commands, data, sound, room):
     limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))"
     ended = commands.run(data, room / "out", before=limit, report=room / "r.json")
     ended.expect(5, sound=sound)
     assert not list(room.glob("*/.*"))
 
 
-def test_probabilities_that_cannot_be_kept(commands, data, sound, room):
+def test_probabilities_that_cannot_be_written(commands, data, sound, room):
     (room / "file").write_bytes(b"")
     commands.run(data, room / "out", "--save-probabilities", room / "file").expect(5, sound=sound)
 
 
-def test_leftovers_of_killed_runs_are_cleared_and_files_of_others_kept(commands, data, sound, room):
+def test_partial_files_of_killed_runs_are_removed_and_foreign_files_kept(commands, data, sound, room):
     out = open_to_all(room / "out")
     for name in (".segcube-0123.part", "notes.txt", ".segcube-settings"):
         (out / name).write_bytes(b"x")
     ended = commands.run(data, out).expect(0, sound=sound)
     assert sorted(ended.maps()) == sorted([*sound, "notes.txt", ".segcube-settings"])
-    assert "cleared a leftover" in ended.stderr
+    assert "removed a temporary file" in ended.stderr
 
 
-def test_a_folder_for_all_three(commands, data, sound, room):
-    """Output and report inside the input: neither is taken for a case."""
+def test_data_output_and_report_in_one_folder(commands, data, sound, room):
+    """Output and report are in the data folder: neither is taken for a case."""
     shutil.copytree(data, room / "all")
     ended = commands.run(room / "all", room / "all", report=room / "all" / "r.json")
-    assert ended.expect(0, sound={**sound, "r.json": ended.maps()["r.json"]}).code == 0
+    reports = {name: ended.maps()[name] for name in ("r.json", "r.jsonl")}
+    assert ended.expect(0, sound={**sound, **reports}).code == 0
     again = commands.run(room / "all", room / "all" / "out", report=room / "all" / "r.json")
     assert again.expect(0, sound=sound).maps() == sound
 
 
-def test_a_data_folder_that_is_not_there(commands, room):
+def test_a_missing_data_folder(commands, room):
     commands.run(room / "nowhere", room / "out").expect(2, sound={})
 
 
 @pytest.mark.parametrize("make", [Path.touch, os.mkfifo], ids=["file", "fifo"])
-def test_a_data_folder_that_is_none(commands, room, make):
+def test_a_data_path_that_is_not_a_folder(commands, room, make):
     make(room / "data")
     commands.run(room / "data", room / "out").expect(2, sound={})
 
@@ -145,7 +146,7 @@ def test_an_empty_data_folder(commands, room):
 
 
 @pytest.mark.parametrize("device", ["cuda:0", "cuda:63"])
-def test_a_device_that_is_not_there(commands, data, room, device):
+def test_a_missing_device(commands, data, room, device):
     hidden = {"CUDA_VISIBLE_DEVICES": ""}
     ended = commands.run(data, room / "out", "--device", device, environment=hidden)
     ended.expect(5, sound={})
@@ -153,7 +154,7 @@ def test_a_device_that_is_not_there(commands, data, room, device):
     assert "--device cpu" in ended.stderr
 
 
-def test_a_device_that_is_none(commands, data, room):
+def test_an_invalid_device(commands, data, room):
     commands.run(data, room / "out", "--device", "abacus").expect(2, sound={})
 
 
@@ -169,6 +170,6 @@ def test_a_device_that_is_none(commands, data, room):
     ],
     ids=["tag", "braces", "deep", "bytes", "list", "key"],
 )
-def test_parameters_that_are_none(commands, data, room, content):
+def test_invalid_parameters(commands, data, room, content):
     (room / "parameters.yaml").write_bytes(content)
     commands.run(data, room / "out", "--parameters_file", room / "parameters.yaml").expect(2, sound={})

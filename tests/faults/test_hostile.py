@@ -1,4 +1,4 @@
-"""Hostile files and names: each is refused in one line, within 200 MB and without endless work."""
+"""Hostile files and names: each is refused in one line, within limits of memory and processor time."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ space = pages * resource.getpagesize() + 200 * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (space, space))
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 """
-"""Memory on top of what the process has before it begins. An explosion takes minutes and a refusal a second:
-the limit on processor time is far from both, so that a busy machine fails no test."""
+"""Memory beyond that of the process at its start. An explosion takes minutes and a refusal a second: the
+limit of processor time is far from both, so that a busy machine fails no test."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""One run over every fault of an input, with sound cases between them."""
+"""One run over every fault of an input, together with valid cases."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .commands import Commands, Ended, labels_of
+from .commands import CommandResult, Commands, labels_of
 from .conftest import SOUND, UNPRIVILEGED, open_to_all
 from .make_case import Fault, make_case
 from .make_channels import CHANNEL_FAULTS
 from .make_files import FILES
 from .make_headers import HEADERS
 from .make_streams import STREAMS
-from .make_variants import SILENT, TOLD, VARIANTS
+from .make_variants import VARIANTS, WITH_NOTICE, WITHOUT_NOTICE
 
 FAULTS = [*STREAMS, *HEADERS, *FILES, *CHANNEL_FAULTS]
 USUAL = {"GEOMETRY"}
-"""Told of every made case: they are smaller than the challenge's."""
+"""Notices of every synthetic case: they are smaller than the challenge's."""
 
 
 def name_of(number: int) -> str:
@@ -34,20 +34,20 @@ VARIANT_NAMES = {fault.name: name_of(number) for number, fault in enumerate(VARI
 def fill(folder: Path, faults: list[Fault], names: dict[str, str], sound: Path) -> Path:
     shutil.copytree(sound, folder)
     for fault in faults:
-        fault.spoil(make_case(folder / names[fault.name]))
+        fault.apply(make_case(folder / names[fault.name]))
     return folder
 
 
 @pytest.fixture(scope="module")
-def spoiled(base: Path, commands: Commands, data: Path) -> Ended:
-    """Every fault beside the sound cases, in a run that permissions hold for."""
-    folder = fill(base / "spoiled", FAULTS, NAMES, data)
-    return commands.run(folder, open_to_all(base / "of spoiled"), before=UNPRIVILEGED)
+def faulty(base: Path, commands: Commands, data: Path) -> CommandResult:
+    """Every fault beside the valid cases, in a run to which file permissions apply."""
+    folder = fill(base / "faulty", FAULTS, NAMES, data)
+    return commands.run(folder, open_to_all(base / "of faulty"), before=UNPRIVILEGED)
 
 
 @pytest.fixture(scope="module")
-def odd(base: Path, commands: Commands, data: Path) -> Ended:
-    """Every variant of the first sound case."""
+def odd(base: Path, commands: Commands, data: Path) -> CommandResult:
+    """Every variant of the first valid case."""
     folder = fill(base / "odd", VARIANTS, VARIANT_NAMES, data)
     return commands.run(folder, base / "of odd")
 
@@ -57,22 +57,22 @@ def test_the_faults_are_many_and_each_has_a_name_of_its_own():
     assert max(Counter(fault.name for fault in [*FAULTS, *VARIANTS]).values()) == 1
 
 
-def test_bad_cases_cost_nobody_else(spoiled, sound):
-    spoiled.expect(3, sound=sound)
-    assert sorted(spoiled.maps()) == sorted(sound)
+def test_bad_cases_do_not_affect_others(faulty, sound):
+    faulty.expect(3, sound=sound)
+    assert sorted(faulty.maps()) == sorted(sound)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_is_refused_by_its_code(spoiled, fault):
+def test_a_fault_is_refused_by_its_code(faulty, fault):
     name = NAMES[fault.name]
-    assert spoiled.codes().get(name) == fault.code
-    assert f"{name}: {fault.code}: " in spoiled.stderr
+    assert faulty.codes().get(name) == fault.code
+    assert f"{name}: {fault.code}: " in faulty.stderr
 
 
-def test_refusals_take_no_memory(spoiled, commands, data, base, sound):
-    """Against the sound cases alone: two faults would unpack to 4 GiB, and headers ask for more."""
+def test_refused_cases_need_no_memory(faulty, commands, data, base, sound):
+    """Compared with the valid cases alone: two faults would decompress to 4 GiB, and headers claim more."""
     plain = commands.run(data, base / "of sound cases").expect(0, sound=sound)
-    assert spoiled.peak - plain.peak < 100
+    assert faulty.peak - plain.peak < 100
 
 
 @pytest.mark.parametrize("fault", VARIANTS, ids=lambda fault: fault.name)
@@ -83,20 +83,20 @@ def test_the_same_voxels_give_the_same_labels(odd, fault):
     np.testing.assert_array_equal(found, plain)
 
 
-def test_odd_cases_change_nothing_for_the_sound(odd, sound):
+def test_odd_cases_do_not_change_other_maps(odd, sound):
     assert odd.code == 0, odd.stderr
     assert {name: odd.maps()[name] for name in sound} == sound
     assert len(odd.maps()) == len(sound) + len(VARIANTS)
 
 
-@pytest.mark.parametrize("fault", TOLD, ids=lambda fault: fault.name)
-def test_what_is_odd_is_told(odd, fault):
+@pytest.mark.parametrize("fault", WITH_NOTICE, ids=lambda fault: fault.name)
+def test_an_odd_case_gets_a_notice(odd, fault):
     assert fault.code in notices(odd, VARIANT_NAMES[fault.name])
     assert f"{VARIANT_NAMES[fault.name]}: {fault.code}: " in odd.stderr
 
 
-@pytest.mark.parametrize("fault", SILENT, ids=lambda fault: fault.name)
-def test_what_is_sound_raises_no_alarm(odd, fault):
+@pytest.mark.parametrize("fault", WITHOUT_NOTICE, ids=lambda fault: fault.name)
+def test_a_valid_variant_gets_no_notice(odd, fault):
     assert notices(odd, VARIANT_NAMES[fault.name]) == set()
 
 
@@ -108,7 +108,7 @@ def test_names_cannot_write_lines_or_commands_of_their_own(odd):
     assert "[red]:brain: 🧠" in odd.stderr
 
 
-def notices(ended: Ended, name: str) -> set[str]:
+def notices(ended: CommandResult, name: str) -> set[str]:
     (case,) = [case for case in ended.report["cases"] if case["case"] == name]
     assert case["status"] == "done"
     return {notice["code"] for notice in case["notices"]} - USUAL

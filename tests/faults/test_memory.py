@@ -17,8 +17,8 @@ resource.setrlimit(resource.RLIMIT_AS, (now + {megabytes} * 2**20,) * 2)
 """
 
 
-def test_a_case_that_memory_does_not_hold_costs_itself(commands, data, sound_on_torch, room):
-    """On torch: OpenVINO waits for ever where an address space ends."""
+def test_a_case_too_large_for_memory_fails_alone(commands, data, sound_on_torch, room):
+    """With torch: OpenVINO hangs at a limit of the address space."""
     shutil.copytree(data, room / "data")
     make_case(room / "data" / "BraTS-GLI-00002-500", shape=(256, 256, 160))
     ended = commands.run(room / "data", room / "out", before=ROOM_FOR_MORE.format(megabytes=300))
@@ -27,8 +27,8 @@ def test_a_case_that_memory_does_not_hold_costs_itself(commands, data, sound_on_
 
 
 @pytest.mark.parametrize("channel", ["t1c", "t1n"])
-def test_a_bomb_takes_no_memory(commands, room, sound, channel):
-    """Against the same case without it: 4 GiB of zeros in 4 MB."""
+def test_a_gzip_bomb_needs_no_memory(commands, room, sound, channel):
+    """Compared with the same case without it: 4 GiB of zeros in 4 MB."""
     case = make_case(room / "data" / SOUND[0])
     plain = commands.run(room / "data", room / "out").expect(0, sound=sound)
     case.put(case.packed(channel) + BOMB, channel)
@@ -37,7 +37,7 @@ def test_a_bomb_takes_no_memory(commands, room, sound, channel):
     assert bomb.peak - plain.peak < 100
 
 
-def test_memory_that_holds_no_case_costs_every_case(commands, room):
+def test_too_little_memory_for_any_case_fails_all(commands, room):
     names = ["BraTS-GLI-00001-500", "BraTS-GLI-00002-500"]
     for name in names:
         make_case(room / "data" / name, shape=(256, 256, 160))
@@ -52,32 +52,30 @@ def test_an_address_space_too_small_for_torch_ends_the_run_before_its_first_case
     assert ended.maps() == {}
 
 
-READER_DIES = f"""
-import segcube.inference.folder.prefetch as reading
-whole = reading.inputs_digest
-def dies(case):
-    if case.name == {SOUND[1]!r}:
+def dying_thread(module: str, function: str, case: str) -> str:
+    """Python code after which a function ends its thread for one case; case: where its first argument is."""
+    return f"""
+import segcube.inference.folder.{module} as module
+original = module.{function}
+def dies(argument, *others):
+    if argument{case}.name == {SOUND[1]!r}:
         raise SystemExit('the thread dies')
-    return whole(case)
-reading.inputs_digest = dies
+    return original(argument, *others)
+module.{function} = dies
 """
 
 
-def test_a_reading_thread_that_dies_costs_its_case(commands, data, sound, room):
-    ended = commands.run(data, room / "out", before=READER_DIES).expect(3, sound=sound)
-    assert ended.codes() == {SOUND[1]: "INTERNAL"}
-
-
-def test_a_writing_thread_that_dies_costs_its_case(commands, data, sound, room):
-    before = READER_DIES.replace("reading.inputs_digest", "writing.write_label_map")
-    before = before.replace("runs.reading as reading", "runs.writing as writing")
-    before = before.replace("dies(case)", "dies(p, *a)").replace("case.name", "p.case.name")
-    before = before.replace("whole(case)", "whole(p, *a)")
+@pytest.mark.parametrize(
+    ("module", "function", "case"),
+    [("prefetch", "inputs_digest", ""), ("writing", "write_label_map", ".case")],
+)
+def test_a_dead_thread_fails_only_its_case(commands, data, sound, room, module, function, case):
+    before = dying_thread(module, function, case)
     ended = commands.run(data, room / "out", before=before).expect(3, sound=sound)
     assert ended.codes() == {SOUND[1]: "INTERNAL"}
 
 
-def test_a_fault_that_nobody_foresaw_is_one_line(commands, data, room):
+def test_an_unforeseen_error_is_one_line(commands, data, room):
     before = (
         "import segcube.inference.folder.run as run\n"
         "def fails(*a):\n  raise KeyError('surprise')\nrun.select = fails"

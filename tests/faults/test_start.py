@@ -1,4 +1,4 @@
-"""Processes that begin under a fault, from Python's first line on."""
+"""Processes that start in a faulty environment."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ def test_a_bare_start(data, sound, weights, room):
     bare = {"PATH": os.environ["PATH"], "LC_ALL": "C", "TMPDIR": "/nowhere", "OMP_NUM_THREADS": "1"}
     bare |= {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
     command = arguments(room / "δεδομένα", weights, room / "out")
-    told = subprocess.run(
+    printed = subprocess.run(
         ["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@" <&-', str(gone), *command],
         env=bare,
         capture_output=True,
         text=True,
         timeout=120,
     )
-    assert told.returncode == 0, told.stderr
-    assert "Traceback" not in told.stderr
+    assert printed.returncode == 0, printed.stderr
+    assert "Traceback" not in printed.stderr
     assert {file.name: file.read_bytes() for file in (room / "out").iterdir()} == sound
 
 
 @pytest.mark.parametrize("megabytes", [300, 600, 1000])
-def test_a_start_without_memory_is_no_traceback(data, weights, room, megabytes):
-    """Too little to load torch with."""
+def test_too_little_memory_at_the_start_gives_no_traceback(data, weights, room, megabytes):
+    """The limit is too low to load torch."""
     command = arguments(data, weights, room / "out")
-    told = subprocess.run(
+    printed = subprocess.run(
         ["sh", "-c", f'ulimit -v {megabytes * 1024} && exec "$0" "$@"', *command],
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=120,
     )
-    assert told.returncode == 5, told.stderr
-    assert "Traceback" not in told.stderr
+    assert printed.returncode == 5, printed.stderr
+    assert "Traceback" not in printed.stderr
     assert not (room / "out").exists()
 
 

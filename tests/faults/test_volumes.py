@@ -1,4 +1,4 @@
-"""Volumes of odd sizes and values: done, told, and the same however they are stored."""
+"""Volumes of unusual sizes and values: predicted, reported, and the same however they are stored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHAPES = [(3, 3, 2), (1, 1, 1), (1, 40, 1), (7, 240, 240), (16, 16, 16), (17, 5,
 
 @pytest.fixture(scope="module")
 def sizes(base, commands):
-    """Each size twice: plainly, and as big-endian float64 in two gzip members."""
+    """Each size twice: as is, and as big-endian float64 in two gzip members."""
     for number, shape in enumerate(SHAPES):
         make_case(base / "sizes" / f"BraTS-GLI-{number:05d}-000", shape=shape)
         other = make_case(base / "sizes" / f"BraTS-GLI-{number:05d}-001", shape=shape)
@@ -25,13 +25,13 @@ def sizes(base, commands):
     return commands.run(base / "sizes", base / "of sizes", weights=wide)
 
 
-def test_volumes_of_any_size_are_done(sizes):
+def test_volumes_of_any_size_are_predicted(sizes):
     assert sizes.code == 0, sizes.stderr
     assert set(sizes.statuses().values()) == {"done"}
 
 
 @pytest.mark.parametrize("number", range(len(SHAPES)), ids=str)
-def test_a_size_has_its_labels_however_it_is_stored(sizes, number):
+def test_storage_does_not_change_the_labels(sizes, number):
     plain, other = (labels_of(sizes.output / f"BraTS-GLI-{number:05d}-00{n}.nii.gz") for n in (0, 1))
     assert plain.shape == SHAPES[number]
     np.testing.assert_array_equal(plain, other)
@@ -61,7 +61,7 @@ def values(base, commands):
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_values_out_of_the_ordinary_are_told_and_done(values, name):
+def test_unusual_values_are_reported_and_predicted(values, name):
     number, code = list(VALUES).index(name), VALUES[name][0]
     case = values.report["cases"][number]
     assert case["status"] == "done"

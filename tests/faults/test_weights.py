@@ -1,4 +1,4 @@
-"""Submissions that are not what they say: each ends the run before its first case, with exit 5."""
+"""Invalid submissions: each ends the run with exit code 5 before its first case."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from .make_streams import LFS
 from .make_submission import FILE
 
 
-def change(folder: Path, spoil: Callable[[dict], object]) -> None:
+def change(folder: Path, apply: Callable[[dict], object]) -> None:
     """Rewrite submission.yaml."""
     file = folder / "submission.yaml"
     content = yaml.safe_load(file.read_text())
-    spoil(content)
+    apply(content)
     file.write_text(yaml.safe_dump(content))
 
 
 def put(content: bytes):
-    """Other bytes as the member, under their own sha256."""
+    """Replace the weights file by other bytes with a matching sha256."""
 
-    def spoil(folder: Path) -> None:
+    def apply(folder: Path) -> None:
         (folder / FILE).write_bytes(content)
         sign(folder)
 
-    return spoil
+    return apply
 
 
 def sign(folder: Path) -> None:
@@ -48,28 +48,28 @@ def member_of(content: dict) -> dict:
 
 
 def edited(edit: Callable[[dict[str, np.ndarray]], object]):
-    """Other tensors under the file's card and their own sha256."""
+    """Replace the tensors; keep the metadata and update the sha256."""
 
-    def spoil(folder: Path) -> None:
+    def apply(folder: Path) -> None:
         tensors, card = read(folder)
         edit(tensors)
         safetensors.numpy.save_file(tensors, folder / FILE, card)
         sign(folder)
 
-    return spoil
+    return apply
 
 
 def carded(edit: Callable[[dict], object]):
-    """Another card, under its own sha256."""
+    """Replace the metadata and update the sha256."""
 
-    def spoil(folder: Path) -> None:
+    def apply(folder: Path) -> None:
         tensors, metadata = read(folder)
         card = json.loads(metadata["segcube"])
         edit(card)
         safetensors.numpy.save_file(tensors, folder / FILE, {"segcube": json.dumps(card)})
         sign(folder)
 
-    return spoil
+    return apply
 
 
 def read(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -96,11 +96,11 @@ def flipped(folder: Path) -> None:
 
 
 def instead(make: Callable[[Path], object]):
-    def spoil(folder: Path) -> None:
+    def apply(folder: Path) -> None:
         (folder / FILE).unlink()
         make(folder / FILE)
 
-    return spoil
+    return apply
 
 
 def outside(folder: Path) -> None:
@@ -169,12 +169,12 @@ WEIGHTS: dict[str, Callable[[Path], object]] = {
 }
 
 
-def test_the_faults_are_at_least_ten():
+def test_at_least_ten_faults_are_checked():
     assert len(WEIGHTS) >= 10
 
 
 @pytest.mark.parametrize("fault", WEIGHTS)
-def test_weights_that_are_not_what_they_say_end_the_run(commands, data, weights, room, fault):
+def test_invalid_weights_end_the_run(commands, data, weights, room, fault):
     folder = room / "weights"
     shutil.copytree(weights, folder)
     WEIGHTS[fault](folder)
@@ -185,7 +185,7 @@ def test_weights_that_are_not_what_they_say_end_the_run(commands, data, weights,
     assert not (room / "out").exists()
 
 
-def test_weights_in_a_half_precision_are_no_fault(commands, data, weights, room):
+def test_weights_in_half_precision_are_valid(commands, data, weights, room):
     folder = room / "weights"
     shutil.copytree(weights, folder)
     edited(lambda tensors: tensors.update({n: t.astype("f2") for n, t in tensors.items()}))(folder)

@@ -1,4 +1,4 @@
-"""Bytes of any kind against the reader: no crash, no hang, no wrong read in silence."""
+"""Arbitrary bytes for the reader: no crash, no hang, no silent misreading."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from segcube.core import Code, Volume
 from segcube.formats.nifti import gzipped
 
 from ..formats.nifti.conftest import encode, voxels
-from .judge import REFUSALS, judge
+from .compare import REFUSALS, read_and_compare
 
 CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
 NOISE = np.random.default_rng(0).integers(-500, 500, (5, 4, 3)).astype(np.int16)
@@ -35,47 +35,47 @@ BOUNDED = settings(
 )
 kinds = st.sampled_from(sorted(KINDS))
 bytes_set = st.lists(st.tuples(st.integers(0, 351), st.integers(0, 255)), max_size=6)
-telling = st.sampled_from([0, 1, 2, 3, 4, 7, 8, 16, 64, 255, 256, 348, 352, 2**15 - 1, 2**15])
+boundary_values = st.sampled_from([0, 1, 2, 3, 4, 7, 8, 16, 64, 255, 256, 348, 352, 2**15 - 1, 2**15])
 fields_set = st.lists(
-    st.tuples(st.sampled_from([*range(40, 56), 70, 71, 72, 73, *range(76, 124)]), telling), max_size=4
+    st.tuples(st.sampled_from([*range(40, 56), 70, 71, 72, 73, *range(76, 124)]), boundary_values), max_size=4
 )
 
 
 @pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.name)
-def test_what_fuzzing_found_is_judged_rightly(tmp_path, file):
+def test_findings_of_the_fuzzer_are_refused_or_read_like_nibabel(tmp_path, file):
     content = file.read_bytes()
     for name in ("a.nii", "a.nii.gz"):
-        judge(content, tmp_path / name)
+        read_and_compare(content, tmp_path / name)
 
 
 @BOUNDED
 @given(kind=kinds, changes=bytes_set)
 @example(kind="nifti1", changes=[])
-def test_any_header_is_refused_or_read_as_it_stands(tmp_path, kind, changes):
+def test_a_changed_header_is_refused_or_read_like_nibabel(tmp_path, kind, changes):
     plain = bytearray(KINDS[kind])
     for place, value in changes:
         plain[place] = value
-    judge(bytes(plain), tmp_path / "a.nii")
+    read_and_compare(bytes(plain), tmp_path / "a.nii")
 
 
 @BOUNDED
 @given(kind=kinds, changes=fields_set)
-def test_numbers_that_headers_are_tried_with(tmp_path, kind, changes):
+def test_changed_integers_of_a_header_are_refused_or_read_like_nibabel(tmp_path, kind, changes):
     plain = bytearray(KINDS[kind])
     for place, value in changes:
         plain[place : place + 2] = value.to_bytes(2, "big" if "big" in kind else "little")
-    judge(gzip.compress(bytes(plain), 1), tmp_path / "a.nii.gz")
+    read_and_compare(gzip.compress(bytes(plain), 1), tmp_path / "a.nii.gz")
 
 
 @BOUNDED
 @given(
     kind=kinds, number=st.floats(width=32), place=st.sampled_from([80, 84, 88, 108, 112, 116, 256, 280, 324])
 )
-def test_floats_that_headers_are_tried_with(tmp_path, kind, number, place):
+def test_changed_floats_of_a_header_are_refused_or_read_like_nibabel(tmp_path, kind, number, place):
     plain = bytearray(KINDS[kind])
     order = ">" if "big" in kind else "<"
     plain[place : place + 4] = np.array(number, f"{order}f4").tobytes()
-    judge(bytes(plain), tmp_path / "a.nii")
+    read_and_compare(bytes(plain), tmp_path / "a.nii")
 
 
 cuts = st.tuples(st.floats(0, 1), st.floats(0, 0.1), st.binary(max_size=12))
@@ -83,15 +83,15 @@ cuts = st.tuples(st.floats(0, 1), st.floats(0, 0.1), st.binary(max_size=12))
 
 @BOUNDED
 @given(kind=kinds, level=st.integers(0, 9), edits=st.lists(cuts, min_size=1, max_size=3))
-def test_any_change_of_a_gzip_stream_is_refused_or_without_effect(tmp_path, kind, level, edits):
-    """Parts of the stream cut out and others put in, wherever."""
+def test_a_changed_gzip_stream_is_refused_or_read_identically(tmp_path, kind, level, edits):
+    """Remove and insert parts of the stream at any place."""
     packed = gzip.compress(KINDS[kind], level, mtime=0)
     for where, length, put in edits:
         start = int(where * len(packed))
         packed = packed[:start] + put + packed[start + int(length * len(packed)) :]
-    found = judge(packed, tmp_path / "a.nii.gz")
+    found = read_and_compare(packed, tmp_path / "a.nii.gz")
     if isinstance(found, Volume):
-        plain = judge(KINDS[kind], tmp_path / "plain.nii")
+        plain = read_and_compare(KINDS[kind], tmp_path / "plain.nii")
         np.testing.assert_array_equal(found.image_cxyz, plain.image_cxyz)
 
 
@@ -107,8 +107,8 @@ def test_members_and_blocks_of_any_size_are_one_stream(tmp_path, kind, edges, fe
     places = [0, *sorted(edges), len(plain)]
     packed = b"".join(gzip.compress(plain[a:b], 1) for a, b in pairwise(places))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gzipped, "FED", fed)
-        assert isinstance(judge(packed + b"\0" * zeros, tmp_path / "a.nii.gz"), Volume)
+        patch.setattr(gzipped, "READ_BYTES", fed)
+        assert isinstance(read_and_compare(packed + b"\0" * zeros, tmp_path / "a.nii.gz"), Volume)
 
 
 @BOUNDED
@@ -116,23 +116,23 @@ def test_members_and_blocks_of_any_size_are_one_stream(tmp_path, kind, edges, fe
     content=st.binary(max_size=600),
     start=st.sampled_from([b"", b"\x1f\x8b\x08\0", b"\x5c\1\0\0", encode(voxels())[:348]]),
 )
-def test_bytes_of_no_meaning_are_refused(tmp_path, content, start):
+def test_arbitrary_bytes_are_refused(tmp_path, content, start):
     for name in ("a.nii", "a.nii.gz"):
-        found = judge(start + content, tmp_path / name)
+        found = read_and_compare(start + content, tmp_path / name)
         assert isinstance(found, Volume) or found in REFUSALS
 
 
 @BOUNDED
 @given(kind=kinds, length=st.integers(0, 500), level=st.integers(0, 9))
-def test_a_part_is_never_taken_for_the_whole(tmp_path, kind, length, level):
+def test_a_truncated_file_is_always_refused(tmp_path, kind, length, level):
     packed = gzip.compress(KINDS[kind], level, mtime=0)
     plain = KINDS[kind]
-    assert judge(packed[: min(length, len(packed) - 1)], tmp_path / "a.nii.gz") in {
+    assert read_and_compare(packed[: min(length, len(packed) - 1)], tmp_path / "a.nii.gz") in {
         Code.TRUNCATED,
         Code.EMPTY_FILE,
         Code.NOT_NIFTI,
     }
-    assert judge(plain[: min(length, len(plain) - 1)], tmp_path / "a.nii") in {
+    assert read_and_compare(plain[: min(length, len(plain) - 1)], tmp_path / "a.nii") in {
         Code.TRUNCATED,
         Code.EMPTY_FILE,
         Code.BAD_HEADER,

@@ -68,7 +68,7 @@ def test_label_options_that_do_not_fit_are_refused(given):
         match_labels({value: str(value) for value in range(4)}, ATRIA, given)
 
 
-def test_the_very_name_goes_before_its_synonyms():
+def test_an_exact_name_comes_before_its_synonyms():
     both = GLIOMA.model_copy(update={"labels": {"background": 0, "NCR": 1, "NETC": 2}})
     assert match_labels({0: "", 5: "NETC", 6: "NCR"}, both) == {0: "background", 5: "NETC", 6: "NCR"}
 

@@ -10,11 +10,11 @@ import torch
 import yaml
 
 from segcube.backends.torch_cpu import TorchBackend
-from segcube.core import Case, Forms, Grid, Volume, to_host
+from segcube.core import Case, Forms, Grid, Volume, to_numpy
 from segcube.inference import Models
 from segcube.inference.merge import StageOutput
 from segcube.networks import load_network, read_metadata, save_network
-from segcube.spec.submission import load_for
+from segcube.spec.submission import load_for_challenge
 
 CHANNELS = ("t1c", "t1n", "t2f", "t2w")
 
@@ -37,7 +37,7 @@ def everywhere() -> Callable[[StageOutput], np.ndarray]:
         whole_kxyz = np.zeros((len(merged.names), *merged.shape), dtype=np.float32)
         whole_kxyz[0] = merged.kind == "labels"
         for place, slab_kxyz in merged.slabs():
-            whole_kxyz[(slice(None), *place.slices)] = to_host(slab_kxyz)
+            whole_kxyz[(slice(None), *place.slices)] = to_numpy(slab_kxyz)
         return whole_kxyz
 
     return fill
@@ -49,7 +49,9 @@ def models_of(tmp_path: Path) -> Callable[[dict[str, Any]], Models]:
 
     def load(content: dict[str, Any]) -> Models:
         (tmp_path / "submission.yaml").write_text(yaml.safe_dump({"name": "a-test"} | content))
-        return Models(load_for(tmp_path), TorchBackend("cpu", "fp32", "a test"), mirroring=True, log=print)
+        return Models(
+            load_for_challenge(tmp_path), TorchBackend("cpu", "fp32", "a test"), mirroring=True, log=print
+        )
 
     return load
 

@@ -10,7 +10,7 @@ from segcube.core import Box, CaseError, Clock
 from segcube.inference import Models
 from segcube.inference.merge import BranchLabels, BranchOutput
 from segcube.inference.pipeline import CaseContext, predict_stage
-from segcube.spec.submission import Length
+from segcube.spec.submission import DilationRadius
 from segcube.transforms import PreviousMaps, StageInput, label_indices
 
 ATRIA = ["background", "wall", "RA", "LA"]
@@ -47,7 +47,7 @@ INPUTS = {
     "whole": StageInput(WHOLE),
     "gate": StageInput(WHOLE, gate_xyz=MIDDLE_XYZ),
     "gate on the branch": StageInput(
-        WHOLE, previous=PreviousMaps(MIDDLE_XYZ[None].astype(np.int16), gate=Length(radius=1))
+        WHOLE, previous=PreviousMaps(MIDDLE_XYZ[None].astype(np.int16), gate=DilationRadius(radius=1))
     ),
     "crop": StageInput(Box((3, 0, 2), (23, 18, 12))),
 }

@@ -23,7 +23,7 @@ from segcube.inference.ensemble import (
 from segcube.inference.windows import plan_windows
 from segcube.inference.workspace import Workspace
 from segcube.spec.challenges import load_challenge
-from segcube.spec.submission import Stage, load_for
+from segcube.spec.submission import Stage, load_for_challenge
 
 SHAPE = (13, 10, 9)
 SHA = "0" * 64
@@ -160,7 +160,7 @@ OPENVINO, TORCH = "openvino", "torch"
 def test_members_are_joined_where_their_logits_are_summed(
     tumour_submission, backend, merge, separately, count
 ):
-    submission = load_for(tumour_submission).submission
+    submission = load_for_challenge(tumour_submission).submission
     stage = submission.stages[0].model_copy(update={"merge": merge})
     branch = stage.branches[0]
     files = branch_files(stage, branch, submission, tumour_submission)
@@ -178,7 +178,7 @@ def test_members_are_joined_where_their_logits_are_summed(
         sums.append(backend_used.download(logits)[0] * weighted_member.weight_r[:, None, None, None])
     expected = sum(
         backends[TORCH].load(file)(backends[TORCH].upload(window_ncxyz.astype(np.float32))).numpy()[0]
-        * np.array([own.weighs(name) for name in stage.names])[:, None, None, None]
+        * np.array([own.weight_for(name) for name in stage.names])[:, None, None, None]
         for file, own in zip(files, branch.members, strict=True)
     )
     np.testing.assert_allclose(sum(sums), expected, atol=1e-4)

@@ -50,7 +50,7 @@ def test_a_failed_allocation_is_a_lack_of_memory():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
 def test_cuda_agrees_with_the_cpu(precision, tmp_path, save_member, models_of, tumour, everywhere):
-    from segcube.backends.cuda.selection import open_cuda
+    from segcube.backends.cuda.backend import open_cuda
     from segcube.core import Clock
     from segcube.inference.pipeline import CaseContext, predict_stage
     from segcube.transforms import whole_case

@@ -154,7 +154,7 @@ class Network:
         return np.concatenate(channels, axis=1)
 
 
-class AddingNetwork(Network):
+class AccumulatingNetwork(Network):
     """The same, but it adds its output to the accumulator itself."""
 
     adds = 0
@@ -189,7 +189,7 @@ def accumulated(
 
 @pytest.mark.parametrize("shape", [(19, 6, 23), SIZE], ids=str)
 def test_a_network_that_adds_to_the_accumulator_gives_the_same_sum(space, shape):
-    adding, clock = AddingNetwork(), Clock()
+    adding, clock = AccumulatingNetwork(), Clock()
     expected = accumulated(shape, three_views(Network(), shape), space, clock)
     found = accumulated(shape, three_views(adding, shape), space, clock)
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -203,7 +203,7 @@ def test_a_network_that_adds_to_the_accumulator_gives_the_same_sum(space, shape)
 
 def test_windows_beyond_the_grid_and_probabilities_are_added_by_the_sliding_window(space):
     for shape, kind in (((19, 5, 23), None), (SIZE, "regions")):
-        adding = AddingNetwork()
+        adding = AccumulatingNetwork()
         expected = accumulated(shape, replace(three_views(Network(), shape), activation=kind), space, Clock())
         found = accumulated(shape, replace(three_views(adding, shape), activation=kind), space, Clock())
         np.testing.assert_array_equal(found, expected)

@@ -50,7 +50,9 @@ def test_response_normalization_weighs_channels_by_their_strength():
     block = MedNeXtBlock(BlockPlan(2, 2, expansion=1, kernel=(1, 1, 1), response=True))
     nn.init.ones_(block.grn_gamma)
     x = torch.stack([torch.full((2, 2, 2), 1.0), torch.full((2, 2, 2), 3.0)])[None]
-    torch.testing.assert_close(block._respond(x)[0, :, 0, 0, 0], torch.tensor([1 + 1 * 0.5, 3 + 3 * 1.5]))
+    torch.testing.assert_close(
+        block._global_response_norm(x)[0, :, 0, 0, 0], torch.tensor([1 + 1 * 0.5, 3 + 3 * 1.5])
+    )
 
 
 def test_both_namings_compute_the_same():

@@ -4,17 +4,17 @@ import pytest
 
 from segcube.core import EnvironmentFault
 from segcube.networks import NetworkCard
-from segcube.networks.store import decode_card, encode_card
+from segcube.networks.card import decode_card, encode_card
 
 FILE = Path("weights.safetensors")
 
 
-def test_a_card_comes_back():
+def test_a_card_survives_encoding():
     card = NetworkCard("MedNeXtV1", {"in_channels": 1, "exp_r": [1, 2]}, "0.1.0", "made by hand")
     assert decode_card(encode_card(card), FILE) == card
 
 
-def test_the_order_of_arguments_does_not_show():
+def test_the_order_of_arguments_does_not_change_the_card():
     cards = [NetworkCard("N", {"a": 1, "b": 2}, "0"), NetworkCard("N", {"b": 2, "a": 1}, "0")]
     assert encode_card(cards[0]) == encode_card(cards[1])
 
@@ -23,7 +23,7 @@ def test_the_card_is_one_entry():
     assert len(encode_card(NetworkCard("N", {}, "0"))) == 1
 
 
-def test_no_card_is_told():
+def test_a_file_without_a_card_is_refused():
     with pytest.raises(
         EnvironmentFault, match=r"weights.safetensors: has no network card; expected .*import it"
     ):
@@ -38,6 +38,6 @@ def test_no_card_is_told():
         ('{"network": "N", "arguments": {}}', "broken at version"),
     ],
 )
-def test_a_broken_card_is_told(text, words):
+def test_a_broken_card_is_refused(text, words):
     with pytest.raises(EnvironmentFault, match=words):
         decode_card({"segcube": text}, FILE)

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from segcube.networks import build_network
-from segcube.networks.registry import count_parameters
+
+from .parameters import count_parameters
 
 SLIM = {
     "input_channels": 1,
@@ -123,12 +124,12 @@ def test_v2_dropout_acts_in_training_alone():
     assert torch.equal(network(image), network(image))
 
 
-def test_v1_finds_the_way_back_through_a_stem_with_a_stride():
+def test_v1_restores_the_resolution_of_a_stem_with_a_stride():
     network = tiny("MedNeXtV1MBAS", strides=[[1, 2, 2], [1, 2, 2], 2], stem_kernel_size=[1, 2, 2]).eval()
     assert network(torch.zeros(1, 2, 4, 16, 8)).shape == (1, 3, 4, 16, 8)
 
 
-def test_v1_may_have_kernels_of_its_own_on_the_way_down():
+def test_v1_may_have_other_kernels_for_downsampling():
     state = tiny("MedNeXtV1MBAS", override_down_kernel_size=True, down_kernel_size=1).state_dict()
     assert state["encoder.stages.2.0.conv1.weight"].shape[2:] == (1, 1, 1)
     assert state["decoder.up_blocks.0.conv1.weight"].shape[2:] == (3, 5, 5)
@@ -141,7 +142,7 @@ def test_v1_may_have_kernels_of_its_own_on_the_way_down():
         ("MedNeXtV2MBAS", [(4, 8, 18), (4, 4, 9)]),
     ],
 )
-def test_training_with_deep_supervision_gives_a_level_a_head(name, sizes):
+def test_deep_supervision_gives_an_output_for_each_level(name, sizes):
     outputs = tiny(name, deep_supervision=True)(torch.zeros(1, 2, 4, 8, 18))
     assert [tuple(output.shape[2:]) for output in outputs] == sizes
 

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from segcube.networks import build_network
-from segcube.networks.registry import count_parameters
+
+from .parameters import count_parameters
 
 PUBLISHED = {
     ("S", 3): (5_553_936, 237),
@@ -47,7 +48,7 @@ def test_names_are_the_published_ones():
     } <= names
 
 
-def test_the_first_way_down_has_no_response_normalization():
+def test_the_first_downsampling_has_no_response_normalization():
     names = tiny(grn=True).state_dict()
     assert "down_0.grn_beta" not in names
     assert "down_1.grn_beta" in names

@@ -25,7 +25,7 @@ DYNUNET = {
         (SwinUNETRArguments, nets.SwinUNETR),
     ],
 )
-def test_defaults_are_monai_s_own(grammar, published):
+def test_defaults_equal_monai(grammar, published):
     theirs = inspect.signature(published).parameters
     empty = inspect.Parameter.empty
     compared = {"in_channels", "out_channels", "spatial_dims", "upsample_kernel_size", "window_size"}
@@ -36,9 +36,9 @@ def test_defaults_are_monai_s_own(grammar, published):
 
 
 def test_dynunet_upsamples_by_its_strides():
-    told = build_network("DynUNet", {**DYNUNET, "upsample_kernel_size": [[1, 2, 2], 2, 2]})
+    given = build_network("DynUNet", {**DYNUNET, "upsample_kernel_size": [[1, 2, 2], 2, 2]})
     implied = build_network("DynUNet", DYNUNET)
-    shapes = [{key: tensor.shape for key, tensor in n.state_dict().items()} for n in (told, implied)]
+    shapes = [{key: tensor.shape for key, tensor in n.state_dict().items()} for n in (given, implied)]
     assert shapes[0] == shapes[1]
 
 
@@ -63,7 +63,7 @@ def test_segresnet_takes_a_norm_as_json_has_it():
     assert network(torch.zeros(1, 1, 8, 16, 24)).shape == (1, 2, 8, 16, 24)
 
 
-def test_segresnet_has_a_level_less_on_the_way_up():
+def test_segresnet_needs_one_entry_less_for_the_decoder():
     arguments = {"in_channels": 1, "out_channels": 2, "blocks_down": [1, 1, 1]}
     with pytest.raises(UsageError, match=r"'blocks_up'.*3 entries for 3 of blocks_down"):
         window_multiple("SegResNet", arguments)
@@ -89,20 +89,20 @@ def test_swin_unetr_can_be_outlined_on_the_meta_device():
         ({"filters": [4, 4]}, "DynUNet cannot be built.*length of filters"),
     ],
 )
-def test_dynunet_tells_what_does_not_fit(arguments, words):
+def test_dynunet_refuses_arguments_that_do_not_fit(arguments, words):
     with pytest.raises(UsageError, match=words):
         build_network("DynUNet", {**DYNUNET, **arguments})
 
 
-def test_unet_is_monai_s_own():
+def test_unet_equals_monai():
     arguments = {"in_channels": 1, "out_channels": 2, "strides": [2, 2], "num_res_units": 1, "norm": "batch"}
-    ours = build_network("UNet", {**arguments, "features": [2, 4, 8]})
+    network = build_network("UNet", {**arguments, "features": [2, 4, 8]})
     theirs = nets.UNet(spatial_dims=3, channels=(2, 4, 8), **arguments)
     wanted = {key: tensor.shape for key, tensor in theirs.state_dict().items()}
-    assert {key: tensor.shape for key, tensor in ours.state_dict().items()} == wanted
+    assert {key: tensor.shape for key, tensor in network.state_dict().items()} == wanted
 
 
-def test_unet_has_a_stride_less_than_levels():
+def test_unet_needs_one_stride_less_than_levels():
     arguments = {"in_channels": 1, "out_channels": 2, "features": [2, 4, 8], "strides": [2]}
-    with pytest.raises(UsageError, match="1 entries for 3 of features, which ask for one less"):
+    with pytest.raises(UsageError, match="1 entries for 3 of features, which require one less"):
         build_network("UNet", arguments)

@@ -3,7 +3,8 @@ import torch
 
 from segcube.core import UsageError
 from segcube.networks import build_network
-from segcube.networks.registry import count_parameters
+
+from .parameters import count_parameters
 
 NAMES = ["PlainConvUNet", "ResidualEncoderUNet", "ResidualUNet"]
 # As nnU-Net v2 writes it into plans.json, with what it adds when it builds.
@@ -76,11 +77,11 @@ def test_a_block_is_named_with_dots():
 
 
 @pytest.mark.parametrize("key", ["conv_op", "norm_op", "nonlin", "dropout_op"])
-def test_no_other_dotted_name_is_taken(key):
+def test_other_dotted_names_are_refused(key):
     with pytest.raises(UsageError, match=f"'{key}' = 'os.system': Input should be .*'torch.nn"):
         tiny("PlainConvUNet", **{key: "os.system"})
 
 
-def test_a_layer_that_refuses_its_options_is_told():
+def test_options_that_a_layer_refuses_are_reported():
     with pytest.raises(UsageError, match=r"PlainConvUNet cannot be built.*slope"):
         tiny("PlainConvUNet", nonlin_kwargs={"slope": 0.1})

@@ -3,11 +3,9 @@ import sys
 
 import pytest
 import torch
-from torch import nn
 
 from segcube.core import UsageError
-from segcube.networks import NETWORKS, build_network, count_channels, window_multiple
-from segcube.networks.registry import count_parameters
+from segcube.networks import NETWORKS, build_network, count_channels, save_network, window_multiple
 
 STAGED = {
     "input_channels": 2,
@@ -46,20 +44,18 @@ def test_every_network_takes_windows_of_its_multiple(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_tells_its_channels(name):
+def test_every_network_has_its_channels(name):
     assert count_channels(name, TINY[name]) == (2, 3)
 
 
-def test_an_unknown_network_is_told_with_the_valid_ones():
+def test_an_unknown_network_is_refused_with_the_valid_names():
     with pytest.raises(UsageError, match=r"unknown network 'UNETR'; expected one of MedNeXtV1, .*SwinUNETR"):
         build_network("UNETR", {})
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_an_unknown_key_is_told_with_the_valid_ones(name):
-    with pytest.raises(
-        UsageError, match=f"network {name}: unknown key 'depth'; valid keys there: .*_channels"
-    ):
+def test_an_unknown_key_is_refused_with_the_valid_keys(name):
+    with pytest.raises(UsageError, match=f"network {name}: unknown key 'depth'; valid keys: .*_channels"):
         build_network(name, {**TINY[name], "depth": 5})
 
 
@@ -75,31 +71,31 @@ def test_an_unknown_key_is_told_with_the_valid_ones(name):
         (
             "MedNeXtV2MBAS",
             {**MBAS, "features_per_stage": [4, 4]},
-            "'features_per_stage'.*2 entries.*asks for 3",
+            "'features_per_stage'.*2 entries.*requires 3",
         ),
         (
             "MedNeXtV2MBAS",
             {**MBAS, "n_blocks_per_stage_decoder": [1]},
-            "'n_blocks_per_stage_decoder'.*asks for 2",
+            "'n_blocks_per_stage_decoder'.*requires 2",
         ),
         ("MedNeXtV1MBAS", {**MBAS, "strides": 2}, "'stem_kernel_size'.*must equal the first stage's stride"),
         ("MedNeXtV1MBAS", {**MBAS, "kernel_sizes": [3, [3, 2, 3], 3]}, "'kernel_sizes.1.1' = '2'.*odd"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_key(name, arguments, words):
+def test_a_wrong_value_is_refused_with_its_key(name, arguments, words):
     with pytest.raises(UsageError, match=words):
         window_multiple(name, arguments)
 
 
-def test_shared_parameters_count_once():
-    layer = nn.Linear(3, 2)
-    assert count_parameters(nn.Sequential(layer, nn.Sequential(layer))) == 3 * 2 + 2
-
-
-def test_importing_the_networks_leaves_monai_and_nnunet_aside():
+def test_arguments_and_cards_are_read_without_torch(tmp_path):
+    file = tmp_path / "weights.safetensors"
+    save_network(build_network("UNet", TINY["UNet"]), "UNet", TINY["UNet"], file)
     code = (
-        "import sys, segcube.networks; "
+        "import sys, pathlib; from segcube.networks import count_channels, read_metadata, window_multiple; "
+        "card = read_metadata(pathlib.Path(sys.argv[1])); "
+        "print(count_channels(card.network, card.arguments), window_multiple(card.network, card.arguments)); "
         "print([m for m in ('torch', 'monai', 'dynamic_network_architectures') if m in sys.modules])"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "['torch']"
+    command = [sys.executable, "-c", code, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["(2, 3) (2, 4, 4)", "[]"]

@@ -5,6 +5,7 @@ import stat
 import pytest
 import safetensors.torch
 import torch
+from torch import nn
 
 from segcube import __version__
 from segcube.core import EnvironmentFault, UsageError
@@ -14,9 +15,10 @@ from segcube.networks import (
     load_network,
     read_metadata,
     save_network,
+    stored_state,
     window_multiple,
 )
-from segcube.networks.store import load_weights
+from segcube.networks.store import fill, load_weights, mismatches, not_finite, stored_names
 from segcube.spec.submission import sha256_of
 
 NAME = "MedNeXtV2MBAS"
@@ -51,7 +53,7 @@ def rewrite(file, change):
     file.write_bytes(safetensors.torch.save(weights, card))
 
 
-def test_a_network_comes_back_in_eval_mode(file):
+def test_a_network_is_loaded_in_eval_mode(file):
     network = network_of(0)
     sha256 = save_network(network, NAME, ARGUMENTS, file)
     loaded = load_network(file, sha256)
@@ -72,7 +74,7 @@ def test_a_network_comes_back_in_eval_mode(file):
         ("SwinUNETR", {"feature_size": 12, "depths": [1] * 4, "window_size": 2}),
     ],
 )
-def test_networks_of_every_source_come_back_whole(file, name, arguments):
+def test_networks_of_every_source_are_loaded_unchanged(file, name, arguments):
     arguments = {"in_channels": 1, "out_channels": 2, **arguments}
     network = build_network(name, arguments)
     loaded = load_network(file, save_network(network, name, arguments, file))
@@ -82,7 +84,7 @@ def test_networks_of_every_source_come_back_whole(file, name, arguments):
         assert torch.equal(loaded(image), network.eval()(image))
 
 
-def test_nnunet_comes_back_though_its_modules_stand_in_two_places(file):
+def test_nnunet_with_shared_modules_is_loaded_unchanged(file):
     arguments = {
         **{k: v for k, v in ARGUMENTS.items() if k != "exp_ratio_per_stage"},
         "n_conv_per_stage_decoder": 1,
@@ -126,13 +128,13 @@ def test_channels_last_weights_are_stored_plainly(file, tmp_path):
     assert save_network(network, NAME, ARGUMENTS, tmp_path / "last.safetensors") == plain
 
 
-def test_halves_load_into_the_network_s_precision(file):
+def test_half_precision_is_cast_to_the_network(file):
     save_network(network_of(0).half(), NAME, ARGUMENTS, file)
     assert {p.dtype for p in load_network(file, None).parameters()} == {torch.float32}
     assert {t.dtype for t in load_weights(file, None).values()} == {torch.float16}
 
 
-def test_only_the_file_is_left_and_all_may_read_it(file, tmp_path):
+def test_only_the_file_remains_and_everyone_may_read_it(file, tmp_path):
     before = os.umask(0o022)
     try:
         save_network(network_of(0), NAME, ARGUMENTS, file)
@@ -148,17 +150,17 @@ def test_a_file_is_replaced_whole(file):
     assert sha256_of(file) == sha256
 
 
-def test_another_file_than_asked_for_is_refused_with_both_sums(file):
+def test_a_wrong_sha256_is_refused_with_both_sums(file):
     found = save_network(network_of(0), NAME, ARGUMENTS, file)
     with pytest.raises(
         EnvironmentFault, match=f"weights.safetensors: sha256 {found}; expected sha256 {'0' * 64}"
-    ) as told:
+    ) as caught:
         load_network(file, "0" * 64)
-    assert told.value.exit_code == 5
+    assert caught.value.exit_code == 5
 
 
 @pytest.mark.parametrize("read", [read_metadata, sha256_of, lambda file: load_weights(file, None)])
-def test_a_missing_file_and_a_folder_are_told(read, tmp_path):
+def test_a_missing_file_and_a_folder_are_refused(read, tmp_path):
     for file in (tmp_path / "none.safetensors", tmp_path):
         with pytest.raises(EnvironmentFault, match="no such file"):
             read(file)
@@ -214,7 +216,7 @@ def test_weights_of_another_network_are_refused_key_by_key(file):
         load_network(file, None)
 
 
-def test_a_file_of_an_unknown_network_is_told(file):
+def test_a_file_of_an_unknown_network_is_refused(file):
     card = {"segcube": '{"network": "UNETR", "arguments": {}, "version": "9"}'}
     file.write_bytes(safetensors.torch.save({"a": torch.zeros(1)}, card))
     with pytest.raises(EnvironmentFault, match=r"weights.safetensors: unknown network 'UNETR'"):
@@ -227,7 +229,71 @@ def test_a_network_is_not_saved_under_arguments_that_describe_another(file):
     assert not file.exists()
 
 
-def test_a_folder_that_is_a_file_is_told(tmp_path):
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "none").touch()
     with pytest.raises(EnvironmentFault, match="cannot be written"):
         save_network(network_of(0), NAME, ARGUMENTS, tmp_path / "none" / "weights.safetensors")
+
+
+def twice(layer):
+    return nn.Sequential(layer, nn.Sequential(layer))
+
+
+def test_a_shared_module_is_stored_once():
+    network = twice(nn.Linear(2, 2))
+    assert stored_names(network) == {
+        "0.weight": "0.weight",
+        "0.bias": "0.bias",
+        "1.0.weight": "0.weight",
+        "1.0.bias": "0.bias",
+    }
+    assert list(stored_state(network)) == ["0.weight", "0.bias"]
+
+
+def test_filling_keeps_shared_modules_shared():
+    with torch.device("meta"):
+        network = twice(nn.Linear(2, 2))
+    fill(network, {"0.weight": torch.eye(2), "0.bias": torch.ones(2)})
+    assert network[0].weight is network[1][0].weight
+    assert torch.equal(network(torch.tensor([1.0, 2.0])), torch.tensor([3.0, 4.0]))
+
+
+def test_filling_keeps_the_precision_of_the_network():
+    network = nn.Linear(2, 1)
+    fill(
+        network,
+        {"weight": torch.ones(1, 2, dtype=torch.float16), "bias": torch.zeros(1, dtype=torch.float64)},
+    )
+    assert network.weight.dtype == network.bias.dtype == torch.float32
+    assert network.weight.requires_grad
+
+
+def test_fitting_weights_have_no_mismatches():
+    network = nn.Linear(2, 1)
+    assert mismatches(network, network.state_dict()) == ""
+
+
+def test_each_kind_of_mismatch_is_named():
+    weights = {"weight": torch.zeros(1, 3), "scale": torch.zeros(1)}
+    assert mismatches(nn.Linear(2, 1), weights) == (
+        "1 missing: bias; 1 unexpected: scale; 1 of another shape: weight (1, 3) instead of (1, 2)"
+    )
+
+
+def test_ten_keys_are_listed_and_the_others_counted():
+    weights = {f"k{index:02}": torch.zeros(1) for index in range(13)}
+    found = mismatches(nn.Identity(), weights)
+    assert found.startswith("13 unexpected: k00, ")
+    assert found.endswith("k09 and 3 more")
+
+
+def test_nan_and_infinity_are_found_and_integers_pass():
+    weights = {
+        "sound": torch.ones(2),
+        "nan": torch.tensor([0.0, float("nan")]),
+        "inf": torch.tensor([float("inf")], dtype=torch.bfloat16),
+        "small": torch.ones(1).to(torch.float8_e4m3fn),
+        "count": torch.tensor([2**40]),
+        "none": torch.zeros(0),
+    }
+    assert not_finite(weights) == ["nan", "inf"]

@@ -83,12 +83,12 @@ def move_map(folders):
         (move_map, Code.AFFINE_MISMATCH),
     ],
 )
-def test_a_bad_case_costs_its_own_picture_alone(folders, glioma, spoil, reason):
+def test_a_bad_case_fails_alone(folders, glioma, spoil, reason):
     spoil(folders)
     assert draw(folders, glioma) == (ExitCode.SOME_FAILED, [NAMES[0], NAMES[2]], {NAMES[1]: reason})
 
 
-def test_no_picture_at_all_has_its_exit_code(folders, glioma):
+def test_without_any_picture_the_exit_code_is_none_done(folders, glioma):
     for name in NAMES:
         (folders / "maps" / f"{name}.nii.gz").write_bytes(b"")
     assert draw(folders, glioma)[0] == ExitCode.NONE_DONE

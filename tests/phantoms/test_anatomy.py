@@ -34,7 +34,7 @@ def test_ventricles_hold_fluid_deep_inside(anatomy):
     assert anatomy.depth_xyz[deep].min() > 15
 
 
-def test_grey_matter_lies_outside_of_white(anatomy):
+def test_grey_matter_is_outside_of_white_matter(anatomy):
     inside = anatomy.depth_xyz > 2
     grey = anatomy.depth_xyz[inside & (anatomy.grey_xyz > 0.9)].mean()
     white = anatomy.depth_xyz[inside & (anatomy.grey_xyz + anatomy.fluid_xyz < 0.1)].mean()

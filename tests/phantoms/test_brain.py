@@ -9,7 +9,7 @@ CHANNELS = ("t2f", "t1n", "t1c", "t2w")
 GLIOMA = {Tissue.EDEMA, Tissue.CORE, Tissue.ENHANCING}
 
 
-def test_the_background_is_0_in_every_channel_and_the_brain_nowhere(small_grid):
+def test_the_background_alone_is_0_in_every_channel(small_grid):
     image, tissue = make_brain(np.random.default_rng(0), small_grid, CHANNELS, GLIOMA)
     assert image.dtype == np.int16
     assert image.shape == (4, *small_grid.shape)
@@ -40,12 +40,12 @@ def test_anatomy_follows_the_affine():
     front = Grid((60, 60, 39), np.diag([-4.0, 4.0, 4.0, 1.0]))
     backwards, _ = make_brain(np.random.default_rng(3), left, ("t1n",), GLIOMA)
     forwards, _ = make_brain(np.random.default_rng(3), front, ("t1n",), GLIOMA)
-    # The hind brain lies low at the back, which ends the y axis of the one and begins that of the other.
+    # The hind brain is low at the back: the end of the y axis of one image, the start of that of the other
     low = np.arange(39) < 11
     assert (backwards[0, :, 30:, low] > 0).sum() > 1.5 * (backwards[0, :, :30, low] > 0).sum()
     assert (forwards[0, :, :30, low] > 0).sum() > 1.5 * (forwards[0, :, 30:, low] > 0).sum()
 
 
-def test_an_unknown_channel_is_told_with_those_that_are_known(small_grid):
+def test_an_unknown_channel_is_refused_with_the_known_ones(small_grid):
     with pytest.raises(UsageError, match=r"adc.*t2f, t1n, t1c, t2w"):
         make_brain(np.random.default_rng(0), small_grid, ("adc",), GLIOMA)

@@ -21,7 +21,7 @@ def coarse(key, factor):
 
 
 @pytest.mark.parametrize("key", challenge_keys())
-def test_every_challenge_has_made_cases_with_all_its_labels(key):
+def test_every_challenge_has_phantoms_with_all_its_labels(key):
     challenge = coarse(key, 8)
     phantom = make_phantom(challenge, seed=5, index=3)
     assert challenge.is_case(phantom.case)
@@ -35,7 +35,7 @@ def test_the_affine_is_that_of_the_brats_atlas():
     np.testing.assert_array_equal(phantom.grid.affine[:3, 3], [0, 29 * 8, 0])
 
 
-def test_files_are_named_as_the_challenge_names_them(tmp_path):
+def test_files_have_the_names_of_the_challenge(tmp_path):
     names = write_phantoms(coarse("brats2023-gli", 8), 2, 1, tmp_path / "brats")
     assert names == ["BraTS-GLI-00001-000", "BraTS-GLI-00002-000"]
     written = {str(file.relative_to(tmp_path / "brats")) for file in tmp_path.rglob("*.nii.gz")}
@@ -45,7 +45,7 @@ def test_files_are_named_as_the_challenge_names_them(tmp_path):
     assert written == images | {f"labels/{name}.nii.gz" for name in names}
 
 
-def test_atria_lie_flat_beside_each_other(tmp_path):
+def test_atria_have_flat_folders(tmp_path):
     write_phantoms(coarse("mbas2024", 8), 1, 1, tmp_path)
     written = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.nii.gz")}
     assert written == {"data/MBAS_001_gt.nii.gz", "labels/MBAS_001_label.nii.gz"}
@@ -73,14 +73,14 @@ def test_a_written_file_holds_the_case(tmp_path):
     assert (image.header["sform_code"], image.header["qform_code"]) == (1, 1)
 
 
-def test_a_label_that_no_tissue_has_is_told():
+def test_a_label_without_a_tissue_is_refused():
     content = load_challenge("brats2023-gli").model_dump()
     content["labels"]["bone"] = 9
     with pytest.raises(UsageError, match="bone"):
         make_phantom(Challenge.model_validate(content), 0, 0)
 
 
-def test_a_crop_stays_at_its_place_around_the_labels():
+def test_a_crop_around_the_labels_keeps_its_position():
     phantom = make_phantom(coarse("brats2023-gli", 8), 5, 3)
     small = crop_phantom(phantom, 12)
     start = np.linalg.solve(phantom.grid.affine, small.grid.affine[:, 3])[:3].round().astype(int)
@@ -108,7 +108,7 @@ def test_phantoms_replace_phantoms_and_nothing_else(tmp_path):
     assert {file: file.read_bytes() for file in tmp_path.rglob("*.nii.gz")} == before
 
 
-def test_neither_phantoms_nor_runs_replace_the_files_of_the_other(tmp_path):
+def test_phantoms_and_runs_never_replace_each_others_files(tmp_path):
     challenge = coarse("mbas2024", 8)
     write_phantoms(challenge, 1, 1, tmp_path)
     labels = tmp_path / "labels" / "MBAS_001_label.nii.gz"

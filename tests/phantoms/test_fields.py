@@ -15,14 +15,14 @@ def test_a_ball_has_its_radius(space):
     np.testing.assert_allclose(distance, np.sqrt(x**2 + y**2 + z**2) - 5, atol=1e-4)
 
 
-def test_a_turned_ellipsoid_points_along_its_row(space):
+def test_a_rotated_ellipsoid_points_along_its_row(space):
     swap = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1]])
     distance = ellipsoid(space, (0, 0, 0), (8, 2, 2), swap)
     middle = len(space.z) // 2
     assert distance[10, 4, middle] < 0 < distance[4, 10, middle]
 
 
-def test_a_tube_is_round_and_ends_in_half_balls(space):
+def test_a_tube_is_round_with_spherical_ends(space):
     distance = tube(space, ((0, 0, -5), (0, 0, 5)), 3.0)
     assert distance[10, 10, 4] == pytest.approx(-3)
     assert distance[15, 10, 4] == pytest.approx(2)
@@ -37,13 +37,15 @@ def test_noise_has_unit_variance_and_is_smooth():
     assert np.abs(np.diff(noise, axis=0)).mean() < 0.5
 
 
-def test_carrying_a_linear_field_is_exact(space):
+def test_interpolating_a_linear_field_is_exact(space):
     coarse = space.coarse(4.0)
     field = coarse.along((0, 0, 0), (1, -2, 0.5))
-    np.testing.assert_allclose(space.carry(field, coarse), space.along((0, 0, 0), (1, -2, 0.5)), atol=1e-4)
+    np.testing.assert_allclose(
+        space.interpolate(field, coarse), space.along((0, 0, 0), (1, -2, 0.5)), atol=1e-4
+    )
 
 
-def test_a_box_keeps_what_lies_near(space):
+def test_a_box_holds_the_voxels_near_its_centre(space):
     box = space.box((0, 2, 0), (3, 3, 100))
     near = space[box]
     assert (near.x.min(), near.x.max()) == (-2, 2)
@@ -56,7 +58,7 @@ def test_union_takes_the_nearest_and_borders_are_soft():
     np.testing.assert_array_equal(inside(np.array([-2.0, 0.0, 0.5, 9.0]), 2.0), [1, 0.5, 0.25, 0])
 
 
-def test_paint_goes_as_far_as_the_occupancy():
+def test_paint_blends_by_occupancy():
     signal = np.array([1.0, 1.0, 1.0], np.float32)
     paint(signal, np.array([0.0, 0.5, 1.0]), 3.0)
     np.testing.assert_array_equal(signal, [1, 2, 3])

@@ -1,4 +1,4 @@
-"""Made cases mean something only where no threshold solves them."""
+"""Phantoms are useful only if no threshold finds their targets."""
 
 import cc3d
 import numpy as np

@@ -17,7 +17,7 @@ def chambers(space):
     return make_chambers(rng, make_heart(rng, space))
 
 
-def test_cavities_are_of_human_size_and_in_their_places(chambers):
+def test_cavities_have_human_size_and_position(chambers):
     middles = {}
     for chamber in (Chamber.RIGHT_CAVITY, Chamber.LEFT_CAVITY):
         cavity = chambers == chamber
@@ -40,7 +40,7 @@ def test_walls_are_thin_and_surround_their_cavity(chambers):
     assert np.percentile(away[walls], 95) < 5
 
 
-def test_blood_rooms_do_not_overlap(space):
+def test_cavities_do_not_overlap(space):
     heart = make_heart(np.random.default_rng(1), space)
     assert not ((heart.left_xyz < 0) & (heart.right_xyz < 0)).any()
     assert not ((heart.ventricles_xyz < 0) & (np.minimum(heart.left_xyz, heart.right_xyz) < 0)).any()

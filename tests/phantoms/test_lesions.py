@@ -15,7 +15,7 @@ def anatomy():
     return make_anatomy(np.random.default_rng(0), space)
 
 
-def test_only_asked_tissues_occur(anatomy):
+def test_only_given_tissues_occur(anatomy):
     for kinds in (GLIOMA, {Tissue.CORE}, set(Tissue) - {Tissue.HEALTHY}):
         found = set(np.unique(plant_lesions(np.random.default_rng(3), anatomy, kinds)).tolist())
         assert found == {Tissue.HEALTHY, *kinds}
@@ -33,7 +33,7 @@ def test_the_core_is_nested_in_edema(anatomy):
     assert (tissue[around] == Tissue.EDEMA).mean() > 0.5
 
 
-def test_a_rim_lies_nearer_to_the_border_than_what_it_encloses(anatomy):
+def test_the_rim_is_nearer_to_the_border_than_the_core(anatomy):
     seeds = (np.random.default_rng(seed) for seed in range(6))
     tissues = [plant_lesions(rng, anatomy, GLIOMA) for rng in seeds]
     depth = [ndimage.distance_transform_edt(t >= Tissue.CORE) for t in tissues]

@@ -1,4 +1,4 @@
-"""Hosts for real: an engine, the image built from this checkout, and a count of who really started it."""
+"""Real hosts: a container engine, the image of this checkout, and a count of the hosts that started it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from segcube.release.trial.engine import Engine
+from segcube.release.trial.launch import Engine
 
 from .machine import IMAGE, MLCUBE, ROOT, engine_here, expected_hosts
 
@@ -17,14 +17,14 @@ exercised_hosts: list[str] = []
 
 
 def was_asked_for(config: pytest.Config) -> bool:
-    """Whether this folder, or a file of it, was named: see `make test-hosts`."""
+    """Return whether this folder or a file of it was named on the command line: see `make test-hosts`."""
     here = Path(__file__).parent
     places = [Path(word.split("::")[0]).resolve() for word in config.invocation_params.args if word]
     return any(place == here or here in place.parents for place in places)
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
-    """Leave this folder out unless it was asked for."""
+    """Skip this folder unless it was named."""
     return None if was_asked_for(config) else True
 
 
@@ -45,7 +45,7 @@ def image(engine: Engine) -> str:
 
 @pytest.fixture(scope="session")
 def exercised() -> Callable[[str], None]:
-    """Say that a host started segcube and that its maps were checked."""
+    """Record that a host started segcube and that its maps were checked."""
     return exercised_hosts.append
 
 
@@ -73,7 +73,7 @@ def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A skip never passes for a proof: each kind of host that this machine allows has to have run."""
+    """Fail if a kind of host that this machine supports was skipped."""
     option = session.config.option
     if option.collectonly or option.keyword or not was_asked_for(session.config):
         return

@@ -1,4 +1,4 @@
-"""What this machine has for hosts to be tried with."""
+"""Which hosts can be tried on this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 from functools import cache
 from pathlib import Path
 
-from segcube.release.trial.engine import Engine, find_engine
+from segcube.release.trial.launch import Engine, find_engine
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "segcube:under-test"
@@ -17,12 +17,12 @@ ORCHESTRATOR = Path(os.environ.get("ORCHESTRATOR_PYTHON", ROOT / ".venv-brats" /
 
 @cache
 def engine_here() -> Engine | None:
-    """The engine that answers, asked for once."""
+    """The container engine, queried once."""
     return find_engine()
 
 
 def expected_hosts() -> dict[str, str]:
-    """The kinds of hosts that this machine allows, and what each stands on."""
+    """The kinds of hosts that this machine supports, and what each requires."""
     engine = engine_here()
     if engine is None:
         return {"process": "no container engine answers"}

@@ -1,4 +1,4 @@
-"""Run in the orchestrator's own environment: start_orchestrator.py ALGORITHMS DATA MAPS."""
+"""Runs in the orchestrator's environment: start_orchestrator.py ALGORITHMS DATA MAPS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from brats.utils.algorithm_config import load_algorithms
 
 algorithms, data, maps = map(Path, sys.argv[1:])
 run_container(
-    algorithm=load_algorithms(algorithms)["OURS"],
+    algorithm=load_algorithms(algorithms)["SEGCUBE"],
     data_path=data,
     output_path=maps,
     cuda_devices="0",

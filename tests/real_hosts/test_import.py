@@ -11,8 +11,8 @@ import torch
 from typer.testing import CliRunner
 
 from segcube.cli.app import app
-from segcube.release.trial.rounds import Start, check_hosts
-from segcube.release.trial.trial import Subject, made_subjects
+from segcube.release.trial.hosts import Launcher, check_hosts
+from segcube.release.trial.trial import Workload, phantom_workloads
 from segcube.spec.hosts import HOSTS
 
 from ..importers.nnunet.conftest import checkpoint, dataset, plans
@@ -21,8 +21,8 @@ FOLDS = ("0", "1", "2", "3", "4")
 
 
 @pytest.fixture
-def imported(tmp_path) -> Subject:
-    """Five folds as nnU-Net's trainer leaves them, imported, with a made case."""
+def imported(tmp_path) -> Workload:
+    """Five folds as nnU-Net's trainer writes them, imported, with a synthetic case."""
     source = tmp_path / "model"
     source.mkdir()
     (source / "plans.json").write_text(json.dumps(plans()))
@@ -33,14 +33,14 @@ def imported(tmp_path) -> Subject:
     words = ["import", "nnunet", str(source), "--out", str(tmp_path / "mine"), "--challenge", "mbas2024"]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
-    [subject] = made_subjects(tmp_path / "mine", tmp_path / "cases")
-    return subject
+    [workload] = phantom_workloads(tmp_path / "mine", tmp_path / "cases")
+    return workload
 
 
 @pytest.mark.parametrize("name", ["mlcube-weights", "medperf-0.2-bare"])
 def test_five_imported_folds_run_in_the_image(name, engine, image, imported, exercised):
     [host] = [host for host in HOSTS if host.name == name]
-    [outcome] = check_hosts([host], [imported], Start(engine, image))
+    [outcome] = check_hosts([host], [imported], Launcher(engine, image))
     assert (outcome.verdict, outcome.why) == ("passed", "")
     exercised(f"container {name}, five folds of nnU-Net")
 

@@ -1,4 +1,4 @@
-"""MedPerf itself, in whichever version is on the PATH."""
+"""MedPerf in the version that is on the PATH."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from segcube.release.check import check_output
-from segcube.release.pack import Paper
+from segcube.release.pack import Publication
 from segcube.release.pack.packing import pack_submission
-from segcube.release.trial.trial import Subject, made_subjects
-from segcube.spec.hosts import BAKED
+from segcube.release.trial.trial import Workload, phantom_workloads
+from segcube.spec.hosts import BUILT_IN_WEIGHTS
 
 from .machine import ROOT
 from .medperf.documents import METRICS, PREPARATION, container_of, mlcube_of
@@ -24,9 +24,9 @@ from .medperf.program import CONFIG, MedPerf, Model
 STAGE = Path(__file__).parent / "medperf"
 REGISTRY = os.environ.get("MEDPERF_REGISTRY", "localhost:5000")
 RUN_TEST = (0, 3, 0)
-"""The first version that tries a container alone."""
+"""The first version that tests a container alone."""
 DIGESTS = (0, 2, 0)
-"""The first version that asks buildx for an image's digest."""
+"""The first version that gets an image's digest from buildx."""
 
 
 @pytest.fixture
@@ -42,29 +42,29 @@ def medperf(engine, tmp_path) -> MedPerf:
 
 
 @pytest.fixture
-def subject(tmp_path) -> Subject:
-    return made_subjects(BAKED / "brats-starter", tmp_path / "cases")[0]
+def workload(tmp_path) -> Workload:
+    return phantom_workloads(BUILT_IN_WEIGHTS / "brats-starter", tmp_path / "cases")[0]
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["baked in", "additional files"])
-def test_medperf_predicts_with_weights(packed, medperf, subject, engine, image, exercised, tmp_path):
+def test_medperf_predicts_with_weights(packed, medperf, workload, engine, image, exercised, tmp_path):
     version = medperf.version
     maps = tmp_path / "maps"
     if version >= RUN_TEST:
-        medperf.run_test(model_of(image, subject, packed, tmp_path / "model"), subject.data, maps)
+        medperf.run_test(model_of(image, workload, packed, tmp_path / "model"), workload.data, maps)
     else:
-        model = model_of(pushed(engine, image, version), subject, packed, tmp_path / "model")
+        model = model_of(pushed(engine, image, version), workload, packed, tmp_path / "model")
         stages = write_stages(engine, tmp_path / "stages")
-        maps = medperf.test_run(model, stages, subject.data.parent)
-    assert check_output(maps, subject.data, subject.challenge).errors == ()
-    told = ".".join(map(str, version))
-    exercised(f"medperf {told}, weights {'as additional files' if packed else 'baked in'}")
+        maps = medperf.test_run(model, stages, workload.data.parent)
+    assert check_output(maps, workload.data, workload.challenge).errors == ()
+    printed = ".".join(map(str, version))
+    exercised(f"medperf {printed}, weights {'as additional files' if packed else 'baked in'}")
 
 
-def model_of(image: str, subject: Subject, packed: bool, folder: Path) -> Model:
-    """The folder that `segcube pack` writes, or the checkout's with its image named as the one under test."""
+def model_of(image: str, workload: Workload, packed: bool, folder: Path) -> Model:
+    """The folder that `segcube pack` writes, or the checkout's with the name of the image under test."""
     if packed:
-        return Model(pack_submission(subject.weights, image, folder, Paper()).folder)
+        return Model(pack_submission(workload.weights, image, folder, Publication()).folder)
     shutil.copytree(ROOT / "mlcube", folder)
     for name, section in (("mlcube.yaml", "docker"), (CONFIG, None)):
         content = yaml.safe_load((folder / name).read_text())

@@ -1,4 +1,4 @@
-"""MLCube 0.0.9 itself, on this checkout and on a packed submission."""
+"""MLCube 0.0.9 on this checkout and on a packed submission."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from segcube.release.check import check_output
-from segcube.release.pack import Paper
+from segcube.release.pack import Publication
 from segcube.release.pack.packing import pack_submission
-from segcube.release.trial.trial import made_subjects
-from segcube.spec.hosts import BAKED
+from segcube.release.trial.trial import phantom_workloads
+from segcube.spec.hosts import BUILT_IN_WEIGHTS
 
 from .machine import IMAGE, ROOT
 
@@ -26,7 +26,7 @@ REAL = ROOT.parent / "shared" / "data"
 
 @pytest.fixture
 def checkout(tmp_path, image) -> Path:
-    """The checkout's mlcube folder, its image named as the one under test."""
+    """The checkout's mlcube folder with the name of the image under test."""
     folder = tmp_path / "checkout" / "mlcube"
     shutil.copytree(ROOT / "mlcube", folder)
     content = yaml.safe_load((folder / "mlcube.yaml").read_text())
@@ -76,7 +76,7 @@ GPU_OPTIONS = [
 
 
 @pytest.mark.parametrize(("options", "counts"), GPU_OPTIONS)
-def test_docker_is_asked_for_gpus_once_at_most(docker_words, options, counts):
+def test_docker_gets_the_gpus_option_at_most_once(docker_words, options, counts):
     words = docker_words(*options)
     names = {-1: "all"}
     found = [word for word in words if word.startswith("--gpus")]
@@ -91,7 +91,7 @@ def test_docker_is_asked_for_gpus_once_at_most(docker_words, options, counts):
 
 
 @pytest.mark.parametrize(("options", "counts"), GPU_OPTIONS)
-def test_docker_makes_one_request_of_what_mlcube_passes(docker_words, empty_image, options, counts):
+def test_docker_accepts_the_arguments_of_mlcube(docker_words, empty_image, options, counts):
     """A container that is created and not started needs no GPU, and lists what it would be given."""
     _, *words = docker_words(*options, image=empty_image)
     created = subprocess.run(["docker", "create", *words], capture_output=True, text=True, check=True)
@@ -105,20 +105,25 @@ def test_docker_makes_one_request_of_what_mlcube_passes(docker_words, empty_imag
 
 
 def test_mlcube_configure_builds_the_image(checkout, mlcube, engine, exercised):
-    told = mlcube("configure", f"--mlcube={checkout}", "-Pdocker.build_args.TORCH=cpu")
-    assert engine.has(IMAGE), told
+    printed = mlcube("configure", f"--mlcube={checkout}", "-Pdocker.build_args.TORCH=cpu")
+    assert engine.has(IMAGE), printed
     exercised("mlcube configure")
 
 
 @pytest.mark.parametrize("index", [0, 1], ids=["brats", "mbas"])
-def test_mlcube_run_predicts_made_cases(index, checkout, mlcube, exercised, tmp_path):
-    subject = made_subjects(BAKED, tmp_path / "cases")[index]
+def test_mlcube_run_predicts_synthetic_cases(index, checkout, mlcube, exercised, tmp_path):
+    workload = phantom_workloads(BUILT_IN_WEIGHTS, tmp_path / "cases")[index]
     maps = tmp_path / "maps"
     mlcube(
-        "run", f"--mlcube={checkout}", "--task=infer", f"data_path={subject.data}", f"output_path={maps}", CPU
+        "run",
+        f"--mlcube={checkout}",
+        "--task=infer",
+        f"data_path={workload.data}",
+        f"output_path={maps}",
+        CPU,
     )
-    assert check_output(maps, subject.data, subject.challenge).errors == ()
-    exercised(f"mlcube run, {subject.submission}")
+    assert check_output(maps, workload.data, workload.challenge).errors == ()
+    exercised(f"mlcube run, {workload.submission}")
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no real scans on this machine")
@@ -132,10 +137,10 @@ def test_mlcube_run_predicts_real_cases(folder, challenge, checkout, mlcube, exe
 
 
 def test_mlcube_run_takes_a_packed_folder_with_its_weights(image, mlcube, exercised, tmp_path):
-    subject = made_subjects(BAKED / "brats-starter", tmp_path / "cases")[0]
-    packed = pack_submission(subject.weights, image, tmp_path / "packed", Paper())
+    workload = phantom_workloads(BUILT_IN_WEIGHTS / "brats-starter", tmp_path / "cases")[0]
+    packed = pack_submission(workload.weights, image, tmp_path / "packed", Publication())
     maps = tmp_path / "maps"
-    words = ("--task=infer", f"data_path={subject.data}", f"output_path={maps}", CPU)
+    words = ("--task=infer", f"data_path={workload.data}", f"output_path={maps}", CPU)
     mlcube("run", f"--mlcube={packed.folder}", *words)
-    assert check_output(maps, subject.data, subject.challenge).errors == ()
+    assert check_output(maps, workload.data, workload.challenge).errors == ()
     exercised("mlcube run, a packed folder")

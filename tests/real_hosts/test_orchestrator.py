@@ -1,4 +1,4 @@
-"""The BraTS orchestrator starting our image the way it starts its own."""
+"""The BraTS orchestrator starts the image as it starts its own."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import yaml
 
 from segcube.phantoms import write_phantoms
 from segcube.release.check import check_output
-from segcube.release.pack import Paper
-from segcube.release.pack.orchestrator import orchestrator_entry
+from segcube.release.pack import Publication
+from segcube.release.pack.documents import orchestrator_entry
 from segcube.spec.challenges import load_challenge
 
 from .machine import ORCHESTRATOR
@@ -27,7 +27,7 @@ def test_the_orchestrator_starts_the_image_from_its_entry(key, engine, image, ex
     write_phantoms(challenge, 2, 3, tmp_path / "cases", edge=96)
     algorithms = tmp_path / "algorithms.yml"
     algorithms.write_text(
-        yaml.safe_dump({"algorithms": {"OURS": orchestrator_entry(image, challenge, Paper())}})
+        yaml.safe_dump({"algorithms": {"SEGCUBE": orchestrator_entry(image, challenge, Publication())}})
     )
     data, maps = tmp_path / "cases" / "data", tmp_path / "maps"
     ended = subprocess.run(

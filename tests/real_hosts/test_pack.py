@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from segcube.release.pack import BuildArguments
-from segcube.release.pack.build import build_image, fill_context
-from segcube.release.trial.rounds import Start, check_hosts
-from segcube.release.trial.trial import made_subjects
+from segcube.release.pack.image import build_image, fill_context
+from segcube.release.trial.hosts import Launcher, check_hosts
+from segcube.release.trial.trial import phantom_workloads
 from segcube.spec.hosts import HOSTS
 
 PACKED = "segcube:packed-under-test"
@@ -18,8 +18,8 @@ PACKED = "segcube:packed-under-test"
 
 @pytest.fixture
 def packed(engine, tumour_submission) -> str:
-    """An image that holds the submission alone; its first layers are those of any other image."""
-    build_image(engine, PACKED, tumour_submission, BuildArguments("cpu", "https://example.org/ours"))
+    """An image with only the submission; its first layers are those of any other image."""
+    build_image(engine, PACKED, tumour_submission, BuildArguments("cpu", "https://example.org/team"))
     return PACKED
 
 
@@ -45,15 +45,15 @@ def names_in(folder: Path) -> list[str]:
     return [file.name for file in folder.iterdir()]
 
 
-def test_its_runs_do_not_speak_of_a_starter(engine, packed, tumour_submission, tmp_path, exercised):
-    [subject] = made_subjects(tumour_submission, tmp_path)
+def test_its_runs_do_not_mention_a_starter(engine, packed, tumour_submission, tmp_path, exercised):
+    [workload] = phantom_workloads(tumour_submission, tmp_path)
     [host] = [host for host in HOSTS if host.name == "brats-2025"]
-    [outcome] = check_hosts([host], [subject], Start(engine, packed))
+    [outcome] = check_hosts([host], [workload], Launcher(engine, packed))
     assert (outcome.verdict, outcome.why) == ("passed", "")
     exercised("container brats-2025, a packed image")
 
 
-def test_its_label_says_where_its_sources_are(engine, packed):
+def test_its_label_names_the_source_url(engine, packed):
     words = [engine.program, "image", "inspect", "--format", "{{json .Config.Labels}}", packed]
-    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    assert '"org.opencontainers.image.source":"https://example.org/ours"' in told
+    printed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert '"org.opencontainers.image.source":"https://example.org/team"' in printed

@@ -1,7 +1,7 @@
 import pytest
 
 from segcube.core import UsageError
-from segcube.spec import patient_of, split
+from segcube.spec import patient_of, split_by_patient
 
 CASES = [f"BraTS-GLI-{patient:05d}-{scan:03d}" for patient in range(7) for scan in range(1 + patient % 3)]
 
@@ -16,35 +16,37 @@ CASES = [f"BraTS-GLI-{patient:05d}-{scan:03d}" for patient in range(7) for scan 
         ("MBAS_001", "MBAS_001"),
     ],
 )
-def test_a_case_belongs_to_its_patient(case, patient):
+def test_patients_of_cases(case, patient):
     assert patient_of(case) == patient
 
 
-def test_no_patient_stands_on_both_sides():
-    for fold in split(CASES, 4, seed=3):
-        fitted = {patient_of(CASES[index]) for index in fold.fitted}
-        assert not fitted & {patient_of(CASES[index]) for index in fold.held_out}
+def test_no_patient_is_in_training_and_validation():
+    for fold in split_by_patient(CASES, 4, seed=3):
+        trained = {patient_of(CASES[index]) for index in fold.training}
+        assert not trained & {patient_of(CASES[index]) for index in fold.validation}
 
 
-def test_every_case_is_held_out_once():
-    held_out = [index for fold in split(CASES, 4, seed=3) for index in fold.held_out]
-    assert sorted(held_out) == list(range(len(CASES)))
+def test_every_case_is_validated_once():
+    validated = [index for fold in split_by_patient(CASES, 4, seed=3) for index in fold.validation]
+    assert sorted(validated) == list(range(len(CASES)))
 
 
-def test_folds_are_nearly_equal_in_patients():
-    sizes = [len({patient_of(CASES[i]) for i in fold.held_out}) for fold in split(CASES, 3, seed=0)]
+def test_folds_have_nearly_equal_numbers_of_patients():
+    sizes = [
+        len({patient_of(CASES[i]) for i in fold.validation}) for fold in split_by_patient(CASES, 3, seed=0)
+    ]
     assert sorted(sizes) == [2, 2, 3]
 
 
-def test_the_seed_deals_the_patients():
-    assert split(CASES, 3, seed=1) == split(CASES, 3, seed=1)
-    assert split(CASES, 3, seed=1) != split(CASES, 3, seed=2)
+def test_the_seed_decides_the_split():
+    assert split_by_patient(CASES, 3, seed=1) == split_by_patient(CASES, 3, seed=1)
+    assert split_by_patient(CASES, 3, seed=1) != split_by_patient(CASES, 3, seed=2)
 
 
-def test_few_patients_give_a_fold_each():
-    assert len(split(["MBAS_001", "MBAS_002"], 5, seed=0)) == 2
+def test_few_patients_are_a_fold_each():
+    assert len(split_by_patient(["MBAS_001", "MBAS_002"], 5, seed=0)) == 2
 
 
-def test_one_patient_cannot_be_held_out():
+def test_one_patient_is_an_error():
     with pytest.raises(UsageError, match=r"1 patient\(s\)"):
-        split(["BraTS-GLI-00001-000", "BraTS-GLI-00001-001"], 5, seed=0)
+        split_by_patient(["BraTS-GLI-00001-000", "BraTS-GLI-00001-001"], 5, seed=0)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from segcube.networks import build_network
-from segcube.training.loop import train_network
+from segcube.training.loop import dice_and_entropy, soft_dice_loss, train_network
 from segcube.training.patches import TrainPlan
 from segcube.training.samples import WHOLE, Sample
 
@@ -45,9 +45,42 @@ def test_the_same_plan_trains_the_same_weights(samples):
     assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
 
 
-def test_progress_is_told(samples):
+def test_progress_is_logged(samples):
     lines = []
     network = build_network("MedNeXtV1", SMALL)
     train_network(network, samples, TrainPlan(kind="regions", patch=(32, 32, 32), steps=25), log=lines.append)
     assert len(lines) == 1
     assert lines[0].startswith("step 25/25 loss ")
+
+
+def test_dice_by_hand():
+    probability = torch.tensor([1.0, 1.0, 0.0, 0.0]).reshape(1, 1, 4, 1, 1)
+    target = torch.tensor([1.0, 0.0, 0.0, 0.0]).reshape(1, 1, 4, 1, 1)
+    assert float(soft_dice_loss(probability, target)) == pytest.approx(1 - (2 * 1 + 1) / (2 + 1 + 1))
+
+
+def test_a_fractional_target_is_its_own_optimum():
+    share = torch.full((1, 1, 2, 2, 2), 0.3)
+    loss = {guess: float(soft_dice_loss(torch.full_like(share, guess), share)) for guess in (0.1, 0.3, 0.6)}
+    assert loss[0.3] == pytest.approx(0, abs=1e-6)
+    assert min(loss[0.1], loss[0.6]) > 0.01
+
+
+@pytest.mark.parametrize("kind", ["regions", "labels"])
+def test_a_confident_correct_prediction_has_no_loss(kind):
+    target = torch.zeros(1, 2, 2, 2, 2)
+    target[:, 0, 0] = 1
+    target[:, 1, 1] = 1
+    right = (target - 0.5) * 60
+    assert float(dice_and_entropy(right, target, kind)) == pytest.approx(0, abs=1e-4)
+    assert float(dice_and_entropy(-right, target, kind)) > 10
+
+
+def test_the_dice_of_labels_skips_the_background():
+    target = torch.zeros(1, 2, 1, 1, 4)
+    target[:, 0] = 1
+    logits = torch.zeros(1, 2, 1, 1, 4)
+    dice = 1 - 1 / (4 * 0.25 + 1)
+    assert float(dice_and_entropy(logits, target, "labels")) == pytest.approx(
+        dice + torch.log(torch.tensor(2.0))
+    )

@@ -41,14 +41,14 @@ def test_samples_lie_on_the_branch_s_grid(phantom):
     assert sample.target_kxyz.dtype == np.uint8
 
 
-def test_targets_are_shares_turned_with_the_image(phantom):
+def test_targets_are_fractions_reoriented_with_the_image(phantom):
     sample = prepare_sample(phantom, load_challenge("brats2023-gli"), branch(), [["ED"]])
     # In RAS the three voxels from 4 to 6 along x are those from 3 to 5 of the box of 8: half, whole, whole.
     np.testing.assert_array_equal(sample.target_kxyz[0, :, 1, 1], [0, 128, WHOLE, 0])
     assert sample.image_cxyz[0, 2, 1, 1] > sample.image_cxyz[0, 0, 1, 1]
 
 
-def test_other_labels_are_no_target(phantom):
+def test_other_labels_are_not_in_the_target(phantom):
     sample = prepare_sample(phantom, load_challenge("brats2023-gli"), branch(), [["NCR", "ET"]])
     assert not sample.target_kxyz.any()
 

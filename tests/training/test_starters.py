@@ -3,7 +3,7 @@ import pytest
 from segcube.networks import count_channels, window_multiple
 from segcube.networks.registry import check_arguments
 from segcube.spec.challenges import load_challenge
-from segcube.spec.submission import load_for
+from segcube.spec.submission import load_for_challenge
 from segcube.training.recipes import STARTERS
 from segcube.training.starters import make_starters
 
@@ -27,19 +27,19 @@ def test_recipes_fit_their_branch(starter, branch, member):
 
 
 @pytest.mark.parametrize("starter", STARTERS.values(), ids=list(STARTERS))
-def test_every_challenge_that_is_served_has_the_same_channels_and_regions(starter):
+def test_all_challenges_of_a_starter_have_the_same_channels_and_regions(starter):
     own = load_challenge(starter.submission.challenge)
-    for key in starter.submission.keys:
+    for key in starter.submission.challenge_keys:
         other = load_challenge(key)
         assert other.channel_names == own.channel_names
         assert list(other.regions) == list(own.regions)
 
 
-def test_a_starter_is_made_whole(tmp_path):
+def test_a_starter_is_trained_and_written(tmp_path):
     lines = []
     folders = make_starters(tmp_path, ["brats-starter"], cases=1, steps=1, log=lines.append)
     assert folders == [tmp_path / "brats-starter"]
-    loaded = load_for(folders[0])
+    loaded = load_for_challenge(folders[0])
     assert loaded.submission.starter
     assert len(loaded.submission.members) == 3
     assert len([line for line in lines if "steps" in line]) == 3

@@ -4,7 +4,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from segcube.core import Box, CaseError, Code, mask_box
+from segcube.core import Box, CaseError, Code, bounding_box
 from segcube.transforms.orient import Orientation, plan_orientation
 
 ALL = [
@@ -30,7 +30,7 @@ def test_a_box_turns_as_what_lies_in_it(orientation):
     mask_xyz = np.zeros(shape, dtype=bool)
     mask_xyz[box.slices] = True
     turned = orientation.apply_box(box, shape)
-    assert turned == mask_box(orientation.apply(mask_xyz))
+    assert turned == bounding_box(orientation.apply(mask_xyz))
     assert orientation.undo_box(turned, shape) == box
 
 

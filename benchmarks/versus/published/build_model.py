@@ -1,6 +1,6 @@
-"""Writes an nnU-Net v2 model folder of random weights, by nnU-Net's own classes.
+"""Write an nnU-Net v2 model folder of random weights by nnU-Net's classes.
 
-Runs where published code lives, with tests/oracle/reference on the path:
+Runs in the environment of published code, with tests/oracle/reference on the path:
 `build_model.py PLAN.json FOLDER FOLDS`.
 """
 
@@ -16,11 +16,11 @@ from nnunet import make_network
 
 CONFIGURATION = "3d_fullres"
 INTENSITIES = {"mean": 120.0, "std": 35.0, "percentile_00_5": 60.0, "percentile_99_5": 190.0}
-"""Only CT normalisation looks at them."""
+"""Used by CT normalisation only."""
 
 
 def build(plan: dict[str, Any], folder: Path, folds: int) -> None:
-    """Write plans.json, dataset.json and a checkpoint a fold."""
+    """Write plans.json, dataset.json and a checkpoint for each fold."""
     plans, dataset = plans_of(plan), dataset_of(plan)
     (folder / "plans.json").write_text(json.dumps(plans))
     (folder / "dataset.json").write_text(json.dumps(dataset))
@@ -57,7 +57,7 @@ def dataset_of(plan: dict[str, Any]) -> dict[str, Any]:
 def plans_of(plan: dict[str, Any]) -> dict[str, Any]:
     """plans.json with one configuration, as nnU-Net's planner writes it."""
     channels = len(plan["channels"])
-    ways = {
+    resampling = {
         "data": {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None},
         "seg": {"is_seg": True, "order": 1, "order_z": 0, "force_separate_z": None},
         "probabilities": {"is_seg": False, "order": 1, "order_z": 0, "force_separate_z": None},
@@ -70,8 +70,8 @@ def plans_of(plan: dict[str, Any]) -> dict[str, Any]:
         "spacing": plan["spacing"],
         "normalization_schemes": ["ZScoreNormalization"] * channels,
         "use_mask_for_norm": [plan["masked"]] * channels,
-        **{f"resampling_fn_{part}": "resample_data_or_seg_to_shape" for part in ways},
-        **{f"resampling_fn_{part}_kwargs": way for part, way in ways.items()},
+        **{f"resampling_fn_{part}": "resample_data_or_seg_to_shape" for part in resampling},
+        **{f"resampling_fn_{part}_kwargs": way for part, way in resampling.items()},
         "architecture": architecture_of(plan),
     }
     return {

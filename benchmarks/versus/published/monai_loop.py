@@ -1,7 +1,7 @@
 """MONAI's sliding window in a plain loop over cases, with the networks of an nnU-Net model folder.
 
-Runs where published code lives. It does what such loops do: crop to what isn't zero, normalise, slide,
-argmax, save. Arrays are in the networks' order (z, y, x).
+Runs where published code lives. A typical loop: crop to the nonzero box, normalise, slide, argmax,
+save. Arrays are in the networks' order (z, y, x).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from monai.inferers import sliding_window_inference
 
 ON_CUDA = 4
-"""Windows at a time on a GPU."""
+"""Windows in a batch on a GPU."""
 
 
 def main() -> None:
@@ -29,19 +29,21 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--mirrors", action="store_true")
-    told = parser.parse_args()
-    plans = json.loads((told.model / "plans.json").read_text())
+    options = parser.parse_args()
+    plans = json.loads((options.model / "plans.json").read_text())
     (configuration,) = plans["configurations"].values()
-    networks = [network_of(told.model, configuration, fold, told.device) for fold in range(told.folds)]
-    axes = (2, 3, 4) if told.mirrors else ()
-    told.out.mkdir(parents=True, exist_ok=True)
-    for first in sorted(told.images.glob("*_0000.nii.gz")):
-        files = sorted(told.images.glob(first.name.replace("_0000", "_*")))
+    networks = [
+        network_of(options.model, configuration, fold, options.device) for fold in range(options.folds)
+    ]
+    axes = (2, 3, 4) if options.mirrors else ()
+    options.out.mkdir(parents=True, exist_ok=True)
+    for first in sorted(options.images.glob("*_0000.nii.gz")):
+        files = sorted(options.images.glob(first.name.replace("_0000", "_*")))
         scans = [nib.load(file) for file in files]
         image_czyx = np.stack([np.asarray(scan.dataobj, dtype=np.float32).T for scan in scans])
-        labels_zyx = segment(image_czyx, networks, configuration, axes, told.device)
+        labels_zyx = segment(image_czyx, networks, configuration, axes, options.device)
         name = first.name.replace("_0000", "")
-        nib.save(nib.Nifti1Image(labels_zyx.T, scans[0].affine), told.out / name)
+        nib.save(nib.Nifti1Image(labels_zyx.T, scans[0].affine), options.out / name)
 
 
 def network_of(model: Path, configuration: dict[str, Any], fold: int, device: str) -> torch.nn.Module:

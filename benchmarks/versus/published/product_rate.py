@@ -10,7 +10,7 @@ EDGE, TIMES = 2048, 10
 
 
 def rate() -> float:
-    """The best of some."""
+    """The best of several."""
     first, second = torch.randn(EDGE, EDGE), torch.randn(EDGE, EDGE)
     best = float("inf")
     for _ in range(TIMES):

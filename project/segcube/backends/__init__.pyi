@@ -1,8 +1,8 @@
 from .fit import check_member as check_member
 from .fit import check_members as check_members
 from .malloc import keep_freed_memory as keep_freed_memory
+from .protocol import AccumulatingNetwork as AccumulatingNetwork
 from .protocol import AccumulatorView as AccumulatorView
-from .protocol import AddingNetwork as AddingNetwork
 from .protocol import Backend as Backend
 from .protocol import DeviceMemoryError as DeviceMemoryError
 from .protocol import MemberFile as MemberFile
@@ -10,5 +10,5 @@ from .protocol import Network as Network
 from .protocol import branch_files as branch_files
 from .protocol import member_files as member_files
 from .selection import choose_backend as choose_backend
-from .selection import cpu_instead as cpu_instead
+from .selection import cpu_fallback as cpu_fallback
 from .selection import open_backend as open_backend

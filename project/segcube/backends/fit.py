@@ -1,4 +1,4 @@
-"""Check that a member's network fits the branch that it stands in."""
+"""Check that a member's network fits its branch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from segcube.spec.submission import LoadedSubmission
 
 
 def check_members(loaded: LoadedSubmission) -> None:
-    """Check every member's channels and window against what its own file says of its network.
+    """Check every member's channels and window against the network card in its file.
 
     Raises EnvironmentFault as `check_member` does, for the first that does not fit.
     """
@@ -20,18 +20,18 @@ def check_members(loaded: LoadedSubmission) -> None:
 def check_member(member: MemberFile) -> None:
     """Check one member.
 
-    Raises EnvironmentFault that names the file, what was found and what its branch asks for.
+    Raises EnvironmentFault with the file, what was found and what its branch expects.
     """
     card = read_metadata(member.file)
     try:
-        found, asked = count_channels(card.network, card.arguments), (member.channels, member.outputs)
+        found, expected = count_channels(card.network, card.arguments), (member.channels, member.outputs)
     except UsageError as error:
         raise EnvironmentFault(error.sentence(), file=member.file, hint="import the weights again") from error
-    if found != asked:
+    if found != expected:
         raise EnvironmentFault(
             f"{card.network} takes {found[0]} channels and gives {found[1]}",
             file=member.file,
-            expected=f"{asked[0]} and {asked[1]}, as its branch has them",
+            expected=f"{expected[0]} and {expected[1]}, as its branch has them",
             hint="fix channels and outputs of the branch in submission.yaml",
         )
     multiple = window_multiple(card.network, card.arguments)

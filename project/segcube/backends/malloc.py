@@ -1,4 +1,4 @@
-"""Keep freed memory in the process, or give it back."""
+"""Keep freed memory in the process, or return it to the system."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ KEEP_BYTES = 2**30
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to keep large freed blocks; False where there is no glibc.
+    """Set glibc to keep large freed blocks; False without glibc.
 
     Without this every layer's output is mapped, zeroed by the kernel and unmapped again, which takes a third
     to two thirds of a network's time on a CPU.
@@ -23,9 +23,9 @@ def keep_freed_memory() -> bool:
 
 
 def give_freed_memory_back() -> bool:
-    """Tell glibc to give the kernel what is free, between blocks in use too; False where nothing could go.
+    """Return free memory to the system, also from between blocks in use; False if there was none.
 
-    What a network leaves when its turn ends would stand beside the next one's working memory.
+    Otherwise a network's freed memory would add to the next one's working memory.
     """
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     return malloc_trim is not None and malloc_trim(0) == 1

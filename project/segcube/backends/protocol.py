@@ -1,4 +1,4 @@
-"""What a backend is: it loads a member's network onto a device and runs windows through it."""
+"""The protocols of backends: a backend loads networks and runs windows through them on a device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from segcube.spec.submission import Branch, Stage, Submission
 
 @dataclass(frozen=True)
 class MemberFile:
-    """A member's weights, and the network that its branch asks for."""
+    """A member's weights file, and the channels, outputs and window of its branch."""
 
     file: Path
     sha256: str
@@ -47,22 +47,22 @@ def channels_in(stage: Stage, branch: Branch, submission: Submission) -> int:
     if follows is None or follows.as_ != "onehot_channels":
         return len(branch.channels)
     earlier = next(other for other in submission.stages if other.name == follows.stage)
-    return len(branch.channels) + len(follows.taken(earlier.names))
+    return len(branch.channels) + len(follows.input_names(earlier.names))
 
 
 @dataclass(frozen=True)
 class AccumulatorView:
-    """A part of a sum, as large as the windows that are added to it."""
+    """A view of part of a sum, of the size of the windows that are added to it."""
 
     sum_kxyz: np.ndarray
     """float32; changed in place."""
     channel_weights: np.ndarray
-    """What a channel is multiplied by before it is added."""
+    """(K): factors of the channels that are added."""
     weight_xyz: np.ndarray | None = None
-    """The same of a voxel, float32; None for ones."""
+    """(X, Y, Z), float32: factors of the voxels that are added; None for ones."""
 
-    def turned(self, axes: Sequence[int]) -> AccumulatorView:
-        """The same for windows that are turned round along some of x, y and z as 0, 1 and 2."""
+    def flipped(self, axes: Sequence[int]) -> AccumulatorView:
+        """The view for windows that are flipped along some of the axes x, y and z (0, 1 and 2)."""
         if not axes:
             return self
         sum_kxyz = np.flip(self.sum_kxyz, tuple(axis + 1 for axis in axes))
@@ -70,19 +70,19 @@ class AccumulatorView:
         return replace(self, sum_kxyz=sum_kxyz, weight_xyz=weight_xyz)
 
     def scaled(self, weight_k: np.ndarray) -> AccumulatorView:
-        """The same for windows whose channels are multiplied by weights of their own as well."""
+        """The view with its channel weights multiplied by others."""
         return replace(self, channel_weights=self.channel_weights * weight_k)
 
 
 class DeviceMemoryError(Exception):
-    """The device has too little memory for what was asked; a leaner way may do."""
+    """The device has too little memory; smaller batches or the CPU may do."""
 
 
 class Network(Protocol):
     """A member's weights on a device."""
 
     def __call__(self, batch_ncxyz: Array) -> Array:
-        """Logits (N, K, X, Y, Z), float32, on the same device; they stand until the next call.
+        """Logits (N, K, X, Y, Z), float32, on the same device; valid until the next call.
 
         Raises DeviceMemoryError.
         """
@@ -90,11 +90,11 @@ class Network(Protocol):
 
 
 @runtime_checkable
-class AddingNetwork(Protocol):
-    """One on the host that can add what it says of a window to a sum as it makes it."""
+class AccumulatingNetwork(Protocol):
+    """A network on the host that can add its logits to an accumulator while it computes them."""
 
-    def add(self, window_ncxyz: np.ndarray, onto: AccumulatorView) -> None:
-        """Add it, of one window, to a part of a sum that fits. Raises DeviceMemoryError."""
+    def add(self, window_ncxyz: np.ndarray, view: AccumulatorView) -> None:
+        """Add the logits of one window to an accumulator of its size. Raises DeviceMemoryError."""
         ...
 
 
@@ -115,7 +115,7 @@ class Backend(Protocol):
         ...
 
     def join(self, members: Sequence[MemberFile], weight_mk: np.ndarray) -> Network | None:
-        """One network that gives sum_m weight_mk * logits_m; None where nothing is gained by that.
+        """One network that gives sum_m weight_mk * logits_m; None where that saves nothing.
 
         Raises EnvironmentFault as load does.
         """
@@ -130,11 +130,11 @@ class Backend(Protocol):
         ...
 
     def download(self, array: Array) -> np.ndarray:
-        """The array on the host; no copy where it is there already."""
+        """The array on the host; no copy if it is already there."""
         ...
 
     def release(self) -> None:
-        """Give back memory that is cached and not in use."""
+        """Free memory that is cached and not in use."""
         ...
 
     def in_full_precision(self) -> Backend:

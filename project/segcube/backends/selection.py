@@ -1,29 +1,32 @@
-"""Choose the device, the precision and the backend of a run, and say why."""
+"""Choose the device, the precision and the backend of a run, with the reason."""
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import resource
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
-from segcube.backends.cuda.selection import wake
 from segcube.backends.malloc import keep_freed_memory
 from segcube.backends.openvino.graphs import NoGraphs
 from segcube.backends.protocol import Backend
-from segcube.core import Compile, EnvironmentFault, RunSettings, UsageError
+from segcube.core import Compile, EnvironmentFault, RunSettings, UsageError, can_start_thread
 from segcube.spec.submission import LoadedSubmission
 
 DRIVER_FILES = tuple(
     Path(file) for file in ("/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/nvmap", "/dev/dxg")
 )
-"""A GPU's, of servers, boards and Windows; asking torch instead would take seconds."""
+"""They exist where a GPU does: servers, boards, Windows. To import torch for the answer takes seconds."""
+DRIVER = "libcuda.so.1"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Where a run is going to compute, and why there."""
+    """Where a run computes, and why."""
 
     device: str
     backend: str
@@ -32,11 +35,11 @@ class Choice:
 
 
 def open_backend(settings: RunSettings, loaded: LoadedSubmission, log: Callable[[str], None]) -> Backend:
-    """The backend that the settings ask for, ready to load the submission's networks.
+    """Open the backend that the settings select.
 
     device auto takes the first CUDA device where one is visible and the CPU where none is; backend auto takes
-    OpenVINO on a CPU where it is installed. tell: told what had to be done otherwise. Raises EnvironmentFault
-    for a device or backend that was asked for, or is visible, and cannot be used; UsageError for one that
+    OpenVINO on a CPU where it is installed. log: receives what had to be done otherwise. Raises
+    EnvironmentFault for a requested or visible device or backend that cannot be used; UsageError for one that
     does not run on the device.
     """
     choice = choose_backend(settings)
@@ -58,14 +61,14 @@ def choose_backend(settings: RunSettings) -> Choice:
             raise UsageError(f"backend openvino on {device}", expected="a CPU", hint="use --backend torch")
         return Choice(device, "torch", "fp16" if settings.precision == "auto" else settings.precision, why)
     precision = "fp32" if settings.precision == "auto" else settings.precision
-    against = "" if settings.backend == "torch" else _what_keeps_openvino_out()
+    against = "" if settings.backend == "torch" else _why_not_openvino()
     if settings.backend == "openvino" or (settings.backend == "auto" and not against):
         return Choice(device, "openvino", precision, why)
     return Choice(device, "torch", precision, f"{why}; {against}" if against else why)
 
 
-def cpu_instead() -> Backend:
-    """The CPU, for a case that the device has no memory for."""
+def cpu_fallback() -> Backend:
+    """The CPU, for a case that does not fit on the device."""
     return _torch_cpu("fp32", "the device has too little memory")
 
 
@@ -81,11 +84,11 @@ def _choose_device(settings: RunSettings) -> tuple[str, str]:
     return "cpu", "cpu: no GPU is visible"
 
 
-def _what_keeps_openvino_out() -> str:
+def _why_not_openvino() -> str:
     if importlib.util.find_spec("openvino") is None:
         return "openvino is not installed"
     if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
-        # Its threads wait for each other for ever when one of them gets no memory
+        # OpenVINO's threads deadlock if one of them gets no memory
         return "no openvino under ulimit -v"
     return ""
 
@@ -98,7 +101,7 @@ def _openvino(
     log: Callable[[str], None],
 ) -> Backend:
     try:
-        from segcube.backends.openvino.selftest import open_openvino
+        from segcube.backends.openvino.opening import open_openvino
 
         return open_openvino(loaded, precision, why, log)
     except (ImportError, NoGraphs) as error:
@@ -111,8 +114,8 @@ def _openvino(
 
 
 def _cuda(asked: str, precision: str, compiling: Compile, log: Callable[[str], None]) -> Backend:
-    wake(asked)
-    from segcube.backends.cuda.selection import open_cuda
+    create_cuda_context(asked)
+    from segcube.backends.cuda.backend import open_cuda
 
     return open_cuda(asked, precision, compiling, log)
 
@@ -120,6 +123,25 @@ def _cuda(asked: str, precision: str, compiling: Compile, log: Callable[[str], N
 def _torch_cpu(precision: str, why: str) -> Backend:
     from segcube.backends.torch_cpu import on_cpu
 
-    # OpenVINO allots once what torch allots layer by layer
+    # torch allocates for every layer, OpenVINO once
     keep_freed_memory()
     return on_cpu(precision, why)
+
+
+def create_cuda_context(device: str) -> None:
+    """Create a device's context in a thread while torch, which then uses it, is still being imported.
+
+    device: cuda, cuda:N, or auto for the first. Failures are ignored: torch reports them later.
+    """
+    _, _, number = device.partition(":")
+    if can_start_thread():
+        with suppress(RuntimeError, MemoryError):
+            Thread(target=_retain_context, args=(int(number or 0),), name="cuda-context", daemon=True).start()
+
+
+def _retain_context(number: int) -> None:
+    with suppress(OSError, AttributeError):
+        driver = ctypes.CDLL(DRIVER)
+        handle, context = ctypes.c_int(), ctypes.c_void_p()
+        if driver.cuInit(0) == 0 and driver.cuDeviceGet(ctypes.byref(handle), number) == 0:
+            driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), handle)

@@ -1,4 +1,4 @@
-"""torch as it comes, on a CPU or a CUDA device: the reference backend."""
+"""Plain torch on a CPU or a CUDA device: the reference backend."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ OUT_OF_MEMORY = (
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
 )
-"""What torch, oneDNN and CUDA's libraries say where memory lacks and they have no error type for it."""
+"""Texts of torch, oneDNN and CUDA's libraries for exhausted memory without an error type."""
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _THREADED_IN: set[int] = set()
-"""Processes in which torch computes in several threads: this one, or those that it was forked from."""
+"""Processes in which torch uses several threads: this one, and those that it was forked from."""
 
 
 @dataclass
@@ -43,28 +43,28 @@ class TorchBackend:
 
     def __post_init__(self) -> None:
         _refuse_forked_process()
-        # Where two threads begin MKL's first exp at once, one of them may come out 1e-4 off: none does here
+        # If two threads start MKL's first exp at once, one result may be off by 1e-4; this call is the first
         torch.exp(torch.zeros(1))
 
     def load(self, member: MemberFile) -> TorchNetwork:
         """The network of a weights file; read once, then kept on the device."""
         if member not in self.networks:
             check_member(member)
-            with memory_told():
+            with out_of_memory_errors():
                 self.networks[member] = load_network(member.file, member.sha256).to(self.device)
         return TorchNetwork(self.networks[member], self.device, DTYPES[self.precision])
 
     def join(self, members: Sequence[MemberFile], weight_mk: np.ndarray) -> None:
-        """None: a layer's memory is given back after it, whoever runs next."""
+        """None: torch frees a layer's memory after it, so that nothing is saved."""
 
     def upload(self, array: np.ndarray) -> torch.Tensor:
         """A copy on the device."""
-        with memory_told():
+        with out_of_memory_errors():
             return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
     def zeros(self, channels: int, shape: Shape) -> torch.Tensor:
         """A float32 accumulator on the device."""
-        with memory_told():
+        with out_of_memory_errors():
             return torch.zeros((channels, *shape), device=self.device)
 
     def download(self, array: torch.Tensor) -> np.ndarray:
@@ -93,7 +93,7 @@ class TorchNetwork:
         """Logits, float32."""
         half = self.dtype != torch.float32
         with (
-            memory_told(),
+            out_of_memory_errors(),
             torch.inference_mode(),
             torch.autocast(self.device.split(":")[0], self.dtype, half),
         ):
@@ -114,8 +114,8 @@ def _refuse_forked_process() -> None:
 
 
 @contextmanager
-def memory_told() -> Generator[None, None, None]:
-    """Raise DeviceMemoryError for what torch and its libraries say where memory lacks."""
+def out_of_memory_errors() -> Generator[None, None, None]:
+    """Raise DeviceMemoryError for errors of torch and its libraries that report exhausted memory."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -129,3 +129,8 @@ def memory_told() -> Generator[None, None, None]:
 def on_cpu(precision: str, why: str) -> TorchBackend:
     """torch on the CPU; why: what comes before its name and precision in the reason."""
     return TorchBackend("cpu", precision, f"{why}; torch {torch.__version__}, {precision}")
+
+
+def selftest_window(channels: int, window: Shape) -> torch.Tensor:
+    """A window of noise, always the same: (1, channels, *window)."""
+    return torch.randn((1, channels, *window), generator=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""The command line: every command by its name."""
+"""The command line: all commands by name, and the process that runs one."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ from segcube.cli.evaluate import evaluate, picture, rank
 from segcube.cli.import_ import import_
 from segcube.cli.infer import infer
 from segcube.cli.info import info
-from segcube.cli.leave import handle_ctrl_c, let_go_of_broken_streams, tell_interrupted
 from segcube.cli.models import compile_, soup, tune
 from segcube.cli.pack import pack
 from segcube.cli.phantoms import phantoms
+from segcube.cli.process import discard_broken_streams, handle_ctrl_c, report_interrupted
 
-GARBAGE = 10_000
-"""Objects made before the young ones are looked through for garbage; Python's own number is 700."""
+GC_THRESHOLD = 10_000
+"""Allocations before a garbage collection, 700 in Python: imports allocate much and free nothing."""
 
 app = typer.Typer(
     name="segcube",
-    help="Run trained segmentation folds as a challenge submission.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -37,47 +36,56 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def start(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """Run trained segmentation folds as a challenge submission."""
+    """Turn trained segmentation folds into a challenge submission, and run it.
+
+    A submission is a folder with submission.yaml and the weights of its networks. `segcube COMMAND --help`
+    shows the options of a command with an example.
+
+    \b
+    Example:
+      segcube import nnunet MODEL_FOLDER --out weights/NAME --challenge brats2024-ssa
+      segcube infer --data_path data --output_path maps --weights weights/NAME
+      segcube evaluate --pred maps --ref labels --challenge brats2024-ssa
+    """
     if version:
         typer.echo(__version__)
         raise typer.Exit
 
 
 app.command()(infer)
-app.command()(phantoms)
+app.command()(info)
 app.command()(evaluate)
-app.command()(picture)
 app.command()(rank)
+app.command()(picture)
 app.command()(tune)
-app.add_typer(check)
 app.command("compile")(compile_)
 app.command()(pack)
+app.command()(phantoms)
+app.add_typer(check)
 app.add_typer(import_)
 app.add_typer(soup)
-app.command()(info)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line and end the process with its exit code; None for the process's own arguments.
 
-    What imports make lives to the end, so that it is not looked through for garbage while it is made, nor
-    taken down piece by piece: with torch that takes a second of a short run.
+    Ends with os._exit after the exit handlers: to tear down torch's modules takes a second, and the system
+    frees the memory anyway.
     """
-    gc.set_threshold(GARBAGE)
+    gc.set_threshold(GC_THRESHOLD)
     handle_ctrl_c()
     try:
         app(arguments)
-    except SystemExit as left:
-        code = left.code if isinstance(left.code, int) else int(left.code is not None)
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except KeyboardInterrupt:
-        code = tell_interrupted()
+        code = report_interrupted()
     else:
         code = 0
-    # A Ctrl-C from here on ends the process at once, without a traceback
-    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    # From here on Ctrl-C ends the process at once, without a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
-    let_go_of_broken_streams()
+    discard_broken_streams()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""`segcube check hosts`."""
+"""`segcube check`: cases, label maps, submissions, and all hosts."""
 
 from __future__ import annotations
 
@@ -7,26 +7,38 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from segcube.cli.leave import leave_with
+from segcube.cli.process import run_command
 from segcube.core import printable
 
 if TYPE_CHECKING:
     from segcube.release.check import CheckReport
+    from segcube.release.trial import Outcome
 
-
-check = typer.Typer(
-    name="check",
-    help="Fail before the evaluator does: all findings at once. Exit 0, or 3 with errors.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+check = typer.Typer(name="check", no_args_is_help=True, rich_markup_mode=None)
 
 ChallengeOf: TypeAlias = Annotated[
     str | None,
-    typer.Option("--challenge", help="A key of `segcube info` or a YAML file; else the names say."),
+    typer.Option(
+        "--challenge",
+        help="Challenge key or YAML file. Default: the one challenge that the file names fit.",
+    ),
 ]
-Strict: TypeAlias = Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")]
-AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="For machines.")]
+Strict: TypeAlias = Annotated[bool, typer.Option("--strict", help="Count warnings as errors.")]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+@check.callback()
+def start() -> None:
+    """Find what an evaluator or a host would reject, before it does.
+
+    Each check prints all findings: the file, what was found and expected, and how to fix it.
+
+    Exit code: 0 no errors, 2 usage, 3 errors.
+
+    \b
+    Example:
+      segcube check output maps --data data --challenge brats2024-ssa
+    """
 
 
 @check.command("input")
@@ -38,61 +50,76 @@ def check_input(
 ) -> None:
     """Check cases before they are predicted.
 
-    Names, missing and doubled channels, every file read whole, grids, values, geometry.
+    Reads every file completely. Reports wrong names, missing and duplicate channels, damaged files, grids
+    that differ between channels, and unusual values and geometry.
+
+    \b
+    Example:
+      segcube check input data --challenge brats2024-ssa
     """
 
     def run() -> int:
         from segcube.release.check import check_input
 
-        return _tell(check_input(folder, challenge), strict, as_json)
+        return _print(check_input(folder, challenge), strict, as_json)
 
-    leave_with(run)
+    run_command(run)
 
 
 @check.command("output")
 def check_output(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of label maps.")],
-    data: Annotated[Path, typer.Option(help="Folder of the cases that they were made of.")],
+    data: Annotated[Path, typer.Option(help="Folder of the cases that the maps were predicted from.")],
     challenge: ChallengeOf = None,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check label maps before they are handed in.
+    """Check label maps before they are submitted.
 
-    Names, strays, missing and doubled maps, damage, shapes, affines, spacing, types, labels, copies,
-    permissions.
+    Reports wrong names, other files, missing and duplicate maps, damage, permissions, shapes, affines and
+    spacings that differ from the case, wrong data types and labels, and copies of another map.
+
+    \b
+    Example:
+      segcube check output maps --data data --challenge brats2024-ssa
     """
 
     def run() -> int:
         from segcube.release.check import check_output
 
-        return _tell(check_output(folder, data, challenge), strict, as_json)
+        return _print(check_output(folder, data, challenge), strict, as_json)
 
-    leave_with(run)
+    run_command(run)
 
 
 @check.command("submission")
 def check_submission(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a submission.")],
-    device: Annotated[str, typer.Option(help="Of the dry run: auto, cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(help="Device of the dry run: auto, cpu, cuda or cuda:N.")] = "auto",
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a submission before it is packed.
 
-    Schema, names, weights, sha256, networks, channels, and a dry run on a made window.
+    Reports problems of submission.yaml, of weights files and their sha256, and of networks that do not fit
+    their branch. Then predicts one window with each member and one synthetic case with all of them.
+
+    \b
+    Example:
+      segcube check submission weights/NAME
     """
 
     def run() -> int:
         from segcube.core import RunConsole
         from segcube.release.check import check_submission
 
-        return _tell(check_submission(folder, device, RunConsole(quiet=as_json).say), strict, as_json)
+        return _print(check_submission(folder, device, RunConsole(quiet=as_json).info), strict, as_json)
 
-    leave_with(run)
+    run_command(run)
 
 
-def _tell(report: CheckReport, strict: bool, as_json: bool) -> int:
+def _print(report: CheckReport, strict: bool, as_json: bool) -> int:
+    """Print a report; returns the exit code."""
     from segcube.release.check import print_report
 
     print_report(report, strict, as_json)
@@ -102,30 +129,51 @@ def _tell(report: CheckReport, strict: bool, as_json: bool) -> int:
 @check.command("hosts")
 def check_hosts(
     host: Annotated[
-        list[str] | None, typer.Option(help="One of the hosts; may be repeated. All, if left out.")
+        list[str] | None,
+        typer.Option(help="Host to try, such as medperf-0.2; repeat it for several. Default: all."),
     ] = None,
-    image: Annotated[str | None, typer.Option(help="Image to start; segcube:latest, if left out.")] = None,
+    image: Annotated[str | None, typer.Option(help="Image to start. Default: segcube:latest.")] = None,
     process: Annotated[
-        bool, typer.Option("--process", help="Start the entrypoint alone, without an image.")
+        bool,
+        typer.Option("--process", help="Start the image's entry point as a process, without an image."),
     ] = False,
     weights: Annotated[
-        Path | None, typer.Option(help="With --process: a submission, or a folder of some.")
+        Path | None,
+        typer.Option(help="With --process: a submission, or a folder of several. Default: the starters."),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Cases of your own in place of made ones.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of cases to predict. Default: synthetic cases.")
+    ] = None,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
-    """Try every host on this machine.
+    """Start the image on this machine as each host starts it.
 
-    Starts the image as each of them would, on made cases, and checks what it leaves behind.
+    Hosts differ in arguments, mounts, user, network and shared memory. Each one passes if the exit code is 0,
+    `check output` finds no error, the inputs are unchanged and the labels are the same under all hosts.
+
+    \b
+    Example:
+      segcube check hosts --image REGISTRY/TEAM/NAME:TAG
+      segcube check hosts --process --weights weights/NAME --host sealed
     """
 
     def run() -> int:
-        from segcube.release.trial import UNPROVED, Trials, exit_code, outcome_line, print_trials, try_hosts
+        from segcube.release.trial import (
+            NOT_PROVED_BY_PROCESS,
+            HostSelection,
+            exit_code,
+            outcome_line,
+            print_trials,
+            try_hosts,
+        )
 
-        trials = Trials(tuple(host or ()), image, process, weights, data)
-        outcomes = try_hosts(trials, lambda outcome: typer.echo(printable(outcome_line(outcome)), err=True))
-        print_trials(outcomes, UNPROVED if process else "", strict=strict, as_json=as_json)
+        def report(outcome: Outcome) -> None:
+            typer.echo(printable(outcome_line(outcome)), err=True)
+
+        selection = HostSelection(tuple(host or ()), image, process, weights, data)
+        outcomes = try_hosts(selection, report)
+        print_trials(outcomes, NOT_PROVED_BY_PROCESS if process else "", strict=strict, as_json=as_json)
         return exit_code(outcomes, strict)
 
-    leave_with(run)
+    run_command(run)

@@ -1,4 +1,4 @@
-"""`segcube picture`."""
+"""`segcube evaluate`, `segcube rank` and `segcube picture`: label maps against references and images."""
 
 from __future__ import annotations
 
@@ -7,47 +7,72 @@ from typing import Annotated
 
 import typer
 
-from segcube.cli.leave import leave_with
+from segcube.cli.process import run_command
 from segcube.core import ExitCode, printable
 
 
 def evaluate(
-    pred: Annotated[Path, typer.Option(help="Folder of label maps to score.")],
-    ref: Annotated[Path, typer.Option(help="Folder of the true label maps.")],
+    pred: Annotated[Path, typer.Option(help="Folder of predicted label maps.")],
+    ref: Annotated[Path, typer.Option(help="Folder of reference label maps.")],
     challenge: Annotated[
-        str | None, typer.Option(help="A key or a YAML of your own; else the names decide.")
+        str | None,
+        typer.Option(
+            help="Challenge key or YAML file. Default: the one challenge that the file names fit.",
+        ),
     ] = None,
     profile: Annotated[
-        str | None, typer.Option(help="brats2023, brats2024, brats2026, mbas or plain; else the challenge's.")
+        str | None,
+        typer.Option(
+            help="Scoring rules: brats2023, brats2024, brats2026, mbas or plain. Default: the challenge's.",
+        ),
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="File for all scores.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="File for a row a case and region.")] = None,
-    lesions: Annotated[bool, typer.Option("--lesions", help="Add each lesion's row to the JSON.")] = False,
-    millimetres: Annotated[
-        bool, typer.Option("--millimetres", help="Add distances in mm beside 2026's official ones in voxels.")
+    json: Annotated[Path | None, typer.Option(help="JSON file for all scores. Default: none.")] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="CSV file with one row for each case and region. Default: none."),
+    ] = None,
+    lesions: Annotated[
+        bool, typer.Option("--lesions", help="With --json: add the scores of each lesion.")
     ] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Cases at once; else one a core.")] = None,
+    millimetres: Annotated[
+        bool,
+        typer.Option(
+            "--millimetres",
+            help="Add distances in mm; the official ones of brats2026 are in voxels.",
+        ),
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of cases to score in parallel. Default: one for each CPU core."),
+    ] = None,
 ) -> None:
-    """Score label maps as the organisers do.
+    """Score label maps as the challenge's organisers do.
 
-    Exit 0; 3 where a reference cannot be read, 4 where none can.
+    Prints mean and median of each metric and region and the worst cases. A case without a valid map scores 0
+    and the penalty distance.
+
+    Exit code: 0 done, 3 some references cannot be read, 4 none can.
+
+    \b
+    Example:
+      segcube evaluate --pred maps --ref labels --challenge brats2024-ssa --json scores.json
     """
 
     def run() -> ExitCode:
         from segcube.cli.tables import print_problems, print_scores
-        from segcube.core import case_bar, write_whole
+        from segcube.core import case_bar, write_atomic
         from segcube.evaluation import as_csv, as_json, choose_challenge, evaluate_folder
-        from segcube.formats.nifti import expect_replaceable
+        from segcube.formats.nifti import check_replaceable
 
-        expect_replaceable(json, "an evaluation of segcube", (b'"profile"', b'"versions"'))
-        expect_replaceable(csv, "a table of segcube's scores", (b"case,region",))
+        check_replaceable(json, "an evaluation of segcube", (b'"profile"', b'"versions"'))
+        check_replaceable(csv, "a table of segcube's scores", (b"case,region",))
         chosen = choose_challenge(pred, ref, challenge)
         with case_bar("scoring") as on_case:
             found = evaluate_folder(pred, ref, chosen, profile, workers, millimetres, on_case)
         if json is not None:
-            write_whole(json, as_json(found, lesions))
+            write_atomic(json, as_json(found, lesions))
         if csv is not None:
-            write_whole(csv, as_csv(found))
+            write_atomic(csv, as_csv(found))
         cases = {name: scores.regions for name, scores in found.cases.items()}
         title = f"{found.challenge}, profile {found.profile}, {len(cases)} cases"
         if cases:
@@ -58,43 +83,57 @@ def evaluate(
             return ExitCode.DONE
         return ExitCode.SOME_FAILED if cases else ExitCode.NONE_DONE
 
-    leave_with(run)
+    run_command(run)
 
 
 def rank(
-    files: Annotated[list[Path], typer.Argument(help="Score files of `segcube evaluate --json`.")],
-    json: Annotated[Path | None, typer.Option(help="File for the whole ranking.")] = None,
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="SCORES", help="Files of `segcube evaluate --json`, one a submission."),
+    ],
+    json: Annotated[Path | None, typer.Option(help="JSON file for the ranking. Default: none.")] = None,
     metric: Annotated[
-        list[str] | None, typer.Option(help="A metric that counts, once for each; else the profile's.")
+        list[str] | None,
+        typer.Option(help="Metric to rank by; repeat it for several. Default: those of the profile."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the random permutations.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the permutation tests.")] = 0,
 ) -> None:
-    """Rank submissions as the organisers do.
+    """Rank submissions as the challenge's organisers do.
 
-    Each pair is put to a permutation test, and the cases that part them are named.
+    Ranks each case, region and metric, then the mean rank. Compares each pair of submissions by a permutation
+    test and lists the cases in which they differ most.
+
+    \b
+    Example:
+      segcube rank mine.json theirs.json --metric lesionwise_dice
     """
 
     def run() -> None:
-        from segcube.core import write_whole
-        from segcube.formats.nifti import expect_replaceable
+        from segcube.core import write_atomic
+        from segcube.formats.nifti import check_replaceable
         from segcube.tools.rank import print_ranking, rank_files
 
-        expect_replaceable(json, "a ranking of segcube", (b'"profile"', b'"permutations"'))
+        check_replaceable(json, "a ranking of segcube", (b'"profile"', b'"permutations"'))
         ranking = rank_files(files, metric or (), seed)
         if json is not None:
-            write_whole(json, ranking.as_json())
+            write_atomic(json, ranking.as_json())
         print_ranking(ranking)
 
-    leave_with(run)
+    run_command(run)
 
 
 def picture(
-    out: Annotated[Path, typer.Argument(help="Folder for the pictures.")],
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write the pictures to.")],
     data: Annotated[Path, typer.Option(help="Folder of cases.")],
     maps: Annotated[Path, typer.Option(help="Folder of their label maps.")],
-    challenge: Annotated[str, typer.Option(help="Whose names and labels they have.")],
+    challenge: Annotated[str, typer.Option(help="Challenge of the cases: a key or a YAML file.")],
 ) -> None:
-    """Draw each case with its label map, as a PNG."""
+    """Draw each case with its label map as a PNG file.
+
+    \b
+    Example:
+      segcube picture pictures --data data --maps maps --challenge brats2023-gli
+    """
 
     def run() -> int:
         from segcube.core import CaseError
@@ -109,4 +148,4 @@ def picture(
 
         return draw_folder(data, maps, load_challenge(challenge), out, show, report)
 
-    leave_with(run)
+    run_command(run)

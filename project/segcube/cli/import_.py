@@ -1,4 +1,4 @@
-"""`segcube import`: a subcommand a kind of source."""
+"""`segcube import`: one subcommand for each kind of source."""
 
 from __future__ import annotations
 
@@ -7,40 +7,51 @@ from typing import Annotated, Literal
 
 import typer
 
-from segcube.cli import importing
-from segcube.cli.importing import ChallengeOf, Channels, Citation, Folds, Labels, Licence, Out, bring, wish
-from segcube.cli.leave import leave_with
+from segcube.cli.importing import (
+    ChallengeOf,
+    Channels,
+    CheckpointOf,
+    Citation,
+    Folds,
+    Labels,
+    Licence,
+    Out,
+    build_options,
+    run_import,
+)
+from segcube.cli.process import run_command
 
 
 def lightning(
     source: Annotated[list[Path], typer.Argument(help="Files .ckpt, or folders of them: one ensemble.")],
-    out: importing.Out,
-    challenge: importing.ChallengeOf,
+    out: Out,
+    challenge: ChallengeOf,
     weights: Annotated[
         list[str] | None,
-        typer.Option(help="A checkpoint's say, for all regions or each, such as 1,0,0.5; once for each."),
+        typer.Option(help="A checkpoint's weight, for all regions or each, such as 1,0,0.5; once for each."),
     ] = None,
-    channels: importing.Channels = "",
-    regions: Annotated[str, typer.Option(help="The networks' outputs.")] = "TC,WT,ET",
-    window: Annotated[str, typer.Option(help="Such as 128,160,112; else the hyper-parameters'.")] = "",
+    channels: Channels = "",
+    regions: Annotated[str, typer.Option(help="Regions that the networks predict.")] = "TC,WT,ET",
+    window: Annotated[str, typer.Option(help="Such as 128,160,112; default: the trained patch.")] = "",
     overlap: Annotated[float, typer.Option(min=0, max=0.99)] = 0.5,
     blend: Literal["gaussian", "constant"] = "gaussian",
-    flips: Annotated[bool, typer.Option("--flips/--no-flips", help="Mirrors along all axes.")] = True,
+    flips: Annotated[bool, typer.Option("--flips/--no-flips", help="Mirror along all axes.")] = True,
     cast: Annotated[bool, typer.Option("--cast/--no-cast", help="To int16 and absolute values.")] = True,
     percentiles: Annotated[str, typer.Option(help="Such as 2,98: instead of the z-score.")] = "",
     component_filter: Annotated[
-        Literal["none", "validation", "challenge"], typer.Option("--filter", help="BraTS-UGRIP's bounds.")
+        Literal["none", "validation", "challenge"],
+        typer.Option("--filter", help="Which of BraTS-UGRIP's filters of components to apply."),
     ] = "none",
     weights_of: Annotated[
         Literal["last", "average"],
         typer.Option(
-            help="last: as saved, which BraTS-UGRIP validated and predicted with; average: the one that a "
-            "schedule-free optimizer means for prediction, computed from its state."
+            help="last: as saved, which BraTS-UGRIP validated and predicted with; average: the average of a "
+            "schedule-free optimizer, which is meant for prediction, computed from its state."
         ),
     ] = "last",
     prefix: Annotated[str | None, typer.Option(help="Of the network's entries, if there are two.")] = None,
-    licence: importing.Licence = "unknown",
-    citation: importing.Citation = None,
+    licence: Licence = "unknown",
+    citation: Citation = None,
 ) -> None:
     """Import Lightning checkpoints of a MedNeXt.
 
@@ -49,14 +60,14 @@ def lightning(
 
     def run() -> None:
         from segcube.importers import parse_names, parse_numbers
-        from segcube.importers.lightning import LightningWishes, import_lightning
+        from segcube.importers.lightning import LightningOptions, import_lightning
 
-        wishes = importing.wish(out, challenge, channels=channels, terms=(licence, citation))
+        options = build_options(out, challenge, (licence, citation), channels=channels)
         sides = parse_numbers(window, "--window", counts=(0, 3))
         bounds = parse_numbers(percentiles, "--percentiles", counts=(0, 2))
-        own = LightningWishes(
+        settings = LightningOptions(
             regions=parse_names(regions),
-            weights=tuple(parse_numbers(say, "--weights") for say in weights or ()),
+            weights=tuple(parse_numbers(text, "--weights") for text in weights or ()),
             window=(int(sides[0]), int(sides[1]), int(sides[2])) if sides else None,
             overlap=overlap,
             blend=blend,
@@ -67,41 +78,41 @@ def lightning(
             prefix=prefix,
             weights_of=weights_of,
         )
-        importing.bring_all(source, out, lambda found: import_lightning(found, wishes, own))
+        run_import(source, out, lambda opened: import_lightning(opened, options, settings))
 
-    leave_with(run)
+    run_command(run)
 
 
 def mbas(
     source: Annotated[
         Path, typer.Argument(help="The pickled .pth of one or both stages, or the last stage's model folder.")
     ],
-    out: importing.Out,
-    challenge: importing.ChallengeOf = "mbas2024",
+    out: Out,
+    challenge: ChallengeOf = "mbas2024",
     previous: Annotated[
-        Path | None, typer.Option(help="With a model folder: that of the stage before.")
+        Path | None, typer.Option(help="With a model folder: the model folder of the first stage.")
     ] = None,
-    checkpoint: importing.CheckpointOf = "final",
-    folds: importing.Folds = "",
-    channels: importing.Channels = "",
-    labels: importing.Labels = "",
-    licence: importing.Licence = "unknown",
-    citation: importing.Citation = None,
+    checkpoint: CheckpointOf = "final",
+    folds: Folds = "",
+    channels: Channels = "",
+    labels: Labels = "",
+    licence: Licence = "unknown",
+    citation: Citation = None,
 ) -> None:
     """Import a two-stage model of MBAS.
 
-    As anenbergb/MBAS trains them: the second stage runs behind the first one's mask.
+    As anenbergb/MBAS trains it: the second stage runs within the mask of the first one.
     """
 
     def run() -> None:
         from segcube.importers.nnunet import import_mbas
 
-        wishes = importing.wish(
-            out, challenge, folds=folds, channels=channels, labels=labels, terms=(licence, citation)
+        options = build_options(
+            out, challenge, (licence, citation), folds=folds, channels=channels, labels=labels
         )
-        importing.bring(source, out, lambda found: import_mbas(found, wishes, previous, checkpoint))
+        run_import([source], out, lambda opened: import_mbas(opened[0], options, previous, checkpoint))
 
-    leave_with(run)
+    run_command(run)
 
 
 def mednext(
@@ -123,37 +134,38 @@ def mednext(
 
     def run() -> None:
         from segcube.importers import parse_names
-        from segcube.importers.mednext import MedNeXtWishes, import_mednext
+        from segcube.importers.mednext import MedNeXtOptions, import_mednext
 
-        terms = (licence, citation)
-        wishes = wish(out, challenge, folds=folds, channels=channels, labels=labels, terms=terms)
-        own = MedNeXtWishes(checkpoint, parse_names(regions))
-        bring(source, out, lambda folder: import_mednext(folder, wishes, own))
+        options = build_options(
+            out, challenge, (licence, citation), folds=folds, channels=channels, labels=labels
+        )
+        settings = MedNeXtOptions(checkpoint, parse_names(regions))
+        run_import([source], out, lambda opened: import_mednext(opened[0], options, settings))
 
-    leave_with(run)
+    run_command(run)
 
 
 def monai_bundle(
     source: Annotated[Path, typer.Argument(help="Folder with configs/ and models/, or an archive of it.")],
-    out: importing.Out,
-    challenge: importing.ChallengeOf,
-    channels: importing.Channels = "",
-    labels: importing.Labels = "",
-    licence: importing.Licence = "unknown",
-    citation: importing.Citation = None,
+    out: Out,
+    challenge: ChallengeOf,
+    channels: Channels = "",
+    labels: Labels = "",
+    licence: Licence = "unknown",
+    citation: Citation = None,
 ) -> None:
     """Import a MONAI bundle.
 
-    Its configuration is read, never run.
+    The configuration is read; its expressions are not evaluated.
     """
 
     def run() -> None:
         from segcube.importers.monai_bundle import import_bundle
 
-        wishes = importing.wish(out, challenge, channels=channels, labels=labels, terms=(licence, citation))
-        importing.bring(source, out, lambda folder: import_bundle(folder, wishes))
+        options = build_options(out, challenge, (licence, citation), channels=channels, labels=labels)
+        run_import([source], out, lambda opened: import_bundle(opened[0], options))
 
-    leave_with(run)
+    run_command(run)
 
 
 def nnunet(
@@ -161,37 +173,37 @@ def nnunet(
         Path,
         typer.Argument(help="A model folder, with plans.json, dataset.json and fold_*; or an archive of it."),
     ],
-    out: importing.Out,
-    challenge: importing.ChallengeOf,
+    out: Out,
+    challenge: ChallengeOf,
     previous: Annotated[
-        Path | None, typer.Option(help="For a cascade: the model folder of its earlier stage.")
+        Path | None, typer.Option(help="For a cascade: the model folder of its first stage.")
     ] = None,
-    checkpoint: importing.CheckpointOf = "final",
-    folds: importing.Folds = "",
-    channels: importing.Channels = "",
-    labels: importing.Labels = "",
-    licence: importing.Licence = "unknown",
-    citation: importing.Citation = None,
+    checkpoint: CheckpointOf = "final",
+    folds: Folds = "",
+    channels: Channels = "",
+    labels: Labels = "",
+    licence: Licence = "unknown",
+    citation: Citation = None,
 ) -> None:
-    """Import an nnU-Net v2.
+    """Import an nnU-Net v2 model.
 
-    Any 3d configuration, labels or regions, cascades too.
+    Any 3d configuration, with labels or regions, cascades included.
     """
 
     def run() -> None:
         from segcube.importers.nnunet import import_nnunet
 
-        wishes = importing.wish(
-            out, challenge, folds=folds, channels=channels, labels=labels, terms=(licence, citation)
+        options = build_options(
+            out, challenge, (licence, citation), folds=folds, channels=channels, labels=labels
         )
-        importing.bring(source, out, lambda found: import_nnunet(found, wishes, previous, checkpoint))
+        run_import([source], out, lambda opened: import_nnunet(opened[0], options, previous, checkpoint))
 
-    leave_with(run)
+    run_command(run)
 
 
 import_ = typer.Typer(
     name="import",
-    help="Bring a trained model, running nothing in it.",
+    help="Convert a trained model to a submission; no code in it is run.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -199,7 +211,7 @@ import_ = typer.Typer(
 
 @import_.callback()
 def start() -> None:
-    """Keep the kinds' names, however many there are."""
+    """Keep subcommands even if only one is registered."""
 
 
 import_.command("lightning")(lightning)

@@ -7,16 +7,26 @@ from typing import Annotated
 
 import typer
 
-from segcube.cli.leave import leave_with
+from segcube.cli.process import run_command
 
 
 def info(
-    folder: Annotated[Path | None, typer.Argument(help="Folder of a submission.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="DIR", help="Folder of a submission. Default: list the challenges."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
-    """Tell what a submission holds.
+    """List the challenges, or describe a submission.
 
-    Its stages, windows and members; without a folder, the challenges that are known.
+    For a challenge: its key, channels, labels and scored regions. For a submission: its stages, branches,
+    windows and members, with the network and the number of parameters of each weights file.
+
+    \b
+    Example:
+      segcube info
+      segcube info weights/NAME
+      segcube info weights/NAME --json
     """
 
     def run() -> None:
@@ -27,4 +37,4 @@ def info(
         else:
             print_submission(folder, as_json)
 
-    leave_with(run)
+    run_command(run)

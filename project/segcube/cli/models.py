@@ -1,4 +1,4 @@
-"""`segcube tune`."""
+"""`segcube compile`, `segcube soup` and `segcube tune`: changes of a submission."""
 
 from __future__ import annotations
 
@@ -7,62 +7,88 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from segcube.cli.leave import leave_with
+from segcube.cli.process import run_command
 from segcube.core import EnvironmentFault, printable
 
 
 def compile_(
     weights: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a submission.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for the graphs; DIR, if left out.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the compiled networks. Default: DIR itself.")
+    ] = None,
 ) -> None:
-    """Compile a submission's networks for OpenVINO.
+    """Compile the networks of a submission for OpenVINO.
 
-    A graph a member lies beside the weights then, and runs on a CPU need no torch.
+    Writes openvino.yaml and one .openvino file for each member and window size, and checks each network
+    against torch. Without them, every run on a CPU compiles the networks anew.
+
+    \b
+    Example:
+      segcube compile weights/NAME
     """
 
     def run() -> None:
         from segcube.backends.openvino import NoGraphs, compile_submission
-        from segcube.spec.submission import load_for
-
-        def log(line: str) -> None:
-            typer.echo(printable(line), err=True)
+        from segcube.spec.submission import load_for_challenge
 
         place = out or weights
         try:
-            size = compile_submission(load_for(weights), place, log)
+            size = compile_submission(load_for_challenge(weights), place, _log)
         except NoGraphs as error:
             raise EnvironmentFault(str(error), hint="run it with --backend torch") from error
-        typer.echo(printable(f"{place}: graphs of {size / 1e6:.2f} MB"))
+        typer.echo(printable(f"{place}: compiled networks of {size / 1e6:.2f} MB"))
 
-    leave_with(run)
+    run_command(run)
 
 
-soup = typer.Typer(
-    name="soup",
-    help="Average the weights of a submission's members into one network.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+def _log(line: str) -> None:
+    typer.echo(printable(line), err=True)
+
+
+soup = typer.Typer(name="soup", no_args_is_help=True, rich_markup_mode=None)
+
+
+@soup.callback()
+def start() -> None:
+    """Average the weights of a submission's members into one network.
+
+    All members must have the same architecture. The result runs as fast as one member.
+
+    \b
+    Example:
+      segcube soup uniform weights/NAME --out weights/SOUP
+    """
+
 
 Weights: TypeAlias = Annotated[
-    Path, typer.Argument(help="Folder of a submission, the members of one branch its candidates.")
+    Path,
+    typer.Argument(
+        metavar="DIR", help="Folder of a submission whose stage has one branch; its members are averaged."
+    ),
 ]
-Out: TypeAlias = Annotated[Path, typer.Option(help="Folder of the new submission: new, or empty.")]
-Stage: TypeAlias = Annotated[str | None, typer.Option(help="Of a cascade; else the last.")]
+Out: TypeAlias = Annotated[Path, typer.Option(help="Folder of the new submission; must be new or empty.")]
+Stage: TypeAlias = Annotated[
+    str | None, typer.Option(help="Stage of a cascade whose members are averaged. Default: the last one.")
+]
 
 
 @soup.command()
 def uniform(weights: Weights, out: Out, stage: Stage = None) -> None:
-    """Average all members."""
+    """Average all members.
+
+    \b
+    Example:
+      segcube soup uniform weights/NAME --out weights/SOUP
+    """
 
     def run() -> None:
-        from segcube.tools.soup import open_pot, uniform_soup
+        from segcube.tools.soup import read_candidates, uniform_soup
 
-        pot = open_pot(weights, stage)
-        uniform_soup(pot, out)
-        typer.echo(printable(f"{out}: the mean of {len(pot.members)} members"))
+        candidates = read_candidates(weights, stage)
+        uniform_soup(candidates, out)
+        typer.echo(printable(f"{out}: the mean of {len(candidates.members)} members"))
 
-    leave_with(run)
+    run_command(run)
 
 
 @soup.command()
@@ -70,59 +96,85 @@ def greedy(
     weights: Weights,
     out: Out,
     data: Annotated[Path, typer.Option(help="Folder of validation cases.")],
-    labels: Annotated[Path, typer.Option(help="Folder of their true label maps.")],
+    labels: Annotated[Path, typer.Option(help="Folder of their reference label maps.")],
     stage: Stage = None,
-    metric: Annotated[str, typer.Option(help="Of `segcube evaluate`, such as dice or hd95.")] = "dice",
-    profile: Annotated[str, typer.Option(help="Whose rules score it.")] = "plain",
-    ledger: Annotated[Path | None, typer.Option(help="What was tried; else beside the new folder.")] = None,
+    metric: Annotated[
+        str, typer.Option(help="Metric of `segcube evaluate` to improve, such as dice or hd95.")
+    ] = "dice",
+    profile: Annotated[str, typer.Option(help="Scoring rules, as in `segcube evaluate`.")] = "plain",
+    ledger: Annotated[
+        Path | None,
+        typer.Option(help="File that records every trial. Default: OUT.soup.jsonl, beside the new folder."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    flips: Annotated[bool, typer.Option("--flips/--no-flips", help="Test-time mirrors.")] = True,
+    flips: Annotated[
+        bool, typer.Option("--flips/--no-flips", help="Mirroring at test time, along the submission's axes.")
+    ] = True,
 ) -> None:
-    """Keep each member that helps.
+    """Average the members that improve a score on validation cases.
 
-    From the best one on; a run that was ended goes on from its ledger.
+    Starts with the best member and adds each further one if the mean of their weights scores better. An
+    interrupted search continues from its ledger.
+
+    \b
+    Example:
+      segcube soup greedy weights/NAME --out weights/SOUP --data data --labels labels
     """
 
     def run() -> None:
-        from segcube.tools.soup import Validation, greedy_soup, open_pot
+        from segcube.tools.soup import Validation, greedy_soup, read_candidates
 
-        def log(line: str) -> None:
-            typer.echo(printable(line), err=True)
-
-        pot = open_pot(weights, stage)
+        candidates = read_candidates(weights, stage)
         settings = {"device": device, "flips": flips}
-        validation = Validation(data, labels, pot.loaded.challenge, profile, metric, settings, log)
+        validation = Validation(data, labels, candidates.loaded.challenge, profile, metric, settings, _log)
         file = ledger or out.with_name(f"{out.absolute().name}.soup.jsonl")
-        result = greedy_soup(pot, validation, out, file)
-        told = f"{out}: the mean of {', '.join(result.kept)}, {metric} {result.score:.4f}"
-        typer.echo(printable(told))
+        result = greedy_soup(candidates, validation, out, file)
+        kept = ", ".join(result.kept)
+        typer.echo(printable(f"{out}: the mean of {kept}, {metric} {result.score:.4f}"))
 
-    leave_with(run)
+    run_command(run)
 
 
 def tune(
-    probabilities: Annotated[Path, typer.Option(help="Folder of `infer --save-probabilities`.")],
-    ref: Annotated[Path, typer.Option(help="Folder of the true label maps.")],
-    profile: Annotated[str | None, typer.Option(help="Whose score is raised; else the challenge's.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="Folder of the submission that is tuned.")] = None,
-    challenge: Annotated[
-        str | None, typer.Option(help="Whose labels they are; else the submission's, or the names decide.")
+    probabilities: Annotated[
+        Path, typer.Option(help="Folder of probabilities from `segcube infer --save-probabilities`.")
+    ],
+    ref: Annotated[Path, typer.Option(help="Folder of reference label maps.")],
+    profile: Annotated[
+        str | None, typer.Option(help="Scoring rules, as in `segcube evaluate`. Default: the challenge's.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="File for the tuned block; else stdout.")] = None,
-    folds: Annotated[int, typer.Option(min=2, help="Parts that the patients are dealt into.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed deals the same folds.")] = 0,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Submission to tune. Default: none, tune from thresholds of 0.5."),
+    ] = None,
+    challenge: Annotated[
+        str | None,
+        typer.Option(
+            help="Challenge key or YAML file. Default: the submission's, else the one that the names fit."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="YAML file to write. Default: print it.")] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation, by patient.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the folds.")] = 0,
 ) -> None:
-    """Tune thresholds, filters and weights.
+    """Tune thresholds, component filters and member weights.
 
-    Cross-validated over patients: it tells what unseen cases gain, and keeps to your own values otherwise.
+    Searches the values with the best score in cross-validation over patients, and reports the gain to expect
+    on new cases. Values without a reliable gain stay as they are. The output is a block of YAML that replaces
+    the `postprocess` of submission.yaml.
+
+    \b
+    Example:
+      segcube infer --data_path data --output_path maps --save-probabilities saved --each-member
+      segcube tune --probabilities saved --ref labels --weights weights/NAME --out block.yaml
     """
 
     def run() -> None:
-        from segcube.core import write_whole
-        from segcube.formats.nifti import expect_replaceable
+        from segcube.core import write_atomic
+        from segcube.formats.nifti import check_replaceable
         from segcube.tools.tune import TuneRequest, print_tuned, read_inputs, tune_inputs, tuned_block
 
-        expect_replaceable(out, "a block that segcube tuned", (b"postprocess:",))
+        check_replaceable(out, "a block that segcube tuned", (b"postprocess:",))
         request = TuneRequest(probabilities, ref, weights, challenge, profile, folds, seed)
         inputs = read_inputs(request)
         for notice in inputs.notices:
@@ -133,6 +185,6 @@ def tune(
         if out is None:
             typer.echo(block, nl=False)
         else:
-            write_whole(out, block.encode())
+            write_atomic(out, block.encode())
 
-    leave_with(run)
+    run_command(run)

@@ -7,48 +7,62 @@ from typing import Annotated, Literal
 
 import typer
 
-from segcube.cli.leave import leave_with
+from segcube.cli.process import run_command
 
 UNKNOWN = "N/A"
 
 
 def pack(
     weights: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a submission.")],
-    image: Annotated[str, typer.Option(help="Name of the image that you push, with registry and tag.")],
-    out: Annotated[Path | None, typer.Option(help="Folder to write; packed/NAME, if left out.")] = None,
-    build: Annotated[
-        bool, typer.Option("--build", help="Build the image, with this submission inside.")
-    ] = False,
-    torch: Annotated[Literal["cuda", "cpu"], typer.Option(help="With --build: torch's build.")] = "cuda",
-    source: Annotated[
-        str, typer.Option(help="With --build: URL of your sources, for the label.")
-    ] = "unpublished",
-    authors: Annotated[str, typer.Option(help="For the orchestrator's entry.")] = UNKNOWN,
-    paper: Annotated[str, typer.Option(help="For the orchestrator's entry: URL of your paper.")] = UNKNOWN,
-    manuscript: Annotated[
-        str, typer.Option(help="For the orchestrator's entry: the challenge's paper.")
-    ] = UNKNOWN,
-    rank: Annotated[str, typer.Option(help="For the orchestrator's entry.")] = UNKNOWN,
-    zenodo: Annotated[
-        str | None, typer.Option(help="Zenodo record, if the weights are not in the image.")
+    image: Annotated[str, typer.Option(help="Name of the image that you will push, with registry and tag.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to create, with an archive beside it. Default: packed/NAME.")
     ] = None,
-    device: Annotated[str, typer.Option(help="For the dry run: auto, cpu, cuda or cuda:N.")] = "auto",
+    build: Annotated[
+        bool, typer.Option("--build", help="Build the image with Docker or Podman, this submission inside.")
+    ] = False,
+    torch: Annotated[
+        Literal["cuda", "cpu"], typer.Option(help="With --build: the build of torch to install.")
+    ] = "cuda",
+    source: Annotated[
+        str, typer.Option(help="With --build: URL of the source code, for the image's label.")
+    ] = "unpublished",
+    authors: Annotated[str, typer.Option(help="Authors, for the BraTS orchestrator.")] = UNKNOWN,
+    paper: Annotated[str, typer.Option(help="URL of your paper, for the BraTS orchestrator.")] = UNKNOWN,
+    manuscript: Annotated[
+        str, typer.Option(help="URL of the challenge's paper, for the BraTS orchestrator.")
+    ] = UNKNOWN,
+    rank: Annotated[str, typer.Option(help="Rank in the challenge, for the BraTS orchestrator.")] = UNKNOWN,
+    zenodo: Annotated[
+        str | None,
+        typer.Option(help="Zenodo record of the weights. Default: none, the weights are in the image."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="Device of the dry run: auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> None:
-    """Check and pack a submission to hand it in.
+    """Check a submission and pack it for the hosts.
 
-    For Synapse, MedPerf, MLCube and the BraTS orchestrator.
+    Runs `segcube check submission`. If there is no error, compiles networks that are not yet compiled and
+    writes a folder for MedPerf and MLCube, an archive for Synapse and an entry for the BraTS orchestrator.
+    Starters and placeholder names of images are errors.
+
+    Exit code: 0 packed, 2 usage, 3 the check found errors, 5 no container engine or the build failed.
+
+    \b
+    Example:
+      segcube pack weights/NAME --image docker.synapse.org/syn123/brats:1 --build
     """
 
     def run() -> int:
         from segcube.release.check import print_report
-        from segcube.release.pack import BuildArguments, Order, Paper, carry_out
+        from segcube.release.pack import BuildArguments, PackRequest, Publication, check_and_pack
 
-        about = Paper(authors, paper, manuscript, rank, zenodo)
-        arguments = BuildArguments(torch, source) if build else None
-        report, packed = carry_out(Order(weights, image, out, about, arguments, device))
+        publication = Publication(authors, paper, manuscript, rank, zenodo)
+        build_arguments = BuildArguments(torch, source) if build else None
+        request = PackRequest(weights, image, out, publication, build_arguments, device)
+        report, packed = check_and_pack(request)
         print_report(report)
         if packed is not None:
-            typer.echo(packed.told(image if build else None))
+            typer.echo(packed.summary(image if build else None))
         return report.exit_code()
 
-    leave_with(run)
+    run_command(run)

@@ -7,19 +7,27 @@ from typing import Annotated
 
 import typer
 
-from segcube.cli.leave import leave_with
+from segcube.cli.process import run_command
 from segcube.core import printable
 
 
 def phantoms(
-    out: Annotated[Path, typer.Argument(help="Folder for data/ and labels/.")],
-    challenge: Annotated[str, typer.Option(help="Whose names and geometry the cases have.")],
-    count: Annotated[int, typer.Option(min=1, help="How many cases.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same cases.")] = 0,
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write data/ and labels/ to.")],
+    challenge: Annotated[
+        str,
+        typer.Option(help="Challenge that sets names, channels and geometry: a key or a YAML file."),
+    ],
+    count: Annotated[int, typer.Option(min=1, help="Number of cases.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed writes the same cases.")] = 0,
 ) -> None:
-    """Make cases with known labels.
+    """Write synthetic cases with known labels.
 
-    No patient is in them; names and geometry are a challenge's.
+    The images show no patient: use them to try out a submission, not to measure its accuracy.
+
+    \b
+    Example:
+      segcube phantoms demo --challenge brats2023-gli --count 2
+      segcube infer --data_path demo/data --output_path demo/maps
     """
 
     def run() -> None:
@@ -29,4 +37,4 @@ def phantoms(
         for name in write_phantoms(load_challenge(challenge), count, seed, out):
             typer.echo(printable(name))
 
-    leave_with(run)
+    run_command(run)

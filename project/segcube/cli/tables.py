@@ -1,4 +1,4 @@
-"""Challenges as a table on stdout."""
+"""What `segcube evaluate` and `segcube info` print: scores, problems, submissions and challenges."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
-from segcube.core import EnvironmentFault, plain
+from segcube.core import EnvironmentFault, literal_text
 from segcube.spec.challenges import challenge_keys, load_challenge
 from segcube.spec.submission import Branch, Member, Stage, Submission, describe_weights, read_submission
 
 Regions = Mapping[str, Mapping[str, float]]
-"""Metrics by name, region by region."""
+"""Values of metrics by name, for each region."""
 
-SHOWN = (
+SHOWN_METRICS = (
     "lesionwise_dice",
     "lesionwise_hd95",
     "lesionwise_nsd",
@@ -38,19 +38,23 @@ SHOWN = (
     "hd95_voxels",
     "asd",
 )
-"""The metrics that a terminal has room for, in order; files hold all."""
-WORST = 3
-WIDE = 200
+"""Metrics of the table, in order; the JSON and CSV files have all."""
+WORST_CASES = 3
+FILE_COLUMNS = 200
+"""Width where stdout is a file or a pipe: enough for all regions."""
 
 
 def print_scores(title: str, mean: Regions, median: Regions, cases: Mapping[str, Regions]) -> None:
-    """A row a metric, a column a region: the mean and the median; then each region's worst three cases.
+    """Print mean and median of each metric (row) and region (column), then the worst cases of each region.
 
-    The worst are so by the first metric, the highest of which is best; a case that has no value is none.
+    Cases are compared by the first metric, of which higher is better; cases without a value are left out.
     """
-    names = [name for name in SHOWN if any(name in row for row in mean.values())]
-    console = _console()
-    table = Table("mean (median)", *(Column(plain(region)) for region in mean), title=plain(title))
+    names = [name for name in SHOWN_METRICS if any(name in row for row in mean.values())]
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=FILE_COLUMNS)
+    columns = (Column(literal_text(region)) for region in mean)
+    table = Table("mean (median)", *columns, title=literal_text(title))
     for name in names:
         table.add_row(name, *(f"{mean[region][name]:.3f} ({median[region][name]:.3f})" for region in mean))
     console.print(table)
@@ -58,14 +62,8 @@ def print_scores(title: str, mean: Regions, median: Regions, cases: Mapping[str,
     for region in mean:
         values = {case: regions[region][names[0]] for case, regions in cases.items()}
         worst = sorted((case for case in values if not isnan(values[case])), key=lambda case: values[case])
-        told = ", ".join(f"{case} {values[case]:.3f}" for case in worst[:WORST])
-        console.print(plain(f"  {region}: {told or 'none has a value'}"), soft_wrap=True)
-
-
-def _console() -> Console:
-    """A pipe or a file has room for every region."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDE)
+        listed = ", ".join(f"{case} {values[case]:.3f}" for case in worst[:WORST_CASES])
+        console.print(literal_text(f"  {region}: {listed or 'none has a value'}"), soft_wrap=True)
 
 
 def print_problems(
@@ -74,48 +72,48 @@ def print_problems(
     without_reference: tuple[str, ...],
     bad_references: Mapping[str, str],
 ) -> None:
-    """Print on stderr what was odd: notices, maps without a reference, missing maps, references not read."""
+    """Print to stderr the notices and the cases that were not scored, or scored as missing."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    for case, told in notices.items():
-        for notice in told:
-            console.print(plain(f"{case}: {notice}"))
+    for case, messages in notices.items():
+        for message in messages:
+            console.print(literal_text(f"{case}: {message}"))
     for case in without_reference:
-        console.print(plain(f"{case}: no reference, not scored"))
+        console.print(literal_text(f"{case}: no reference, not scored"))
     for case, problem in problems.items():
-        console.print(plain(f"{case}: scored as missing: {problem}", "yellow"))
+        console.print(literal_text(f"{case}: scored as missing: {problem}", "yellow"))
     if problems:
-        console.print(plain(f"{len(problems)} cases scored as missing", "yellow"))
+        console.print(literal_text(f"{len(problems)} cases scored as missing", "yellow"))
     for case, problem in bad_references.items():
-        console.print(plain(f"{case}: not scored, its reference cannot be read: {problem}", "red"))
+        console.print(literal_text(f"{case}: not scored, its reference cannot be read: {problem}", "red"))
     if bad_references:
-        told = f"{len(bad_references)} cases not scored and left out of the means: repair their references"
-        console.print(plain(told, "red"))
+        summary = f"{len(bad_references)} cases not scored and left out of the means: repair their references"
+        console.print(literal_text(summary, "red"))
 
 
 def print_submission(folder: Path, as_json: bool = False) -> None:
-    """Tell a submission; a member whose file cannot be read is told as such.
+    """Print what a submission consists of; for a weights file that cannot be read, print the problem.
 
-    as_json: submission.yaml with its defaults, and under `weights` what each file says of itself. Raises
-    EnvironmentFault when submission.yaml cannot be read.
+    as_json: print submission.yaml with its defaults, and the metadata of each weights file under `weights`.
+    Raises EnvironmentFault when submission.yaml cannot be read.
     """
     submission = read_submission(folder)
     if as_json:
         content = submission.model_dump(mode="json", by_alias=True)
-        content["weights"] = {member.file: _told(folder / member.file) for member in submission.members}
+        content["weights"] = {member.file: _weights(folder / member.file) for member in submission.members}
         print(json.dumps(content, indent=1))
         return
     console = Console(highlight=False, soft_wrap=True)
-    for line in _lines(submission, folder):
-        console.print(plain(line))
+    for line in _submission_lines(submission, folder):
+        console.print(literal_text(line))
 
 
-def _lines(submission: Submission, folder: Path) -> list[str]:
+def _submission_lines(submission: Submission, folder: Path) -> list[str]:
     starter = " (a STARTER: no submission)" if submission.starter else ""
     rules = ", ".join(rule.rule for rule in submission.postprocess)
     return [
         f"{submission.name}{starter}, licence {submission.licence}",
         f"cite {submission.citation or 'unknown'}",
-        f"serves {', '.join(submission.keys)}",
+        f"serves {', '.join(submission.challenge_keys)}",
         *(line for stage in submission.stages for line in _stage_lines(stage, folder)),
         "",
         f"postprocess: {rules or 'none'}",
@@ -129,40 +127,41 @@ def _stage_lines(stage: Stage, folder: Path) -> list[str]:
         f"stage {stage.name}: {stage.kind} {' '.join(stage.names)}, merged as {stage.merge}{follows}",
     ]
     for branch in stage.branches:
-        lines.append("  " + _branch_line(branch))
+        lines.append(_branch_line(branch))
         lines += [_member_line(member, folder) for member in branch.members]
     return lines
 
 
+def _branch_line(branch: Branch) -> str:
+    window = branch.window
+    spacing = "native"
+    if branch.spacing is not None:
+        spacing = " x ".join(f"{length:g}" for length in branch.spacing) + " mm"
+    size = " x ".join(str(length) for length in window.size)
+    mirrors = f", mirrors {' '.join(branch.flips)}" if branch.flips else ""
+    return (
+        f"  {' '.join(branch.channels)} ({branch.axes}, spacing {spacing}), "
+        f"windows {size} overlap {window.overlap:g} ({window.plan}, {window.blend}){mirrors}"
+    )
+
+
 def _member_line(member: Member, folder: Path) -> str:
-    told = _told(folder / member.file)
-    network = told.get("problem") or f"{told['network']}, {told['parameters']:,} parameters"
+    weights = _weights(folder / member.file)
+    network = weights.get("problem") or f"{weights['network']}, {weights['parameters']:,} parameters"
     weight = json.dumps(member.weight)
     return f"    {member.file}  {network}  weight {weight}  sha256 {member.sha256[:12]}"
 
 
-def _told(file: Path) -> dict[str, Any]:
+def _weights(file: Path) -> dict[str, Any]:
+    """The metadata of a weights file, or under `problem` why it cannot be read."""
     try:
         return asdict(describe_weights(file))
     except EnvironmentFault as error:
         return {"problem": error.found}
 
 
-def _branch_line(branch: Branch) -> str:
-    window = branch.window
-    spacing = (
-        "native" if branch.spacing is None else " x ".join(f"{length:g}" for length in branch.spacing) + " mm"
-    )
-    size = " x ".join(str(length) for length in window.size)
-    flips = f", mirrors {' '.join(branch.flips)}" if branch.flips else ""
-    return (
-        f"{' '.join(branch.channels)} ({branch.axes}, spacing {spacing}), "
-        f"windows {size} overlap {window.overlap:g} ({window.plan}, {window.blend}){flips}"
-    )
-
-
 def print_challenges(as_json: bool = False) -> None:
-    """Every challenge that is shipped, with its channels, labels and scored regions."""
+    """Print the key, channels, labels and scored regions of every challenge."""
     challenges = [load_challenge(key) for key in challenge_keys()]
     if as_json:
         print(json.dumps([challenge.model_dump(mode="json") for challenge in challenges], indent=1))
@@ -171,5 +170,5 @@ def print_challenges(as_json: bool = False) -> None:
     for challenge in challenges:
         channels = " ".join(channel.name for channel in challenge.channels)
         labels = " ".join(f"{value} {name}" for name, value in challenge.labels.items() if value)
-        table.add_row(*map(plain, (challenge.key, channels, labels, " ".join(challenge.scored))))
+        table.add_row(*map(literal_text, (challenge.key, channels, labels, " ".join(challenge.scored))))
     Console(highlight=False).print(table)

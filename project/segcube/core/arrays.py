@@ -1,4 +1,4 @@
-"""Arrays of numpy and torch alike, and work on them slab by slab in a few threads."""
+"""Functions for numpy and torch arrays alike, and work on a volume slab by slab in a few threads."""
 
 from __future__ import annotations
 
@@ -8,59 +8,63 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from segcube.core.threads import in_threads
+from segcube.core.threads import for_each_in_threads
 from segcube.core.types import Array
 
 
 def array_namespace(*arrays: Array) -> Any:
-    """The library of these arrays, which speaks the array API.
-
-    For numpy its own: array_api_compat's brings in every part of numpy, which takes a tenth of a second.
-    """
+    """Return the array API namespace of these arrays; numpy itself where all of them are numpy's."""
+    # array_api_compat.numpy imports all of numpy's submodules, which takes 0.1 s
     if all(isinstance(array, np.ndarray) for array in arrays):
         return np
     return array_api_compat.array_namespace(*arrays)
 
 
-def to_host(array: Array) -> np.ndarray:
-    """The array as numpy; a tensor on a device is copied to the host."""
+def to_numpy(array: Array) -> np.ndarray:
+    """Return the array as numpy; a tensor on a device is copied to the host."""
     return np.asarray(array_api_compat.to_device(array, "cpu"))
 
 
-def beside(host: np.ndarray, array: Array) -> Array:
-    """A numpy array in the namespace and on the device of `array`."""
+def as_array_like(host: np.ndarray, array: Array) -> Array:
+    """Return a numpy array in the namespace and on the device of `array`."""
     xp = array_namespace(array)
     return xp.asarray(host, device=array_api_compat.device(array))
 
 
 def as_float(array: Array) -> Array:
-    """float32, or float64 as it is: half precision is too coarse for sums, integers have no fractions."""
+    """Return the array as float32; float64 stays as it is.
+
+    Half precision is too coarse for sums, and integers have no fractions.
+    """
     xp = array_namespace(array)
     return array if array.dtype in (xp.float32, xp.float64) else xp.astype(array, xp.float32)
 
 
 SLAB_BYTES = 2**20
-"""What a core keeps close; Python hands its lock from thread to thread at every step of a smaller one."""
+"""Fits a core's cache; with smaller slabs, threads spend their time passing Python's lock around."""
 
 
-def in_slabs(task: Callable[[slice], None], channel_xyz: Array) -> None:
-    """Do a task once for each slab of a volume; on another device than the host for all of it at once.
+def for_each_slab(task: Callable[[slice], None], channel_xyz: Array) -> None:
+    """Run a task once for each slab of a volume (X, Y, Z), slices of its first axis, in a few threads.
 
-    The slabs must not touch the same voxels.
+    An array on a device is one slab. Slabs run at the same time, so a task writes only to its own slab.
     """
-    in_threads(task, _slabs(channel_xyz))
+    for_each_in_threads(task, _slabs(channel_xyz))
 
 
-def sum_of_slabs(function: Callable[[slice], float], channel_xyz: Array) -> float:
-    """The sum of what a function says of each slab, put together in one order."""
+def sum_over_slabs(function: Callable[[slice], float], channel_xyz: Array) -> float:
+    """Return the sum of a function over the slabs of a volume (X, Y, Z); 0 for a volume without voxels.
+
+    Slabs are computed in threads and added in order, so that the sum is the same in every run.
+    """
     slabs = _slabs(channel_xyz)
-    found = [0.0] * len(slabs)
+    sums = [0.0] * len(slabs)
 
-    def look(index: int) -> None:
-        found[index] = function(slabs[index])
+    def compute(index: int) -> None:
+        sums[index] = function(slabs[index])
 
-    in_threads(look, range(len(slabs)))
-    return sum(found)
+    for_each_in_threads(compute, range(len(slabs)))
+    return sum(sums)
 
 
 def _slabs(channel_xyz: Array) -> list[slice]:

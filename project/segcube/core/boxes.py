@@ -1,4 +1,4 @@
-"""Boxes of voxels: cut them out of volumes and put them back."""
+"""Boxes of voxels: cut them out of volumes and paste them back."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from operator import add
 import array_api_compat
 import numpy as np
 
-from segcube.core.arrays import array_namespace, to_host
+from segcube.core.arrays import array_namespace, to_numpy
 from segcube.core.types import Array, Shape, Vector
 
 
 @dataclass(frozen=True)
 class Box:
-    """A box of voxels, from `start` up to but without `stop`, in the array's own axis order."""
+    """A box of voxels, from `start` up to but excluding `stop`, in the array's own axis order."""
 
     start: Shape
     stop: Shape
@@ -33,35 +33,35 @@ class Box:
         x, y, z = (slice(start, stop) for start, stop in zip(self.start, self.stop, strict=True))
         return x, y, z
 
-    def moved(self, by: Sequence[int]) -> Box:
-        """The same box, so many voxels further along each axis."""
-        return Box(_added(self.start, by), _added(self.stop, by))
+    def shifted(self, by: Sequence[int]) -> Box:
+        """Return the box shifted by a number of voxels along each axis."""
+        return Box(_three(map(add, self.start, by)), _three(map(add, self.stop, by)))
 
-    def inside(self, outer: Box) -> Box:
-        """The same box as the corner of another one sees it."""
-        return self.moved([-start for start in outer.start])
+    def relative_to(self, outer: Box) -> Box:
+        """Return the box in the coordinates of an array that was cut out with `outer`."""
+        return self.shifted([-start for start in outer.start])
 
     def slab(self, axis: int, start: int, stop: int) -> Box:
-        """The part from `start` up to but without `stop` along one axis, counted from the box's corner."""
+        """Return the part from `start` up to but excluding `stop` along one axis, relative to the box."""
         first, last = list(self.start), list(self.stop)
         first[axis], last[axis] = self.start[axis] + start, self.start[axis] + stop
         return Box(_three(first), _three(last))
 
-    def meet(self, other: Box) -> Box:
-        """What two boxes share; without a voxel where they do not touch."""
+    def intersection(self, other: Box) -> Box:
+        """Return the box of voxels that both contain; one axis has length 0 where they are disjoint."""
         start = _three(map(max, self.start, other.start))
         return Box(start, _three(map(max, start, map(min, self.stop, other.stop))))
 
-    def join(self, other: Box) -> Box:
-        """The smallest box around both."""
+    def union(self, other: Box) -> Box:
+        """Return the smallest box around both."""
         return Box(_three(map(min, self.start, other.start)), _three(map(max, self.stop, other.stop)))
 
     def apply(self, array_xyz: Array) -> Array:
-        """Cut the box out of the last three axes: a view."""
+        """Cut the box out of the last three axes; returns a view."""
         return array_xyz[(..., *self.slices)]
 
     def undo(self, array_xyz: Array, full_shape: Shape, fill: float | Sequence[float]) -> Array:
-        """Put the box back into a volume of `full_shape` that is `fill` elsewhere.
+        """Paste a cut-out array into a new volume of `full_shape` that is `fill` elsewhere.
 
         fill: one value, or one for each entry of the leading axis.
         """
@@ -74,28 +74,24 @@ class Box:
         return full
 
 
-def _added(shape: Shape, by: Sequence[int]) -> Shape:
-    return _three(map(add, shape, by))
+def bounding_box(mask_xyz: Array, margin_voxels: Vector = (0, 0, 0)) -> Box | None:
+    """Return the smallest box around a mask, grown by a margin and clipped to the volume.
 
-
-def _three(values: Iterable[int]) -> Shape:
-    x, y, z = values
-    return x, y, z
-
-
-def mask_box(mask_xyz: Array, margin_voxels: Vector = (0, 0, 0)) -> Box | None:
-    """The smallest box around a mask, grown by a margin and clipped to the volume.
-
-    margin_voxels: along each axis; parts of a voxel count as a whole one. None for an empty mask.
+    margin_voxels: along each axis, rounded up. None for an empty mask.
     """
     xp = array_namespace(mask_xyz)
     start, stop = [0, 0, 0], [0, 0, 0]
     for axis, size in enumerate(mask_xyz.shape):
         others = tuple(other for other in range(3) if other != axis)
-        rows = np.flatnonzero(to_host(xp.any(mask_xyz, axis=others)))
+        rows = np.flatnonzero(to_numpy(xp.any(mask_xyz, axis=others)))
         if not len(rows):
             return None
         margin = math.ceil(margin_voxels[axis])
         start[axis] = max(int(rows[0]) - margin, 0)
         stop[axis] = min(int(rows[-1]) + 1 + margin, size)
-    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+    return Box(_three(start), _three(stop))
+
+
+def _three(values: Iterable[int]) -> Shape:
+    x, y, z = values
+    return x, y, z

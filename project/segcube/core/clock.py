@@ -1,4 +1,4 @@
-"""Where the time of a case goes."""
+"""Wall time of the steps of a case."""
 
 from __future__ import annotations
 
@@ -8,25 +8,33 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 FORWARD = "forward"
-"""The step inside the networks; a GPU's goes on after it, so none is told there."""
+"""The step of the networks' forward passes on a CPU.
+
+A GPU computes asynchronously, so there the enclosing step includes them.
+"""
 
 
 @dataclass
 class Clock:
-    """Wall time of each step of a case, in seconds; a step inside another counts for itself alone."""
+    """Wall time of each step of a case, in seconds.
+
+    Steps may be nested and repeated: a step excludes the steps inside it, and equal names add up.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
-    _inside: float = 0.0
+    """By step, in the order in which the steps began."""
+    _nested: float = 0.0
+    """Time of the finished steps directly inside the current one."""
 
     @contextmanager
     def step(self, name: str) -> Generator[None, None, None]:
-        """Add the time inside to the step of that name."""
+        """Add the time spent inside this context to the named step, also when it raises."""
         self.seconds.setdefault(name, 0.0)
-        before, self._inside = self._inside, 0.0
+        nested_before, self._nested = self._nested, 0.0
         start = perf_counter()
         try:
             yield
         finally:
-            took = perf_counter() - start
-            self.seconds[name] += took - self._inside
-            self._inside = before + took
+            elapsed = perf_counter() - start
+            self.seconds[name] += elapsed - self._nested
+            self._nested = nested_before + elapsed

@@ -1,4 +1,4 @@
-"""Messages on a terminal: plain text, warnings and progress."""
+"""Messages and progress bars on stderr."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from rich.text import Text
 from segcube.core.errors import printable
 
 
-def plain(text: object, style: str = "") -> Text:
-    """One line that is printed as it stands: no markup, no emoji codes, nothing that moves the cursor.
+def literal_text(text: object, style: str = "") -> Text:
+    """Return one line that rich prints literally: no markup, emoji codes or control characters.
 
-    Names of files, cases and regions and the fields of a submission are other people's text.
+    Names of files, cases and regions and the fields of a submission are untrusted text.
     """
     return Text(printable(str(text)), style=style)
 
 
 class _Stderr:
-    """stderr that may be closed, full or gone: what cannot be told there is not told."""
+    """stderr that may be closed, full or missing: what cannot be written is dropped."""
 
     encoding = "utf-8"
 
@@ -47,16 +47,16 @@ class _Stderr:
 
 
 class RunConsole:
-    """Tell the course of a run; a stderr that is closed never stops it.
+    """Messages and progress of an inference run; a closed stderr never stops the run.
 
-    quiet: warnings and failures only.
+    quiet: print warnings only.
     """
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
         self._console = Console(file=cast("IO[str]", _Stderr()), highlight=False, soft_wrap=True, emoji=False)
         self._progress: Progress | None = None
-        self._steps = 0
+        self._stages = 0
 
     def __enter__(self) -> Self:
         return self
@@ -64,20 +64,22 @@ class RunConsole:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.finish()
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
 
-    def say(self, message: str) -> None:
-        """A line of the ordinary course."""
+    def info(self, message: str) -> None:
+        """Print a line, unless quiet."""
         if not self._quiet:
-            self._print(message)
+            self._console.print(printable(message), markup=False)
 
-    def warn(self, message: str) -> None:
-        """A line that stands in quiet runs too."""
-        self._print(message, style="yellow")
+    def warning(self, message: str) -> None:
+        """Print a line in yellow, even if quiet."""
+        self._console.print(printable(message), style="yellow", markup=False)
 
-    def start(self, cases: int, steps: int) -> None:
-        """Show the bar for so many cases of so many stages each."""
-        self._steps = steps
+    def start(self, cases: int, stages: int) -> None:
+        """Show a progress bar for `cases` of `stages` each, on a terminal and unless quiet."""
+        self._stages = stages
         if self._quiet or not self._console.is_terminal:
             return
         columns = (
@@ -88,39 +90,32 @@ class RunConsole:
             TimeRemainingColumn(),
         )
         self._progress = Progress(*columns, console=self._console)
-        self._progress.add_task("reading", total=cases * steps)
+        self._progress.add_task("reading", total=cases * stages)
         self._progress.start()
 
-    def show(self, case: str, index: int, stage: str, step: int) -> None:
-        """Case number `index` (from 0) begins its stage number `step` (from 0)."""
+    def show(self, case: str, index: int, stage: str, stage_index: int) -> None:
+        """Update the progress bar: a case, at `index` from 0, begins a stage, at `stage_index` from 0."""
         if self._progress is not None:
             task = self._progress.task_ids[0]
             self._progress.update(
-                task, description=escape(printable(f"{case} · {stage}")), completed=index * self._steps + step
+                task,
+                description=escape(printable(f"{case} · {stage}")),
+                completed=index * self._stages + stage_index,
             )
-
-    def finish(self) -> None:
-        """Take the bar away."""
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
-
-    def _print(self, message: str, style: str | None = None) -> None:
-        self._console.print(printable(message), style=style, markup=False)
 
 
 @contextmanager
 def case_bar(verb: str) -> Generator[Callable[[str, int], None], None, None]:
-    """Show a bar while the block runs.
+    """Show a progress bar over cases; yields a function of a finished case's name and the number of cases.
 
-    What it gives hears the name of each case that is done, and how many there are.
+    verb: what is done to the cases, such as "scoring".
     """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task(verb, total=None)
 
-        def done(case: str, total: int) -> None:
+        def finish_case(case: str, total: int) -> None:
             progress.update(task, description=escape(printable(f"{verb} {case}")), total=total, advance=1)
 
-        yield done
+        yield finish_case

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class ExitCode(IntEnum):
-    """What a run tells the shell."""
+    """Exit codes of the command line."""
 
     DONE = 0
     INTERNAL = 1
@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
 
 
 class Code(StrEnum):
-    """Stable reasons why a case is refused or odd; they stand in reports and on stderr."""
+    """Stable reason codes of failed cases and of notices, used in reports and on stderr."""
 
     TRUNCATED = "TRUNCATED"
     CORRUPT = "CORRUPT"
@@ -54,19 +54,19 @@ class Code(StrEnum):
 
 
 LONGEST_PART = 2000
-"""Letters of each part of an error: a foreign file may bring words of any length."""
+"""Characters of each part of a message; values quoted from untrusted files may be of any length."""
 
 
 def printable(text: str) -> str:
-    """One line that any terminal and log takes: what cannot be printed stands as its escape.
+    """Return the text as one line that is safe on a terminal: unprintable characters are escaped.
 
-    Names of files may hold line breaks, terminal commands and bytes that are no text.
+    File names may contain line breaks, terminal escape sequences and undecodable bytes.
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class SegcubeError(Exception):
-    """An error for a person: what was found, what was expected, how to fix it."""
+    """An error with a message for the user: what was found in which file, what was expected, and the fix."""
 
     exit_code = ExitCode.USAGE
 
@@ -75,7 +75,7 @@ class SegcubeError(Exception):
         super().__init__(self.sentence())
 
     def sentence(self) -> str:
-        """The whole error in one line: file, found, expected, fix."""
+        """Return the whole message in one line: file, found, expected, fix."""
         parts = [f"{self.file}: {self.found}" if self.file else self.found]
         if self.expected:
             parts.append(f"expected {self.expected}")
@@ -89,17 +89,17 @@ def _shortened(part: str) -> str:
 
 
 class UsageError(SegcubeError):
-    """The command, its settings or a challenge file cannot be obeyed (exit 2)."""
+    """The command line, the settings or a challenge file are invalid (exit 2)."""
 
 
 class EnvironmentFault(SegcubeError):
-    """Weights, disk or device are not as the run needs them (exit 5)."""
+    """Weights, disk or device are missing or unusable (exit 5)."""
 
     exit_code = ExitCode.ENVIRONMENT
 
 
 class CaseError(SegcubeError):
-    """A case that cannot be done, with the reason code that its report carries."""
+    """A case that cannot be processed, with the reason code for its report."""
 
     exit_code = ExitCode.SOME_FAILED
 
@@ -111,17 +111,17 @@ class CaseError(SegcubeError):
 
 
 def internal_error(error: BaseException) -> CaseError:
-    """An error that nobody foresaw as its case's own, with the place where it arose."""
+    """Return an unexpected error as its case's INTERNAL error, with the file and line that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    told = " ".join(str(error).split())
-    return CaseError(Code.INTERNAL, f"{type(error).__name__}: {told}{place}", hint="please report this")
+    message = " ".join(str(error).split())
+    return CaseError(Code.INTERNAL, f"{type(error).__name__}: {message}{place}", hint="please report this")
 
 
 def as_case_error(error: BaseException) -> CaseError:
-    """Any error as its case's own: MEMORY where memory ran out, INTERNAL where nobody foresaw it."""
+    """Return any error as its case's: a CaseError as it is, MEMORY for MemoryError, INTERNAL otherwise."""
     if isinstance(error, CaseError):
         return error
     if isinstance(error, MemoryError):
-        return CaseError(Code.MEMORY, "too little memory for the case", hint="give the run more memory")
+        return CaseError(Code.MEMORY, "not enough memory for the case", hint="give the run more memory")
     return internal_error(error)

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and scratch folders that a stopped run does not leave behind."""
+"""Atomic writing of files, and scratch folders that are removed even after a killed run."""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ from uuid import uuid4
 
 from segcube.core.errors import EnvironmentFault
 
-PREFIX, SUFFIX = ".segcube-", ".part"
-NO_NAMELESS = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.EXDEV, errno.EPERM)
-"""What file systems and kernels say that know no files without a name, or cannot give them one later."""
+SCRATCH_PREFIX, SUFFIX = ".segcube-", ".part"
+NO_UNNAMED_FILES = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.EXDEV, errno.EPERM)
+"""Errors of kernels and file systems without unnamed files (O_TMPFILE), or without a way to link them."""
+SCRATCH_NAME = re.compile(rf"{re.escape(SCRATCH_PREFIX)}.*-[0-9a-f]{{32}}")
+_in_use: set[Path] = set()
+"""Scratch folders of this process."""
 
 
-def write_whole(file: Path, content: bytes) -> None:
-    """Write a file that appears whole or not at all; one that is there is replaced.
+def write_atomic(file: Path, content: bytes) -> None:
+    """Write a file atomically, replacing an existing one; parent folders are created.
 
-    The bytes go to a file without a name where the file system has those, else to a hidden one in the same
-    folder. Raises EnvironmentFault when the folder cannot be written or the disk is full.
+    The content goes to an unnamed file where the file system supports that, otherwise to a hidden file in the
+    same folder. Raises EnvironmentFault when the folder is not writable or the disk is full.
     """
-    # Containers share process numbers, so those cannot tell two runs apart
-    hidden = file.parent / f"{PREFIX}{uuid4().hex}{SUFFIX}"
+    # Not the process id: containers that share a folder may have equal ones
+    hidden = file.parent / f"{SCRATCH_PREFIX}{uuid4().hex}{SUFFIX}"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            if not _write_nameless(hidden, file, content):
+            if not _write_unnamed(hidden, file, content):
                 _write_named(hidden, file, content)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -43,53 +46,56 @@ def write_whole(file: Path, content: bytes) -> None:
         raise EnvironmentFault(
             f"cannot be written: {error.strerror or error}",
             file=file,
-            expected="a folder with room that this user may write",
+            expected="a writable folder with free space",
         ) from error
 
 
-def clear_leftovers(folder: Path) -> tuple[str, ...]:
-    """Remove parts that killed runs left in a folder; those that another run is writing stay."""
-    cleared: list[str] = []
-    for part in folder.glob(f"{PREFIX}*{SUFFIX}"):
+def remove_partial_files(folder: Path) -> tuple[str, ...]:
+    """Remove partial files of killed runs from a folder and return their names, sorted.
+
+    Files that another run is writing are locked, and stay.
+    """
+    removed: list[str] = []
+    for part in folder.glob(f"{SCRATCH_PREFIX}*{SUFFIX}"):
         if part.is_symlink() or not part.is_file():
             continue
         with contextlib.suppress(OSError), part.open("rb") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             part.unlink()
-            cleared.append(part.name)
-    return tuple(sorted(cleared))
+            removed.append(part.name)
+    return tuple(sorted(removed))
 
 
-def _write_nameless(hidden: Path, file: Path, content: bytes) -> bool:
-    """Write a file that has no name until it is whole; False where that cannot be."""
+def _write_unnamed(hidden: Path, file: Path, content: bytes) -> bool:
+    """Write an unnamed file and name it when it is complete; False where that is not supported."""
     flag = getattr(os, "O_TMPFILE", None)
     if flag is None:
         return False
     try:
         handle = os.open(hidden.parent, flag | os.O_WRONLY, 0o666)
     except OSError as error:
-        if error.errno in NO_NAMELESS:
+        if error.errno in NO_UNNAMED_FILES:
             return False
         raise
     with os.fdopen(handle, "wb") as opened:
         _lock(opened)
-        _fill(opened, content)
+        _write_and_sync(opened, content)
         _give_to_owner(opened, hidden.parent)
-        return _name(handle, hidden, file)
+        return _link(handle, hidden, file)
 
 
-def _name(handle: int, hidden: Path, file: Path) -> bool:
-    """Name a nameless file: at once where the name is free, so that nothing else is ever seen there."""
+def _link(handle: int, hidden: Path, file: Path) -> bool:
+    """Give an unnamed file its name, directly where no file of that name exists."""
     content, folder = f"/proc/self/fd/{handle}", os.open(hidden.parent, os.O_RDONLY)
     try:
         try:
-            # A folder's handle makes Python call linkat, which alone follows the link in /proc
+            # With dst_dir_fd Python calls linkat, which follows the link in /proc; link does not
             os.link(content, file.name, dst_dir_fd=folder)
         except FileExistsError:
             os.link(content, hidden.name, dst_dir_fd=folder)
             hidden.replace(file)
     except OSError as error:
-        if error.errno in NO_NAMELESS:
+        if error.errno in NO_UNNAMED_FILES:
             return False
         raise
     finally:
@@ -101,37 +107,37 @@ def _write_named(hidden: Path, file: Path, content: bytes) -> None:
     while True:
         with hidden.open("wb") as opened:
             _lock(opened)
-            # Another run may have cleared the part before it was locked
+            # Another run may have removed the file before it was locked
             if os.fstat(opened.fileno()).st_nlink:
-                _fill(opened, content)
+                _write_and_sync(opened, content)
                 _give_to_owner(opened, hidden.parent)
                 hidden.replace(file)
                 return
 
 
 def _lock(opened: BinaryIO) -> None:
-    # The lock tells `clear_leftovers` that this part is alive; not every file system has locks
+    # Keeps `remove_partial_files` of other runs away; not every file system has locks
     with contextlib.suppress(OSError):
         fcntl.flock(opened, fcntl.LOCK_EX)
 
 
-def _fill(opened: BinaryIO, content: bytes) -> None:
+def _write_and_sync(opened: BinaryIO, content: bytes) -> None:
     opened.write(content)
     opened.flush()
     os.fsync(opened.fileno())
 
 
 def _give_to_owner(opened: BinaryIO, folder: Path) -> None:
-    """Let a file that root writes belong to the folder's owner, who could not remove root's."""
+    """Change the owner of a file that root writes to the folder's owner, who can then remove it."""
     if os.geteuid() == 0:
         owner = folder.stat()
-        # Without its capabilities, not even root may
+        # Not permitted for root without capabilities
         with contextlib.suppress(OSError):
             os.fchown(opened.fileno(), owner.st_uid, owner.st_gid)
 
 
 def _sync_folder(folder: Path) -> None:
-    # Not every file system lets a folder be synced; the file itself is safe already
+    # Not every file system can sync a folder; the file itself is synced already
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -140,20 +146,16 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-NAME = re.compile(r"\.segcube-.*-[0-9a-f]{32}")
-_in_use: set[Path] = set()
-
-
 @contextmanager
 def scratch_folder(parent: Path, name: str) -> Generator[Path, None, None]:
-    """A new hidden folder in `parent`, which is made too; it is removed at the end, unless it was moved.
+    """Create a hidden folder in `parent` for the duration of a context; it may be renamed to keep it.
 
-    name: part of the folder's own. Folders that killed runs left in `parent` are removed first. Raises
-    OSError when the folder cannot be made.
+    name: becomes part of the folder's name. `parent` is created, and scratch folders of killed runs are
+    removed from it first. Raises OSError when the folder cannot be created.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    clear_scratch(parent)
-    folder, handle = _make(parent, name)
+    remove_stale_scratch(parent)
+    folder, handle = _create_locked(parent, name)
     try:
         yield folder
     finally:
@@ -162,16 +164,16 @@ def scratch_folder(parent: Path, name: str) -> Generator[Path, None, None]:
         os.close(handle)
 
 
-def clear_scratch(parent: Path) -> None:
-    """Remove hidden folders that killed runs left; those that a run still uses are locked, and stay."""
-    # A folder that may be written need not be readable
+def remove_stale_scratch(parent: Path) -> None:
+    """Remove scratch folders of killed runs; those in use are locked, and stay."""
+    # A writable folder may be unreadable
     folders: list[Path] = []
     with contextlib.suppress(OSError):
         folders += parent.iterdir()
     for folder in folders:
-        if not NAME.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
+        if not SCRATCH_NAME.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
             continue
-        # Where a file system has no locks, none can be taken, and what is there stays
+        # Without locks on the file system flock raises, and the folder stays
         with contextlib.suppress(OSError):
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
@@ -181,19 +183,19 @@ def clear_scratch(parent: Path) -> None:
                 os.close(handle)
 
 
-def remove_scratch() -> None:
-    """Remove the folders that this process uses: for a process that is about to end."""
+def remove_scratch_folders() -> None:
+    """Remove the scratch folders of this process, which is about to end."""
     for folder in tuple(_in_use):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _make(parent: Path, name: str) -> tuple[Path, int]:
-    """A locked folder, and the handle that holds its lock."""
+def _create_locked(parent: Path, name: str) -> tuple[Path, int]:
+    """Return a new folder and the handle that holds its lock."""
     while True:
-        folder = parent / f".segcube-{name}-{uuid4().hex}"
+        folder = parent / f"{SCRATCH_PREFIX}{name}-{uuid4().hex}"
         _in_use.add(folder)
         folder.mkdir()
-        # Another run may remove the folder before it is locked; it gets a new name then
+        # Another run may remove the folder before it is locked; then create another one
         with contextlib.suppress(FileNotFoundError):
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             with contextlib.suppress(OSError):

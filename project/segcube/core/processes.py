@@ -1,4 +1,4 @@
-"""Child processes of this interpreter, and a clean end on SIGTERM."""
+"""Command lines of child processes, and an orderly exit on SIGTERM."""
 
 from __future__ import annotations
 
@@ -14,40 +14,41 @@ from pathlib import Path
 from types import FrameType
 
 from segcube.core.errors import ExitCode
-from segcube.core.threads import room_for_a_thread
+from segcube.core.threads import can_start_thread
 
 
 def python_command(*arguments: str) -> list[str]:
-    """Command line of this interpreter, by its absolute path.
+    """Return a command line of this interpreter, by its absolute path.
 
-    -P keeps the current folder, and that of a script, off the path where modules are looked for.
+    -P keeps the current folder and the script's folder off the module search path.
     """
     return [str(Path(sys.executable).absolute()), "-P", *arguments]
 
 
 def python_environment() -> dict[str, str]:
-    """This process's environment, with this process's packages on the path.
+    """Return this process's environment, with its module search path as PYTHONPATH.
 
-    Empty and relative entries of the path stand for the current folder and are left out.
+    Empty and relative entries are left out: they would be relative to the child's current folder.
     """
     path = [entry for entry in sys.path if Path(entry).is_absolute()]
     return os.environ | {"PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}
 
 
 GRACE_SECONDS = 8.0
+"""Docker sends SIGKILL 10 s after SIGTERM."""
 
 
 class Terminated(BaseException):
-    """The run was asked to end; no handler of ordinary errors may catch it."""
+    """The process received SIGTERM; a BaseException, so that `except Exception` does not catch it."""
 
 
 @contextmanager
-def ends_on_sigterm() -> Generator[None, None, None]:
-    """Raise Terminated in the main thread on SIGTERM, and leave the process if that takes too long.
+def terminate_on_sigterm() -> Generator[None, None, None]:
+    """Raise Terminated in the main thread on SIGTERM, and exit after GRACE_SECONDS in any case.
 
-    A layer of a network may hold the main thread for longer than a host waits before it kills; the signal's
-    wake-up socket tells a second thread at once, which ends the process after GRACE_SECONDS. Outside the main
-    thread nothing is changed.
+    A layer of a network may block the main thread, and with it Python's signal handlers, for longer than a
+    host waits before SIGKILL. Python's wake-up socket receives the signal at once; a second thread reads it
+    and ends the process. Outside the main thread this context does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -56,9 +57,9 @@ def ends_on_sigterm() -> Generator[None, None, None]:
     sender.setblocking(False)
     old_wakeup = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     old_handler = signal.signal(signal.SIGTERM, _raise)
-    # Where the system gives no thread, the signal's own handler has to do
+    # Where no thread can be started, the signal handler has to suffice
     with suppress(RuntimeError, MemoryError):
-        if room_for_a_thread():
+        if can_start_thread():
             threading.Thread(target=_watch, args=(receiver,), daemon=True).start()
     try:
         yield
@@ -69,7 +70,7 @@ def ends_on_sigterm() -> Generator[None, None, None]:
 
 
 def _raise(_signal: int, _frame: FrameType | None) -> None:
-    # A second one would end the leaving itself; the watching thread sees that it ends in time
+    # A second SIGTERM would interrupt the clean-up; the watching thread bounds its time
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise Terminated
 

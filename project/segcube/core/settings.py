@@ -1,35 +1,29 @@
-"""Run settings, resolved from defaults, parameters.yaml, the environment and the command line."""
+"""Run settings, merged from defaults, parameters.yaml and the command line."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
+from segcube.core.choices import BackendName, Compile, OnError, Precision, Preset
 from segcube.core.documents import read_yaml
 from segcube.core.errors import UsageError
-from segcube.core.validation import FileName, Model, explain
-
-BackendName: TypeAlias = Literal["auto", "torch", "openvino"]
-Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16"]
-Preset: TypeAlias = Literal["fast", "balanced", "full"]
-Compile: TypeAlias = Literal["auto", "on", "off"]
-OnError: TypeAlias = Literal["skip", "empty", "stop"]
-Checkpoint: TypeAlias = Literal["final", "best"]
+from segcube.core.validation import FileName, StrictModel, explain_validation_error
 
 
-class RunSettings(Model):
-    """Everything about a run that is not in the submission; the report repeats it whole."""
+class RunSettings(StrictModel):
+    """All settings of a run that are not part of the submission; the report includes them."""
 
     submission: str | None = Field(
         default=None,
         pattern=r"^[^\x00]+$",
         max_length=4096,
-        description="folder of the submission, absolute or beside this file",
+        description="submission folder, absolute or relative to this file",
     )
     challenge: FileName = Field(
-        default="auto", description="auto, or a key among those that the submission serves"
+        default="auto", description="auto, or the key of a challenge that the submission serves"
     )
     device: str = Field(
         default="auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$", description="auto, cpu, cuda or cuda:N"
@@ -37,73 +31,78 @@ class RunSettings(Model):
     backend: BackendName = "auto"
     precision: Precision = "auto"
     compile: Compile = Field(
-        default="auto", description="CUDA: capture forwards once that repays, from the start, or never"
+        default="auto", description="CUDA graphs: auto as soon as they pay off, on from the start, or off"
     )
     preset: Preset = Field(
-        default="full", description="full is the submission as it is; balanced and fast leave parts of it out"
+        default="full", description="full: the whole submission; balanced and fast trade accuracy for speed"
     )
     flips: bool | None = Field(
         default=None,
-        description="test-time mirrors: true as the submission says, false none; else the preset decides",
+        description="test-time mirroring: true as in the submission, false none, unset as in the preset",
     )
-    on_error: OnError = Field(default="skip", description="what a bad case costs: skip, empty or stop")
-    resume: bool = Field(default=False, description="keep finished maps that this run would make again")
+    on_error: OnError = Field(
+        default="skip", description="for a failed case: skip it, write an empty map, or stop"
+    )
+    resume: bool = Field(
+        default=False, description="keep finished label maps of an earlier run with the same settings"
+    )
     shard: str = Field(
-        default="1/1", pattern=r"^[0-9]{1,9}/[0-9]{1,9}$", description="i/n: every n-th case from the i-th"
+        default="1/1",
+        pattern=r"^[0-9]{1,9}/[0-9]{1,9}$",
+        description="i/n: every n-th case, starting from the i-th",
     )
 
     @field_validator("compile", mode="before")
     @classmethod
     def _read_switch(cls, value: object) -> object:
-        """A bare on or off, which YAML reads as a truth."""
+        """Accept a bare on or off, which YAML reads as a boolean."""
         return ("off", "on")[value] if isinstance(value, bool) else value
 
     @property
     def mirrors(self) -> bool:
-        """Whether the mirrors that the submission and the preset leave are taken."""
+        """Whether to use the mirrors of the submission and the preset."""
         return self.flips is not False
 
 
 def read_parameters(file: Path) -> dict[str, Any]:
-    """Read parameters.yaml; an empty file gives no settings.
+    """Read and check parameters.yaml; an empty file gives no settings.
 
-    Raises UsageError when the file is missing, is no mapping or holds an unknown key or value.
+    Raises UsageError for a file that is missing, not a mapping, or has an unknown key or invalid value.
     """
     content = read_yaml(file, UsageError, expected="a YAML file of settings")
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise UsageError(f"holds a {type(content).__name__}", file=file, expected="a mapping of settings")
+        raise UsageError(f"contains a {type(content).__name__}", file=file, expected="a mapping of settings")
     resolve_settings(content, source=file)
     return content
 
 
 def resolve_settings(values: dict[str, Any], *, source: Path | None = None) -> RunSettings:
-    """Settings from plain values, defaults filled in.
+    """Return settings from plain values, with defaults for the others.
 
-    Raises UsageError that names the key, the value and the valid ones.
+    source: the file to name in errors. Raises UsageError with the key, its value and the valid ones.
     """
     try:
         return RunSettings.model_validate(values)
     except ValidationError as error:
-        raise UsageError(explain(error, RunSettings), file=source) from error
+        raise UsageError(explain_validation_error(error, RunSettings), file=source) from error
 
 
 def parse_shard(shard: str) -> tuple[int, int]:
-    """'i/n' as (i, n), counted from 1.
-
-    Raises UsageError unless 1 <= i <= n.
-    """
+    """Return 'i/n' as (i, n), counted from 1. Raises UsageError unless 1 <= i <= n."""
     index, count = (int(part) for part in shard.split("/"))
     if not 1 <= index <= count:
         raise UsageError(f"--shard {shard}", expected="i/n with 1 <= i <= n, such as 2/8")
     return index, count
 
 
-def settings_of(file: Path | None, overrides: dict[str, Any], *, defaults: Path | None = None) -> RunSettings:
-    """Settings of a parameters file, if any, with the command line's over them and `defaults` below.
+def load_settings(
+    file: Path | None, overrides: dict[str, Any], *, defaults: Path | None = None
+) -> RunSettings:
+    """Return the settings of a parameters file, if any; `overrides` take precedence, `defaults` come last.
 
-    A submission named in a file lies beside it. Raises UsageError.
+    A relative submission folder is relative to the file that names it. Raises UsageError.
     """
     settings = resolve_settings(_values_of(defaults) | _values_of(file) | overrides)
     parse_shard(settings.shard)

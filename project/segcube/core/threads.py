@@ -1,4 +1,4 @@
-"""Tasks in threads, or here where no thread can be had."""
+"""Tasks in threads, or in the calling thread where the system cannot start one."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 THREAD_BYTES = 2**25
-"""A stack, and what Python needs to begin on it."""
-MOST_THREADS = 4
-"""Threads that share one work: more of them wait for Python's lock, and what each makes takes memory."""
+"""Memory to start a thread: its stack and what Python allocates for it."""
+MAX_THREADS = 4
+"""Threads for one task: more of them wait for Python's lock, and the result of each takes memory."""
 
 
-def cores() -> int:
-    """How many this process may run on."""
+def cpu_count() -> int:
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
-def room_for_a_thread() -> bool:
-    """Whether memory is left for one: Python waits for ever for a thread that had none to begin with."""
+def can_start_thread() -> bool:
+    """Return whether there is memory for a thread; without it, Python would wait for the thread for ever."""
     try:
         mmap.mmap(-1, THREAD_BYTES).close()
     except OSError:
@@ -35,19 +35,19 @@ def room_for_a_thread() -> bool:
     return True
 
 
-def begin(
+def submit(
     pool: ThreadPoolExecutor, task: Callable[P, R], *arguments: P.args, **options: P.kwargs
 ) -> Future[R]:
-    """Begin a task in a pool; where the system gives no thread, do it at once.
+    """Submit a task to a pool; where no thread can be started, run it at once in this thread.
 
-    It is done once. Whatever it raises is the future's; what ends the program comes out as well, if it is
-    done here.
+    The task runs exactly once. The future holds what it raises; SystemExit and the like are also raised here
+    if it runs in this thread.
     """
     done: Future[R] = Future()
     unclaimed = Lock()
 
     def work() -> None:
-        # A pool keeps in its queue what it got no thread for
+        # A pool that could not start a thread keeps the task in its queue
         if not unclaimed.acquire(blocking=False):
             return
         try:
@@ -57,7 +57,7 @@ def begin(
             if not isinstance(error, Exception):
                 raise
 
-    if room_for_a_thread():
+    if can_start_thread():
         with suppress(RuntimeError, MemoryError):
             pool.submit(work)
             return done
@@ -66,71 +66,74 @@ def begin(
 
 
 @cache
-def _kept_threads(name: str, count: int) -> ThreadPoolExecutor:
-    """The same threads at every call.
+def _kept_pool(name: str, count: int) -> ThreadPoolExecutor:
+    """Return the same pool at every call with the same arguments.
 
-    glibc keeps what a thread has freed for that thread, or for whichever comes after it: where new ones come
-    at every call, more and more of them have kept something.
+    glibc keeps the memory that a thread frees in an arena for that thread; new threads at every call would
+    fill more and more arenas.
     """
     return ThreadPoolExecutor(count, thread_name_prefix=name)
 
 
-# A forked child has the pools without their threads, and would wait for those for ever
-os.register_at_fork(after_in_child=_kept_threads.cache_clear)
+# A forked child inherits the pools without their threads, and would wait for them for ever
+os.register_at_fork(after_in_child=_kept_pool.cache_clear)
 
 
-def out_of_signals_way(task: Callable[[], R]) -> R:
-    """What a task returns or raises; it runs in another thread where the system gives one.
+def run_outside_main_thread(task: Callable[[], R]) -> R:
+    """Return what a task returns, or raise what it raises; it runs in another thread where one can start.
 
-    Python runs the handlers of signals in the main thread, between any two lines of what that runs: where a
-    library calls Python back, the library gets what a handler raises, and tells of a fault of its own.
+    Python runs signal handlers in the main thread, also inside callbacks from a library: the library would
+    receive what a handler raises, and report an error of its own.
     """
-    return begin(_kept_threads("aside", 1), task).result()
+    return submit(_kept_pool("outside-main", 1), task).result()
 
 
-def map_ahead(function: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
-    """What a function makes of each piece, in order; threads, one a core, are up to MOST_THREADS ahead."""
-    count = min(cores(), MOST_THREADS)
-    pool = _kept_threads("ahead", count)
-    coming: deque[Future[R]] = deque()
-    for piece in pieces:
-        coming.append(begin(pool, function, piece))
-        if len(coming) > count:
-            yield coming.popleft().result()
-    while coming:
-        yield coming.popleft().result()
+def prefetch(function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+    """Yield the function's result for each item, in order, computed in threads before it is used.
 
-
-def in_threads(task: Callable[[T], None], pieces: Sequence[T]) -> None:
-    """Do a task once for each piece in a few threads; numpy lets the others run while it works on an array.
-
-    The pieces must not touch the same voxels. Raises what a task raises, when all threads have ended.
+    At most one result for each thread is pending. Errors are raised at their item's turn.
     """
-    count = max(1, min(cores(), len(pieces), MOST_THREADS))
-    shares = [pieces[core::count] for core in range(count)]
+    count = min(cpu_count(), MAX_THREADS)
+    pool = _kept_pool("prefetch", count)
+    pending: deque[Future[R]] = deque()
+    for item in items:
+        pending.append(submit(pool, function, item))
+        if len(pending) > count:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def for_each_in_threads(task: Callable[[T], None], items: Sequence[T]) -> None:
+    """Run a task once for each item, in a few threads; numpy releases Python's lock inside array operations.
+
+    Tasks must not write to the same voxels. Raises the first error of a task, when all threads have ended.
+    """
+    count = max(1, min(cpu_count(), len(items), MAX_THREADS))
+    shares = [items[index::count] for index in range(count)]
     errors: list[Exception] = []
 
     def work(share: Sequence[T]) -> None:
         try:
-            for piece in share:
-                task(piece)
+            for item in share:
+                task(item)
         except Exception as error:
             errors.append(error)
 
-    helpers = [_thread_for(work, share) for share in shares[1:]]
-    for share, helper in zip(shares, [None, *helpers], strict=True):
-        if helper is None:
+    threads = [_started_thread(work, share) for share in shares[1:]]
+    for share, thread in zip(shares, [None, *threads], strict=True):
+        if thread is None:
             work(share)
-    for helper in helpers:
-        if helper is not None:
-            helper.join()
+    for thread in threads:
+        if thread is not None:
+            thread.join()
     if errors:
         raise errors[0]
 
 
-def _thread_for(work: Callable[[Sequence[T]], None], share: Sequence[T]) -> Thread | None:
-    """A thread that has begun, or None where the system gives none."""
-    if room_for_a_thread():
+def _started_thread(work: Callable[[Sequence[T]], None], share: Sequence[T]) -> Thread | None:
+    """Start a thread; None where the system cannot."""
+    if can_start_thread():
         with suppress(RuntimeError, MemoryError):
             thread = Thread(target=work, args=(share,))
             thread.start()

@@ -1,4 +1,4 @@
-"""What passes between the rooms: cases, grids, volumes and predictions."""
+"""Data shared by all packages: cases, grids, volumes and predictions."""
 
 from __future__ import annotations
 
@@ -8,25 +8,23 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segcube.core.errors import Code
 
 Array: TypeAlias = Any
-"""A numpy array or a torch tensor; its name says its axes."""
+"""A numpy array or a torch tensor; the end of a variable's name lists its axes, as in `image_cxyz`."""
 
 Shape: TypeAlias = tuple[int, int, int]
 Vector: TypeAlias = tuple[float, float, float]
 
-MAX_VOXELS = 2**28
-"""A volume of more is refused, as it comes and as a network would see it."""
-
-SAME_LENGTH = 1e-4
-"""Edge lengths that differ by this share are one length, told twice."""
+SPACING_TOLERANCE = 1e-4
+"""Relative difference up to which the spacings of pixdim and affine are equal."""
 
 
 @dataclass(frozen=True)
 class Notice:
-    """Something odd but sound about a case, told and done."""
+    """Something unusual about a case that does not keep it from being processed; the report lists it."""
 
     code: Code
     message: str
@@ -34,68 +32,73 @@ class Notice:
 
 @dataclass(frozen=True)
 class Case:
-    """A case as discovery found it: its name and a file a channel."""
+    """A case in a data folder: its name and one file for each channel."""
 
     name: str
     files: Mapping[str, Path]
     reference: str
-    """The channel whose grid and header the label map keeps."""
+    """The channel whose grid and header the label map repeats."""
 
     @property
     def reference_file(self) -> Path:
+        """The file of the reference channel."""
         return self.files[self.reference]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Where voxels lie: shape (x, y, z) and the affine from voxel to millimetre (RAS+)."""
+    """A voxel grid: shape (x, y, z) and the 4x4 affine from voxel indices to millimetres (RAS+)."""
 
     shape: Shape
-    affine: np.ndarray
+    affine: NDArray[np.float64]
 
     @property
     def spacing(self) -> Vector:
-        """Edge lengths of a voxel along its own axes, in mm."""
+        """Spacing along the voxel axes, in mm."""
         x, y, z = np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0))
         return float(x), float(y), float(z)
 
     @property
-    def millilitres(self) -> float:
-        """Volume of one voxel."""
+    def voxel_volume_ml(self) -> float:
+        """Volume of one voxel in millilitres."""
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
 
 
 @dataclass(frozen=True)
 class Forms:
-    """The reference file's transforms as its header stores them, for a map that repeats them bit for bit."""
+    """sform, qform and pixdim as the reference file stores them, so that a label map repeats them exactly."""
 
     sform_code: int
     sform: tuple[float, ...]
-    """srow_x, srow_y and srow_z, row after row."""
+    """srow_x, srow_y and srow_z, concatenated."""
     qform_code: int
     qform: tuple[float, ...]
     """quatern_b, c, d, then qoffset_x, y, z."""
     pixdim: tuple[float, ...]
-    """pixdim[0] to pixdim[3]: the qform's handedness, then the spacing."""
+    """pixdim[0] to pixdim[3]: the handedness of the qform, then the spacing."""
     units: int
     """xyzt_units."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Volume:
-    """A case's channels in memory, on one grid, as nibabel orders them (x, y, z)."""
+    """A case's channels in memory, on one grid, with axes (x, y, z) as in nibabel.
+
+    Mutable for one reason: the voxels are released as soon as no branch needs them, while the grid is in use
+    until the label map is written.
+    """
 
     case: Case
     channels: tuple[str, ...]
     voxels: tuple[np.ndarray, ...]
-    """(X, Y, Z) a channel: integers of at most 16 bits as they are stored, anything else as float32."""
+    """(X, Y, Z) for each channel: integers of at most 16 bits as stored, other types as float32."""
     grid: Grid
     forms: Forms
     notices: tuple[Notice, ...] = ()
 
     def release_voxels(self) -> None:
-        """Free the voxels: whoever holds the volume still has its grid, but channels without voxels."""
-        object.__setattr__(self, "voxels", (np.empty((0, 0, 0), dtype=np.float32),) * len(self.channels))
+        """Free the voxels; each channel becomes an empty array."""
+        self.voxels = (np.empty((0, 0, 0), dtype=np.float32),) * len(self.channels)
 
     @property
     def image_cxyz(self) -> np.ndarray:
@@ -104,13 +107,13 @@ class Volume:
 
     @property
     def spacing(self) -> Vector:
-        """Edge lengths of a voxel in mm, as the header has them where the affine says the same.
+        """Spacing in mm: the header's pixdim where the affine agrees with it, otherwise the affine's.
 
-        An oblique affine's lengths are some units of float32 off, which is enough to round the size of a
-        resampled grid to another voxel than SimpleITK and nibabel do.
+        The column lengths of an oblique affine are off by float32 rounding, which is enough to round a
+        resampled shape to another size than with SimpleITK or nibabel.
         """
         x, y, z = self.forms.pixdim[1:4]
-        same = np.allclose((x, y, z), self.grid.spacing, rtol=SAME_LENGTH, atol=0)
+        same = np.allclose((x, y, z), self.grid.spacing, rtol=SPACING_TOLERANCE, atol=0)
         return (x, y, z) if same else self.grid.spacing
 
 
@@ -119,9 +122,13 @@ class Prediction:
     """A case's label map on its native grid."""
 
     case: Case
-    labels_xyz: np.ndarray
+    labels_xyz: NDArray[np.integer[Any]]
     grid: Grid
     forms: Forms
     notices: tuple[Notice, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Wall time of each step."""
+    probabilities_kxyz: NDArray[np.float32] | None = None
+    """Of the last stage, on the native grid, float32; where they were requested."""
+    probability_names: tuple[str, ...] = ()
+    """The label or region of each channel of the probabilities."""

@@ -1,4 +1,4 @@
-"""Say what is wrong with a YAML file in the words of its reader."""
+"""Types of validated YAML files, and error messages in terms of the file's keys and values."""
 
 from __future__ import annotations
 
@@ -12,117 +12,119 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from segcube.core.documents import read_yaml
 from segcube.core.errors import SegcubeError
+from segcube.core.limits import MAX_AXIS, MAX_VOXELS, SPACING_RANGE_MM
 
 T = TypeVar("T", bound=Hashable)
 
 
 def _axis_codes(letters: str) -> str:
     if sorted(letters.translate(str.maketrans("RPI", "LAS"))) != ["A", "L", "S"]:
-        raise ValueError("three letters: one of L and R, one of A and P, one of S and I")
+        raise ValueError("expected three letters: one of L and R, one of A and P, one of S and I")
     return letters
 
 
 AxisCodes: TypeAlias = Annotated[str, AfterValidator(_axis_codes)]
-"""Where each voxel axis runs to, such as RAS, in any order."""
+"""Anatomical direction of each voxel axis, such as RAS or LPS, in any order."""
 
 
-def expect_once(place: str, values: Iterable[Hashable]) -> None:
-    """Raise ValueError where a value comes more than once."""
+def check_unique(place: str, values: Iterable[Hashable]) -> None:
+    """Raise ValueError, beginning with `place`, for values that occur more than once."""
     repeated = [str(value) for value, count in Counter(values).items() if count > 1]
     if repeated:
-        raise ValueError(f"{place} repeat: {', '.join(repeated)}")
+        raise ValueError(f"duplicate {place}: {', '.join(repeated)}")
 
 
-def _each_once(values: tuple[T, ...]) -> tuple[T, ...]:
-    expect_once("entries", values)
+def _unique(values: tuple[T, ...]) -> tuple[T, ...]:
+    check_unique("entries", values)
     return values
 
 
 def _printable(text: str) -> str:
     if not text.isprintable() or text != text.strip():
-        raise ValueError("not all characters can be printed, or blanks stand around it")
+        raise ValueError("unprintable characters, or blanks at the beginning or end")
     return text
 
 
 def _file_name(text: str) -> str:
     if text in (".", "..") or "/" in text:
-        raise ValueError("not the name of a file in this folder: it lies outside the folder")
+        raise ValueError("expected the name of a file in this folder, not a path outside the folder")
     return _printable(text)
 
 
-class Model(BaseModel):
-    """A part of a file: frozen, closed to unknown keys, and its numbers are finite."""
+class StrictModel(BaseModel):
+    """Base of all models of YAML files: frozen, without unknown keys, with finite numbers only."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
-"""Of a channel, region, label or stage."""
-Names: TypeAlias = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_each_once)]
-"""At least one, each once."""
+"""Name of a channel, region, label or stage."""
+Names: TypeAlias = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_unique)]
+"""At least one name, without duplicates."""
 FileName: TypeAlias = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_file_name)]
-"""Of a file beside the one that names it."""
+"""Name of a file in the same folder as the YAML file."""
 Sha256: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Once: TypeAlias = Annotated[tuple[T, ...], AfterValidator(_each_once)]
-"""Any number of entries, each once."""
-Extent: TypeAlias = Annotated[int, Field(ge=1, le=2**15 - 1)]
-"""Voxels along an axis; NIfTI has 16 bits for them."""
-MOST_VOXELS = 2**28
-"""Of a volume: types.MAX_VOXELS, which takes the import of numpy."""
-Voxels: TypeAlias = Annotated[int, Field(ge=0, le=MOST_VOXELS)]
-Edge: TypeAlias = Annotated[float, Field(ge=1e-4, le=1e4)]
-"""Of a voxel, in mm, as for scans: volumes.EDGES_MM."""
+Unique: TypeAlias = Annotated[tuple[T, ...], AfterValidator(_unique)]
+"""Any number of entries, without duplicates."""
+VoxelCount: TypeAlias = Annotated[int, Field(ge=0, le=MAX_VOXELS)]
+SpacingMm: TypeAlias = Annotated[float, Field(ge=SPACING_RANGE_MM[0], le=SPACING_RANGE_MM[1])]
 
 
-def _fits_a_volume(shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    if math.prod(shape) > MOST_VOXELS:
-        raise ValueError(f"{' x '.join(map(str, shape))} is more than {MOST_VOXELS:,} voxels")
+def _fits_in_a_volume(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    if math.prod(shape) > MAX_VOXELS:
+        raise ValueError(f"{' x '.join(map(str, shape))} is more than {MAX_VOXELS:,} voxels")
     return shape
 
 
-Extents: TypeAlias = Annotated[tuple[Extent, Extent, Extent], AfterValidator(_fits_a_volume)]
-"""Of a window or a volume."""
+_AxisLength: TypeAlias = Annotated[int, Field(ge=1, le=MAX_AXIS)]
+BoundedShape: TypeAlias = Annotated[
+    tuple[_AxisLength, _AxisLength, _AxisLength], AfterValidator(_fits_in_a_volume)
+]
+"""Shape of a window or volume, in voxels."""
 
 
 M = TypeVar("M", bound=BaseModel)
-MOST_SHOWN = 80
-"""Characters of a key or a value in an error."""
+MAX_SHOWN = 80
+"""Characters of a key or a value that a message quotes."""
 
 
 def read_model(file: Path, model: type[M], fault: type[SegcubeError]) -> M:
     """Read a YAML file into a model.
 
-    Raises `fault` when the file is not read by `read_yaml` or breaks the schema: it names the key, the value
-    and what is valid.
+    Raises `fault` for a file that `read_yaml` rejects or that does not match the model; the message names
+    the key, its value and the valid ones.
     """
     content = read_yaml(file, fault)
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise fault(explain(error, model), file=file) from error
+        raise fault(explain_validation_error(error, model), file=file) from error
 
 
-def explain(error: ValidationError, model: type[BaseModel], limit: int = 5) -> str:
-    """A validation error in one line: each key, its value, and the valid keys where one is unknown."""
-    items = [item for item in map(dict, error.errors(include_url=False)) if not _follows(item)]
+def explain_validation_error(error: ValidationError, model: type[BaseModel], limit: int = 5) -> str:
+    """Return a validation error as one line: up to `limit` keys, each with its value and the valid ones."""
+    items = [item for item in map(dict, error.errors(include_url=False)) if not _is_consequence(item)]
     return "; ".join(_explain_one(item, model) for item in items[:limit])
 
 
-def _follows(item: dict[str, Any]) -> bool:
-    """Whether a sequence is short only because its own entries were refused, which has been said."""
+def _is_consequence(item: dict[str, Any]) -> bool:
+    """Return whether a sequence is too short only because its entries are invalid, each an error itself."""
     return item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"]
 
 
 def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> str:
     location = tuple(item["loc"])
-    parts = [str(part)[:MOST_SHOWN] for part in location]
-    # Before the last one, pydantic's own names of the parts of a union stand among the file's keys
+    parts = [str(part)[:MAX_SHOWN] for part in location]
+    # pydantic inserts names of union members, such as function-after[...], between the file's keys
     key = ".".join(part for part in parts if part == parts[-1] or "[" not in part) or "the file"
     if item["type"] == "extra_forbidden":
-        return f"unknown key {key!r}; valid keys there: {', '.join(_valid_keys(model, location[:-1]))}"
+        return f"unknown key {key!r}; valid keys: {', '.join(_valid_keys(model, location[:-1]))}"
     if item["type"] == "missing":
         return f"key {key!r} is missing"
-    return f"{key!r} = {str(item['input'])[:MOST_SHOWN]!r}: {item['msg'].removeprefix('Value error, ')}"
+    if item["type"] == "value_error" and isinstance(item["input"], dict):
+        # Found by comparing several keys: the message names them
+        return f"{key!r}: {item['msg'].removeprefix('Value error, ')}"
+    return f"{key!r} = {str(item['input'])[:MAX_SHOWN]!r}: {item['msg'].removeprefix('Value error, ')}"
 
 
 def _valid_keys(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:

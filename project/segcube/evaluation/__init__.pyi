@@ -2,8 +2,8 @@ from .directions import OBJECTIVES as OBJECTIVES
 from .directions import Direction as Direction
 from .directions import counted_metrics as counted_metrics
 from .directions import direction_of as direction_of
+from .folder import choose_challenge as choose_challenge
 from .folder import evaluate_folder as evaluate_folder
-from .maps import choose_challenge as choose_challenge
-from .maps import find_maps as find_maps
+from .folder import find_maps as find_maps
 from .results import as_csv as as_csv
 from .results import as_json as as_json

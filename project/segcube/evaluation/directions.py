@@ -1,4 +1,4 @@
-"""Which way each metric is better, which ones a ranking counts, and which one a tuning raises."""
+"""The better direction of each metric, the metrics that a ranking counts, and the objective of a tuning."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Extreme = Literal["best", "worst"]
 
 @dataclass(frozen=True)
 class Direction:
-    """How the values of a metric compare."""
+    """How values of a metric compare."""
 
     higher_is_better: bool
     undefined: Extreme = "best"
-    """Where nan stands: best if it says that neither map holds the region, worst if nothing was matched, or
-    if there is no map whose false positives could be counted."""
+    """How nan compares: as the best value where it means that neither map has the region, as the worst where
+    it means that nothing was matched or that there is no map."""
 
 
 HIGH, LOW = Direction(True), Direction(False)
@@ -48,7 +48,7 @@ DIRECTIONS: Mapping[str, Direction] = {
     "num_fp": LOW_OR_WORST,
     "num_fn": LOW,
 }
-"""By a metric's name without its tolerance, unit and size of lesions."""
+"""By the metric's name without tolerance, unit and lesion size."""
 
 COUNTED: Mapping[str, tuple[str, ...]] = {
     "brats2023": ("lesionwise_dice", "lesionwise_hd95"),
@@ -57,8 +57,8 @@ COUNTED: Mapping[str, tuple[str, ...]] = {
     "mbas": ("dice", "hd95"),
     "plain": ("dice", "hd95"),
 }
-"""By profile. The organisers say so for 2023 and 2024; 2025 is scored alike and ranked by Dice alone, and the
-others have not published what they rank by."""
+"""By profile. Published by the organisers for 2023 and 2024; 2025 is scored alike and ranked by Dice alone;
+the other organisers have not published theirs."""
 
 OBJECTIVES: Mapping[str, str] = {
     "brats2023": "lesionwise_dice",
@@ -67,14 +67,14 @@ OBJECTIVES: Mapping[str, str] = {
     "mbas": "dice",
     "plain": "dice",
 }
-"""What a tuning raises, by profile. Where matched lesions alone have a Dice, its product with the share that
-is matched: else a search would drop every lesion that is hard."""
+"""The metric that a tuning maximises, by profile. Where Dice is the mean over matched lesions only, its
+product with the recognition quality: otherwise a search would drop every difficult lesion."""
 
 
 def direction_of(metric: str) -> Direction:
-    """Which way a metric is better; what follows its name (`nsd_0.5_mm`, `f1_small`) makes no difference.
+    """The better direction of a metric; suffixes (`nsd_0.5_mm`, `f1_small`) make no difference.
 
-    Raises UsageError for a metric without a direction, naming those that have one.
+    Raises UsageError for a metric without a direction; the message lists those with one.
     """
     family = re.sub(r"(_\d+(\.\d+)?)?(_mm|_voxels)?(_large|_small)?$", "", metric)
     if family not in DIRECTIONS:
@@ -84,15 +84,15 @@ def direction_of(metric: str) -> Direction:
     return DIRECTIONS[family]
 
 
-def counted_metrics(profile: str, asked: Sequence[str] = ()) -> dict[str, Direction]:
-    """The metrics that count, each with its direction: those asked for, else the profile's own.
+def counted_metrics(profile: str, chosen: Sequence[str] = ()) -> dict[str, Direction]:
+    """The metrics to rank by with their directions: those chosen, else the profile's own.
 
-    Raises UsageError for a profile or metric that is not known.
+    Raises UsageError for an unknown profile or metric.
     """
-    if not asked and profile not in COUNTED:
+    if not chosen and profile not in COUNTED:
         raise UsageError(
             f"profile {profile} has no metrics to rank by",
             expected="one of " + ", ".join(COUNTED),
             hint="or name metrics with --metric",
         )
-    return {metric: direction_of(metric) for metric in asked or COUNTED[profile]}
+    return {metric: direction_of(metric) for metric in chosen or COUNTED[profile]}

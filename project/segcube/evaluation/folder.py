@@ -1,28 +1,81 @@
-"""Score a folder of label maps."""
+"""Score a folder of label maps against a folder of reference maps."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from segcube.core import CaseError, Code, Grid, UsageError, Vector
-from segcube.evaluation.maps import find_maps
-from segcube.evaluation.processes import at_once, in_order
+from segcube.core import CaseError, Code, Grid, Shape, UsageError, Vector
+from segcube.evaluation.processes import map_in_processes, worker_count
 from segcube.evaluation.profiles.score import metrics_of, score_pair, scores_without_map
 from segcube.evaluation.results import BadReference, CaseScores, Evaluation
-from segcube.formats.nifti import millimetres_apart, read_grid, read_labels, same_place
+from segcube.formats.nifti import corner_distance_mm, read_grid, read_labels, same_grid
 from segcube.inference.folder import library_versions
-from segcube.spec.challenges import Challenge, LesionWise, Metrics
+from segcube.spec.challenges import (
+    Challenge,
+    LesionWise,
+    Metrics,
+    load_challenge,
+    match_challenge,
+    nifti_stem,
+)
+
+
+def find_maps(folder: Path, challenge: Challenge) -> dict[str, Path]:
+    """Find the label maps of a folder at any depth, by case.
+
+    Their names are those of cases, of outputs or of expert labels; other images are ignored. Raises
+    UsageError if there is no folder, and for two maps of one case.
+    """
+    before, after = challenge.output.removesuffix(".nii.gz").split("{case}")
+    found: dict[str, Path] = {}
+    for file in _niftis(folder):
+        stem = nifti_stem(file.name) or ""
+        names = [stem, *(stem.removesuffix(suffix) for suffix in challenge.label_suffixes)]
+        if stem.startswith(before) and stem.endswith(after):
+            names.append(stem[len(before) : len(stem) - len(after)])
+        case = next((name for name in names if challenge.is_case(name)), None)
+        if case is None:
+            continue
+        if case in found:
+            raise UsageError(f"a second map of {case}", file=file, expected=f"{found[case]} alone")
+        found[case] = file
+    return found
+
+
+def choose_challenge(found: Path, reference: Path, key: str | None) -> Challenge:
+    """Load the challenge of a key, or else the one that matches the names and shapes of the maps.
+
+    Raises UsageError for an unknown key, and if no challenge or several match; the message lists their keys.
+    """
+    if key is not None:
+        return load_challenge(key)
+    files = [*_niftis(reference), *_niftis(found)]
+    return match_challenge([file.name for file in files], _shapes(files))
+
+
+def _niftis(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise UsageError("no folder", file=folder)
+    return sorted(file for file in folder.rglob("*") if nifti_stem(file.name) and file.is_file())
+
+
+def _shapes(files: list[Path]) -> Iterator[Shape]:
+    for file in files:
+        try:
+            yield read_grid(file)[0].shape
+        except CaseError:
+            continue
 
 
 @dataclass(frozen=True)
-class Job:
-    """A case to score."""
+class ScoringJob:
+    """The files of a case, and the rules to score it by."""
 
     case: str
     found: Path | None
@@ -42,38 +95,37 @@ def evaluate_folder(
 ) -> Evaluation:
     """Score the maps of `found` against those of `reference`, paired by case name.
 
-    A case whose map is missing, unreadable or of another shape scores 0 everywhere and the penalty, as the
-    organisers do. A case whose reference cannot be read is not scored, and named. workers: cases at once,
-    each in a process of its own, at most as many as cores, which is also what none means; memory is that of
-    so many cases. 1 starts no process; a script that lets several start needs Python's
-    `if __name__ == "__main__"`. millimetres: keep what stands in mm beside official distances in voxels.
-    on_case: hears the name of each case that is done, and how many there are.
+    A case whose map is missing, unreadable or of another shape scores 0 and the penalty, as the organisers
+    do. A case with an unreadable reference is reported and not scored. workers: processes, with one case each
+    at a time; None for one a core, which is also the maximum; 1 starts no process. Memory grows with them,
+    and a script that uses several needs Python's `if __name__ == "__main__"`. millimetres: keep distances in
+    mm beside official ones in voxels. on_case: called after each case with its name and the number of cases.
 
-    Raises UsageError when the reference holds no map of the challenge, and for a profile that the challenge
-    has no constants for; EnvironmentFault when a process dies.
+    Raises UsageError when the reference has no map of the challenge, and for a profile without constants for
+    the challenge; EnvironmentFault when a process dies.
     """
     metrics = metrics_of(challenge, profile)
     references = find_maps(reference, challenge)
     if not references:
         raise UsageError("no label map", file=reference, expected=f"files named like {challenge.case}")
     maps = find_maps(found, challenge)
-    jobs = [Job(name, maps.get(name), file, challenge, metrics) for name, file in references.items()]
+    jobs = [ScoringJob(name, maps.get(name), file, challenge, metrics) for name, file in references.items()]
     cases: dict[str, CaseScores] = {}
     bad: dict[str, str] = {}
-    with closing(in_order(score_case, jobs, at_once(workers, len(jobs)))) as scored:
-        for job, scores in zip(jobs, scored, strict=True):
+    with closing(map_in_processes(score_case, jobs, worker_count(workers, len(jobs)))) as results:
+        for job, scores in zip(jobs, results, strict=True):
             if isinstance(scores, BadReference):
                 bad[job.case] = scores.problem
             else:
                 cases[job.case] = scores if millimetres else _official(scores)
             if on_case is not None:
                 on_case(job.case, len(jobs))
-    alone = tuple(sorted(maps.keys() - references.keys()))
-    return Evaluation(metrics.profile, challenge.key, cases, library_versions(), alone, bad)
+    without_reference = tuple(sorted(maps.keys() - references.keys()))
+    return Evaluation(metrics.profile, challenge.key, cases, library_versions(), without_reference, bad)
 
 
-def score_case(job: Job) -> CaseScores | BadReference:
-    """Score one case from its files; the result says what is wrong with them."""
+def score_case(job: ScoringJob) -> CaseScores | BadReference:
+    """Score one case from its files; errors of the files are part of the result."""
     try:
         reference_xyz, grid, _ = read_labels(job.reference)
     except CaseError as error:
@@ -88,33 +140,31 @@ def score_case(job: Job) -> CaseScores | BadReference:
     return scores_without_map(reference_xyz, spacing, job.challenge, job.metrics, problem)
 
 
-def _score(found: Path, reference_xyz: np.ndarray, reference_grid: Grid, job: Job) -> CaseScores:
+def _score(found: Path, reference_xyz: np.ndarray, reference_grid: Grid, job: ScoringJob) -> CaseScores:
     found_xyz, grid, _ = read_labels(found)
     if grid.shape != reference_grid.shape:
         raise CaseError(
             Code.SHAPE_MISMATCH,
             f"shape {grid.shape}",
             file=found,
-            expected=f"{reference_grid.shape}, the reference's",
+            expected=f"{reference_grid.shape}, as the reference",
         )
     scores = score_pair(found_xyz, reference_xyz, spacing_of(found, job.metrics), job.challenge, job.metrics)
     notices = list(scores.notices)
-    if not same_place(grid, reference_grid):
-        apart = millimetres_apart(grid, reference_grid)
-        notices.append(f"lies up to {apart:.4g} mm from the reference; scored voxel by voxel all the same")
-    strangers = sorted(set(np.unique(found_xyz).tolist()) - set(job.challenge.labels.values()))
-    if strangers:
-        notices.append(
-            f"labels {', '.join(map(str, strangers))} are none of the challenge's and count for nothing"
-        )
+    if not same_grid(grid, reference_grid):
+        apart = corner_distance_mm(grid, reference_grid)
+        notices.append(f"is up to {apart:.4g} mm away from the reference; scored voxel by voxel regardless")
+    unknown = sorted(set(np.unique(found_xyz).tolist()) - set(job.challenge.labels.values()))
+    if unknown:
+        notices.append(f"labels {', '.join(map(str, unknown))} are not labels of the challenge; ignored")
     return replace(scores, notices=tuple(notices))
 
 
 def spacing_of(file: Path, metrics: Metrics) -> Vector:
-    """The spacing of a label map, as the organisers' script finds it: in the header, as float32.
+    """The spacing of a label map in mm as the organisers' scripts read it: from the header, as float32.
 
-    Scripts that keep the parts' numbers write them anew with the affine alone, and so find the lengths of its
-    columns. On a grid along the axes both are the same.
+    Scripts with `numbered_masks` rewrite the file with its affine alone, and so read the lengths of the
+    affine's columns. On a grid along the axes both are equal.
     """
     grid, forms = read_grid(file)
     edges = forms.pixdim[1:4]
@@ -125,11 +175,11 @@ def spacing_of(file: Path, metrics: Metrics) -> Vector:
 
 
 def _official(scores: CaseScores) -> CaseScores:
-    """The scores without those in mm that stand beside official ones."""
+    """The scores without distances in mm beside official ones in voxels."""
 
-    def left(row: Mapping[str, float]) -> dict[str, float]:
+    def kept(row: Mapping[str, float]) -> dict[str, float]:
         return {name: value for name, value in row.items() if not re.search(r"_mm(_std)?$", name)}
 
-    lesions = tuple(replace(lesion, scores=left(lesion.scores)) for lesion in scores.lesions)
-    regions = {region: left(row) for region, row in scores.regions.items()}
+    lesions = tuple(replace(lesion, scores=kept(lesion.scores)) for lesion in scores.lesions)
+    regions = {region: kept(row) for region, row in scores.regions.items()}
     return replace(scores, regions=regions, lesions=lesions)

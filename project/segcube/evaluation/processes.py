@@ -1,4 +1,4 @@
-"""Work on several cases at once, each in its own process: scoring holds Python's lock against threads."""
+"""Run a function on several cases at once in processes, since scoring holds Python's global lock."""
 
 from __future__ import annotations
 
@@ -15,44 +15,45 @@ from typing import TypeVar
 
 from segcube.core import EnvironmentFault
 
-Work = TypeVar("Work")
-Found = TypeVar("Found")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 SAFE_PATH = "PYTHONSAFEPATH"
 
 
-def at_once(workers: int | None, pieces: int) -> int:
-    """How many workers so many pieces of work get: no more than asked for, than cores, and than pieces."""
+def worker_count(workers: int | None, items: int) -> int:
+    """The number of processes for so many items: at most as many as requested, as cores and as items."""
     cores = len(os.sched_getaffinity(0))
-    return max(1, min(workers or cores, cores, pieces))
+    return max(1, min(workers or cores, cores, items))
 
 
-def in_order(
-    function: Callable[[Work], Found], pieces: Sequence[Work], workers: int
-) -> Generator[Found, None, None]:
-    """What a function makes of each piece of work, in their order.
+def map_in_processes(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int
+) -> Generator[Result, None, None]:
+    """Yield the function's result for each item, in their order.
 
-    workers: processes; 1 works here and starts none. Each works on one piece at a time. The function, the
-    pieces and what comes of them must pickle. A caller that leaves early ends the processes. Raises what the
-    function raises, and EnvironmentFault when a process dies.
+    workers: processes, each with one item at a time; 1 runs here and starts none. The function, the items and
+    the results must pickle. Closing the generator early ends the processes. Raises what the function raises,
+    and EnvironmentFault when a process dies.
     """
     if workers == 1:
-        yield from map(function, pieces)
+        yield from map(function, items)
         return
-    # Not forked from here: other threads may hold locks. What forks holds the function's imports already.
+    # Not forked from here, where other threads may hold locks; the fork server preloads the function's
+    # imports
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([function.__module__])
     _start_fork_server()
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, context)
     try:
-        # A worker that its starter no longer knows of would look in vain for what the two share
-        with _interrupts_held_back():
-            found = pool.map(function, pieces)
-        yield from found
+        # An interrupt in between would leave a worker without the semaphores that it shares with the pool
+        with _delayed_interrupts():
+            results = pool.map(function, items)
+        yield from results
     except BrokenProcessPool as error:
         raise EnvironmentFault(
-            "a process died while it worked on a case, as the system ends them when memory runs out",
+            "a worker process died while it scored a case; the system may have run out of memory",
             hint="set fewer workers",
         ) from error
     except (KeyboardInterrupt, GeneratorExit):
@@ -64,27 +65,27 @@ def in_order(
 
 
 @contextmanager
-def _interrupts_held_back() -> Generator[None, None, None]:
-    """Let Ctrl-C take effect at the end of the block; outside the main thread it has none anyway."""
+def _delayed_interrupts() -> Generator[None, None, None]:
+    """Delay Ctrl-C to the end of the block; outside the main thread it has no effect anyway."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    held: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: held.append(number))
+    received: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-        if held:
+        if received:
             signal.raise_signal(signal.SIGINT)
 
 
 def _start_fork_server() -> None:
     """Start the process that forks the workers, and the one that tracks their semaphores.
 
-    Both are `python -c`, which would import modules from the working folder, and so run whatever lies there:
-    PYTHONSAFEPATH forbids that. Ctrl-C reaches every process of a terminal; those that are started here, and
-    what they fork, keep it blocked, and the process that started them ends them.
+    Both run `python -c`, which would import modules from the working folder, and so execute files there:
+    PYTHONSAFEPATH prevents that. Ctrl-C reaches every process of a terminal; the processes started here and
+    their forks block it, and this process ends them.
     """
     before = os.environ.get(SAFE_PATH)
     os.environ[SAFE_PATH] = "1"

@@ -18,36 +18,36 @@ Scores = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Lesion:
-    """A lesion of the reference, or a component of the prediction that meets none."""
+    """A lesion of the reference, or a false positive of the prediction."""
 
     region: str
     kind: str
     """matched, missed or false_positive."""
     number: int
-    """Of the component, in the reference or (false positives) in the prediction."""
+    """The component's number in the reference, or in the prediction for a false positive."""
     volume: float
     """In mm3."""
     counted: bool
-    """Whether it enters the region's scores, or leaves them for its size."""
+    """Whether it enters the region's scores; small ones may not."""
     components: int
-    """How many components of the prediction are compared with it."""
+    """Components of the prediction that are compared with it."""
     scores: Scores = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class CaseScores:
-    """A case's scores: its regions, its lesions, and what was odd."""
+    """The scores of a case by region and by lesion, with notices."""
 
     regions: Mapping[str, Scores]
     lesions: tuple[Lesion, ...] = ()
     notices: tuple[str, ...] = ()
     problem: str | None = None
-    """Why the case is scored as one without a map."""
+    """Why the case is scored as if it had no map; None for a sound map."""
 
 
 @dataclass(frozen=True)
 class BadReference:
-    """A case that cannot be scored, because its reference cannot be read."""
+    """A case without scores, because its reference is unreadable."""
 
     problem: str
 
@@ -61,26 +61,26 @@ class Evaluation:
     cases: Mapping[str, CaseScores]
     versions: Mapping[str, str]
     without_reference: tuple[str, ...] = ()
-    """Maps of cases that the reference does not hold; they are not scored."""
+    """Cases with a map and without a reference; they are not scored."""
     bad_references: Mapping[str, str] = field(default_factory=dict)
-    """What is wrong with the reference of each case that could not be scored; means leave these cases out."""
+    """By case, why its reference is unreadable; these cases are in no mean."""
 
     @property
     def problems(self) -> dict[str, str]:
-        """Why a case is scored as one without a map, for each such case."""
+        """By case, why it is scored as if it had no map."""
         return {name: scores.problem for name, scores in self.cases.items() if scores.problem}
 
     @cached_property
     def mean(self) -> dict[str, dict[str, float]]:
         """Each region's mean metrics over all cases, those with a problem included.
 
-        Cases that have no value (NaN) are left out, as the organisers do; NaN where none has one.
+        Cases without a value (NaN) are left out, as the organisers do; NaN where no case has one.
         """
         return {region: self._over_cases(region, fmean) for region in self._regions}
 
     @cached_property
     def median(self) -> dict[str, dict[str, float]]:
-        """Each region's median metrics, over the cases that the mean takes."""
+        """Each region's median metrics, over the cases of the mean."""
         return {region: self._over_cases(region, median) for region in self._regions}
 
     @property
@@ -94,9 +94,9 @@ class Evaluation:
 
 
 def as_json(evaluation: Evaluation, lesions: bool = False) -> bytes:
-    """The whole evaluation, indented, UTF-8; inf and nan stand as strings.
+    """Encode the whole evaluation as indented JSON, UTF-8; inf and nan become strings.
 
-    lesions: whether the rows of single lesions are wanted; without them, `lesions` is empty.
+    lesions: include a row for each lesion; otherwise `lesions` is empty.
     """
     content = {
         "profile": evaluation.profile,
@@ -115,7 +115,7 @@ def as_json(evaluation: Evaluation, lesions: bool = False) -> bytes:
 
 
 def as_csv(evaluation: Evaluation) -> bytes:
-    """A row a case and region, a column a metric, UTF-8."""
+    """Encode a row for each case and region and a column for each metric as CSV, UTF-8."""
     metrics = list(dict.fromkeys(name for row in evaluation.mean.values() for name in row))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -145,5 +145,5 @@ def _values(row: Mapping[str, float]) -> dict[str, float | str]:
 
 
 def _plain(value: float) -> float | str:
-    """JSON has no word for what is not finite."""
+    """A number, or its name as a string where JSON has no such number: inf, nan."""
     return value if math.isfinite(value) else str(float(value))

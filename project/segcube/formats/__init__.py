@@ -1,4 +1,4 @@
-"""Files of scans and label maps: cases found by name, NIfTI read and written."""
+"""Discovery of cases by file names, and reading and writing of NIfTI files."""
 
 import lazy_loader
 

@@ -1,2 +1,2 @@
 from .cases import Discovery as Discovery
-from .cases import discover as discover
+from .cases import discover_cases as discover_cases

@@ -1,4 +1,4 @@
-"""Find the cases of a folder."""
+"""Discovery of the cases in a data folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from segcube.spec.challenges import Challenge, nifti_stem, parse_name
 
 @dataclass(frozen=True)
 class Refusal:
-    """A case that cannot even be read, with the files that it has."""
+    """A case that is rejected at discovery, with the files that were found."""
 
     case: Case
     error: CaseError
@@ -20,7 +20,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Discovery:
-    """What a folder holds: cases sorted by name, those refused, and what was ignored and why."""
+    """Content of a data folder: complete and rejected cases, sorted by name, and ignored files."""
 
     cases: tuple[Case, ...]
     refused: tuple[Refusal, ...] = ()
@@ -28,13 +28,13 @@ class Discovery:
 
     @property
     def fits(self) -> bool:
-        """Whether the name of any file is the challenge's; folders alone may be another challenge's."""
+        """Whether any file belongs to the challenge; folder names alone may be another challenge's."""
         return bool(self.cases) or any(refusal.case.files for refusal in self.refused)
 
 
 @dataclass
-class _Found:
-    """The files of one case, a list a channel."""
+class _CaseFiles:
+    """The files of one case, a list for each channel."""
 
     files: dict[str, list[Path]] = field(default_factory=dict)
     folders: set[Path] = field(default_factory=set)
@@ -42,29 +42,29 @@ class _Found:
 
 @dataclass
 class _Listing:
-    """The files of a folder, and what was passed over."""
+    """Files and folders in a data folder, and those that are ignored."""
 
     folder: Path
-    depth: int
-    """How many folders below it are listed."""
+    max_depth: int
+    """Levels of subfolders to list."""
     files: list[Path] = field(default_factory=list)
     folders: dict[Path, str] = field(default_factory=dict)
-    """Each folder below, and why it was not listed; empty when it was."""
+    """Each subfolder and why it was not listed; an empty reason if it was."""
     unreadable: set[Path] = field(default_factory=set)
     ignored: list[str] = field(default_factory=list)
 
     def ignore(self, path: Path, why: str) -> None:
-        # A name may hold bytes that are no text
+        # File names may contain undecodable bytes
         name = str(path.relative_to(self.folder)).encode(errors="replace").decode()
         self.ignored.append(f"{name} ({why})")
 
 
-def discover(folder: Path, challenge: Challenge) -> Discovery:
+def discover_cases(folder: Path, challenge: Challenge) -> Discovery:
     """Find a challenge's cases in a folder, by the names of their files.
 
-    Files lie flat or in case folders, one deep; a challenge that is walked has them anywhere. Links to files
-    count, links to folders are not followed. Missing and doubled channels refuse their case, and so does a
-    folder that is named like a case and holds none of it. Raises UsageError when the folder cannot be listed.
+    Files are in the folder itself or in case folders; with layout walk, at any depth. Links to files count,
+    links to folders are not followed. A case with missing or duplicate channels is rejected, and so is a
+    folder with a case's name but without its files. Raises UsageError when the folder cannot be listed.
     """
     listing = _Listing(folder, 64 if challenge.layout == "walk" else 1)
     try:
@@ -74,12 +74,12 @@ def discover(folder: Path, challenge: Challenge) -> Discovery:
             f"cannot be listed: {error.strerror}", file=folder, expected="a folder of cases"
         ) from error
     found = _by_case(listing, challenge)
-    judged = [_judge(name, found[name], challenge) for name in found]
-    judged += _hollow(listing, found, challenge)
-    judged.sort(key=lambda pair: pair[0].name)
+    checked = [_checked(name, found[name], challenge) for name in found]
+    checked += _empty_case_folders(listing, found, challenge)
+    checked.sort(key=lambda pair: pair[0].name)
     return Discovery(
-        tuple(case for case, error in judged if error is None),
-        tuple(Refusal(case, error) for case, error in judged if error is not None),
+        tuple(case for case, error in checked if error is None),
+        tuple(Refusal(case, error) for case, error in checked if error is not None),
         tuple(dict.fromkeys(listing.ignored)),
     )
 
@@ -99,11 +99,11 @@ def _list(folder: Path, listing: _Listing, depth: int = 0) -> None:
 
 
 def _why_not_listed(path: Path, listing: _Listing, depth: int) -> str:
-    """List a folder below; if that cannot be, why."""
+    """List a subfolder; returns why it cannot be listed, or an empty text."""
     if path.is_symlink():
         return "a link to a folder, not followed"
-    if depth == listing.depth:
-        return "deeper than case folders lie"
+    if depth == listing.max_depth:
+        return "below the level of case folders"
     try:
         _list(path, listing, depth + 1)
     except OSError as error:
@@ -112,34 +112,34 @@ def _why_not_listed(path: Path, listing: _Listing, depth: int) -> str:
     return ""
 
 
-def _by_case(listing: _Listing, challenge: Challenge) -> dict[str, _Found]:
-    found: dict[str, _Found] = {}
+def _by_case(listing: _Listing, challenge: Challenge) -> dict[str, _CaseFiles]:
+    found: dict[str, _CaseFiles] = {}
     for file in listing.files:
         named = parse_name(file.name, challenge)
         if named is None:
-            listing.ignore(file, f"no channel of {challenge.key}")
+            listing.ignore(file, f"not a channel of {challenge.key}")
             continue
         if named.channel is None:
             continue
-        case = found.setdefault(named.case, _Found())
+        case = found.setdefault(named.case, _CaseFiles())
         case.files.setdefault(named.channel, []).append(file)
         case.folders.add(file.parent)
         if file.parent != listing.folder and challenge.layout == "folders" and file.parent.name != named.case:
-            listing.ignore(file.parent, f"the folder's name; its files say {named.case}")
+            listing.ignore(file.parent, f"folder name differs from the case of its files, {named.case}")
     return found
 
 
-def _hollow(
-    listing: _Listing, found: dict[str, _Found], challenge: Challenge
+def _empty_case_folders(
+    listing: _Listing, found: dict[str, _CaseFiles], challenge: Challenge
 ) -> list[tuple[Case, CaseError | None]]:
-    """Folders that are named like a case and give none of its files, each a refused case."""
+    """Return a rejected case for each folder with a case's name but without its files."""
     used = {folder for case in found.values() for folder in case.folders}
     return [
         (
             Case(folder.name, {}, challenge.reference),
             CaseError(
                 Code.UNREADABLE if folder in listing.unreadable else Code.MISSING_MODALITY,
-                why or f"holds no file of {folder.name}",
+                why or f"contains no file of {folder.name}",
                 file=folder,
                 expected=", ".join(challenge.channel_names),
                 hint="add the missing files",
@@ -157,22 +157,27 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _judge(name: str, found: _Found, challenge: Challenge) -> tuple[Case, CaseError | None]:
+def _checked(name: str, found: _CaseFiles, challenge: Challenge) -> tuple[Case, CaseError | None]:
     case = Case(name, {channel: files[0] for channel, files in found.files.items()}, challenge.reference)
-    doubled = next((files for files in found.files.values() if len(files) > 1), None)
-    if doubled:
-        names = " and ".join(str(file) for file in doubled)
-        return case, CaseError(Code.DUPLICATE, f"{names} are one channel", expected="one file a channel")
+    duplicate = next((files for files in found.files.values() if len(files) > 1), None)
+    if duplicate:
+        names = " and ".join(str(file) for file in duplicate)
+        return case, CaseError(
+            Code.DUPLICATE, f"{names} are the same channel", expected="one file for each channel"
+        )
     missing = [c for c in challenge.channel_names if c not in found.files or not _exists(found.files[c][0])]
     if missing:
         expected = ", ".join(challenge.channel_names)
-        told = f"{', '.join(missing)} of {name} missing in {' and '.join(map(str, sorted(found.folders)))}"
-        return case, CaseError(Code.MISSING_MODALITY, told, expected=expected, hint="add the missing files")
+        folders = " and ".join(map(str, sorted(found.folders)))
+        message = f"{', '.join(missing)} of {name} missing in {folders}"
+        return case, CaseError(
+            Code.MISSING_MODALITY, message, expected=expected, hint="add the missing files"
+        )
     return case, None
 
 
 def _exists(file: Path) -> bool:
-    """Whether a name leads somewhere, if only to what may not be read; a dangling link does not."""
+    """Return whether a path exists, readable or not; False for a dangling link."""
     try:
         return file.exists()
     except OSError:

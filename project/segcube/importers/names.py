@@ -1,4 +1,4 @@
-"""Match the names of a source's channels, labels and regions to a challenge's, where that is plain."""
+"""Match the names of a source's channels, labels and regions to those of a challenge."""
 
 from __future__ import annotations
 
@@ -30,93 +30,87 @@ SYNONYMS: tuple[frozenset[str], ...] = tuple(
         "la leftatrium leftatriumcavity lacavity",
     )
 )
-"""Spellings of the same thing: small letters and digits alone."""
-NUMBER_OF_CHANNEL = re.compile(r"_\d{4}$")
+"""Names of the same thing, reduced to lower-case letters and digits."""
+CHANNEL_NUMBER = re.compile(r"_\d{4}$")
 
 
 def match_channels(found: Sequence[str], challenge: Challenge, given: Sequence[str] = ()) -> tuple[str, ...]:
-    """The challenge's name of each channel of the source, in the source's order.
+    """Name each channel of the source as the challenge does, in the source's order.
 
-    found: the source's names. given: the option's, which overrule. Raises UsageError with the two lists when
-    a name is not plain, and for a count or name of the option that does not fit.
+    found: the source's names. given: the option's names, which replace them. Raises UsageError with both
+    lists when a name is ambiguous or unknown, or when the option does not fit.
     """
-    own = {channel.name: (channel.name, *channel.suffixes) for channel in challenge.channels}
+    known = {channel.name: (channel.name, *channel.suffixes) for channel in challenge.channels}
     if given:
-        if len(given) != len(found) or not set(given) <= set(own) or len(set(given)) != len(given):
+        if len(given) != len(found) or not set(given) <= set(known) or len(set(given)) != len(given):
             raise UsageError(
-                f"--channels {','.join(given)} for the source's {len(found)} channels {_listed(found)}",
-                expected="each of them once, as one of " + _listed(own),
+                f"--channels {','.join(given)} for the source's {len(found)} channels {', '.join(found)}",
+                expected="each of them once, as one of " + ", ".join(known),
             )
         return tuple(given)
-    if len(found) == len(own) == 1:
-        return tuple(own)
-    return _matched(found, own, "channels", "say them with --channels")
+    if len(found) == len(known) == 1:
+        return tuple(known)
+    return _match(found, known, "channels", "name them with --channels")
 
 
 def match_labels(
     found: Mapping[int, str], challenge: Challenge, given: Mapping[str, int] | None = None
 ) -> dict[int, str]:
-    """The challenge's name of each label value of the source, the background's included.
+    """Name each label value of the source as the challenge does, background included.
 
-    found: the source's name of each value. given: the option's names and values, which overrule. Raises
-    UsageError with the two lists when a name is not plain or does not fit.
+    found: the source's name of each value. given: the option's names and values, which replace them. Raises
+    UsageError with both lists when a name is ambiguous or unknown, or when the option does not fit.
     """
     values = [value for value in found if value != 0]
     labels = [name for name in challenge.labels if name != BACKGROUND]
     if given:
         if set(given.values()) != set(values) or not set(given) <= set(labels):
-            told = ",".join(f"{name}={value}" for name, value in given.items())
+            option = ",".join(f"{name}={value}" for name, value in given.items())
+            source = ", ".join(f"{name}={value}" for value, name in found.items())
             raise UsageError(
-                f"--labels {told} for the source's labels {_told(found)}",
-                expected="each of their values once, named as one of " + _listed(labels),
+                f"--labels {option} for the source's labels {source}",
+                expected="each of their values once, named as one of " + ", ".join(labels),
             )
         names = {value: name for name, value in given.items()}
     elif len(values) == len(labels) == 1:
         names = {values[0]: labels[0]}
     else:
-        own = {name: (name,) for name in labels}
-        matched = _matched([found[value] for value in values], own, "labels", "say them with --labels")
+        known = {name: (name,) for name in labels}
+        matched = _match([found[value] for value in values], known, "labels", "name them with --labels")
         names = dict(zip(values, matched, strict=True))
     return {0: BACKGROUND, **names}
 
 
 def match_regions(found: Sequence[str], challenge: Challenge) -> tuple[str, ...]:
-    """The challenge's name of each region of the source, in the source's order.
+    """Name each region of the source as the challenge does, in the source's order.
 
-    Raises UsageError with the two lists when a name is not plain.
+    Raises UsageError with both lists when a name is ambiguous or unknown.
     """
-    own = {name: (name,) for name in challenge.regions}
-    return _matched(found, own, "regions", "use a challenge file that has them")
+    known = {name: (name,) for name in challenge.regions}
+    return _match(found, known, "regions", "use a challenge file that has them")
 
 
-def _matched(found: Sequence[str], own: Mapping[str, Iterable[str]], kind: str, hint: str) -> tuple[str, ...]:
-    matches = [_fitting(source, own) for source in found]
-    names = tuple(names[0] for names in matches if len(names) == 1)
+def _match(found: Sequence[str], known: Mapping[str, Iterable[str]], kind: str, hint: str) -> tuple[str, ...]:
+    """known: spellings of each of the challenge's names."""
+    candidates = [_candidates(source, known) for source in found]
+    names = tuple(names[0] for names in candidates if len(names) == 1)
     if len(names) != len(found) or len(set(names)) != len(names):
         raise UsageError(
-            f"the source's {kind} are {_listed(found)}",
-            expected=f"names that match the challenge's {_listed(own)}",
+            f"the source's {kind} are {', '.join(found)}",
+            expected=f"names that match the challenge's {', '.join(known)}",
             hint=hint,
         )
     return names
 
 
-def _fitting(source: str, own: Mapping[str, Iterable[str]]) -> list[str]:
-    word = _plain(NUMBER_OF_CHANNEL.sub("", source))
-    known = {name: {_plain(spelling) for spelling in spellings} for name, spellings in own.items()}
-    # The very name goes before its synonyms: a challenge may hold two of them
-    same = [name for name, words in known.items() if word in words]
+def _candidates(source: str, known: Mapping[str, Iterable[str]]) -> list[str]:
+    word = _reduced(CHANNEL_NUMBER.sub("", source))
+    spellings = {name: {_reduced(text) for text in texts} for name, texts in known.items()}
+    # An exact match comes before synonyms: a challenge may have two names of one group
+    exact = [name for name, words in spellings.items() if word in words]
     group = next((group for group in SYNONYMS if word in group), frozenset[str]())
-    return same or [name for name, words in known.items() if words & group]
+    return exact or [name for name, words in spellings.items() if words & group]
 
 
-def _plain(name: str) -> str:
+def _reduced(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _told(labels: Mapping[int, str]) -> str:
-    return ", ".join(f"{name}={value}" for value, name in labels.items())
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)

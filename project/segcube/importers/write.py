@@ -1,118 +1,96 @@
-"""Write an imported submission: members, submission.yaml and the model card."""
+"""An imported submission: its parts, and how its folder is written with a model card."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TypeAlias
+
+import torch
 
 from segcube import __version__
 from segcube.core import EnvironmentFault, UsageError, printable
-from segcube.importers.requests import Imported, Source
+from segcube.importers.options import Target
 from segcube.networks import save_weights
 from segcube.spec.submission import (
     LoadedSubmission,
     Member,
     Submission,
-    load_for,
+    atomic_folder,
+    load_for_challenge,
     sha256_of,
-    whole_folder,
     write_submission,
 )
 
-FILE_NAME = "MODEL_CARD.md"
-LONGEST = 500
-"""Letters of a text that comes from a source."""
-STRUCTURE = re.compile(r"[\\`*\[\]<>|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^(?:[#+=-]|\d+(?=[.)]))")
-"""What Markdown takes for more than text: anywhere, beside words, or where a text begins."""
-UNKNOWN = "unknown: say it here and in submission.yaml before you hand this in"
+State: TypeAlias = Mapping[str, torch.Tensor]
+"""A state_dict."""
+Check: TypeAlias = Callable[[LoadedSubmission], None]
+PENDING = "0" * 64
+"""Placeholder of a sha256 until the member's file is written."""
+CARD = "MODEL_CARD.md"
+MAX_TEXT = 500
+"""Letters of a text from a source that the card quotes."""
+MARKDOWN = re.compile(r"[\\`*\[\]<>|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^(?:[#+=-]|\d+(?=[.)]))")
+"""Markdown syntax: anywhere, at the edge of a word, or at the start of a text."""
+UNKNOWN = "unknown: add it here and in submission.yaml before you submit"
 
 
-def write_card(imported: Imported, submission: Submission, folder: Path) -> None:
-    """Write MODEL_CARD.md: where the weights came from, what was decided, and what is left to say."""
-    (folder / FILE_NAME).write_text(_text(imported, submission), encoding="utf-8")
+@dataclass(frozen=True)
+class Source:
+    """The network and the weights of one member."""
+
+    network: str
+    """A key of `segcube.networks.NETWORKS`."""
+    arguments: Mapping[str, object]
+    files: tuple[Path, ...]
+    """Files for the model card, the one with the weights first."""
+    read: Callable[[], State]
+    """Loads the weights; called when they are written, so that one member's are in memory at a time."""
 
 
-def plain_text(text: str) -> str:
-    """One line that Markdown shows as it stands, whatever a source calls its trainer, labels or files."""
-    line = printable(" ".join(text.split()))
-    line = line if len(line) <= LONGEST else f"{line[:LONGEST]}..."
-    return STRUCTURE.sub(_escape, line)
+@dataclass(frozen=True)
+class Imported:
+    """A submission whose members are not yet written."""
+
+    submission: Submission
+    """With `PENDING` as sha256 of its members."""
+    sources: Mapping[str, Source]
+    """By member file."""
+    target: Target
+    framework: str
+    """The framework that trained the networks, for the model card."""
+    notes: tuple[str, ...] = ()
+    """Decisions of the import, a sentence each."""
 
 
-def _escape(found: re.Match[str]) -> str:
-    # A number before a dot begins a list; a backslash may stand before the dot alone
-    return f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}"
-
-
-def _text(imported: Imported, submission: Submission) -> str:
-    challenge = imported.target.challenge
-    licence = UNKNOWN if submission.licence == "unknown" else submission.licence
-    rows = [row for member in submission.members for row in _rows(member, imported)]
-    notes = [f"- {plain_text(note)}" for note in imported.notes]
-    return "\n".join(
-        (
-            f"# {submission.name}",
-            "",
-            f"Imported by segcube {__version__} from {plain_text(imported.framework)}, for "
-            f"{plain_text(challenge.title)}.",
-            "",
-            f"- **Licence:** {plain_text(licence)}.",
-            f"- **Citation:** {plain_text(submission.citation or UNKNOWN)}.",
-            "",
-            "## Where it came from",
-            "",
-            "| member | source | sha256 of the source |",
-            "|---|---|---|",
-            *rows,
-            "",
-            "## What was decided",
-            "",
-            *(notes or ["- Nothing: the source said it all."]),
-            "",
-        )
-    )
-
-
-def _rows(member: Member, imported: Imported) -> list[str]:
-    files = imported.sources[member.file].files
-    # The last folder tells folds apart; the ones above it are somebody's own
-    return [
-        f"| {plain_text(member.file)} | {plain_text(f'{file.parent.name}/{file.name}')} | {sha256_of(file)} |"
-        for file in files
-    ]
-
-
-Check = Callable[[LoadedSubmission], None]
+def pending(file: str, weight: float | dict[str, float] = 1.0) -> Member:
+    """Describe a member whose file is not yet written."""
+    return Member(file=file, sha256=PENDING, weight=weight)
 
 
 def write_imported(imported: Imported, out: Path, check: Check = lambda _: None) -> Submission:
-    """Write submission.yaml, a safetensors a member and MODEL_CARD.md into `out`; returns the submission.
+    """Write submission.yaml, a safetensors file for each member and MODEL_CARD.md; return the submission.
 
-    One member's weights are in memory at a time. check: looks at the whole folder before it appears. Raises
-    UsageError when `out` holds something, EnvironmentFault for weights that do not fit their network, with
-    the first ten keys that are missing, unexpected or of another shape, or that are not finite, and for a
-    folder that cannot be written.
+    One member's weights are in memory at a time. `out` appears whole or not at all. check: may raise, before
+    the folder appears. Raises UsageError when `out` is not empty, EnvironmentFault for weights that are not
+    finite or do not fit their network, with the first ten keys, and for a folder that cannot be written.
     """
-    with whole_folder(out) as folder:
-        written = _fill(imported, folder)
-        check(load_for(folder))
-    return written
-
-
-def _fill(imported: Imported, folder: Path) -> Submission:
-    for file in imported.sources:
-        if file != PurePath(file).name:
-            raise EnvironmentFault(
-                f"member {file!r} would lie outside the folder", expected="a plain file name"
-            )
-    digests = {file: _save(source, folder / file) for file, source in imported.sources.items()}
-    submission = _with_digests(imported.submission, digests)
-    if imported.target.file:
-        shutil.copyfile(imported.target.file, folder / imported.target.file.name)
-    write_submission(submission, folder)
-    write_card(imported, submission, folder)
+    with atomic_folder(out) as folder:
+        for file in imported.sources:
+            if file != PurePath(file).name:
+                raise EnvironmentFault(
+                    f"member {file!r} would lie outside the folder", expected="a plain file name"
+                )
+        digests = {file: _save(source, folder / file) for file, source in imported.sources.items()}
+        submission = _with_digests(imported.submission, digests)
+        if imported.target.file:
+            shutil.copyfile(imported.target.file, folder / imported.target.file.name)
+        write_submission(submission, folder)
+        (folder / CARD).write_text(_card(imported, submission), encoding="utf-8")
+        check(load_for_challenge(folder))
     return submission
 
 
@@ -121,7 +99,7 @@ def _save(source: Source, file: Path) -> str:
     try:
         return save_weights(source.read(), source.network, source.arguments, file, notes)
     except (UsageError, EnvironmentFault) as error:
-        # Whoever reads this knows the file that the weights came from, not the one that never came to be
+        # Name the source file, which the user can find; the new file was never written
         if error.file != file:
             raise
         raise EnvironmentFault(
@@ -129,23 +107,51 @@ def _save(source: Source, file: Path) -> str:
         ) from error
 
 
-def _with_digests(submission: Submission, digests: dict[str, str]) -> Submission:
-    stages = tuple(
-        stage.model_copy(
-            update={
-                "branches": tuple(
-                    branch.model_copy(
-                        update={
-                            "members": tuple(
-                                member.model_copy(update={"sha256": digests[member.file]})
-                                for member in branch.members
-                            )
-                        }
-                    )
-                    for branch in stage.branches
-                )
-            }
-        )
-        for stage in submission.stages
+def _with_digests(submission: Submission, digests: Mapping[str, str]) -> Submission:
+    content = submission.model_dump(by_alias=True, exclude_unset=True)
+    for stage in content["stages"]:
+        for branch in stage["branches"]:
+            for member in branch["members"]:
+                member["sha256"] = digests[member["file"]]
+    return Submission.model_validate(content)
+
+
+def plain_text(text: str) -> str:
+    """Escape a text from a source to one line without Markdown, of at most 500 letters."""
+    line = printable(" ".join(text.split()))
+    line = line if len(line) <= MAX_TEXT else f"{line[:MAX_TEXT]}..."
+    # A number before a dot begins a list; only the dot can be escaped
+    return MARKDOWN.sub(lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", line)
+
+
+def _card(imported: Imported, submission: Submission) -> str:
+    """Model card: sources, decisions, and what is left to the user."""
+    framework, title = plain_text(imported.framework), plain_text(imported.target.challenge.title)
+    licence = UNKNOWN if submission.licence == "unknown" else submission.licence
+    # The last folder distinguishes folds; the ones above it are private to the user
+    rows = [
+        f"| {plain_text(member.file)} | {plain_text(f'{file.parent.name}/{file.name}')} | {sha256_of(file)} |"
+        for member in submission.members
+        for file in imported.sources[member.file].files
+    ]
+    notes = [f"- {plain_text(note)}" for note in imported.notes]
+    lines = (
+        f"# {submission.name}",
+        "",
+        f"Imported by segcube {__version__} from {framework}, for {title}.",
+        "",
+        f"- **Licence:** {plain_text(licence)}.",
+        f"- **Citation:** {plain_text(submission.citation or UNKNOWN)}.",
+        "",
+        "## Where it came from",
+        "",
+        "| member | source | sha256 of the source |",
+        "|---|---|---|",
+        *rows,
+        "",
+        "## What was decided",
+        "",
+        *(notes or ["- Nothing: the source specified everything."]),
+        "",
     )
-    return submission.model_copy(update={"stages": stages})
+    return "\n".join(lines)

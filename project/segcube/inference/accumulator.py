@@ -8,8 +8,8 @@ from operator import imul, itruediv
 import numpy as np
 
 from segcube.backends import AccumulatorView
-from segcube.backends.native import add_window, native_kernels, takes
-from segcube.core import Array, array_namespace, in_slabs
+from segcube.backends.native import add_to_accumulator
+from segcube.core import Array, array_namespace, for_each_slab
 from segcube.inference.windows import Slices, WindowPlan
 
 
@@ -20,36 +20,27 @@ def add(sum_nkxyz: Array, others_nkxyz: Array) -> None:
         return
     ones_k = np.ones(sum_nkxyz.shape[1])
     for sum_kxyz, other_kxyz in zip(sum_nkxyz, others_nkxyz, strict=True):
-        if _add_natively(AccumulatorView(sum_kxyz, ones_k), other_kxyz):
+        if add_to_accumulator(other_kxyz, AccumulatorView(sum_kxyz, ones_k)):
             continue
 
         def add_slab(slab: slice, to: np.ndarray = sum_kxyz, other: np.ndarray = other_kxyz) -> None:
             to[:, slab] += other[:, slab]
 
-        in_slabs(add_slab, sum_kxyz[0])
+        for_each_slab(add_slab, sum_kxyz[0])
 
 
 def add_weighted(window_kxyz: Array, channel_weights: Array, importance_xyz: Array, sum_kxyz: Array) -> None:
     """Add a window (K, X, Y, Z) to an accumulator of its size, times its channels' weights and importance."""
     if isinstance(sum_kxyz, np.ndarray):
         view = AccumulatorView(sum_kxyz, channel_weights, importance_xyz)
-        if _add_natively(view, window_kxyz):
+        if add_to_accumulator(window_kxyz, view):
             return
 
     def add_slab(slab: slice) -> None:
         weights = channel_weights[:, None, None, None]
         sum_kxyz[:, slab] += window_kxyz[:, slab] * importance_xyz[slab] * weights
 
-    in_slabs(add_slab, window_kxyz[0])
-
-
-def _add_natively(view: AccumulatorView, window_kxyz: np.ndarray) -> bool:
-    """Add by a native kernel; False where none can, and nothing is added."""
-    kernels = native_kernels()
-    if kernels is None or not takes(window_kxyz, view):
-        return False
-    add_window(kernels, window_kxyz, view)
-    return True
+    for_each_slab(add_slab, window_kxyz[0])
 
 
 def multiply_by_importance(sum_kxyz: Array, plan: WindowPlan, importance_xyz: Array) -> None:
@@ -82,7 +73,7 @@ def _scale(
         planes_kxyz = sum_kxyz[:, slab]
         change(planes_kxyz, _summed_importance(planes_kxyz[0], first + slab.start, places, importance_xyz))
 
-    in_slabs(scale_slab, sum_kxyz[0])
+    for_each_slab(scale_slab, sum_kxyz[0])
 
 
 def _summed_importance(

@@ -8,7 +8,16 @@ from dataclasses import replace
 import numpy as np
 
 from segcube.backends import DeviceMemoryError
-from segcube.core import Array, CaseError, Clock, Code, array_namespace, beside, sum_of_slabs, to_host
+from segcube.core import (
+    Array,
+    CaseError,
+    Clock,
+    Code,
+    array_namespace,
+    as_array_like,
+    sum_over_slabs,
+    to_numpy,
+)
 from segcube.inference.activation import background_outside_gate
 from segcube.inference.ensemble import (
     BranchTask,
@@ -102,7 +111,7 @@ def _stream_labels(
     for planes, values_kxyz in slide_by_planes(image_cxyz, mirror_pass, channels, workspace, clock):
         if not _is_finite(values_kxyz):
             return None
-        indices_xyz[planes] = to_host(first_highest(_divide(values_kxyz, task.total_weight_r)))
+        indices_xyz[planes] = to_numpy(first_highest(_divide(values_kxyz, task.total_weight_r)))
     if task.prepared.gate_xyz is not None:
         # Channel 0 is the background
         indices_xyz *= task.prepared.gate_xyz
@@ -114,8 +123,8 @@ def _branch_output(task: BranchTask, values_rxyz: Array, share_k: np.ndarray) ->
     stage, gate_xyz = task.stage, task.prepared.gate_xyz
     if gate_xyz is not None:
         outside_r = background_outside_gate(stage.kind, len(stage.names), stage.merge) * share_k
-        outside = beside(outside_r.astype(np.float32)[:, None, None, None], values_rxyz)
-        inside = beside(gate_xyz[None], values_rxyz)
+        outside = as_array_like(outside_r.astype(np.float32)[:, None, None, None], values_rxyz)
+        inside = as_array_like(gate_xyz[None], values_rxyz)
         values_rxyz = array_namespace(values_rxyz).where(inside, values_rxyz, outside)
     return BranchOutput(task.prepared.placement, values_rxyz, share_k)
 
@@ -123,7 +132,7 @@ def _branch_output(task: BranchTask, values_rxyz: Array, share_k: np.ndarray) ->
 def _divide(values_rxyz: Array, total_r: np.ndarray) -> Array:
     """Divide each channel in place."""
     if (total_r != 1).any():
-        values_rxyz /= beside(total_r.astype(np.float32)[:, None, None, None], values_rxyz)
+        values_rxyz /= as_array_like(total_r.astype(np.float32)[:, None, None, None], values_rxyz)
     return values_rxyz
 
 
@@ -133,4 +142,4 @@ def _is_finite(array_kxyz: Array) -> bool:
     def has_nonfinite(slab: slice) -> bool:
         return not bool(xp.all(xp.isfinite(array_kxyz[:, slab])))
 
-    return sum_of_slabs(has_nonfinite, array_kxyz[0]) == 0
+    return sum_over_slabs(has_nonfinite, array_kxyz[0]) == 0

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from segcube.core import Box, Code, Grid, Notice, Vector, Volume, mask_box
+from segcube.core import Box, Code, Grid, Notice, Vector, Volume, bounding_box
 from segcube.inference.merge import StageOutput
 from segcube.spec.submission import Follows, Paint, Stage
 from segcube.transforms import (
@@ -61,7 +61,7 @@ def decide_stage(output: StageOutput) -> StageResult:
 def stage_input_of(follows: Follows, result: StageResult, grid: Grid) -> StageInput:
     """The input of a stage that follows another; an empty mask gives an empty input and a notice."""
     result = result.painted(follows.paint) if follows.paint else result
-    masks_kxyz = result.chosen(follows.taken(result.names))
+    masks_kxyz = result.chosen(follows.input_names(result.names))
     if follows.keep == "largest_component":
         masks_kxyz = masks_kxyz & largest_component(_any(masks_kxyz), CONNECTIVITY)
     whole = Box((0, 0, 0), grid.shape)
@@ -69,7 +69,7 @@ def stage_input_of(follows: Follows, result: StageResult, grid: Grid) -> StageIn
     if follows.as_ == "onehot_channels":
         return StageInput(whole, previous=_channels(masks_kxyz, radius, result.kind))
     mask_xyz = _any(masks_kxyz)
-    box = mask_box(mask_xyz, radius)
+    box = bounding_box(mask_xyz, radius)
     if box is None:
         notice = Notice(Code.EMPTY_GATE, f"stage {follows.stage} found nothing; the map is background")
         return StageInput(whole, empty=True, notices=(notice,))

@@ -79,7 +79,7 @@ def load_members(
 
 def member_weights(member: Member, stage: Stage) -> np.ndarray:
     """A member's weight in each of the stage's channels, (R,)."""
-    return np.array([member.weighs(name) for name in stage.names])
+    return np.array([member.weight_for(name) for name in stage.names])
 
 
 def _branch_weights(branch: Branch, stage: Stage) -> np.ndarray:

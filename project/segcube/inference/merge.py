@@ -12,7 +12,17 @@ from typing import Literal
 import numpy as np
 from array_api_compat import device
 
-from segcube.core import SLAB_BYTES, Array, Box, Shape, array_namespace, beside, map_ahead, mask_box, to_host
+from segcube.core import (
+    SLAB_BYTES,
+    Array,
+    Box,
+    Shape,
+    array_namespace,
+    as_array_like,
+    bounding_box,
+    prefetch,
+    to_numpy,
+)
 from segcube.inference.activation import activate, certain_background
 from segcube.spec.submission import Member, Stage
 from segcube.transforms import Placement, StageInput, first_highest
@@ -63,11 +73,11 @@ class StageOutput:
     def box(self) -> Box:
         """The native box around which all is certain background; without a voxel where all is background."""
         nothing = Box((0, 0, 0), (0, 0, 0))
-        boxes = [part.placement.native_box.moved(self.frame.start) for part in self.parts]
-        found = reduce(Box.join, boxes) if boxes else nothing
+        boxes = [part.placement.native_box.shifted(self.frame.start) for part in self.parts]
+        found = reduce(Box.union, boxes) if boxes else nothing
         if self.gate_xyz is None:
             return found
-        return found.meet(mask_box(self.gate_xyz) or nothing)
+        return found.intersection(bounding_box(self.gate_xyz) or nothing)
 
     def slabs(self) -> Iterator[tuple[Box, Array]]:
         """Boxes of native voxels with their probabilities (K, *box.shape), float32.
@@ -100,7 +110,7 @@ class StageOutput:
         thickness = max(1, slab_bytes * length // (4 * len(self.names) * prod(box.shape)))
         starts = range(0, length, thickness)
         places = [box.slab(axis, start, min(start + thickness, length)) for start in starts]
-        made = map_ahead(make, places) if on_host else map(make, places)
+        made = prefetch(make, places) if on_host else map(make, places)
         yield from zip(places, made, strict=True)
 
     def _probabilities(self, place: Box) -> Array:
@@ -110,34 +120,36 @@ class StageOutput:
         if self.gate_xyz is None:
             return values_kxyz
         background_k = certain_background(self.kind, len(self.names), "probabilities")
-        gate_xyz = beside(place.apply(self.gate_xyz), values_kxyz)
-        background = beside(background_k[:, None, None, None], values_kxyz)
+        gate_xyz = as_array_like(place.apply(self.gate_xyz), values_kxyz)
+        background = as_array_like(background_k[:, None, None, None], values_kxyz)
         return array_namespace(values_kxyz).where(gate_xyz[None], values_kxyz, background)
 
     def _indices(self, place: Box) -> Array:
         match self.parts:
             case (BranchLabels() as part,):
-                (indices_xyz,) = part.placement.restore(part.indices_xyz[None], place.inside(self.frame))
+                (indices_xyz,) = part.placement.restore(part.indices_xyz[None], place.relative_to(self.frame))
             case _:
                 # The highest logit has the highest probability; probabilities may be equal by rounding
                 indices_xyz = first_highest(self._values(place))
         if self.gate_xyz is None:
             return indices_xyz
         # Channel 0 is the background
-        return indices_xyz * beside(place.apply(self.gate_xyz), indices_xyz)
+        return indices_xyz * as_array_like(place.apply(self.gate_xyz), indices_xyz)
 
     def _values(self, place: Box) -> Array:
         """Logits, where the stage merges those, or probabilities; the gate is not applied."""
         outside_k = certain_background(self.kind, len(self.names), self.merge)
         slabs = [
-            part.placement.restore(part.values_kxyz, place.inside(self.frame), list(outside_k * part.share_k))
+            part.placement.restore(
+                part.values_kxyz, place.relative_to(self.frame), list(outside_k * part.share_k)
+            )
             for part in self.parts
             if isinstance(part, BranchOutput)
         ]
         assert slabs, "a stage with labels alone has no probabilities"
         # After a lack of memory a branch may have run on another device than the others
         if len({str(device(slab)) for slab in slabs}) > 1:
-            slabs = [to_host(slab) for slab in slabs]
+            slabs = [to_numpy(slab) for slab in slabs]
         return reduce(add, slabs)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
-from segcube.backends import Backend, DeviceMemoryError, branch_files, cpu_instead
+from segcube.backends import Backend, DeviceMemoryError, branch_files, cpu_fallback
 from segcube.core import CaseError, Code, EnvironmentFault, UsageError
 from segcube.inference.ensemble import WeightedMember, load_members
 from segcube.inference.workspace import Workspace, workspaces
@@ -78,7 +78,7 @@ class Models:
         tried = self._workspaces.pop(0)
         tried.backend.release()
         if not self._workspaces and tried.backend.device != "cpu":
-            self._workspaces = [Workspace(cpu_instead())]
+            self._workspaces = [Workspace(cpu_fallback())]
         if not self._workspaces:
             self._workspaces = [tried]
             raise CaseError(

@@ -14,7 +14,11 @@ from segcube.inference.cascade import Prefetched, StageResult, decide_stage, sta
 from segcube.inference.ensemble import BranchTask, Needs
 from segcube.inference.merge import BranchLabels, BranchOutput, StageOutput, merge_branches
 from segcube.inference.models import Models
-from segcube.inference.probabilities import SavedProbabilities, save_probabilities
+from segcube.inference.probabilities import (
+    SavedProbabilities,
+    native_probabilities,
+    save_probabilities,
+)
 from segcube.inference.windows import plan_branch_windows
 from segcube.spec.submission import Stage
 from segcube.transforms import StageInput, label_map, prepare_branch, whole_case
@@ -39,15 +43,17 @@ def predict_volume(
     *,
     on_stage: OnStage = lambda _: None,
     save: SavedProbabilities | None = None,
+    with_probabilities: bool = False,
     on_released: OnReleased | None = None,
     prefetched: Prefetched | None = None,
 ) -> Prediction:
     """Predict a case: stage after stage, then the submission's rules, then the label map.
 
     on_stage: called with each stage's name as it begins. save: where the last stage's probabilities are
-    saved. on_released: called once no branch needs the volume's voxels, which are released before; None keeps
-    them. prefetched: images that were prepared beforehand; each is removed when it is used. Raises CaseError,
-    or EnvironmentFault when probabilities cannot be saved.
+    saved. with_probabilities: the prediction holds them. on_released: called once no branch needs the
+    volume's voxels, which are released before; None keeps them. prefetched: images that were prepared
+    beforehand; each is removed when it is used. Raises CaseError, or EnvironmentFault when probabilities
+    cannot be saved.
     """
     submission = models.loaded.submission
     case = CaseContext(volume, models, Clock(), prefetched or {})
@@ -63,7 +69,7 @@ def predict_volume(
         stage_input = _stage_input(stage, results, volume)
         notices += stage_input.notices
         if stage is submission.stages[-1]:
-            output = predict_stage(stage, stage_input, case, _needs(save), on_released)
+            output = predict_stage(stage, stage_input, case, _needs(save, with_probabilities), on_released)
         else:
             output = predict_stage(stage, stage_input, case)
     assert output is not None, "a submission has at least one stage"
@@ -71,7 +77,16 @@ def predict_volume(
         labels_xyz = label_map(output, submission.postprocess, models.loaded.challenge)
     if save is not None:
         _save(output, volume, save)
-    return Prediction(volume.case, labels_xyz, volume.grid, volume.forms, tuple(notices), case.clock.seconds)
+    return Prediction(
+        volume.case,
+        labels_xyz,
+        volume.grid,
+        volume.forms,
+        tuple(notices),
+        case.clock.seconds,
+        native_probabilities(output) if with_probabilities else None,
+        output.names if with_probabilities else (),
+    )
 
 
 def predict_stage(
@@ -104,11 +119,11 @@ def predict_stage(
     return merge_branches(stage, outputs, stage_input, volume.grid.shape)
 
 
-def _needs(save: SavedProbabilities | None) -> Needs:
-    """What the last stage's output is needed for: the label map, or saved probabilities as well."""
-    if save is None:
-        return "labels"
-    return "members" if save.each_member else "probabilities"
+def _needs(save: SavedProbabilities | None, with_probabilities: bool) -> Needs:
+    """What the last stage's output is needed for: the label map alone, or probabilities as well."""
+    if save is not None and save.each_member:
+        return "members"
+    return "probabilities" if save is not None or with_probabilities else "labels"
 
 
 def _stage_input(stage: Stage, results: dict[str, StageResult], volume: Volume) -> StageInput:

@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from segcube.core import Box, Grid, mask_box, to_host, write_whole
+from segcube.core import Box, Grid, bounding_box, to_numpy, write_atomic
 from segcube.inference.merge import StageOutput
 from segcube.spec.submission import Member, Stage
 
@@ -50,12 +50,11 @@ def save_probabilities(
     decided by, float16 takes half the room. A stage that found nothing gives an empty box. Raises
     EnvironmentFault when the file cannot be written.
     """
-    background = 1 if output.kind == "labels" else 0
     probabilities_kxyz = np.zeros((len(output.names), *output.shape), dtype=dtype)
-    for place, slab_kxyz in output.slabs():
-        probabilities_kxyz[(slice(None), *place.slices)] = to_host(slab_kxyz)
+    _fill(probabilities_kxyz, output)
+    background = 1 if output.kind == "labels" else 0
     found_xyz = (probabilities_kxyz[background:] > 0).any(axis=0)
-    box = mask_box(found_xyz) or Box((0, 0, 0), (0, 0, 0))
+    box = bounding_box(found_xyz) or Box((0, 0, 0), (0, 0, 0))
     content = BytesIO()
     np.savez(
         content,
@@ -68,7 +67,21 @@ def save_probabilities(
         affine=grid.affine,
         fingerprint=np.array(fingerprint),
     )
-    write_whole(file, content.getvalue())
+    write_atomic(file, content.getvalue())
+
+
+def native_probabilities(output: StageOutput) -> np.ndarray:
+    """A stage's probabilities on the whole native grid, float32 (K, X, Y, Z)."""
+    probabilities_kxyz = np.zeros((len(output.names), *output.shape), dtype=np.float32)
+    if output.kind == "labels":
+        probabilities_kxyz[0] = 1
+    _fill(probabilities_kxyz, output)
+    return probabilities_kxyz
+
+
+def _fill(probabilities_kxyz: np.ndarray, output: StageOutput) -> None:
+    for place, slab_kxyz in output.slabs():
+        probabilities_kxyz[(slice(None), *place.slices)] = to_numpy(slab_kxyz)
 
 
 def is_saved(file: Path) -> bool:

@@ -12,8 +12,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from segcube.backends import AccumulatorView, AddingNetwork, Network
-from segcube.core import FORWARD, Array, Clock, Shape, array_namespace, in_slabs
+from segcube.backends import AccumulatingNetwork, AccumulatorView, Network
+from segcube.core import FORWARD, Array, Clock, Shape, array_namespace, for_each_slab
 from segcube.inference.accumulator import add, add_weighted, divide_by_importance, multiply_by_importance
 from segcube.inference.activation import activate
 from segcube.inference.windows import WindowPlan
@@ -128,7 +128,7 @@ def _accumulates(mirror_pass: MirrorPass, space: Workspace) -> bool:
     plan = mirror_pass.plan
     within = all(n >= size for n, size in zip(plan.shape, plan.size, strict=True))
     single = space.batch == 1 and mirror_pass.activation is None
-    return isinstance(mirror_pass.network, AddingNetwork) and within and single
+    return isinstance(mirror_pass.network, AccumulatingNetwork) and within and single
 
 
 def _accumulate(
@@ -139,12 +139,12 @@ def _accumulate(
     sum_kxyz: np.ndarray,
 ) -> None:
     network = mirror_pass.network
-    assert isinstance(network, AddingNetwork), "as `_accumulates` found"
+    assert isinstance(network, AccumulatingNetwork), "as `_accumulates` found"
     view = AccumulatorView(sum_kxyz, mirror_pass.channel_weights, importance_xyz)
     for mirror in mirror_pass.mirrors:
         mirrored_ncxyz = np.flip(window_ncxyz, tuple(axis + 2 for axis in mirror))
         with clock.step(FORWARD):
-            network.add(mirrored_ncxyz, view.turned(mirror))
+            network.add(mirrored_ncxyz, view.flipped(mirror))
 
 
 def _timed(space: Workspace, clock: Clock) -> AbstractContextManager[None]:
@@ -200,4 +200,4 @@ class _RollingPlanes:
                 self.sum_kxyz[:, index, rows] = self.sum_kxyz[:, index + count, rows]
             self.sum_kxyz[:, left:, rows] = 0
 
-        in_slabs(move, array_namespace(self.sum_kxyz).permute_dims(self.sum_kxyz[0], (1, 0, 2)))
+        for_each_slab(move, array_namespace(self.sum_kxyz).permute_dims(self.sum_kxyz[0], (1, 0, 2)))

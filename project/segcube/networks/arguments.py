@@ -1,4 +1,4 @@
-"""The grammar of keyword arguments that networks share; plain data, read without importing torch."""
+"""Types of keyword arguments that networks share, and the arguments of nnU-Net's networks; no torch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from segcube.core import Shape
 
 T = TypeVar("T")
 
-MOST = 4096
-"""Channels or blocks: a network of more would only be built for ever."""
-Count: TypeAlias = Annotated[int, Field(ge=1, le=MOST, strict=True)]
+MAX_COUNT = 4096
+"""Channels or blocks: building a larger network would not end."""
+Count: TypeAlias = Annotated[int, Field(ge=1, le=MAX_COUNT, strict=True)]
 Fraction: TypeAlias = Annotated[float, Field(ge=0.0, le=1.0)]
 Options: TypeAlias = dict[str, bool | int | float]
 """Keyword arguments of a layer."""
@@ -29,8 +29,30 @@ Dropout: TypeAlias = Literal[
 ]
 
 
+Normalization: TypeAlias = Literal[
+    "torch.nn.BatchNorm3d",
+    "torch.nn.InstanceNorm3d",
+    "torch.nn.modules.batchnorm.BatchNorm3d",
+    "torch.nn.modules.instancenorm.InstanceNorm3d",
+]
+Nonlinearity: TypeAlias = Literal[
+    "torch.nn.GELU",
+    "torch.nn.LeakyReLU",
+    "torch.nn.ReLU",
+    "torch.nn.SiLU",
+    "torch.nn.modules.activation.GELU",
+    "torch.nn.modules.activation.LeakyReLU",
+    "torch.nn.modules.activation.ReLU",
+    "torch.nn.modules.activation.SiLU",
+]
+Block: TypeAlias = Literal[
+    "dynamic_network_architectures.building_blocks.residual.BasicBlockD",
+    "dynamic_network_architectures.building_blocks.residual.BottleneckD",
+]
+
+
 def repeated(times: int) -> BeforeValidator:
-    """Let one number stand for `times` of them."""
+    """Repeat a single number."""
 
     def repeat(value: Any) -> Any:
         return (value,) * times if isinstance(value, int) else value
@@ -45,7 +67,7 @@ def _check_odd(value: int) -> int:
 
 
 Extent: TypeAlias = Annotated[tuple[Count, Count, Count], repeated(3)]
-"""A kernel, stride or dilation; one number serves all three axes."""
+"""A kernel, stride or dilation; one number applies to all three axes."""
 Odd: TypeAlias = Annotated[Count, AfterValidator(_check_odd)]
 OddExtent: TypeAlias = Annotated[tuple[Odd, Odd, Odd], repeated(3)]
 
@@ -62,7 +84,7 @@ def _check_count(fewer: int) -> Callable[[tuple[T, ...], ValidationInfo], tuple[
     def check(value: tuple[T, ...], info: ValidationInfo) -> tuple[T, ...]:
         expected = info.data.get("n_stages", len(value) + fewer) - fewer
         if len(value) != expected:
-            raise ValueError(f"{len(value)} entries where n_stages asks for {expected}")
+            raise ValueError(f"{len(value)} entries where n_stages requires {expected}")
         return value
 
     return check
@@ -77,16 +99,16 @@ def _check_resolution(strides: tuple[Shape, ...]) -> tuple[Shape, ...]:
 Stages: TypeAlias = Annotated[
     tuple[T, ...], BeforeValidator(_repeat_over_stages(0)), AfterValidator(_check_count(0))
 ]
-"""An entry for each of `n_stages`, from full resolution downwards; one number serves all."""
+"""An entry for each of `n_stages`, from full to lowest resolution; one number applies to all."""
 DecoderStages: TypeAlias = Annotated[
     tuple[T, ...], BeforeValidator(_repeat_over_stages(1)), AfterValidator(_check_count(1))
 ]
-"""An entry for each stage but the bottleneck, from the lowest resolution upwards; one number serves all."""
+"""An entry for each stage but the bottleneck, from lowest to full resolution; one number applies to all."""
 FullStrides: TypeAlias = Annotated[Stages[Extent], AfterValidator(_check_resolution)]
 
 
 class Arguments(BaseModel):
-    """A network's keyword arguments: frozen, and closed to unknown keys."""
+    """Keyword arguments of a network: frozen, without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -98,11 +120,11 @@ class Arguments(BaseModel):
     @property
     @abstractmethod
     def multiple(self) -> Shape:
-        """What a window's size must be divisible by, an axis each."""
+        """The number that each axis of a window must be divisible by."""
 
 
 class StagedArguments(Arguments):
-    """An encoder and decoder in stages, as nnU-Net's plans name them."""
+    """An encoder and decoder in stages, with the names of nnU-Net's plans."""
 
     input_channels: Count
     num_classes: Count
@@ -115,13 +137,41 @@ class StagedArguments(Arguments):
 
     @property
     def channels(self) -> tuple[int, int]:
-        """Channels in and out."""
         return self.input_channels, self.num_classes
 
     @property
     def multiple(self) -> Shape:
         """The product of all strides."""
         return product(self.strides)
+
+
+class NNUNetArguments(StagedArguments):
+    """Common arguments of nnU-Net's networks."""
+
+    n_conv_per_stage_decoder: DecoderStages[Count]
+    conv_bias: bool = False
+    norm_op: Normalization | None = None
+    norm_op_kwargs: Options | None = None
+    dropout_op: Dropout | None = None
+    dropout_op_kwargs: Options | None = None
+    nonlin: Nonlinearity | None = None
+    nonlin_kwargs: Options | None = None
+
+
+class PlainConvUNetArguments(NNUNetArguments):
+    """nnU-Net's plain U-Net."""
+
+    n_conv_per_stage: Stages[Count]
+    nonlin_first: bool = False
+
+
+class ResidualUNetArguments(NNUNetArguments):
+    """nnU-Net's residual encoder, with a plain or residual decoder."""
+
+    n_blocks_per_stage: Stages[Count]
+    block: Block = "dynamic_network_architectures.building_blocks.residual.BasicBlockD"
+    bottleneck_channels: Stages[Count] | None = None
+    stem_channels: Count | None = None
 
 
 def product(strides: tuple[Shape, ...]) -> Shape:

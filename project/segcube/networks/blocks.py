@@ -1,4 +1,4 @@
-"""Blocks that networks share, and the torch classes that plans name."""
+"""MedNeXt blocks, shared layers, and the torch classes that arguments may name."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ ONES: Shape = (1, 1, 1)
 
 @dataclass(frozen=True)
 class BlockPlan:
-    """What a block is made of."""
+    """Settings of a block."""
 
     in_channels: int
     out_channels: int
     expansion: int
-    """Widening between the two pointwise convolutions."""
+    """Ratio of the channels between the two pointwise convolutions to the input channels."""
     kernel: Shape
     stride: Shape = ONES
     dilation: Shape = ONES
     upsample: bool = False
-    """Multiply the size by the stride instead of dividing it."""
+    """Multiply the size by the stride instead of dividing by it."""
     residual: Literal["none", "identity", "projection"] = "identity"
     norm: Norm = "group"
     response: bool = False
     """Global response normalization, as in ConvNeXt v2 (arXiv 2301.00808)."""
     dropout: Callable[[], nn.Module | None] = lambda: None
-    """Makes a block's own layer."""
+    """Makes the dropout layer of a block."""
 
 
 class ChannelNorm(nn.Module):
@@ -55,7 +55,7 @@ class ChannelNorm(nn.Module):
 
 
 def make_norm(norm: Norm, channels: int) -> nn.Module:
-    """A norm of that kind; group means a group for each channel."""
+    """Make a norm layer; `group` has one group for each channel."""
     return nn.GroupNorm(channels, channels) if norm == "group" else ChannelNorm(channels)
 
 
@@ -66,13 +66,13 @@ def same_padding(kernel: Shape, dilation: Shape = ONES) -> Shape:
 
 
 def upsample_padding(stride: Shape) -> tuple[int, int, int, int, int, int]:
-    """What a transposed convolution lacks of `stride` times its input: before and after, last axis first."""
+    """Padding of a transposed convolution to `stride` times its input: before and after, last axis first."""
     x, y, z = stride
     return z // 2, (z - 1) // 2, y // 2, (y - 1) // 2, x // 2, (x - 1) // 2
 
 
 class MedNeXtBlock(nn.Module):
-    """Depthwise convolution, norm, widening, GELU, narrowing, and a residual; MIC-DKFZ's parameter names."""
+    """Depthwise convolution, norm, pointwise MLP with GELU, residual; with MIC-DKFZ's parameter names."""
 
     def __init__(self, plan: BlockPlan) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class MedNeXtBlock(nn.Module):
             groups=plan.in_channels,
         )
         self.dropout = plan.dropout() or nn.Identity()
-        self.add_widening(make_norm(plan.norm, plan.in_channels), nn.Conv3d(plan.in_channels, wide, 1))
+        self.add_expansion(make_norm(plan.norm, plan.in_channels), nn.Conv3d(plan.in_channels, wide, 1))
         self.conv3 = nn.Conv3d(wide, plan.out_channels, 1)
         if plan.residual == "projection":
             self.res_conv = spatial(plan.in_channels, plan.out_channels, kernel_size=1, stride=plan.stride)
@@ -99,20 +99,20 @@ class MedNeXtBlock(nn.Module):
             self.grn_gamma = nn.Parameter(torch.zeros(1, wide, 1, 1, 1))
         self.padding = upsample_padding(plan.stride) if plan.upsample else ()
 
-    def add_widening(self, norm: nn.Module, conv: nn.Module) -> None:
-        """Register the norm and the widening convolution under their published names."""
+    def add_expansion(self, norm: nn.Module, conv: nn.Module) -> None:
+        """Register the norm and the first pointwise convolution under their published names."""
         self.norm = norm
         self.conv2 = conv
 
-    def widen(self, x: torch.Tensor) -> torch.Tensor:
-        """Norm, widening convolution and GELU."""
+    def expand(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply the norm, the first pointwise convolution and GELU."""
         return functional.gelu(self.conv2(self.norm(x)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x: (N, C, X, Y, Z); returns (N, out_channels, ...), axes divided or multiplied by the stride."""
-        y = self.widen(self.dropout(self.conv1(x)))
+        y = self.expand(self.dropout(self.conv1(x)))
         if self.response:
-            y = self._respond(y)
+            y = self._global_response_norm(y)
         y = self.conv3(y)
         if self.residual == "identity":
             y = x + y
@@ -120,35 +120,35 @@ class MedNeXtBlock(nn.Module):
             y = y + self.res_conv(x)
         return functional.pad(y, self.padding) if any(self.padding) else y
 
-    def _respond(self, x: torch.Tensor) -> torch.Tensor:
+    def _global_response_norm(self, x: torch.Tensor) -> torch.Tensor:
         strength = torch.linalg.vector_norm(x, dim=(-3, -2, -1), keepdim=True)
         relative = strength / (strength.mean(dim=1, keepdim=True) + 1e-6)
         return self.grn_gamma * (x * relative) + self.grn_beta + x
 
 
 class MBASBlock(MedNeXtBlock):
-    """The same block with the parameter names of anenbergb/MBAS."""
+    """The same block, with the parameter names of anenbergb/MBAS."""
 
-    def add_widening(self, norm: nn.Module, conv: nn.Module) -> None:
-        """Register the norm and the widening convolution under their published names."""
+    def add_expansion(self, norm: nn.Module, conv: nn.Module) -> None:
+        """Register the norm and the first pointwise convolution under their published names."""
         self.norm_conv2_act = nn.Sequential(norm, conv, nn.GELU())
 
-    def widen(self, x: torch.Tensor) -> torch.Tensor:
-        """Norm, widening convolution and GELU."""
+    def expand(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply the norm, the first pointwise convolution and GELU."""
         return self.norm_conv2_act(x)
 
 
-def chain(block: type[MedNeXtBlock], plan: BlockPlan, count: int) -> nn.Sequential:
-    """`count` equal blocks."""
+def repeat_block(block: type[MedNeXtBlock], plan: BlockPlan, count: int) -> nn.Sequential:
+    """Make a sequence of `count` equal blocks."""
     return nn.Sequential(*(block(plan) for _ in range(count)))
 
 
-def named(**modules: nn.Module) -> nn.Sequential:
-    """Modules in a row, under names of their own."""
+def named_sequence(**modules: nn.Module) -> nn.Sequential:
+    """Make a sequence of modules with names."""
     return nn.Sequential(OrderedDict(modules))
 
 
-_TABLE: dict[str, type[nn.Module]] = {
+TORCH_CLASSES: dict[str, type[nn.Module]] = {
     "BatchNorm3d": nn.BatchNorm3d,
     "Conv3d": nn.Conv3d,
     "Dropout": nn.Dropout,
@@ -162,5 +162,5 @@ _TABLE: dict[str, type[nn.Module]] = {
 
 
 def torch_class(name: str | None) -> Any:
-    """The class of a dotted name that the arguments' grammar allows; None gives None."""
-    return _TABLE[name.rpartition(".")[2]] if name else None
+    """The torch class of a dotted name that the arguments allow; None for None."""
+    return TORCH_CLASSES[name.rpartition(".")[2]] if name else None

@@ -24,7 +24,7 @@ from segcube.networks.arguments import (
 )
 
 Nine: TypeAlias = Annotated[tuple[Count, ...], Field(min_length=9, max_length=9), repeated(9)]
-"""An entry for each of the nine stages: four down, the bottleneck, four up; one number serves all."""
+"""An entry for each of the nine stages: four down, the bottleneck, four up; one number applies to all."""
 
 EXPANSIONS = {
     "S": (2,) * 9,
@@ -41,7 +41,7 @@ BLOCKS = {
 
 
 class MedNeXtV1Arguments(Arguments):
-    """MedNeXt v1 (Roy et al. 2023, arXiv 2303.09975); `exp_r` and `block_counts` overrule the size's own."""
+    """MedNeXt v1 (Roy et al. 2023, arXiv 2303.09975); `exp_r` and `block_counts` replace the size's."""
 
     in_channels: Count
     out_channels: Count
@@ -60,17 +60,16 @@ class MedNeXtV1Arguments(Arguments):
 
     @property
     def channels(self) -> tuple[int, int]:
-        """Channels in and out."""
         return self.in_channels, self.out_channels
 
     @property
     def multiple(self) -> Shape:
-        """Four halvings."""
+        """Four downsamplings by 2."""
         return 16, 16, 16
 
     @property
     def expansions(self) -> tuple[int, ...]:
-        """Widening inside the blocks of each stage."""
+        """Expansion ratio in the blocks of each stage."""
         return self.exp_r or EXPANSIONS[self.size]
 
     @property
@@ -80,17 +79,17 @@ class MedNeXtV1Arguments(Arguments):
 
     @property
     def encoder_kernel(self) -> int:
-        """Depthwise kernel of the stages above the bottleneck, on the way down."""
+        """Depthwise kernel of the encoder stages."""
         return self.enc_kernel_size or self.kernel_size
 
     @property
     def decoder_kernel(self) -> int:
-        """Depthwise kernel of the bottleneck and the way up."""
+        """Depthwise kernel of the bottleneck and the decoder."""
         return self.dec_kernel_size or self.kernel_size
 
 
 class MBASArguments(StagedArguments):
-    """What the two MedNeXts of anenbergb/MBAS have in common, under the names of its plans."""
+    """Common arguments of the two MedNeXts of anenbergb/MBAS, with the names of its plans."""
 
     kernel_sizes: Stages[OddExtent]
     n_blocks_per_stage: Stages[Count]
@@ -101,21 +100,21 @@ class MBASArguments(StagedArguments):
     @property
     @abstractmethod
     def decoder_blocks(self) -> tuple[int, ...]:
-        """Blocks of each decoder stage, from the lowest resolution upwards."""
+        """Blocks of each decoder stage, from lowest to full resolution."""
 
     @property
     @abstractmethod
     def decoder_expansions(self) -> tuple[int, ...]:
-        """Widening inside the blocks of each decoder stage, from the lowest resolution upwards."""
+        """Expansion ratio in the blocks of each decoder stage, from lowest to full resolution."""
 
     @property
     def stem_width(self) -> int:
-        """Channels behind the stem."""
+        """Output channels of the stem."""
         return self.features_per_stage[0]
 
     @property
     def concatenates(self) -> bool:
-        """Whether skips are joined as channels rather than added."""
+        """Whether skips are concatenated rather than added."""
         return False
 
     @property
@@ -125,7 +124,7 @@ class MBASArguments(StagedArguments):
 
     @property
     def down_kernels(self) -> tuple[Shape, ...]:
-        """Kernel of the block that leads into each encoder stage."""
+        """Kernel of the downsampling block of each encoder stage."""
         return self.kernel_sizes
 
 
@@ -142,12 +141,12 @@ def _check_decoder(entries: tuple[int, ...] | None, info: ValidationInfo) -> tup
         return entries
     valid = (stages - 1, stages) if strides[0] == (1, 1, 1) else (stages,)
     if len(entries) not in valid:
-        raise ValueError(f"{len(entries)} entries where n_stages asks for {' or '.join(map(str, valid))}")
+        raise ValueError(f"{len(entries)} entries where n_stages requires {' or '.join(map(str, valid))}")
     return entries
 
 
 DecoderAndStem: TypeAlias = Annotated[tuple[Count, ...], AfterValidator(_check_decoder)]
-"""From the lowest resolution upwards, then the way back through the stem where that has a stride."""
+"""From lowest to full resolution, then the stem's upsampling if the stem has a stride."""
 
 
 class MedNeXtV1MBASArguments(MBASArguments):
@@ -167,19 +166,18 @@ class MedNeXtV1MBASArguments(MBASArguments):
 
     @property
     def decoder_blocks(self) -> tuple[int, ...]:
-        """Blocks of each decoder stage, and of the stem's way back."""
+        """Blocks of each decoder stage, and of the stem's upsampling."""
         blocks = self.n_blocks_per_stage
         return self.n_blocks_per_stage_decoder or (*blocks[-2::-1], blocks[0])
 
     @property
     def decoder_expansions(self) -> tuple[int, ...]:
-        """Widening inside the blocks of each decoder stage, and of the stem's way back."""
+        """Expansion ratio in each decoder stage, and in the stem's upsampling."""
         expansions = self.exp_ratio_per_stage
         return self.exp_ratio_per_stage_decoder or (*expansions[-2::-1], expansions[0])
 
     @property
     def down_kernels(self) -> tuple[Shape, ...]:
-        """Kernel of the block that leads into each encoder stage."""
         if not self.override_down_kernel_size:
             return self.kernel_sizes
         return (self.down_kernel_size,) * self.n_stages
@@ -202,25 +200,20 @@ class MedNeXtV2MBASArguments(MBASArguments):
 
     @property
     def decoder_blocks(self) -> tuple[int, ...]:
-        """Blocks of each decoder stage."""
         return self.n_blocks_per_stage_decoder or self.n_blocks_per_stage[-2::-1]
 
     @property
     def decoder_expansions(self) -> tuple[int, ...]:
-        """Widening inside the blocks of each decoder stage."""
         return self.exp_ratio_per_stage_decoder or self.exp_ratio_per_stage[-2::-1]
 
     @property
     def stem_width(self) -> int:
-        """Channels behind the stem."""
         return self.stem_channels or self.features_per_stage[0]
 
     @property
     def concatenates(self) -> bool:
-        """Whether skips are joined as channels rather than added."""
         return self.decoder_cat_skip
 
     @property
     def dilations(self) -> tuple[Shape, ...]:
-        """Dilation of each encoder stage."""
         return self.dilation_per_stage

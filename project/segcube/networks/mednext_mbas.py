@@ -1,26 +1,29 @@
-"""The MedNeXts of anenbergb/MBAS: free in features, kernels, strides and blocks of each stage."""
+"""The MedNeXts of anenbergb/MBAS: features, kernels, strides and blocks are free in each stage."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 from torch import nn
 
-from segcube.networks.blocks import MBASBlock, chain
-from segcube.networks.mbas_parts import (
-    decoder_plan,
-    make_head,
-    make_stem_v1,
-    make_stem_v2,
-    make_way_back,
-    make_way_up,
-    stage_plan,
-    striding_plan,
+from segcube.core import Shape
+from segcube.networks.blocks import (
+    ONES,
+    BlockPlan,
+    MBASBlock,
+    make_norm,
+    named_sequence,
+    repeat_block,
+    same_padding,
+    torch_class,
+    upsample_padding,
 )
 from segcube.networks.mednext_arguments import MBASArguments, MedNeXtV1MBASArguments, MedNeXtV2MBASArguments
 
 
 class Encoder(nn.Module):
-    """A stem and stages; gives the features of every stage, full resolution first."""
+    """A stem and stages; returns the features of all stages, full resolution first."""
 
     def __init__(self, stem: nn.Module, stages: list[nn.Sequential]) -> None:
         super().__init__()
@@ -38,9 +41,9 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Stages on the way up, with a head each; V1 has one at the bottleneck too, and a way back of the stem.
+    """Decoder stages with a head each; V1 has a head at the bottleneck and the stem's upsampling too.
 
-    It registers the encoder, as the published one does: checkpoints name the encoder's parameters twice.
+    The encoder is registered here too, as in the published network: checkpoints hold it under two names.
     """
 
     def __init__(self, arguments: MBASArguments, encoder: Encoder) -> None:
@@ -51,20 +54,20 @@ class Decoder(nn.Module):
         self.concatenate = arguments.concatenates
         self.encoder = encoder
         self.stages = nn.ModuleList(self._stage(arguments, stage) for stage in upwards)
-        self.up_blocks = nn.ModuleList(make_way_up(arguments, stage) for stage in upwards)
+        self.up_blocks = nn.ModuleList(make_upsampling(arguments, stage) for stage in upwards)
         self.seg_layers = nn.ModuleList(
             make_head(arguments, stage) for stage in ((arguments.n_stages - 1, *upwards) if v1 else upwards)
         )
-        self.decode_stem_seg = make_way_back(arguments) if v1 else None
+        self.decode_stem_seg = make_stem_upsampling(arguments) if v1 else None
 
     @staticmethod
     def _stage(arguments: MBASArguments, stage: int) -> nn.Sequential:
         first, rest = decoder_plan(arguments, stage)
         count = arguments.decoder_blocks[arguments.n_stages - 2 - stage]
-        return nn.Sequential(MBASBlock(first), *chain(MBASBlock, rest, count - 1))
+        return nn.Sequential(MBASBlock(first), *repeat_block(MBASBlock, rest, count - 1))
 
     def forward(self, features: list[torch.Tensor]) -> torch.Tensor | list[torch.Tensor]:
-        """features: as the encoder gives them, emptied here so that memory is free early."""
+        """features: of the encoder; the list is emptied, which frees memory early."""
         supervised = self.training and self.deep_supervision
         x = features.pop()
         extra = len(self.seg_layers) - len(self.stages)
@@ -85,9 +88,9 @@ class Decoder(nn.Module):
 
 
 class MBASMedNeXt(nn.Module):
-    """Encoder and decoder; takes (N, C, X, Y, Z), each axis a multiple of the strides' product.
+    """Encoder and decoder; input (N, C, X, Y, Z), each axis a multiple of the product of strides.
 
-    Gives logits (N, K, X, Y, Z); in training with deep supervision a list of them, full resolution first.
+    Returns logits (N, K, X, Y, Z); in training with deep supervision a list of them, full resolution first.
     """
 
     def __init__(self, arguments: MBASArguments, encoder: Encoder) -> None:
@@ -101,7 +104,7 @@ class MBASMedNeXt(nn.Module):
 
 
 class MedNeXtV1MBAS(MBASMedNeXt):
-    """MBAS's `MedNeXt`: every stage begins with a stem or a striding block, before its counted blocks."""
+    """MBAS's `MedNeXt`: a stem or downsampling block comes before the counted blocks of each stage."""
 
     def __init__(self, arguments: MedNeXtV1MBASArguments) -> None:
         stages = [self._stage(arguments, stage) for stage in range(arguments.n_stages)]
@@ -109,14 +112,14 @@ class MedNeXtV1MBAS(MBASMedNeXt):
 
     @staticmethod
     def _stage(arguments: MedNeXtV1MBASArguments, stage: int) -> nn.Sequential:
-        begin = make_stem_v1(arguments) if stage == 0 else MBASBlock(striding_plan(arguments, stage))
+        first = make_stem_v1(arguments) if stage == 0 else MBASBlock(downsampling_plan(arguments, stage))
         return nn.Sequential(
-            begin, *chain(MBASBlock, stage_plan(arguments, stage), arguments.n_blocks_per_stage[stage])
+            first, *repeat_block(MBASBlock, stage_plan(arguments, stage), arguments.n_blocks_per_stage[stage])
         )
 
 
 class MedNeXtV2MBAS(MBASMedNeXt):
-    """MBAS's `MedNeXtV2`: a stem at full resolution, then stages whose first block strides."""
+    """MBAS's `MedNeXtV2`: a stem at full resolution, then stages whose first block downsamples."""
 
     def __init__(self, arguments: MedNeXtV2MBASArguments) -> None:
         stem = make_stem_v2(arguments)
@@ -125,6 +128,131 @@ class MedNeXtV2MBAS(MBASMedNeXt):
 
     @staticmethod
     def _stage(arguments: MedNeXtV2MBASArguments, stage: int) -> nn.Sequential:
-        first = MBASBlock(striding_plan(arguments, stage))
+        first = MBASBlock(downsampling_plan(arguments, stage))
         count = arguments.n_blocks_per_stage[stage]
-        return nn.Sequential(first, *chain(MBASBlock, stage_plan(arguments, stage), count - 1))
+        return nn.Sequential(first, *repeat_block(MBASBlock, stage_plan(arguments, stage), count - 1))
+
+
+class ConvNormRelu(nn.Module):
+    """nnU-Net's convolution, norm and leaky ReLU; checkpoints hold the parameters under two names."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: Shape, dropout: nn.Module | None) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(in_channels, out_channels, kernel, padding=same_padding(kernel))
+        self.norm = nn.InstanceNorm3d(out_channels, eps=1e-5, affine=True)
+        between = [dropout] if dropout else []
+        self.all_modules = nn.Sequential(self.conv, *between, self.norm, nn.LeakyReLU())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """x: (N, C, X, Y, Z); returns (N, out_channels, X, Y, Z)."""
+        return self.all_modules(x)
+
+
+def make_dropout(arguments: MBASArguments) -> nn.Module | None:
+    """Make a dropout layer; None without dropout."""
+    if not isinstance(arguments, MedNeXtV2MBASArguments) or arguments.dropout_op is None:
+        return None
+    return torch_class(arguments.dropout_op)(**(arguments.dropout_op_kwargs or {}))
+
+
+def stage_plan(arguments: MBASArguments, stage: int) -> BlockPlan:
+    """Settings of an encoder block that keeps size and channels."""
+    width = arguments.features_per_stage[stage]
+    return BlockPlan(
+        in_channels=width,
+        out_channels=width,
+        expansion=arguments.exp_ratio_per_stage[stage],
+        kernel=arguments.kernel_sizes[stage],
+        dilation=arguments.dilations[stage],
+        norm=arguments.norm_type,
+        response=arguments.enable_affine_transform,
+        dropout=lambda: make_dropout(arguments),
+    )
+
+
+def downsampling_plan(arguments: MBASArguments, stage: int) -> BlockPlan:
+    """Settings of the block from the previous stage (or the stem) to `stage`."""
+    previous = arguments.features_per_stage[stage - 1] if stage else arguments.stem_width
+    return _with_residual(
+        replace(
+            stage_plan(arguments, stage),
+            in_channels=previous,
+            kernel=arguments.down_kernels[stage],
+            stride=arguments.strides[stage],
+        )
+    )
+
+
+def decoder_plan(arguments: MBASArguments, stage: int) -> tuple[BlockPlan, BlockPlan]:
+    """Settings of the first block of a decoder stage, and of the others."""
+    rest = replace(stage_plan(arguments, stage), expansion=_expansion(arguments, stage), dilation=ONES)
+    wide = 2 * rest.in_channels if arguments.concatenates else rest.in_channels
+    return _with_residual(replace(rest, in_channels=wide)), rest
+
+
+def make_upsampling(arguments: MBASArguments, stage: int) -> nn.Module:
+    """Make the upsampling to `stage`: a block, or a plain transposed convolution."""
+    lower, width = arguments.features_per_stage[stage + 1], arguments.features_per_stage[stage]
+    kernel, stride = arguments.kernel_sizes[stage + 1], arguments.strides[stage + 1]
+    if isinstance(arguments, MedNeXtV2MBASArguments) and arguments.decoder_conv_trans_up:
+        conv = nn.ConvTranspose3d(lower, width, kernel, stride, same_padding(kernel))
+        return nn.Sequential(conv, nn.ZeroPad3d(upsample_padding(stride)))
+    plan = BlockPlan(
+        in_channels=lower,
+        out_channels=width,
+        expansion=_expansion(arguments, stage),
+        kernel=kernel,
+        stride=stride,
+        upsample=True,
+        norm=arguments.norm_type,
+        response=arguments.enable_affine_transform,
+    )
+    return MBASBlock(_with_residual(plan))
+
+
+def make_head(arguments: MBASArguments, stage: int) -> nn.Conv3d:
+    """Make the convolution from the features of `stage` to logits."""
+    return nn.Conv3d(arguments.features_per_stage[stage], arguments.num_classes, 1)
+
+
+def make_stem_v1(arguments: MedNeXtV1MBASArguments) -> nn.Sequential:
+    """Make a convolution whose kernel equals its stride, and a norm."""
+    width, stride = arguments.features_per_stage[0], arguments.strides[0]
+    conv = nn.Conv3d(arguments.input_channels, width, kernel_size=stride, stride=stride)
+    return named_sequence(conv1=conv, norm=make_norm(arguments.norm_type, width))
+
+
+def make_stem_v2(arguments: MedNeXtV2MBASArguments) -> nn.Sequential:
+    """Make a convolution at full resolution and a norm, or nnU-Net's stem."""
+    channels, width = arguments.input_channels, arguments.stem_width
+    if arguments.stem_type == "StackedConvBlocks":
+        conv = ConvNormRelu(channels, width, arguments.kernel_sizes[0], make_dropout(arguments))
+        return named_sequence(convs=nn.Sequential(conv))
+    kernel, dilation = arguments.stem_kernel_size, arguments.stem_dilation
+    conv = nn.Conv3d(channels, width, kernel, padding=same_padding(kernel, dilation), dilation=dilation)
+    return named_sequence(conv1=conv, norm=make_norm(arguments.norm_type, width))
+
+
+def make_stem_upsampling(arguments: MedNeXtV1MBASArguments) -> nn.Sequential | None:
+    """Make the blocks and the head that undo the stem's stride; None for a stem of stride 1."""
+    if arguments.strides[0] == ONES:
+        return None
+    plan = replace(
+        stage_plan(arguments, 0),
+        expansion=arguments.decoder_expansions[-1],
+        kernel=arguments.decode_stem_kernel_size,
+    )
+    up = _with_residual(replace(plan, stride=arguments.strides[0], upsample=True))
+    blocks = repeat_block(MBASBlock, plan, arguments.decoder_blocks[-1])
+    return nn.Sequential(MBASBlock(up), *blocks, make_head(arguments, 0))
+
+
+def _expansion(arguments: MBASArguments, stage: int) -> int:
+    """Expansion ratio of a decoder stage; the entries begin at the lowest resolution."""
+    return arguments.decoder_expansions[arguments.n_stages - 2 - stage]
+
+
+def _with_residual(plan: BlockPlan) -> BlockPlan:
+    """Use a projection as residual if size or channels change."""
+    changes = plan.stride != ONES or plan.in_channels != plan.out_channels
+    return replace(plan, residual="projection" if changes else "identity")

@@ -6,25 +6,25 @@ import torch
 from torch import nn
 
 from segcube.core import Shape
-from segcube.networks.blocks import BlockPlan, MedNeXtBlock, chain, named
+from segcube.networks.blocks import BlockPlan, MedNeXtBlock, named_sequence, repeat_block
 from segcube.networks.mednext_arguments import MedNeXtV1Arguments
 
 LEVELS = 4
-"""Halvings; the stages are this many down, the bottleneck, and this many up."""
-HALVING: Shape = (2, 2, 2)
+"""Stages of the encoder, and of the decoder."""
+STRIDE: Shape = (2, 2, 2)
 
 
 class MedNeXtV1(nn.Module):
     """MedNeXt v1 (Roy et al. 2023, arXiv 2303.09975): parameter names and order as published.
 
-    Takes (N, C, X, Y, Z), each axis a multiple of 16. Gives logits (N, K, X, Y, Z); in training with deep
-    supervision a list of them, full resolution first, each half of the one before.
+    Input (N, C, X, Y, Z), each axis a multiple of 16. Returns logits (N, K, X, Y, Z); in training with deep
+    supervision a list of them, full resolution first, each half the size of the one before.
     """
 
     def __init__(self, arguments: MedNeXtV1Arguments) -> None:
         super().__init__()
         self.arguments = arguments
-        # Never used: published checkpoints hold it, from a way around a fault of torch's checkpointing.
+        # Unused: published checkpoints hold it, from a workaround for torch's gradient checkpointing
         self.dummy_tensor = nn.Parameter(torch.ones(1))
         self.stem = nn.Conv3d(arguments.in_channels, arguments.n_channels, 1)
         for level in range(LEVELS):
@@ -36,7 +36,7 @@ class MedNeXtV1(nn.Module):
             self.add_module(f"dec_block_{level}", self._stage(2 * LEVELS - level))
         for level in range(LEVELS + 1 if arguments.deep_supervision else 1):
             head = nn.ConvTranspose3d(self._width(level), arguments.out_channels, 1)
-            self.add_module(f"out_{level}", named(conv_out=head))
+            self.add_module(f"out_{level}", named_sequence(conv_out=head))
 
     def forward(self, image_ncxyz: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         """Logits at full resolution; in training with deep supervision those of the lower levels too."""
@@ -77,7 +77,7 @@ class MedNeXtV1(nn.Module):
             norm=arguments.norm,
             response=arguments.grn,
         )
-        return chain(MedNeXtBlock, plan, arguments.blocks[stage])
+        return repeat_block(MedNeXtBlock, plan, arguments.blocks[stage])
 
     def _down(self, level: int) -> MedNeXtBlock:
         arguments = self.arguments
@@ -87,10 +87,10 @@ class MedNeXtV1(nn.Module):
                 out_channels=self._width(level + 1),
                 expansion=arguments.expansions[level + 1],
                 kernel=self._kernel(encoder=True),
-                stride=HALVING,
+                stride=STRIDE,
                 residual="projection" if arguments.do_res_up_down else "none",
                 norm=arguments.norm,
-                # The published network leaves the first way down without it.
+                # The published network has none in the first downsampling block
                 response=arguments.grn and level > 0,
             )
         )
@@ -103,7 +103,7 @@ class MedNeXtV1(nn.Module):
                 out_channels=self._width(level),
                 expansion=arguments.expansions[2 * LEVELS - level],
                 kernel=self._kernel(encoder=False),
-                stride=HALVING,
+                stride=STRIDE,
                 upsample=True,
                 residual="projection" if arguments.do_res_up_down else "none",
                 norm=arguments.norm,

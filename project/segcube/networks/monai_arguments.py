@@ -1,4 +1,4 @@
-"""Keyword arguments of MONAI's networks, with MONAI's defaults but for the channels, which must be said."""
+"""Keyword arguments of MONAI's networks, with MONAI's defaults; channels are required."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Four: TypeAlias = tuple[Count, Count, Count, Count]
 
 
 class MonaiArguments(Arguments):
-    """What MONAI's networks have in common."""
+    """Common arguments of MONAI's networks."""
 
     spatial_dims: Literal[3] = 3
     in_channels: Count
@@ -23,14 +23,13 @@ class MonaiArguments(Arguments):
 
     @property
     def channels(self) -> tuple[int, int]:
-        """Channels in and out."""
         return self.in_channels, self.out_channels
 
 
 def _check_ups(ups: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
     downs = info.data.get("blocks_down", ())
     if downs and len(ups) != len(downs) - 1:
-        raise ValueError(f"{len(ups)} entries for {len(downs)} of blocks_down, which ask for one less")
+        raise ValueError(f"{len(ups)} entries for {len(downs)} of blocks_down, which require one less")
     return ups
 
 
@@ -51,7 +50,7 @@ class SegResNetArguments(MonaiArguments):
 
     @property
     def multiple(self) -> Shape:
-        """A halving for each level but the first."""
+        """A factor of 2 for each level but the first."""
         step = 2 ** (len(self.blocks_down) - 1)
         return step, step, step
 
@@ -73,7 +72,7 @@ def _check_upsampling(kernels: tuple[Shape, ...] | None, info: ValidationInfo) -
 
 
 class DynUNetArguments(MonaiArguments):
-    """MONAI's DynUNet; `upsample_kernel_size` is the strides after the first unless it is given."""
+    """MONAI's DynUNet; `upsample_kernel_size` defaults to the strides after the first."""
 
     kernel_size: Annotated[tuple[Extent, ...], Field(min_length=3)]
     strides: Annotated[tuple[Extent, ...], AfterValidator(_check_strides)]
@@ -94,7 +93,7 @@ class DynUNetArguments(MonaiArguments):
 
 
 class SwinUNETRArguments(MonaiArguments):
-    """Swin UNETR (Hatamizadeh et al. 2022, arXiv 2201.01266); its decoder fits a patch of 2 alone."""
+    """Swin UNETR (Hatamizadeh et al. 2022, arXiv 2201.01266); its decoder fits only a patch of 2."""
 
     patch_size: Literal[2] = 2
     depths: Four = (2, 2, 2, 2)
@@ -115,19 +114,19 @@ class SwinUNETRArguments(MonaiArguments):
 
     @property
     def multiple(self) -> Shape:
-        """The patch, then four mergings: patch_size ** 5, as MONAI says."""
+        """The patch, then four mergings: patch_size ** 5, as MONAI documents."""
         return 32, 32, 32
 
 
 def _check_levels(strides: tuple[Shape, ...], info: ValidationInfo) -> tuple[Shape, ...]:
     features = info.data.get("features", ())
     if features and len(strides) != len(features) - 1:
-        raise ValueError(f"{len(strides)} entries for {len(features)} of features, which ask for one less")
+        raise ValueError(f"{len(strides)} entries for {len(features)} of features, which require one less")
     return strides
 
 
 class UNetArguments(MonaiArguments):
-    """MONAI's UNet; `features` is what MONAI calls channels, an entry a level."""
+    """MONAI's UNet; `features` are MONAI's `channels`, an entry for each level."""
 
     features: Annotated[tuple[Count, ...], Field(min_length=2)]
     strides: Annotated[tuple[Extent, ...], AfterValidator(_check_levels)]

@@ -1,4 +1,4 @@
-"""Networks from MONAI, with deep supervision in training mode alone."""
+"""Networks from MONAI, with deep supervision only in training mode."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from segcube.networks.monai_arguments import (
 class DynUNet(nets.DynUNet):
     """MONAI's DynUNet; in training with deep supervision a list of logits, full resolution first.
 
-    As MONAI has it, the lower levels' logits come stretched to full resolution.
+    MONAI interpolates the logits of the lower levels to full resolution.
     """
 
     def __init__(self, arguments: DynUNetArguments) -> None:
@@ -42,19 +42,19 @@ class DynUNet(nets.DynUNet):
         return list(outputs.unbind(1)) if self.training and self.deep_supervision else outputs
 
 
-def make_segresnet(arguments: SegResNetArguments) -> nets.SegResNet:
+def build_segresnet(arguments: SegResNetArguments) -> nets.SegResNet:
     """MONAI's SegResNet."""
     return nets.SegResNet(**arguments.model_dump())
 
 
-def make_unet(arguments: UNetArguments) -> nets.UNet:
+def build_unet(arguments: UNetArguments) -> nets.UNet:
     """MONAI's UNet."""
     keywords = arguments.model_dump()
     return nets.UNet(channels=keywords.pop("features"), **keywords)
 
 
-def make_swin_unetr(arguments: SwinUNETRArguments) -> nets.SwinUNETR:
+def build_swin_unetr(arguments: SwinUNETRArguments) -> nets.SwinUNETR:
     """MONAI's SwinUNETR."""
-    # It reads numbers back from a tensor while it is built, which no tensor on the meta device allows.
+    # Its constructor reads values of a tensor, which the meta device does not support
     with torch.device("cpu"):
         return nets.SwinUNETR(**arguments.model_dump())

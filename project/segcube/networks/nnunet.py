@@ -1,4 +1,4 @@
-"""nnU-Net's networks from dynamic-network-architectures, with deep supervision in training mode alone."""
+"""nnU-Net's networks from dynamic-network-architectures, with deep supervision only in training mode."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dynamic_network_architectures.architectures import unet
 from dynamic_network_architectures.building_blocks.residual import BasicBlockD, BottleneckD
 from torch import nn
 
+from segcube.networks.arguments import NNUNetArguments
 from segcube.networks.blocks import torch_class
-from segcube.networks.nnunet_arguments import NNUNetArguments
 
 BLOCKS = {"BasicBlockD": BasicBlockD, "BottleneckD": BottleneckD}
 
 
 class _NNUNet(nn.Module):
-    """Gives logits (N, K, X, Y, Z); in training with deep supervision a list, full resolution first."""
+    """Returns logits (N, K, X, Y, Z); in training with deep supervision a list, full resolution first."""
 
     decoder: Any
 
@@ -31,7 +31,7 @@ class _NNUNet(nn.Module):
 
 
 class PlainConvUNet(_NNUNet, unet.PlainConvUNet):
-    """nnU-Net's own U-Net."""
+    """nnU-Net's plain U-Net."""
 
 
 class ResidualEncoderUNet(_NNUNet, unet.ResidualEncoderUNet):

@@ -1,16 +1,16 @@
-"""The networks by name."""
+"""The networks by name: arguments are checked without torch, constructors imported on use."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
-from torch import nn
 
-from segcube.core import Shape, UsageError, explain
-from segcube.networks.arguments import Arguments
+from segcube.core import Shape, UsageError, explain_validation_error
+from segcube.networks.arguments import Arguments, PlainConvUNetArguments, ResidualUNetArguments
 from segcube.networks.mednext_arguments import (
     MedNeXtV1Arguments,
     MedNeXtV1MBASArguments,
@@ -22,64 +22,66 @@ from segcube.networks.monai_arguments import (
     SwinUNETRArguments,
     UNetArguments,
 )
-from segcube.networks.nnunet_arguments import PlainConvUNetArguments, ResidualUNetArguments
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What a network takes, and what makes it."""
+class NetworkEntry:
+    """The arguments and the constructor of a network."""
 
     arguments: type[Arguments]
     module: str
-    """Where the maker is, within this folder: imported only when it is wanted, for MONAI takes seconds."""
-    maker: str
+    """The module of the constructor in this package; importing MONAI takes seconds."""
+    constructor: str
 
 
-NETWORKS: Mapping[str, Entry] = {
-    "MedNeXtV1": Entry(MedNeXtV1Arguments, "mednext_v1", "MedNeXtV1"),
-    "MedNeXtV1MBAS": Entry(MedNeXtV1MBASArguments, "mednext_mbas", "MedNeXtV1MBAS"),
-    "MedNeXtV2MBAS": Entry(MedNeXtV2MBASArguments, "mednext_mbas", "MedNeXtV2MBAS"),
-    "PlainConvUNet": Entry(PlainConvUNetArguments, "nnunet", "PlainConvUNet"),
-    "ResidualEncoderUNet": Entry(ResidualUNetArguments, "nnunet", "ResidualEncoderUNet"),
-    "ResidualUNet": Entry(ResidualUNetArguments, "nnunet", "ResidualUNet"),
-    "DynUNet": Entry(DynUNetArguments, "monai_networks", "DynUNet"),
-    "SegResNet": Entry(SegResNetArguments, "monai_networks", "make_segresnet"),
-    "SwinUNETR": Entry(SwinUNETRArguments, "monai_networks", "make_swin_unetr"),
-    "UNet": Entry(UNetArguments, "monai_networks", "make_unet"),
+NETWORKS: Mapping[str, NetworkEntry] = {
+    "MedNeXtV1": NetworkEntry(MedNeXtV1Arguments, "mednext_v1", "MedNeXtV1"),
+    "MedNeXtV1MBAS": NetworkEntry(MedNeXtV1MBASArguments, "mednext_mbas", "MedNeXtV1MBAS"),
+    "MedNeXtV2MBAS": NetworkEntry(MedNeXtV2MBASArguments, "mednext_mbas", "MedNeXtV2MBAS"),
+    "PlainConvUNet": NetworkEntry(PlainConvUNetArguments, "nnunet", "PlainConvUNet"),
+    "ResidualEncoderUNet": NetworkEntry(ResidualUNetArguments, "nnunet", "ResidualEncoderUNet"),
+    "ResidualUNet": NetworkEntry(ResidualUNetArguments, "nnunet", "ResidualUNet"),
+    "DynUNet": NetworkEntry(DynUNetArguments, "monai_networks", "DynUNet"),
+    "SegResNet": NetworkEntry(SegResNetArguments, "monai_networks", "build_segresnet"),
+    "SwinUNETR": NetworkEntry(SwinUNETRArguments, "monai_networks", "build_swin_unetr"),
+    "UNet": NetworkEntry(UNetArguments, "monai_networks", "build_unet"),
 }
 
 
 def build_network(name: str, arguments: Mapping[str, object]) -> nn.Module:
     """Build a network, in training mode and with random weights, on torch's current default device.
 
-    In eval mode every one gives the logits at full resolution alone. Raises UsageError for an unknown name,
-    key or value, naming the valid ones.
+    In eval mode all networks return only the logits at full resolution. Raises UsageError for an unknown
+    name, key or value, with the valid ones.
     """
     checked = check_arguments(name, arguments)
     entry = NETWORKS[name]
-    maker = getattr(importlib.import_module(f"{__package__}.{entry.module}"), entry.maker)
+    constructor = getattr(importlib.import_module(f"{__package__}.{entry.module}"), entry.constructor)
     try:
-        return maker(checked)
+        return constructor(checked)
     except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise UsageError(f"network {name} cannot be built of {dict(arguments)}: {error}") from error
+        raise UsageError(f"network {name} cannot be built from {dict(arguments)}: {error}") from error
 
 
 def check_arguments(name: str, arguments: Mapping[str, object]) -> Arguments:
-    """The arguments in the network's own terms, defaults filled in; nothing is built.
+    """Validate the arguments of a network and add defaults; nothing is built.
 
-    Raises UsageError for an unknown name, key or value, naming the valid ones.
+    Raises UsageError for an unknown name, key or value, with the valid ones.
     """
     if name not in NETWORKS:
         raise UsageError(f"unknown network {name!r}", expected="one of " + ", ".join(NETWORKS))
-    grammar = NETWORKS[name].arguments
+    model = NETWORKS[name].arguments
     try:
-        return grammar.model_validate(dict(arguments))
+        return model.model_validate(dict(arguments))
     except ValidationError as error:
-        raise UsageError(f"network {name}: {explain(error, grammar)}") from error
+        raise UsageError(f"network {name}: {explain_validation_error(error, model)}") from error
 
 
 def window_multiple(name: str, arguments: Mapping[str, object]) -> Shape:
-    """What a window's size must be divisible by, an axis each in the network's own order.
+    """The number that each axis of a window must be divisible by, in the network's order of axes.
 
     Raises UsageError as `check_arguments` does.
     """
@@ -87,10 +89,5 @@ def window_multiple(name: str, arguments: Mapping[str, object]) -> Shape:
 
 
 def count_channels(name: str, arguments: Mapping[str, object]) -> tuple[int, int]:
-    """Channels that a network takes and gives. Raises UsageError as `check_arguments` does."""
+    """Input and output channels of a network. Raises UsageError as `check_arguments` does."""
     return check_arguments(name, arguments).channels
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Numbers in a network's parameters, each once however many names it has."""
-    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,4 +1,4 @@
-"""A picture of a case: its channels and its label map, in three planes."""
+"""Draw pictures of cases: their channels and label maps in three planes."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from matplotlib.patches import Patch
 from scipy.ndimage import binary_erosion
 
 from segcube.core import Case, CaseError, Code, ExitCode, UsageError, Vector, Volume
-from segcube.formats import discover
-from segcube.formats.nifti import read_labels, read_volume, same_place
+from segcube.formats import discover_cases
+from segcube.formats.nifti import read_labels, read_volume, same_grid
 from segcube.spec.challenges import Challenge
 
 PLANES = ("sagittal", "coronal", "axial")
 COLOURS = ("#000000", "#e6194b", "#ffd21f", "#3cb4ff", "#46d35a", "#f58231", "#b06cff")
-"""Of the labels, in the order of the challenge, the background first and never painted."""
+"""Of the labels in the challenge's order, the background first, which is not drawn."""
 
 
 @dataclass(frozen=True)
-class Cut:
-    """A plane through a volume: the array axis that it crosses, and where."""
+class Section:
+    """A plane through a volume: the array axis across it, and its index."""
 
     plane: str
     axis: int
     index: int
 
     def of(self, array_xyz: np.ndarray) -> np.ndarray:
-        """The plane as an image, its rows going up."""
+        """The plane as an image with its rows from bottom to top."""
         return np.take(array_xyz, self.index, axis=self.axis).T
 
     def aspect(self, spacing: Vector) -> float:
@@ -41,29 +41,31 @@ class Cut:
 
 
 def draw_case(volume: Volume, labels_xyz: np.ndarray, challenge: Challenge, file: Path) -> None:
-    """Draw each channel through the largest cuts of the labels, painted over, as a PNG.
+    """Draw each channel with the labels over it, in the sections with most labelled voxels, as a PNG.
 
-    labels_xyz: on the volume's grid; an empty map gives the middle cuts, unpainted.
+    labels_xyz: on the volume's grid; an empty map gives the middle sections.
     """
     colours: dict[int, str] = dict(zip(challenge.labels.values(), COLOURS, strict=False))
-    cuts = [Cut(plane, axis, _fullest(labels_xyz, axis)) for axis, plane in enumerate(PLANES)]
+    sections = [Section(plane, axis, _largest_section(labels_xyz, axis)) for axis, plane in enumerate(PLANES)]
     columns = len(volume.channels)
-    figure = Figure(figsize=(2.8 * columns, 2.8 * len(cuts) + 0.5), facecolor="black", layout="constrained")
-    grid = figure.subplots(len(cuts), columns, squeeze=False)
+    figure = Figure(
+        figsize=(2.8 * columns, 2.8 * len(sections) + 0.5), facecolor="black", layout="constrained"
+    )
+    grid = figure.subplots(len(sections), columns, squeeze=False)
     for column, channel in enumerate(volume.channels):
         grid[0][column].set_title(channel, color="white")
         low, high = np.percentile(volume.voxels[column], (1, 99.5))
-        for cut, axes in zip(cuts, grid[:, column], strict=True):
-            aspect = cut.aspect(volume.grid.spacing)
+        for section, axes in zip(sections, grid[:, column], strict=True):
+            aspect = section.aspect(volume.grid.spacing)
             axes.imshow(
-                cut.of(volume.voxels[column]),
+                section.of(volume.voxels[column]),
                 cmap="gray",
                 vmin=low,
                 vmax=high,
                 origin="lower",
                 aspect=aspect,
             )
-            axes.imshow(_paint(cut.of(labels_xyz), colours), origin="lower", aspect=aspect)
+            axes.imshow(_overlay(section.of(labels_xyz), colours), origin="lower", aspect=aspect)
             axes.set_axis_off()
     names = [name for name, value in challenge.labels.items() if value]
     patches = [Patch(color=colours[challenge.labels[name]], label=name) for name in names]
@@ -75,13 +77,13 @@ def draw_case(volume: Volume, labels_xyz: np.ndarray, challenge: Challenge, file
     figure.savefig(file, dpi=100)
 
 
-def _fullest(labels_xyz: np.ndarray, axis: int) -> int:
+def _largest_section(labels_xyz: np.ndarray, axis: int) -> int:
     counts = np.count_nonzero(labels_xyz, axis=tuple(other for other in range(3) if other != axis))
     return int(counts.argmax()) if counts.any() else len(counts) // 2
 
 
-def _paint(labels_yx: np.ndarray, colours: dict[int, str]) -> np.ndarray:
-    """The labels as RGBA: strong on their borders, faint inside."""
+def _overlay(labels_yx: np.ndarray, colours: dict[int, str]) -> np.ndarray:
+    """The labels as RGBA, opaque at their borders and transparent inside."""
     painted = np.zeros((*labels_yx.shape, 4))
     for value, colour in colours.items():
         mask_yx = labels_yx == value
@@ -100,12 +102,12 @@ def draw_folder(
     on_drawn: Callable[[Path], None],
     on_failed: Callable[[str, CaseError], None],
 ) -> ExitCode:
-    """Draw every case of `data` that has a map in `maps`; a bad case or map costs its own picture alone.
+    """Draw every case of `data` that has a map in `maps`; a bad case or map fails alone.
 
     on_drawn: called with each PNG. on_failed: called with the name of a case and its error. Returns DONE,
-    SOME_FAILED or NONE_DONE. Raises UsageError when no case has a map.
+    SOME_FAILED or NONE_DONE. Raises UsageError if no case has a map.
     """
-    found = discover(data, challenge)
+    found = discover_cases(data, challenge)
     cases = {case.name: case for case in found.cases}
     refused = {refusal.case.name: refusal.error for refusal in found.refused}
     mapped = [name for name in sorted({*cases, *refused}) if (maps / challenge.output_name(name)).exists()]
@@ -129,7 +131,7 @@ def draw_folder(
 
 
 def _read(case: Case, maps: Path, challenge: Challenge) -> tuple[Volume, np.ndarray]:
-    """A case and its label map on one grid. Raises CaseError."""
+    """Read a case and its label map. Raises CaseError, also for different grids."""
     volume = read_volume(case, tuple(channel.name for channel in challenge.channels))
     map_file = maps / challenge.output_name(case.name)
     labels_xyz, grid, _ = read_labels(map_file)
@@ -140,7 +142,7 @@ def _read(case: Case, maps: Path, challenge: Challenge) -> tuple[Volume, np.ndar
             file=map_file,
             expected=f"{_size(volume.grid.shape)}, as the case has",
         )
-    if not same_place(grid, volume.grid):
+    if not same_grid(grid, volume.grid):
         raise CaseError(
             Code.AFFINE_MISMATCH, "a map on another grid", file=map_file, expected="the grid of the case"
         )

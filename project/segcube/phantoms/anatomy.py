@@ -1,4 +1,4 @@
-"""The healthy part of a made brain: shapes of tissues, no intensities."""
+"""The healthy anatomy of a synthetic brain: shapes of tissues, no intensities."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from segcube.phantoms.fields import Space, ellipsoid, inside, tube, union
 
 _COARSE_MM = 2.5
 _SLOPE = 0.6 * np.sqrt(2)
-"""Smooth noise of scale s changes by 1 over this times s, on average."""
+"""Smooth noise of scale s has a mean slope of 1 / (this * s)."""
 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """A brain in its box: x to the right, y to the front, z up, its middle at 0.
+    """A brain in its box: x to the right, y to the front, z up, with its centre at 0.
 
-    Occupancies run from 0 to 1.
+    Occupancies are between 0 and 1.
     """
 
     space: Space
@@ -32,13 +32,13 @@ class Anatomy:
 
 
 def make_anatomy(rng: np.random.Generator, space: Space) -> Anatomy:
-    """A skull-stripped brain."""
+    """Make a skull-stripped brain."""
     coarse = space.coarse(_COARSE_MM)
     scale = rng.uniform(0.93, 1.05, 3)
     body = Space(*(axis / s for axis, s in zip(coarse.axes, scale, strict=True)))
     outer, hind = _outline(rng, body)
     parts = (-outer, hind, _ventricles(rng, body), _nuclei(rng, body))
-    depth, hind, ventricle, nuclei = (space.carry(part, coarse) for part in parts)
+    depth, hind, ventricle, nuclei = (space.interpolate(part, coarse) for part in parts)
     sulcus = _sulci(rng, space, depth, hind)
     rim = rng.uniform(1.2, 2.2)
     fluid = np.maximum(inside(np.minimum(sulcus - 0.9, depth - rim)), inside(ventricle))
@@ -81,7 +81,7 @@ def _nuclei(rng: np.random.Generator, body: Space) -> np.ndarray:
 
 
 def _sulci(rng: np.random.Generator, space: Space, depth: np.ndarray, hind: np.ndarray) -> np.ndarray:
-    """Distance in mm to the nearest sulcus: zero sets of smooth noise, ever farther with depth."""
+    """Distance in mm to the nearest sulcus, a zero set of smooth noise, plus a term that grows with depth."""
     wide = np.abs(_sheets(rng, space, 5.0)) + np.maximum(depth - rng.uniform(12, 17), 0)
     fine = np.abs(_sheets(rng, space, 2.4)) + 1.6
     ring = np.hypot(space.along((0, 0, 0), (0, 1 / 84, 0)), space.along((0, 0, 6), (0, 0, 1 / 60)))
@@ -90,7 +90,7 @@ def _sulci(rng: np.random.Generator, space: Space, depth: np.ndarray, hind: np.n
 
 
 def _sheets(rng: np.random.Generator, space: Space, scale_mm: float) -> np.ndarray:
-    """Noise over its mean slope: near a zero this is the distance to it in mm."""
+    """Noise divided by its mean slope: near a zero, the distance to it in mm."""
     return space.noise(rng, scale_mm) * np.float32(_SLOPE * scale_mm)
 
 

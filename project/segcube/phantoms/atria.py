@@ -1,4 +1,4 @@
-"""A made chest with both atria, as a late-enhancement scan shows it."""
+"""A synthetic chest with both atria in a late-enhancement scan."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _BRIGHTEST = 32000
 
 
 def make_atria(rng: np.random.Generator, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """A chest: int16 image (1, X, Y, Z), and its `Chamber` (X, Y, Z) uint8.
+    """Make a chest: int16 image (1, X, Y, Z), and its `Chamber` (X, Y, Z) uint8.
 
-    grid: its first axis runs to the patient's left, the second to the back, the third up.
+    grid: LPS, the axes to the patient's left, back and head.
     """
     space = _chest_space(rng, grid)
     signal = _chest(rng, space)
@@ -29,14 +29,14 @@ def make_atria(rng: np.random.Generator, grid: Grid) -> tuple[np.ndarray, np.nda
 
 
 def _chest_space(rng: np.random.Generator, grid: Grid) -> Space:
-    """mm about the middle of the heart, which lies near the middle of the grid."""
+    """Coordinates in mm from the centre of the heart, which is near the centre of the grid."""
     shift = (rng.uniform(-25, 25), rng.uniform(-20, 30), rng.uniform(-10, 10))
     sizes = zip(grid.shape, grid.spacing, shift, strict=True)
     return Space(*((np.arange(size) - size / 2) * step + offset for size, step, offset in sizes))
 
 
 def _chest(rng: np.random.Generator, space: Space) -> np.ndarray:
-    """Body, muscle and ribs, lungs, liver and spine: brightness against blood."""
+    """Body, muscle, ribs, lungs, liver and spine: brightness relative to blood."""
     coarse = space.coarse(_CHEST_MM)
     wave = 5 * coarse.noise(rng, 32)
     body = ellipsoid(coarse, (-10, 5, 0), (170 + rng.uniform(-10, 20), 118 + rng.uniform(-10, 10), 900))
@@ -55,13 +55,13 @@ def _chest(rng: np.random.Generator, space: Space) -> np.ndarray:
     paint(signal, inside(np.maximum(lungs + wave, cage + 4), 4), rng.uniform(0.02, 0.12))
     paint(signal, inside(np.maximum(liver, cage), 4), rng.uniform(0.3, 0.8))
     paint(signal, inside(spine, 4), rng.uniform(0.1, 0.6))
-    return space.carry(signal, coarse)
+    return space.interpolate(signal, coarse)
 
 
 def _paint_heart(
     rng: np.random.Generator, signal: np.ndarray, content: tuple[Space, Heart, np.ndarray]
 ) -> None:
-    """Fat around, nulled muscle, blood of nearly one brightness, and walls that enhance in patches."""
+    """Add fat, nulled muscle, blood of nearly uniform brightness, and walls that enhance in patches."""
     space, heart, chamber = content
     near = union(heart.left_xyz, heart.right_xyz, heart.muscle_xyz, heart.vessels_xyz)
     vessels, rooms, right, left = (float(level) for level in rng.uniform(0.9, 1.1, 4))
@@ -79,7 +79,7 @@ def _paint_heart(
 
 
 def _scan(rng: np.random.Generator, signal: np.ndarray, space: Space) -> np.ndarray:
-    """Blur in the plane, coil bias, Rician noise and a scale, as int16."""
+    """Apply blur in the plane, coil bias, Rician noise and a scale, as int16."""
     for axis in (0, 1):
         signal = 0.25 * np.roll(signal, 1, axis) + 0.5 * signal + 0.25 * np.roll(signal, -1, axis)
     signal *= np.exp(rng.uniform(0.1, 0.3) * space.noise(rng, 120))
@@ -90,6 +90,6 @@ def _scan(rng: np.random.Generator, signal: np.ndarray, space: Space) -> np.ndar
 
 
 def _grain(rng: np.random.Generator, space: Space) -> np.ndarray:
-    """Noise that neighbours in the plane share in part, of deviation 0.8."""
+    """Noise of deviation 0.8, correlated between neighbours in the plane."""
     white = rng.standard_normal(space.shape, dtype=np.float32)
     return np.float32(0.8 / np.sqrt(3)) * (white + np.roll(white, 1, 0) + np.roll(white, 1, 1))

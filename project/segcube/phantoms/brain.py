@@ -1,4 +1,4 @@
-"""A made brain as a scanner would show it: tissues to intensities, bias, artefacts and noise."""
+"""A synthetic brain with intensities, bias field, artefacts and noise."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class _Head:
 def make_brain(
     rng: np.random.Generator, grid: Grid, channels: Sequence[str], kinds: Collection[Tissue]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A brain with lesions: int16 image (C, X, Y, Z), 0 outside, and its `Tissue` (X, Y, Z) uint8.
+    """Make a brain with lesions: int16 image (C, X, Y, Z), 0 outside, and its `Tissue` (X, Y, Z) uint8.
 
-    grid: along the patient's axes, in any directions. kinds: the tissues that its lesions may hold.
+    grid: along the patient's axes, in any direction. kinds: the tissues that its lesions may have.
     Raises UsageError for a channel without known contrasts.
     """
     unknown = [channel for channel in channels if channel not in CONTRASTS]
     if unknown:
         raise UsageError(
-            f"made brains have no channel {unknown[0]}", expected="one of " + ", ".join(CONTRASTS)
+            f"synthetic brains have no channel {unknown[0]}", expected="one of " + ", ".join(CONTRASTS)
         )
     space, box = _brain_box(rng, grid)
     anatomy = make_anatomy(rng, space)
@@ -66,7 +66,7 @@ def _brain_box(rng: np.random.Generator, grid: Grid) -> tuple[Space, Slices]:
 
 
 def _spots(rng: np.random.Generator, anatomy: Anatomy) -> np.ndarray:
-    """White-matter spots and caps about the ventricles, which are no lesion."""
+    """White-matter spots and caps around the ventricles, which are no lesions."""
     space = anatomy.space
     caps = anatomy.ventricle_xyz - rng.uniform(1, 5) - 2.0 * space.noise(rng, 10)
     spots = inside(rng.uniform(1.3, 1.8) - space.noise(rng, 6), 0.3)
@@ -93,7 +93,7 @@ def _scan(rng: np.random.Generator, head: _Head, channel: str) -> np.ndarray:
 
 
 def _artefact(rng: np.random.Generator, space: Space, channel: str) -> np.ndarray:
-    """Blotches of one channel alone, as large as lesions, such as flow and coil artefacts."""
+    """Blotches in one channel as large as lesions, like flow and coil artefacts."""
     waves = space.noise(rng, rng.uniform(14, 24))
     rare, (weakest, strongest) = ARTEFACTS[channel]
     blotches = inside(rare + rng.uniform(0, 0.4) - waves, 0.5)
@@ -103,7 +103,7 @@ def _artefact(rng: np.random.Generator, space: Space, channel: str) -> np.ndarra
 def _paint_lesions(
     rng: np.random.Generator, signal: np.ndarray, head: _Head, levels: Sequence[float]
 ) -> None:
-    """Lesion brightness with a texture of its own, softened over a voxel or two."""
+    """Replace the signal of lesions by their own level and texture, blurred at the borders."""
     places = np.argwhere(head.tissue_xyz)
     if not len(places):
         return

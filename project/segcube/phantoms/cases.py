@@ -1,4 +1,4 @@
-"""Made cases in a challenge's names, geometry and label values."""
+"""Synthetic cases with the names, geometry and label values of a challenge."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from isal import igzip
 from nibabel.nifti1 import Nifti1Image
 
 from segcube import __version__
-from segcube.core import Grid, UsageError, write_whole
-from segcube.formats.nifti import foreign_files, is_marked
+from segcube.core import Grid, UsageError, write_atomic
+from segcube.formats.nifti import foreign_files, is_written_by_segcube
 from segcube.phantoms.atria import make_atria
 from segcube.phantoms.brain import make_brain
 from segcube.phantoms.heart import Chamber
@@ -23,7 +23,7 @@ from segcube.spec.challenges import Challenge
 _ATRIA_CHANNELS = ("lge",)
 _GZIP_LEVEL = 1
 _MARK = "segcube-phantom"
-"""In the header of each file; a label map of a run has another mark, and is never replaced by a phantom."""
+"""In the header of each file. A phantom never replaces a label map of a run, which has another mark."""
 _TISSUES: Mapping[str, tuple[Tissue, ...]] = {
     "NCR": (Tissue.CORE,),
     "NETC": (Tissue.CORE,),
@@ -45,7 +45,7 @@ _CHAMBERS: Mapping[str, tuple[Chamber, ...]] = {
 
 @dataclass(frozen=True)
 class Phantom:
-    """A made case in memory: int16 image (C, X, Y, Z) in the challenge's channel order, and its label map."""
+    """A synthetic case: int16 image (C, X, Y, Z) in the challenge's channel order, and its label map."""
 
     case: str
     image_cxyz: np.ndarray
@@ -54,26 +54,25 @@ class Phantom:
 
 
 def make_phantom(challenge: Challenge, seed: int, index: int) -> Phantom:
-    """The `index`-th case of a seed, counted from 0: the same numbers always make the same case.
+    """Make the case of an index, from 0, of a seed: equal numbers make equal cases.
 
-    Brains for the BraTS channels, atria for `lge`. Raises UsageError for other channels and labels
-    that no made tissue has.
+    Brains for the BraTS channels, atria for `lge`. Raises UsageError for other channels, and for labels
+    without a synthetic tissue.
     """
-    case = _case_name(challenge, index)
     rng = np.random.default_rng((seed, index))
     grid = _grid(challenge, rng)
     if challenge.channel_names == _ATRIA_CHANNELS:
         values = _values(challenge, Chamber, _CHAMBERS)
-        image_cxyz, parts_xyz = make_atria(rng, grid)
+        image_cxyz, tissue_xyz = make_atria(rng, grid)
     else:
         values = _values(challenge, Tissue, _TISSUES)
         lesion = {Tissue.EDEMA, Tissue.CORE, Tissue.ENHANCING, *map(Tissue, np.flatnonzero(values))}
-        image_cxyz, parts_xyz = make_brain(rng, grid, challenge.channel_names, lesion)
-    return Phantom(case, image_cxyz, values[parts_xyz], grid)
+        image_cxyz, tissue_xyz = make_brain(rng, grid, challenge.channel_names, lesion)
+    return Phantom(_case_name(challenge, index), image_cxyz, values[tissue_xyz], grid)
 
 
 def crop_phantom(phantom: Phantom, edge: int) -> Phantom:
-    """The box of at most `edge` voxels a side around the labels' centre, at its own place in space.
+    """Crop to a box of at most `edge` voxels a side around the labels' centre; positions in space stay.
 
     A case without labels is cropped around its middle.
     """
@@ -92,12 +91,11 @@ def crop_phantom(phantom: Phantom, edge: int) -> Phantom:
 def write_phantoms(
     challenge: Challenge, count: int, seed: int, out: Path, edge: int | None = None
 ) -> list[str]:
-    """Write cases to out/data and their label maps to out/labels, named as the challenge names them.
+    """Write cases to out/data and their label maps to out/labels, and return the cases' names.
 
-    edge: crop each case to a box of so many voxels around its labels. The same arguments write the same
-    bytes. Phantoms of an earlier call are replaced; any other file in the way raises UsageError that names
-    all of them, before the first case. Returns the cases' names. Raises as `make_phantom`, and
-    EnvironmentFault where it cannot write.
+    edge: crop each case to a box of so many voxels around its labels. Equal arguments write equal bytes.
+    Earlier phantoms are replaced; other files of these names raise UsageError, which lists all of them,
+    before the first case is written. Raises as `make_phantom`, and EnvironmentFault for a failed write.
     """
     names = [_case_name(challenge, index) for index in range(count)]
     _check_free([file for name in names for file in _files(challenge, name, out)], out)
@@ -115,17 +113,17 @@ def _case_name(challenge: Challenge, index: int) -> str:
 
 
 def _files(challenge: Challenge, case: str, out: Path) -> list[Path]:
-    """A file a channel, in the challenge's order, then the label map's."""
+    """The file of each channel, in the challenge's order, then that of the label map."""
     folder = out / "data" / (case if challenge.layout == "folders" else "")
     images = [folder / f"{case}{channel.suffixes[0]}.nii.gz" for channel in challenge.channels]
     return [*images, out / "labels" / challenge.output_name(case)]
 
 
 def _check_free(files: list[Path], out: Path) -> None:
-    if foreign := foreign_files(files, lambda file: is_marked(file, _MARK)):
+    if foreign := foreign_files(files, lambda file: is_written_by_segcube(file, _MARK)):
         names = ", ".join(str(file.relative_to(out)) for file in foreign)
         raise UsageError(
-            f"{len(foreign)} files that are not phantoms are in the way: {names}",
+            f"would replace {len(foreign)} files that are not phantoms: {names}",
             file=out,
             expected="an empty folder, or one with phantoms",
             hint="write to another folder, or move these files",
@@ -133,14 +131,14 @@ def _check_free(files: list[Path], out: Path) -> None:
 
 
 def _grid(challenge: Challenge, rng: np.random.Generator) -> Grid:
-    """One of the challenge's grids, along the patient's axes: x to the left and y to the back unless told."""
+    """One of the challenge's grids along the patient's axes; without an orientation, LPS."""
     grids = challenge.geometry.grids
     usual = grids[int(rng.integers(len(grids)))]
     affine = np.diag([*usual.spacing, 1.0])
     for axis, (letter, positive) in enumerate(zip(usual.orientation or "LPS", "RAS", strict=True)):
         if letter != positive:
             affine[axis, axis] *= -1
-    # The atlas of the BraTS data begins at x = 0 and, running to the back, at y = 239.
+    # The atlas of the BraTS data begins at x = 0 and y = 239, with y towards the front
     affine[1, 3] = -affine[1, 1] * (usual.shape[1] - 1) if affine[1, 1] < 0 else 0.0
     return Grid(usual.shape, affine)
 
@@ -148,13 +146,13 @@ def _grid(challenge: Challenge, rng: np.random.Generator) -> Grid:
 def _values(
     challenge: Challenge, kinds: type[IntEnum], table: Mapping[str, tuple[IntEnum, ...]]
 ) -> np.ndarray:
-    """The challenge's label value of each made kind; 0 where it has none."""
+    """The challenge's label value of each synthetic tissue; 0 for a tissue without a label."""
     values = np.zeros(len(kinds), np.min_scalar_type(max(challenge.labels.values())))
     for label, value in challenge.labels.items():
         if value == 0:
             continue
         if label not in table:
-            raise UsageError(f"no made tissue is called {label}", expected="one of " + ", ".join(table))
+            raise UsageError(f"no synthetic tissue for label {label}", expected="one of " + ", ".join(table))
         for kind in table[label]:
             values[kind] = value
     return values
@@ -166,4 +164,4 @@ def _write(array_xyz: np.ndarray, grid: Grid, file: Path) -> None:
     image.header["descrip"] = f"{_MARK} {__version__}".encode("ascii")
     image.set_sform(grid.affine, 1)
     image.set_qform(grid.affine, 1)
-    write_whole(file, igzip.compress(image.to_bytes(), _GZIP_LEVEL, mtime=0))
+    write_atomic(file, igzip.compress(image.to_bytes(), _GZIP_LEVEL, mtime=0))

@@ -1,4 +1,4 @@
-"""How bright a made brain's tissues are in each channel."""
+"""Brightness of a synthetic brain's tissues in each channel."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ CONTRASTS: dict[str, dict[str | Tissue, Range]] = {
 }
 """Channel -> tissue -> lowest and highest brightness against white matter.
 
-Wide on purpose: a case draws one value from each. The brightness of a lesion overlaps with that of grey
-matter, spots and fluid in every single channel, so that no threshold finds it.
+A case draws one value from each range. The ranges are wide, so that the brightness of a lesion overlaps
+with that of grey matter, spots and fluid in every channel, and no threshold finds it.
 """
 
 ARTEFACTS: dict[str, tuple[float, Range]] = {
@@ -67,4 +67,4 @@ ARTEFACTS: dict[str, tuple[float, Range]] = {
     "t1c": (1.0, (0.2, 0.45)),
     "t2w": (1.0, (0.2, 0.45)),
 }
-"""Channel -> how rare blotches are, in deviations of smooth noise, and how far they change the signal."""
+"""Channel -> threshold of smooth noise for a blotch, in deviations, and the relative change of the signal."""

@@ -1,4 +1,4 @@
-"""Smooth fields and simple shapes in millimetres, the material of made cases."""
+"""Smooth random fields and simple shapes in millimetres, the building blocks of phantoms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Slices = tuple[slice, slice, slice]
 
 @dataclass(frozen=True)
 class Space:
-    """A grid along x, y and z: the coordinates of its voxels in mm along each axis, rising or falling."""
+    """A grid along x, y and z: coordinates of its voxels in mm along each axis, ascending or descending."""
 
     x: np.ndarray
     y: np.ndarray
@@ -38,7 +38,7 @@ class Space:
         return Space(*(axis[part] for axis, part in zip(self.axes, box, strict=True)))
 
     def box(self, centre: Vector, half_mm: Vector) -> Slices:
-        """The voxels no farther than `half_mm` from `centre` along each axis."""
+        """The voxels within `half_mm` of `centre` along each axis."""
         x, y, z = (
             span(np.flatnonzero(np.abs(axis - c) < half))
             for axis, c, half in zip(self.axes, centre, half_mm, strict=True)
@@ -46,18 +46,18 @@ class Space:
         return x, y, z
 
     def coarse(self, step_mm: float) -> Space:
-        """A grid of cubes over the same extent and a step beyond, each axis rising."""
+        """An isotropic grid over the same extent and one step more, each axis ascending."""
         return Space(*(np.arange(a.min() - step_mm, a.max() + 2 * step_mm, step_mm) for a in self.axes))
 
-    def carry(self, field_xyz: np.ndarray, coarse: Space) -> np.ndarray:
-        """A field on a coarse grid, interpolated linearly onto this one, float32."""
+    def interpolate(self, field_xyz: np.ndarray, coarse: Space) -> np.ndarray:
+        """Interpolate a field linearly from a coarse grid to this one, float32."""
         pairs = zip(self.axes, coarse.axes, strict=True)
-        return _products(field_xyz, [_linear_matrix(fine, rough) for fine, rough in pairs])
+        return _products(field_xyz, [_linear_matrix(fine, other) for fine, other in pairs])
 
     def noise(self, rng: np.random.Generator, scale_mm: float) -> np.ndarray:
         """Gaussian noise of mean 0 and variance 1, smooth over `scale_mm`, float32.
 
-        White noise on nodes a scale apart, blended by gaussians whose squares sum to 1 at every voxel.
+        White noise on nodes `scale_mm` apart, weighted by gaussians whose squares sum to 1 at every voxel.
         """
         pairs = zip(self.shape, self.voxel_mm, strict=True)
         matrices = [_noise_matrix(size, scale_mm / voxel) for size, voxel in pairs]
@@ -65,7 +65,7 @@ class Space:
         return _products(nodes, matrices)
 
     def along(self, origin: Vector, direction: Sequence[float] | np.ndarray) -> np.ndarray:
-        """Distance from `origin` along `direction`, in lengths of that, float32."""
+        """Distance from `origin` along `direction`, in units of its length, float32."""
         x, y, z = (
             (axis - start).astype(np.float32) * np.float32(part)
             for axis, start, part in zip(self.axes, origin, direction, strict=True)
@@ -74,18 +74,18 @@ class Space:
 
 
 def span(indices: np.ndarray) -> slice:
-    """From the first to the last of rising indices."""
+    """The slice from the first to the last of ascending indices."""
     return slice(int(indices[0]), int(indices[-1]) + 1)
 
 
 def ellipsoid(space: Space, centre: Vector, radii: Vector, rotation: np.ndarray | None = None) -> np.ndarray:
     """Signed distance in mm to an ellipsoid, negative inside, exact to first order at its surface.
 
-    rotation: (3, 3), its rows are the ellipsoid's own axes; none means the grid's.
-    The estimate |p/r| (|p/r| - 1) / |p/r^2| is the usual one of implicit surfaces.
+    rotation: (3, 3), rows are the ellipsoid's axes; None for the grid's.
+    The estimate is |p/r| (|p/r| - 1) / |p/r^2|, the usual one of implicit surfaces.
     """
     rows = np.eye(3) if rotation is None else rotation
-    # A trace of both at the centre itself makes it the smallest radius deep.
+    # The offsets make the distance at the very centre minus the smallest radius, not 0 / 0
     square, slope = np.float32(1e-12), np.float32(1e-12 / min(radii) ** 2)
     for row, radius in zip(rows, radii, strict=True):
         along = space.along(centre, row)
@@ -99,11 +99,11 @@ def tube(space: Space, points: Sequence[Vector], radius: float) -> np.ndarray:
     """Signed distance in mm to a round tube along `points`, negative inside."""
     nearest = np.full(space.shape, np.float32(np.inf))
     for start, end in pairwise(points):
-        way = np.subtract(end, start)
-        share = np.clip(space.along(start, way) / np.float32(way @ way), 0, 1)
+        axis = np.subtract(end, start)
+        share = np.clip(space.along(start, axis) / np.float32(axis @ axis), 0, 1)
         offsets = (
             space.along(start, unit) - share * np.float32(part)
-            for unit, part in zip(np.eye(3), way, strict=True)
+            for unit, part in zip(np.eye(3), axis, strict=True)
         )
         nearest = np.minimum(nearest, sum(offset**2 for offset in offsets))
     return np.sqrt(nearest) - np.float32(radius)
@@ -120,12 +120,12 @@ def inside(distance: np.ndarray, width: float = 1.0) -> np.ndarray:
 
 
 def paint(signal: np.ndarray, occupancy: np.ndarray, level: float | np.ndarray) -> None:
-    """Bring `signal` to `level` in place, as far as `occupancy` reaches."""
+    """Blend `signal` with `level` in place, weighted by `occupancy`."""
     signal += (np.asarray(level, np.float32) - signal) * occupancy
 
 
 def random_rotation(rng: np.random.Generator, degrees: float) -> np.ndarray:
-    """A rotation (3, 3) about each axis in turn, each by a normal angle of this spread."""
+    """A rotation (3, 3) about each axis by a normally distributed angle of this deviation."""
     rotation = np.eye(3)
     for axis, angle in enumerate(np.deg2rad(rng.normal(0, degrees, 3))):
         turn = np.eye(3)
@@ -137,7 +137,7 @@ def random_rotation(rng: np.random.Generator, degrees: float) -> np.ndarray:
 
 
 def _products(field_xyz: np.ndarray, matrices: Sequence[np.ndarray]) -> np.ndarray:
-    """One small matrix (fine, coarse) along each axis."""
+    """Multiply by a small matrix (fine, coarse) along each axis."""
     field_xyz = field_xyz.astype(np.float32, copy=False)
     for axis, matrix in enumerate(matrices):
         field_xyz = np.moveaxis(np.tensordot(matrix, field_xyz, axes=(1, axis)), 0, axis)

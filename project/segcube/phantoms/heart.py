@@ -1,4 +1,4 @@
-"""The shapes of a made heart: two atria, the ventricles and the great vessels, no intensities."""
+"""The shapes of a synthetic heart: two atria, the ventricles and the great vessels, no intensities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COARSE_MM = 2.5
 
 
 class Chamber(IntEnum):
-    """What a voxel of the atria is; the challenge's YAML says which label value that gets."""
+    """The tissue of a voxel of the atria; the challenge's YAML defines its label value."""
 
     NONE = 0
     RIGHT_CAVITY = 1
@@ -37,7 +37,7 @@ class Heart:
 
 @dataclass(frozen=True)
 class _Build:
-    """What the parts of one heart share."""
+    """What all shapes of one heart share."""
 
     rng: np.random.Generator
     space: Space
@@ -70,7 +70,7 @@ def make_heart(rng: np.random.Generator, space: Space) -> Heart:
     veins = np.maximum(_veins(build, roots, (12, 60)), 0.5 - left)
     vessels = union(_great_vessels(build) + coarse.noise(rng, 10), veins)
     gullet = tube(coarse, ((8, 40 * build.size, -80), (10, 42 * build.size, 80)), rng.uniform(5, 8))
-    return Heart(*(space.carry(part, coarse) for part in (right, left, rooms, muscle, vessels, gullet)))
+    return Heart(*(space.interpolate(part, coarse) for part in (right, left, rooms, muscle, vessels, gullet)))
 
 
 def make_chambers(rng: np.random.Generator, heart: Heart) -> np.ndarray:

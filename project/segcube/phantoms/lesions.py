@@ -1,4 +1,4 @@
-"""Nested lesions of a made brain: edema around a core, a rim that enhances, cysts and cavities."""
+"""Nested lesions of a synthetic brain: edema around a core, an enhancing rim, cysts and cavities."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from segcube.phantoms.fields import Slices, Space, ellipsoid, random_rotation
 
 
 class Tissue(IntEnum):
-    """What a voxel of a lesion is; the challenge's YAML says which label value that gets."""
+    """The tissue of a voxel of a lesion; the challenge's YAML defines its label value."""
 
     HEALTHY = 0
     EDEMA = 1
@@ -80,7 +80,7 @@ def _core(rng: np.random.Generator, space: Space, lesion: tuple[Vector, float]) 
 def _edema(
     rng: np.random.Generator, anatomy: Anatomy, box: Slices, core: np.ndarray, reach: float
 ) -> np.ndarray:
-    """Fingers along the deep white matter, stopped by fluid, slowed by grey matter and under the surface."""
+    """Fingers through the deep white matter, blocked by fluid, thinner in grey matter and at the surface."""
     spread = core / reach + 0.45 * anatomy.space[box].noise(rng, 11)
     barred = (anatomy.fluid_xyz[box] > 0.5) & (core > 1)
     slowed = 0.3 * anatomy.grey_xyz[box] + 0.9 * np.clip(1 - anatomy.depth_xyz[box] / 10, 0, 1)
@@ -88,14 +88,14 @@ def _edema(
 
 
 def _rim(rng: np.random.Generator, space: Space, radius: float) -> np.ndarray:
-    """Thickness in mm of the part that enhances: a rim, thin or missing in places, or all of the core."""
+    """Thickness in mm of the enhancing part: a rim, thin or missing in places, or all of the core."""
     base = rng.uniform(0.2, 0.42) * radius if rng.random() < 0.85 else 2 * radius
     waves = space.noise(rng, 10)
     return base * np.clip(1.15 + 0.4 * waves, 0, 1.8) * (waves > -1.9)
 
 
 def _cavity(rng: np.random.Generator, space: Space, lesion: tuple[Vector, float]) -> np.ndarray:
-    """A hollow at the core's border."""
+    """Mask of a cavity at the core's border."""
     centre, radius = lesion
     offset = rng.normal(0, 1, 3)
     offset *= radius / np.linalg.norm(offset)

@@ -1,4 +1,4 @@
-"""Challenges, submissions and hosts: YAML to frozen models and back; no numerics."""
+"""Challenges, submissions, hosts and cross-validation splits as data, read from and written to YAML."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The training loop: patches of made cases, AdamW without a schedule."""
+"""The training loop: patches of synthetic cases, schedule-free AdamW."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def dice_and_entropy(
 ) -> torch.Tensor:
     """Soft Dice loss (mean over channels, over the whole batch) plus mean cross-entropy; a scalar.
 
-    regions: sigmoid and binary entropy. labels: softmax, the background (first) left out of the Dice.
+    regions: sigmoid and binary cross-entropy. labels: softmax, Dice without the background (first).
     """
     if kind == "regions":
         entropy = functional.binary_cross_entropy_with_logits(logits_bkxyz, target_bkxyz)
@@ -32,7 +32,7 @@ def dice_and_entropy(
 
 
 def soft_dice_loss(probability_bkxyz: torch.Tensor, target_bkxyz: torch.Tensor) -> torch.Tensor:
-    """1 - mean Dice over channels, squares below so that a share of 0.3 is best met by 0.3."""
+    """1 - mean Dice over channels; squares in the denominator make a target of 0.3 optimal at 0.3."""
     axes = (0, 2, 3, 4)
     both = (probability_bkxyz * target_bkxyz).sum(axes)
     each = (probability_bkxyz**2).sum(axes) + (target_bkxyz**2).sum(axes)
@@ -55,7 +55,7 @@ def train_network(
     The same plan and samples give the same weights on the same machine.
     """
     rng = np.random.default_rng(plan.seed)
-    _lay_out(network, plan)
+    _set_layout(network, plan)
     network.train()
     optimizer = schedulefree.AdamWScheduleFree(
         network.parameters(), lr=plan.rate, warmup_steps=plan.warmup, weight_decay=0.0
@@ -81,12 +81,12 @@ def train_network(
     return losses
 
 
-def _lay_out(network: torch.nn.Module, plan: TrainPlan) -> None:
+def _set_layout(network: torch.nn.Module, plan: TrainPlan) -> None:
     for parameter in network.parameters():
         if parameter.ndim == 5:
             parameter.data = parameter.data.contiguous(memory_format=_layout(plan))
 
 
 def _layout(plan: TrainPlan) -> torch.memory_format:
-    """Channels last in float32: depthwise convolutions run twice as fast so on a CPU."""
+    """Channels last in float32, with which depthwise convolutions are twice as fast on a CPU."""
     return torch.contiguous_format if plan.bf16 else torch.channels_last_3d

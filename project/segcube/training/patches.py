@@ -1,4 +1,4 @@
-"""Patches of samples, changed at random: place, size, mirror, field of view, brightness, noise."""
+"""Random patches of samples with augmentation: zoom, mirroring, field of view, brightness, noise."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ class TrainPlan:
     """How one network is trained; sizes in voxels of the branch's grid."""
 
     kind: Literal["regions", "labels"]
-    """regions: a sigmoid a channel; labels: a softmax, background first."""
+    """regions: a sigmoid for each channel; labels: a softmax, background first."""
     patch: Shape
     steps: int
     rate: float = 0.004
     warmup: int = 40
     flips: tuple[int, ...] = (0, 1, 2)
-    """Axes that are mirrored at random."""
+    """Axes to mirror at random."""
     crop_chance: float = 0.0
-    """How often a patch comes from a smaller field of view, z-scored anew."""
+    """Probability of a patch from a smaller field of view, normalised again."""
     focus_chance: float = 0.7
-    """How often a patch is centred on a voxel of a target, each target in turn as likely."""
+    """Probability of a patch centred on a voxel of a random target."""
     seed: int = 0
     bf16: bool = False
-    """On a CPU that has it: dense convolutions train twice as fast so, depthwise ones do not."""
+    """Dense convolutions train twice as fast on a CPU with bf16, depthwise ones do not."""
 
 
 _ZOOM = 0.2
@@ -41,7 +41,7 @@ _SMALLEST_VIEW = 0.45
 def draw_patch(
     rng: np.random.Generator, sample: Sample, plan: TrainPlan
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """One patch of `plan.patch` voxels: image (C, ...) and target shares (K, ...) from 0 to 1, float32."""
+    """Draw a patch of `plan.patch` voxels: image (C, ...) and targets (K, ...) from 0 to 1, float32."""
     image, target = sample.image_cxyz, sample.target_kxyz
     if rng.random() < plan.crop_chance:
         image, target = _field_of_view(rng, image, target)
@@ -60,7 +60,7 @@ def draw_patch(
 def _field_of_view(
     rng: np.random.Generator, image: np.ndarray, target: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A random box of the whole, its intensities brought to mean 0 and deviation 1 again."""
+    """Crop a random box, and normalise it to mean 0 and deviation 1 again."""
     sizes = image.shape[1:]
     extents = [max(8, int(size * rng.uniform(_SMALLEST_VIEW, 1))) for size in sizes]
     starts = [
@@ -76,7 +76,7 @@ def _field_of_view(
 
 
 def _corner(rng: np.random.Generator, target: np.ndarray, extent: Shape, plan: TrainPlan) -> list[int]:
-    """Where the patch begins: about a voxel of one target, or anywhere."""
+    """The first voxel of a patch: around a voxel of one target, or anywhere."""
     sizes = target.shape[1:]
     middle = [int(rng.integers(0, size)) for size in sizes]
     if rng.random() < plan.focus_chance:
@@ -86,18 +86,18 @@ def _corner(rng: np.random.Generator, target: np.ndarray, extent: Shape, plan: T
             jitter = rng.uniform(-0.3, 0.3, 3) * extent
             middle = [int(2 * p + j) for p, j in zip(places[rng.integers(len(places))], jitter, strict=True)]
     corner: list[int] = []
-    for size, wanted, centre in zip(sizes, extent, middle, strict=True):
-        low, high = min(0, (size - wanted) // 2), max(size - wanted, (size - wanted) // 2)
-        corner.append(int(np.clip(centre - wanted // 2, low, high)))
+    for size, length, centre in zip(sizes, extent, middle, strict=True):
+        low, high = min(0, (size - length) // 2), max(size - length, (size - length) // 2)
+        corner.append(int(np.clip(centre - length // 2, low, high)))
     return corner
 
 
 def _cut(array: np.ndarray, start: list[int], extent: Shape) -> np.ndarray:
-    """A box that may reach beyond the array, which is 0 there; float32."""
+    """Crop a box, padded with 0 beyond the array, float32."""
     part = np.zeros((len(array), *extent), np.float32)
     outside, within = [slice(None)], [slice(None)]
-    for first, wanted, size in zip(start, extent, array.shape[1:], strict=True):
-        low, high = max(first, 0), min(first + wanted, size)
+    for first, length, size in zip(start, extent, array.shape[1:], strict=True):
+        low, high = max(first, 0), min(first + length, size)
         within.append(slice(low, high))
         outside.append(slice(low - first, high - first))
     part[tuple(outside)] = array[tuple(within)]
@@ -105,7 +105,7 @@ def _cut(array: np.ndarray, start: list[int], extent: Shape) -> np.ndarray:
 
 
 def _vary(rng: np.random.Generator, image_cxyz: torch.Tensor) -> torch.Tensor:
-    """Gamma, contrast, brightness and noise, each channel by itself; zeros stay."""
+    """Change gamma, contrast, brightness and noise of each channel on its own; zeros stay."""
     varied: list[torch.Tensor] = []
     for channel in image_cxyz:
         inside = channel != 0

@@ -1,4 +1,4 @@
-"""What the starter submissions are, and how each of their networks is trained."""
+"""The starter submissions, and the training recipe of each of their networks."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ _UNTRAINED = "0" * 64
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a member is trained."""
+    """The training of a member."""
 
     network: str
     arguments: Mapping[str, Any]
     steps: int
     seed: int = 0
     flips: tuple[int, ...] = ()
-    """Axes that are mirrored at random."""
+    """Axes to mirror at random."""
     crop_chance: float = 0.0
-    """How often a patch comes from a smaller field of view, z-scored anew."""
+    """Probability of a patch from a smaller field of view, normalised again."""
     bf16: bool = False
     patch: Shape | None = None
-    """Voxels of a training patch; the branch's window where there is none."""
+    """Voxels of a training patch; None for the branch's window."""
 
 
 @dataclass(frozen=True)
 class Starter:
-    """A submission before its training, its members' sha256 still open, with a recipe for each of them."""
+    """A submission before its training, without its members' sha256, and a recipe for each member."""
 
     submission: Submission
     recipes: Mapping[str, Recipe]
     cases: int
-    """Made cases to train on."""
+    """Synthetic cases to train on."""
     unions: Mapping[str, tuple[str, ...]]
-    """Outputs that are neither label nor region of the challenge: the labels that they are made of."""
+    """The labels of each output that is neither a label nor a region of the challenge."""
     near_mm: float
-    """How far from its targets a stage that follows another is trained."""
+    """Margin around the targets within which a stage that follows another is trained."""
 
 
 def _mednext(n_channels: int, blocks: int, seed: int, steps: int) -> Recipe:
@@ -49,7 +49,7 @@ def _mednext(n_channels: int, blocks: int, seed: int, steps: int) -> Recipe:
 
 
 def _unet(features: tuple[int, ...], outputs: int, first_kernel: int, steps: int) -> Recipe:
-    """nnU-Net's U-Net for slices about twice as far apart as columns: it first halves the plane alone."""
+    """nnU-Net's U-Net for a slice spacing of about twice the pixel spacing: z is not pooled at first."""
     stages = len(features)
     arguments = {
         "input_channels": 1,
@@ -81,7 +81,7 @@ _MBAS_MEMBERS = {
 _LINEAR = {"image": 1, "output": 1, "separate_z": "never"}
 
 
-def _open(file: str) -> dict[str, str]:
+def _untrained(file: str) -> dict[str, str]:
     return {"file": file, "sha256": _UNTRAINED}
 
 
@@ -112,7 +112,7 @@ BRATS = Starter(
                             "outputs": {"kind": "regions", "names": ["TC", "WT", "ET"]},
                             "window": {"size": [80, 96, 80], "overlap": 0.5},
                             "flips": ["x"],
-                            "members": [_open(file) for file in _BRATS_MEMBERS],
+                            "members": [_untrained(file) for file in _BRATS_MEMBERS],
                         }
                     ],
                 }
@@ -145,7 +145,7 @@ MBAS = Starter(
                             "resampling": _LINEAR,
                             "outputs": {"kind": "labels", "names": ["background", "heart"]},
                             "window": {"size": [96, 96, 24], "overlap": 0.5},
-                            "members": [_open("heart.safetensors")],
+                            "members": [_untrained("heart.safetensors")],
                         }
                     ],
                 },
@@ -165,7 +165,7 @@ MBAS = Starter(
                             "resampling": _LINEAR,
                             "outputs": {"kind": "labels", "names": ["background", "wall", "RA", "LA"]},
                             "window": {"size": [96, 96, 24], "overlap": 0.5},
-                            "members": [_open("atria.safetensors")],
+                            "members": [_untrained("atria.safetensors")],
                         }
                     ],
                 },

@@ -1,4 +1,4 @@
-"""Made cases on a branch's grid, as a network is trained on them."""
+"""Synthetic cases on a branch's grid, as training samples."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segcube.core import mask_box
+from segcube.core import bounding_box
 from segcube.phantoms import Phantom
 from segcube.spec.challenges import Challenge
 from segcube.spec.submission import Branch
@@ -18,9 +18,10 @@ WHOLE = 255
 
 @dataclass(frozen=True)
 class Sample:
-    """A prepared image (C, X, Y, Z) float16 and the share of each target in every voxel (K, X, Y, Z) uint8.
+    """A prepared image (C, X, Y, Z) float16 and the fraction of each target in every voxel (K, X, Y, Z)
+    uint8.
 
-    A share of `WHOLE` means all of the voxel. Shares keep the borders that a coarse grid would lose.
+    `WHOLE` is the full voxel. Fractions keep the borders that a coarse grid would lose.
     """
 
     image_cxyz: np.ndarray
@@ -30,9 +31,9 @@ class Sample:
 def prepare_sample(
     phantom: Phantom, challenge: Challenge, branch: Branch, targets: Sequence[Sequence[str]]
 ) -> Sample:
-    """A made case as `branch` sees it.
+    """Prepare a synthetic case by the preprocessing of `branch`.
 
-    targets: the challenge's labels that each of the branch's outputs is made of.
+    targets: the challenge's labels of each output of the branch.
     """
     channels = [challenge.channel_names.index(name) for name in branch.channels]
     prepared = prepare(
@@ -48,8 +49,8 @@ def prepare_sample(
 
 
 def crop_near(sample: Sample, margin: tuple[int, int, int]) -> Sample:
-    """What lies within `margin` voxels of the targets behind the first one, the background."""
-    box = mask_box(sample.target_kxyz[1:].any(axis=0), margin)
+    """Crop to the targets, without the background (first), and `margin` voxels around them."""
+    box = bounding_box(sample.target_kxyz[1:].any(axis=0), margin)
     if box is None:
         return sample
     return Sample(box.apply(sample.image_cxyz).copy(), box.apply(sample.target_kxyz).copy())

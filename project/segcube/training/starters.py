@@ -1,10 +1,9 @@
-"""Train the starter submissions on made cases alone: python -m segcube.training.starters --out weights."""
+"""Train the starter submissions on synthetic cases: python -m segcube.training.starters --out weights."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,15 +14,15 @@ from segcube.backends.openvino import compile_submission
 from segcube.networks import build_network, save_network
 from segcube.phantoms import make_phantom
 from segcube.spec.challenges import BACKGROUND, Challenge, load_challenge
-from segcube.spec.submission import Branch, Member, Stage, load_for, write_submission
+from segcube.spec.submission import Branch, Member, Stage, load_for_challenge, write_submission
 from segcube.training.loop import train_network
 from segcube.training.patches import TrainPlan
 from segcube.training.recipes import STARTERS, Recipe, Starter
 from segcube.training.samples import Sample, crop_near, prepare_sample
 
 SEED = 1000
-"""Of the made cases that the starters see; score them on cases of another."""
-NOTES = "trained on made cases alone; no clinical or challenge model"
+"""Of the synthetic training cases; score starters on cases of another seed."""
+NOTES = "trained on synthetic cases alone; no clinical or challenge model"
 
 
 def make_starters(
@@ -35,53 +34,49 @@ def make_starters(
 ) -> list[Path]:
     """Train starters and write each as a submission folder below `out`; returns the folders.
 
-    which: names among `STARTERS`. cases, steps: instead of the recipes' own. Takes about an hour on
-    two cores. The same machine makes the same weights.
+    which: names in `STARTERS`. cases, steps: in place of the recipes'. Takes about an hour on two cores. The
+    same machine gives the same weights.
     """
     keep_freed_memory()
-    return [_Run(STARTERS[name], out / name, cases, steps, log).make() for name in which]
+    return [_train_starter(STARTERS[name], out / name, cases, steps, log) for name in which]
 
 
-@dataclass(frozen=True)
-class _Run:
-    """The making of one starter."""
+def _train_starter(
+    starter: Starter, folder: Path, cases: int | None, steps: int | None, log: Callable[[str], None]
+) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    stages: list[Stage] = []
+    for stage in starter.submission.stages:
+        branches: list[Branch] = []
+        for branch in stage.branches:
+            near_mm = starter.near_mm if stage.follows else None
+            samples = make_samples(starter, branch, cases or starter.cases, near_mm)
+            members: list[Member] = []
+            for member in branch.members:
+                recipe = starter.recipes[member.file]
+                plan = plan_of(recipe, branch, steps or recipe.steps)
+                log(f"{folder.name}: {member.file}, {len(samples)} cases, {plan.steps} steps")
+                digest = _train_member(recipe, plan, samples, folder / member.file, log)
+                members.append(member.model_copy(update={"sha256": digest}))
+            branches.append(branch.model_copy(update={"members": tuple(members)}))
+        stages.append(stage.model_copy(update={"branches": tuple(branches)}))
+    write_submission(starter.submission.model_copy(update={"stages": tuple(stages)}), folder)
+    compile_submission(load_for_challenge(folder), folder, log)
+    return folder
 
-    starter: Starter
-    folder: Path
-    cases: int | None
-    steps: int | None
-    log: Callable[[str], None]
 
-    def make(self) -> Path:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        stages = tuple(self._stage(stage) for stage in self.starter.submission.stages)
-        write_submission(self.starter.submission.model_copy(update={"stages": stages}), self.folder)
-        compile_submission(load_for(self.folder), self.folder, self.log)
-        return self.folder
-
-    def _stage(self, stage: Stage) -> Stage:
-        near_mm = self.starter.near_mm if stage.follows else None
-        branches = tuple(self._branch(branch, near_mm) for branch in stage.branches)
-        return stage.model_copy(update={"branches": branches})
-
-    def _branch(self, branch: Branch, near_mm: float | None) -> Branch:
-        samples = make_samples(self.starter, branch, self.cases or self.starter.cases, near_mm)
-        members = tuple(self._member(member, branch, samples) for member in branch.members)
-        return branch.model_copy(update={"members": members})
-
-    def _member(self, member: Member, branch: Branch, samples: Sequence[Sample]) -> Member:
-        recipe = self.starter.recipes[member.file]
-        plan = plan_of(recipe, branch, self.steps or recipe.steps)
-        self.log(f"{self.folder.name}: {member.file}, {len(samples)} cases, {plan.steps} steps")
-        torch.manual_seed(recipe.seed)
-        network = build_network(recipe.network, recipe.arguments)
-        train_network(network, samples, plan, self.log)
-        digest = save_network(network, recipe.network, recipe.arguments, self.folder / member.file, NOTES)
-        return member.model_copy(update={"sha256": digest})
+def _train_member(
+    recipe: Recipe, plan: TrainPlan, samples: Sequence[Sample], file: Path, log: Callable[[str], None]
+) -> str:
+    """Train a network and write its weights; returns their sha256."""
+    torch.manual_seed(recipe.seed)
+    network = build_network(recipe.network, recipe.arguments)
+    train_network(network, samples, plan, log)
+    return save_network(network, recipe.network, recipe.arguments, file, NOTES)
 
 
 def make_samples(starter: Starter, branch: Branch, cases: int, near_mm: float | None) -> list[Sample]:
-    """The starter's made cases as a branch sees them; near_mm: keep no more than this around the targets."""
+    """Make the training samples of a branch; near_mm: crop to the targets and this margin."""
     challenge = load_challenge(starter.submission.challenge)
     targets = [_labels_of(name, challenge, starter) for name in branch.outputs.names]
     samples: list[Sample] = []
@@ -96,7 +91,7 @@ def make_samples(starter: Starter, branch: Branch, cases: int, near_mm: float | 
 
 
 def plan_of(recipe: Recipe, branch: Branch, steps: int) -> TrainPlan:
-    """The recipe as a plan: patches as large as it says, or as the branch's windows."""
+    """The training plan of a recipe, with patches of its own size or of the branch's window."""
     return TrainPlan(
         kind=branch.outputs.kind,
         patch=recipe.patch or branch.window.size,
@@ -115,15 +110,19 @@ def _labels_of(output: str, challenge: Challenge, starter: Starter) -> tuple[str
 
 
 def main() -> None:
-    """Parse and run."""
+    """Parse the arguments and train."""
     parser = argparse.ArgumentParser(prog="python -m segcube.training.starters", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of submission folders")
-    parser.add_argument("--only", choices=STARTERS, action="append", help="one starter; may be given again")
-    parser.add_argument("--cases", type=int, help="made cases to train on, instead of the recipe's")
-    parser.add_argument("--steps", type=int, help="steps a network, instead of the recipe's")
-    given = parser.parse_args()
+    parser.add_argument("--only", choices=STARTERS, action="append", help="one starter; repeat for more")
+    parser.add_argument("--cases", type=int, help="synthetic cases to train on, in place of the recipe's")
+    parser.add_argument("--steps", type=int, help="steps for each network, in place of the recipe's")
+    arguments = parser.parse_args()
     make_starters(
-        given.out, given.only or tuple(STARTERS), given.cases, given.steps, partial(print, flush=True)
+        arguments.out,
+        arguments.only or tuple(STARTERS),
+        arguments.cases,
+        arguments.steps,
+        partial(print, flush=True),
     )
 
 

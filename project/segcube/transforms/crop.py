@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from segcube.core import Array, Box, mask_box
+from segcube.core import Array, Box, bounding_box
 
 
 def nonzero_mask(image_cxyz: Array | Sequence[Array]) -> Array:
@@ -29,7 +29,7 @@ def positive_box(image_cxyz: Array | Sequence[Array]) -> Box:
     Equals MONAI's CropForeground. An image without such a voxel gives the whole volume.
     """
     x, y, z = image_cxyz[0].shape
-    return mask_box(positive_mask(image_cxyz)) or Box((0, 0, 0), (x, y, z))
+    return bounding_box(positive_mask(image_cxyz)) or Box((0, 0, 0), (x, y, z))
 
 
 def nonzero_box(image_cxyz: Array | Sequence[Array]) -> Box:
@@ -38,4 +38,4 @@ def nonzero_box(image_cxyz: Array | Sequence[Array]) -> Box:
     An image of zeros gives the whole volume.
     """
     x, y, z = image_cxyz[0].shape
-    return mask_box(nonzero_mask(image_cxyz)) or Box((0, 0, 0), (x, y, z))
+    return bounding_box(nonzero_mask(image_cxyz)) or Box((0, 0, 0), (x, y, z))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from segcube.core import mask_box
+from segcube.core import bounding_box
 from segcube.spec.challenges import BACKGROUND, Challenge
 from segcube.spec.submission import (
     Connectivity,
@@ -84,7 +84,7 @@ def keep_components(
 
     objects_xyz: the mask of the region in `unless_holds`, after the rules before this one.
     """
-    box = mask_box(mask_xyz if objects_xyz is None else mask_xyz | objects_xyz)
+    box = bounding_box(mask_xyz if objects_xyz is None else mask_xyz | objects_xyz)
     components = find_components(mask_xyz, rule.connectivity, box)
     means = None
     if rule.min_mean_probability > 0 and components.sizes.max() >= rule.min_voxels:

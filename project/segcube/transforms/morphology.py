@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cc3d
 import numpy as np
 
-from segcube.core import Box, Shape, Vector, mask_box
+from segcube.core import Box, Shape, Vector, bounding_box
 from segcube.spec.submission import Connectivity
 
 
@@ -34,7 +34,7 @@ def find_components(mask_xyz: np.ndarray, connectivity: Connectivity, box: Box |
     connectivity: 6 (faces), 18 (and edges) or 26 (and corners). box: one that holds the mask; computed if not
     given.
     """
-    box = box or mask_box(mask_xyz) or Box((0, 0, 0), (0, 0, 0))
+    box = box or bounding_box(mask_xyz) or Box((0, 0, 0), (0, 0, 0))
     if 0 in box.shape:
         return Components(box, np.zeros(box.shape, dtype=np.uint8), np.zeros(1, dtype=np.int64))
     # cc3d 4.1.1 writes past its table of ids on small boxes of scattered voxels unless they have a border
@@ -64,7 +64,7 @@ def dilate(mask_xyz: np.ndarray, radius_voxels: Vector) -> np.ndarray:
     dx^2 + dy^2 + dz^2 <= r^2. An empty mask stays empty. A new mask.
     """
     grown_xyz = mask_xyz.copy()
-    box = mask_box(mask_xyz, radius_voxels)
+    box = bounding_box(mask_xyz, radius_voxels)
     if box is None or max(radius_voxels) == 0:
         return grown_xyz
     # scipy.ndimage takes long to import: only where it is needed
@@ -83,7 +83,7 @@ def fill_holes(mask_xyz: np.ndarray) -> np.ndarray:
     mask_xyz: (X, Y, Z) bool. Equals scipy.ndimage.binary_fill_holes. An empty mask stays empty.
     """
     filled = mask_xyz.copy()
-    box = mask_box(mask_xyz)
+    box = bounding_box(mask_xyz)
     if box is None:
         return filled
     background_ids = cc3d.connected_components(~box.apply(mask_xyz), connectivity=6)

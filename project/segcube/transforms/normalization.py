@@ -13,11 +13,11 @@ from segcube.core import (
     CaseError,
     Code,
     array_namespace,
+    as_array_like,
     as_float,
-    beside,
-    in_slabs,
-    sum_of_slabs,
-    to_host,
+    for_each_slab,
+    sum_over_slabs,
+    to_numpy,
 )
 from segcube.spec.submission import Normalize
 from segcube.transforms.crop import nonzero_mask
@@ -65,7 +65,7 @@ def normalize(
 
 def foreground_mask(image_cxyz: Array) -> Array:
     """The union of the channels' non-zero voxels with its holes filled, as nnU-Net masks: (X, Y, Z) bool."""
-    return beside(fill_holes(to_host(nonzero_mask(image_cxyz))), image_cxyz)
+    return as_array_like(fill_holes(to_numpy(nonzero_mask(image_cxyz))), image_cxyz)
 
 
 def zscore(channel_xyz: Array, mask_xyz: Array | None = None, out_xyz: Array | None = None) -> Array:
@@ -86,7 +86,7 @@ def zscore(channel_xyz: Array, mask_xyz: Array | None = None, out_xyz: Array | N
             with np.errstate(over="ignore", invalid="ignore"):
                 return float(xp.sum(value(values), dtype=xp.float64))
 
-        return sum_of_slabs(total, channel_xyz) / max(count, 1)
+        return sum_over_slabs(total, channel_xyz) / max(count, 1)
 
     count = math.prod(channel_xyz.shape) if mask_xyz is None else int(xp.sum(mask_xyz, dtype=xp.int64))
     mean = mean_of(lambda values: values)
@@ -104,7 +104,7 @@ def zscore(channel_xyz: Array, mask_xyz: Array | None = None, out_xyz: Array | N
             scaled_xyz = xp.where(mask_xyz[slab], scaled_xyz, channel_xyz[slab])
         to_xyz[slab] = scaled_xyz if count else channel_xyz[slab]
 
-    in_slabs(put, channel_xyz)
+    for_each_slab(put, channel_xyz)
     return to_xyz
 
 

@@ -34,13 +34,13 @@ class Placement:
         channel. Returns (K, *wanted.shape).
         """
         turned = self.orientation.apply_box(wanted, self.shape)
-        shared = turned.meet(self.box)
+        shared = turned.intersection(self.box)
         axis = self.orientation.inverse[0]
-        own = shared.inside(self.box)
+        own = shared.relative_to(self.box)
         rows_kxyz = self.output.slab(array_kxyz, axis, own.start[axis], own.stop[axis])
         places = list(own.slices)
         places[axis] = slice(None)
         values_kxyz = rows_kxyz[(..., *places)]
         if shared != turned:
-            values_kxyz = shared.inside(turned).undo(values_kxyz, turned.shape, fill)
+            values_kxyz = shared.relative_to(turned).undo(values_kxyz, turned.shape, fill)
         return self.orientation.undo(values_kxyz)

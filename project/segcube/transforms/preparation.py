@@ -26,7 +26,7 @@ def scale(
     labelled_xyz: voxels that count as foreground whatever their intensity. Raises CaseError for intensities
     that a scheme cannot take.
     """
-    way = branch.resampling.of("image")
+    way = branch.resampling.spline_for("image")
     resampler = plan_resampling(native, own, way.order, way.order_z, way.separate_z)
     schemes = [branch.normalize_of(index) for index in range(len(branch.channels))]
     if branch.resampling.normalize == "before":
@@ -50,7 +50,7 @@ def _foreground(
     mask_xyz = foreground_mask(cropped_cxyz)
     if labelled_xyz is not None:
         mask_xyz = mask_xyz | labelled_xyz
-    way = branch.resampling.of("labels")
+    way = branch.resampling.spline_for("labels")
     resampler = plan_resampling(native, own, way.order, way.order_z, way.separate_z)
     return resample_labels(mask_xyz.astype(np.int16), resampler, branch.resampling.ties) > 0
 
@@ -103,7 +103,7 @@ def prepare(
         cropped_cxyz[index] = box.apply(channel_xyz)
     native = Lattice(box.shape, orientation.reorder(spacing))
     own = native if branch.spacing is None else native.at(branch.spacing)
-    way = branch.resampling.of("output")
+    way = branch.resampling.spline_for("output")
     output = plan_resampling(own, native, way.order, way.order_z, way.separate_z)
     placement = Placement(shape, orientation, box, output)
     maps_lxyz = None if previous is None else previous.inside(orientation, box)

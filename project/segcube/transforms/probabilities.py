@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from segcube.core import Array, Box, Shape, array_namespace, beside, in_slabs, to_host
+from segcube.core import Array, Box, Shape, array_namespace, as_array_like, for_each_slab, to_numpy
 from segcube.transforms.morphology import Components
 
 HALF = 0.5
@@ -55,7 +55,7 @@ def region_masks(probabilities: Probabilities, thresholds: Mapping[str, float]) 
     for place, slab_kxyz in probabilities.slabs():
         for index, name in enumerate(probabilities.names):
             above_xyz = slab_kxyz[index] > thresholds.get(name, HALF)
-            masks_kxyz[(index, *place.slices)] = to_host(above_xyz)
+            masks_kxyz[(index, *place.slices)] = to_numpy(above_xyz)
     return masks_kxyz
 
 
@@ -64,7 +64,7 @@ def region_mask(probabilities: Probabilities, region: str, threshold: float) -> 
     index = probabilities.names.index(region)
     mask_xyz = np.zeros(probabilities.shape, dtype=bool)
     for place, slab_kxyz in probabilities.slabs():
-        mask_xyz[place.slices] = to_host(slab_kxyz[index] > threshold)
+        mask_xyz[place.slices] = to_numpy(slab_kxyz[index] > threshold)
     return mask_xyz
 
 
@@ -76,7 +76,7 @@ def label_indices(probabilities: Probabilities) -> np.ndarray:
     smallest = np.min_scalar_type(len(probabilities.names) - 1)
     indices_xyz = np.zeros(probabilities.shape, dtype=smallest, order="F")
     for place, slab_xyz in probabilities.indices():
-        indices_xyz[place.slices] = to_host(slab_xyz)
+        indices_xyz[place.slices] = to_numpy(slab_xyz)
     return indices_xyz
 
 
@@ -91,11 +91,11 @@ def component_means(probabilities: Probabilities, region: str, components: Compo
     index = probabilities.names.index(region)
     sums = np.zeros(components.sizes.shape)
     for place, slab_kxyz in probabilities.slabs():
-        shared = place.meet(components.box)
-        ids_xyz = shared.inside(components.box).apply(components.ids_xyz)
-        slab_xyz = shared.inside(place).apply(slab_kxyz[index])
+        shared = place.intersection(components.box)
+        ids_xyz = shared.relative_to(components.box).apply(components.ids_xyz)
+        slab_xyz = shared.relative_to(place).apply(slab_kxyz[index])
         inside_xyz = ids_xyz > 0
-        values = to_host(slab_xyz[beside(inside_xyz, slab_xyz)])
+        values = to_numpy(slab_xyz[as_array_like(inside_xyz, slab_xyz)])
         sums += np.bincount(ids_xyz[inside_xyz], weights=values, minlength=len(sums))
     return sums / np.maximum(components.sizes, 1)
 
@@ -123,7 +123,7 @@ def first_highest(values_kxyz: Array) -> Array:
             indices[slab] = xp.maximum(indices[slab], above * index)
             highest = xp.maximum(highest, channel[slab])
 
-    in_slabs(update, channels[0])
+    for_each_slab(update, channels[0])
     return indices_xyz
 
 

@@ -9,7 +9,17 @@ from typing import Literal
 import array_api_compat
 import numpy as np
 
-from segcube.core import MAX_VOXELS, Array, CaseError, Code, Shape, Vector, array_namespace, as_float, beside
+from segcube.core import (
+    MAX_VOXELS,
+    Array,
+    CaseError,
+    Code,
+    Shape,
+    Vector,
+    array_namespace,
+    as_array_like,
+    as_float,
+)
 
 NEGLIGIBLE = 1e-9
 """Smaller weights are dropped, which float32 cannot resolve: a spline's matrix becomes a narrow band."""
@@ -84,7 +94,7 @@ class Resampler:
         xp = array_namespace(mask_xyz)
         for axis in range(3):
             touched = (self._matrix(axis) != 0).T.astype(np.float32)
-            reached = _product(beside(touched, mask_xyz), xp.astype(mask_xyz, xp.float32), axis)
+            reached = _product(as_array_like(touched, mask_xyz), xp.astype(mask_xyz, xp.float32), axis)
             mask_xyz = reached > 0
         return mask_xyz
 
@@ -121,13 +131,13 @@ class Resampler:
             return channel_xyz[here]
         matrix = self._matrix(axis)[row]
         if self._order_along(axis) == 0:
-            return xp.take(channel_xyz, beside(matrix.argmax(axis=1), channel_xyz), axis=axis)
+            return xp.take(channel_xyz, as_array_like(matrix.argmax(axis=1), channel_xyz), axis=axis)
         used = np.flatnonzero(matrix.any(axis=0))
         columns = slice(int(used[0]), int(used[-1]) + 1)
         needed = tuple(columns if other == axis else slice(None) for other in range(3))
         channel_xyz = as_float(channel_xyz[needed])
         precision = np.float64 if channel_xyz.dtype == xp.float64 else np.float32
-        return _product(beside(matrix[:, columns].astype(precision), channel_xyz), channel_xyz, axis)
+        return _product(as_array_like(matrix[:, columns].astype(precision), channel_xyz), channel_xyz, axis)
 
 
 def _product(matrix: Array, array_xyz: Array, axis: int) -> Array:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segcube.core import Box, Notice, Shape, Vector
-from segcube.spec.submission import Length, Resampling
+from segcube.spec.submission import DilationRadius, Resampling
 from segcube.transforms.label_maps import resample_labels
 from segcube.transforms.morphology import dilate
 from segcube.transforms.normalization import foreground_mask
@@ -26,7 +26,7 @@ class PreviousMaps:
     """int16, on the native grid."""
     channels: tuple[tuple[int, int], ...] = ()
     """(map, value) of each channel of 0 and 1 that is appended to the image, in order."""
-    gate: Length | None = None
+    gate: DilationRadius | None = None
     """How far the first map's labels are dilated; all outside is background."""
 
     def inside(self, orientation: Orientation, box: Box) -> np.ndarray:
@@ -69,14 +69,14 @@ def resample_previous(
 
     image_cxyz: before it is normalised; background outside its foreground becomes OUTSIDE.
     """
-    way = resampling.of("labels")
+    way = resampling.spline_for("labels")
     resampler = plan_resampling(native, own, way.order, way.order_z, way.separate_z)
     outside_xyz = ~foreground_mask(image_cxyz)
     marked = [np.where(outside_xyz & (map_xyz == 0), np.int16(OUTSIDE), map_xyz) for map_xyz in maps_lxyz]
     return np.stack([resample_labels(map_xyz, resampler, resampling.ties) for map_xyz in marked])
 
 
-def in_voxels(length: Length, spacing: Vector) -> Vector:
+def in_voxels(length: DilationRadius, spacing: Vector) -> Vector:
     """A length along each axis of a grid, in voxels."""
     if length.unit == "voxels":
         return length.radius, length.radius, length.radius

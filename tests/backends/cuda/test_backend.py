@@ -10,9 +10,8 @@ import pytest
 import torch
 
 from segcube.backends import DeviceMemoryError, MemberFile
-from segcube.backends.cuda.backend import CudaBackend
+from segcube.backends.cuda.backend import CudaBackend, open_cuda
 from segcube.backends.cuda.captures import Captures
-from segcube.backends.cuda.selection import open_cuda
 from segcube.backends.torch_cpu import TorchBackend
 from segcube.core import Compile
 
@@ -136,8 +135,8 @@ def test_release_gives_back_captured_forwards_and_they_come_again(mednexts):
     assert backend.captures.graphs
 
 
-def test_captured_forwards_give_way_to_a_larger_batch(mednexts, told):
-    backend = captured(opened(log=told.append), "on")
+def test_captured_forwards_give_way_to_a_larger_batch(mednexts, log):
+    backend = captured(opened(log=log.append), "on")
     network = backend.load(mednexts[0])
     small, large = batch(16, edge=64), batch(17, edge=64)
     # Of another backend: a shape that ran before would be captured too, in the memory of the first
@@ -149,32 +148,32 @@ def test_captured_forwards_give_way_to_a_larger_batch(mednexts, told):
         found = network(large)
     # Where memory is short, cuDNN may take another way to the same sums
     torch.testing.assert_close(found, expected, atol=NEAR["fp16"], rtol=0.02)
-    assert ["no longer captured" in line for line in told] == [True]
+    assert ["no longer captured" in line for line in log] == [True]
 
 
-def test_a_batch_that_cannot_fit_is_told_as_memory(mednexts):
+def test_a_batch_that_cannot_fit_raises_device_memory_error(mednexts):
     network, large = opened().load(mednexts[0]), batch(16, edge=64)
     with no_more_than(4 * MB), pytest.raises(DeviceMemoryError):
         network(large)
     assert network(batch()).isfinite().all()
 
 
-def test_weights_that_do_not_fit_together_are_read_in_turn(tmp_path, told):
+def test_weights_that_do_not_fit_together_are_read_in_turn(tmp_path, log):
     members = [heavy_unet(tmp_path, seed) for seed in (0, 1)]
     expected = [opened().load(member)(batch()).clone() for member in members]
     before = torch.cuda.memory_allocated()
-    backend = opened(log=told.append)
+    backend = opened(log=log.append)
     backend.load(members[0])
     held = torch.cuda.memory_allocated() - before
     # Reading one takes twice that in full precision, and once more for autocast's copy
     with no_more_than(3 * held - 4 * MB):
         backend.load(members[1])
     assert [key[0] for key in backend.residents] == [members[1]]
-    assert len(told) == 1
+    assert len(log) == 1
     found = [backend.load(member)(batch()).clone() for member in members]
     assert [key[0] for key in backend.residents] == [members[1]]
     assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
-    assert len(told) == 1
+    assert len(log) == 1
 
 
 def heavy_unet(folder: Path, seed: int) -> MemberFile:

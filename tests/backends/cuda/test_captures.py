@@ -34,18 +34,18 @@ def test_nothing_is_captured_when_off():
     assert not captures.is_due(Slot("a", tuple(x.shape)))
 
 
-def test_a_capture_that_fails_is_said_once_and_forwards_run_plainly():
-    told: list[str] = []
-    captures = Captures("on", told.append)
+def test_a_capture_that_fails_is_logged_once_and_forwards_run_plainly():
+    log: list[str] = []
+    captures = Captures("on", log.append)
     resident, x = Resident(network(), torch.channels_last_3d), torch.randn(1, 2, 6, 6, 6)
     if torch.cuda.is_available():
         resident = Resident(UncapturableNetwork(), torch.contiguous_format)
         x = x.cuda()
     with torch.inference_mode():
-        said = [captures.run("a", resident, x) for _ in range(4)]
-    assert all(torch.equal(one, said[0]) for one in said)
-    assert len(told) == 1
-    assert "no longer captured" in told[0]
+        logits = [captures.run("a", resident, x) for _ in range(4)]
+    assert all(torch.equal(one, logits[0]) for one in logits)
+    assert len(log) == 1
+    assert "no longer captured" in log[0]
 
 
 class UncapturableNetwork(nn.Module):

@@ -35,8 +35,8 @@ def emulator(tmp_path_factory):
         stem = folder / "-".join((name, *defines))
         stem.with_suffix(".cpp").write_text("\n".join(parts))
         flags = [f"-D{define}" for define in defines]
-        told = ["-std=c++20", "-O1", "-w", "-fPIC", "-shared", "-pthread", *flags]
-        subprocess.run([COMPILER, *told, stem.with_suffix(".cpp"), "-o", stem.with_suffix(".so")], check=True)
+        log = ["-std=c++20", "-O1", "-w", "-fPIC", "-shared", "-pthread", *flags]
+        subprocess.run([COMPILER, *log, stem.with_suffix(".cpp"), "-o", stem.with_suffix(".so")], check=True)
         library = ctypes.CDLL(str(stem.with_suffix(".so")))
 
         def function(name: str):

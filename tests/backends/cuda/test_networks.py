@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from segcube.backends.cuda.networks import Making, cast_weights, suitable_layout
+from segcube.backends.cuda.networks import Preparation, cast_weights, suitable_layout
 from segcube.networks import MedNeXtBlock, build_network
 from segcube.networks.blocks import BlockPlan
 
@@ -52,38 +52,38 @@ class Bypass(nn.Sequential):
 
 
 @pytest.fixture
-def making(told) -> Making:
-    return Making("cpu", torch.float32, told.append)
+def preparation(log) -> Preparation:
+    return Preparation("cpu", torch.float32, log.append)
 
 
-def test_a_network_that_says_the_same_when_made_ready_is_kept_so(making, told):
-    kept = making.tried(network, torch.randn(1, 2, 6, 6, 6))
+def test_a_prepared_network_with_the_same_logits_is_kept(preparation, log):
+    kept = preparation.prepare_checked(network, torch.randn(1, 2, 6, 6, 6))
     assert kept.layout == torch.channels_last_3d
-    assert told == []
+    assert log == []
 
 
-def test_a_network_that_says_something_else_when_made_ready_runs_as_it_is(making, told):
+def test_a_network_whose_logits_preparation_changes_runs_unprepared(preparation, log):
     def load() -> nn.Module:
         torch.manual_seed(0)
         return Bypass(nn.Conv3d(2, 4, 3), nn.InstanceNorm3d(4)).eval()
 
     x = torch.randn(1, 2, 6, 6, 6)
-    kept = making.tried(load, x)
+    kept = preparation.prepare_checked(load, x)
     with torch.inference_mode():
         assert torch.equal(kept(x), load()(x))
-    assert "deviations away" in told[0]
+    assert "deviations away" in log[0]
 
 
-def test_an_overflow_in_half_precision_is_no_fault_of_making_ready(told):
-    making = Making("cpu", torch.float16, told.append)
+def test_an_overflow_in_half_precision_is_no_fault_of_the_preparation(log):
+    preparation = Preparation("cpu", torch.float16, log.append)
 
     def load() -> nn.Module:
         huge = network()
         nn.init.constant_(huge[3].weight, 6e4)
         return huge
 
-    assert making.tried(load, torch.ones(1, 2, 6, 6, 6) * 100).layout == torch.channels_last_3d
-    assert told == []
+    assert preparation.prepare_checked(load, torch.ones(1, 2, 6, 6, 6) * 100).layout == torch.channels_last_3d
+    assert log == []
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -93,7 +93,7 @@ def test_a_network_made_ready_gives_what_it_gave(name):
     for _ in range(2):
         torch.manual_seed(0)
         networks.append(build_network(name, arguments).eval())
-    ready = Making("cpu", torch.float32, print).ready(networks[1])
+    ready = Preparation("cpu", torch.float32, print).prepare(networks[1])
     assert ready.layout == torch.channels_last_3d
     x = torch.randn(2, 2, *shape)
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Our own kernels against torch's functions."""
+"""The project's kernels against torch's functions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import torch
 from torch.nn import functional
 
 from segcube.backends import AccumulatorView
-from segcube.backends.native.kernels import Affine, Part, Taps, find_kernels
-from segcube.backends.native.library import CPU_INFO, WIDTHS
+from segcube.backends.native.kernels import Affine, ConvWeights, LayerInput, UpsampleAddInputs, find_kernels
+from segcube.backends.native.library import CPU_INFO, VECTORS
 
 NEAR = 2e-4
 """Of outputs whose deviation is 1, what Winograd's sums are off at most."""
@@ -21,7 +21,7 @@ NEAR = 2e-4
 
 def test_where_they_can_be_built_they_are_installed():
     flags = CPU_INFO.read_text().split() if CPU_INFO.exists() else []
-    if shutil.which("g++") is None or not set(WIDTHS["avx2"]) <= set(flags):
+    if shutil.which("g++") is None or not set(VECTORS["avx2"]) <= set(flags):
         pytest.skip("no g++, or a processor without AVX2")
     assert not isinstance(find_kernels(), str), find_kernels()
 
@@ -30,15 +30,15 @@ def values(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
 
 
-def by_torch(image: np.ndarray, taps: Taps) -> np.ndarray:
-    arrays = (torch.from_numpy(array) for array in (image[None], taps.kernel, taps.bias))
-    return functional.conv3d(*arrays, stride=taps.stride, padding=taps.before)[0].numpy()
+def by_torch(image: np.ndarray, weights: ConvWeights) -> np.ndarray:
+    arrays = (torch.from_numpy(array) for array in (image[None], weights.kernel, weights.bias))
+    return functional.conv3d(*arrays, stride=weights.stride, padding=weights.padding)[0].numpy()
 
 
-def taps_of(outputs: int, inputs: int, size=(3, 3, 3), stride=(1, 1, 1)) -> Taps:
+def weights_of(outputs: int, inputs: int, size=(3, 3, 3), stride=(1, 1, 1)) -> ConvWeights:
     deviation = np.sqrt(inputs * np.prod(size)).astype(np.float32)
     kernel = values(outputs, inputs, *size, seed=1) / deviation
-    return Taps(kernel, values(outputs, seed=2), stride, tuple(length // 2 for length in size))
+    return ConvWeights(kernel, values(outputs, seed=2), stride, tuple(length // 2 for length in size))
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def taps_of(outputs: int, inputs: int, size=(3, 3, 3), stride=(1, 1, 1)) -> Taps
     ],
 )
 def test_convolutions_are_torchs(kernels, size, outputs, inputs, kernel, stride):
-    image, taps = values(inputs, *size), taps_of(outputs, inputs, kernel, stride)
-    expected = by_torch(image, taps)
+    image, weights = values(inputs, *size), weights_of(outputs, inputs, kernel, stride)
+    expected = by_torch(image, weights)
     found, moments = np.full_like(expected, np.nan), np.empty((outputs, 2), np.float32)
-    kernels.convolve([Part(image)], taps, found, moments)
+    kernels.convolve([LayerInput(image)], weights, found, moments)
     np.testing.assert_allclose(found, expected, atol=NEAR)
     wide = found.astype(np.float64)
     np.testing.assert_allclose(moments[:, 0], wide.mean(axis=(1, 2, 3)), atol=1e-6)
@@ -71,30 +71,30 @@ def test_convolutions_are_torchs(kernels, size, outputs, inputs, kernel, stride)
 
 @pytest.mark.parametrize("size", [(3, 16, 16), (3, 4, 5)])
 def test_parts_of_an_image_are_its_channels(kernels, size):
-    image, taps = values(7, *size), taps_of(4, 7)
+    image, weights = values(7, *size), weights_of(4, 7)
     whole, parted = np.empty((4, *size), np.float32), np.empty((4, *size), np.float32)
-    kernels.convolve([Part(image)], taps, whole)
-    parts = [Part(image[first:past].copy()) for first, past in ((0, 2), (2, 3), (3, 7))]
-    kernels.convolve(parts, taps, parted)
+    kernels.convolve([LayerInput(image)], weights, whole)
+    parts = [LayerInput(image[first:past].copy()) for first, past in ((0, 2), (2, 3), (3, 7))]
+    kernels.convolve(parts, weights, parted)
     assert np.array_equal(whole, parted)
 
 
 def test_the_same_call_gives_the_same_bits(kernels):
-    image, taps = values(4, 9, 40, 40), taps_of(5, 4)
+    image, weights = values(4, 9, 40, 40), weights_of(5, 4)
     calls = []
     for _ in range(8):
         found, moments = np.empty((5, 9, 40, 40), np.float32), np.empty((5, 2), np.float32)
-        kernels.convolve([Part(image)], taps, found, moments)
+        kernels.convolve([LayerInput(image)], weights, found, moments)
         calls.append(found.tobytes() + moments.tobytes())
     assert len(set(calls)) == 1
 
 
 def test_moments_far_from_zero_keep_their_variance(kernels):
     image = values(3, 4, 16, 32)
-    taps = Taps(np.zeros((1, 3, 3, 3, 3), np.float32), np.float32([1000]), (1, 1, 1), (1, 1, 1))
-    taps.kernel[0, 0, 1, 1, 1] = 1
+    weights = ConvWeights(np.zeros((1, 3, 3, 3, 3), np.float32), np.float32([1000]), (1, 1, 1), (1, 1, 1))
+    weights.kernel[0, 0, 1, 1, 1] = 1
     found, moments = np.empty((1, 4, 16, 32), np.float32), np.empty((1, 2), np.float32)
-    kernels.convolve([Part(image)], taps, found, moments)
+    kernels.convolve([LayerInput(image)], weights, found, moments)
     np.testing.assert_allclose(moments[0], [1000 + image[0].mean(), found.astype(float).var()], rtol=1e-5)
 
 
@@ -105,41 +105,44 @@ def test_transposed_convolutions_are_torchs(kernels, stride, width):
     arrays = (torch.from_numpy(array) for array in (image[None], kernel, bias))
     expected = functional.conv_transpose3d(*arrays, stride=stride)[0].numpy()
     found = np.full_like(expected, np.nan)
-    kernels.convolve_transposed(Part(image), Taps(kernel, bias, stride, (0, 0, 0)), found)
+    kernels.convolve_transposed(LayerInput(image), ConvWeights(kernel, bias, stride, (0, 0, 0)), found)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def read_as(part: Part) -> np.ndarray:
+def read_as(part: LayerInput) -> np.ndarray:
     """An image as a kernel reads it."""
-    mean, factor, shift, slope = part.readings.T[..., None, None, None]
+    mean, factor, shift, slope = part.norm.T[..., None, None, None]
     made = (part.image - mean) * factor + shift
     return np.where(made > 0, made, made * slope)
 
 
-def normed(*shape: int, seed: int) -> Part:
+def normed(*shape: int, seed: int) -> LayerInput:
     """An image whose channels are read in ways of their own, one of them as it is."""
-    readings = values(shape[0], 4, seed=seed)
-    readings[0] = 0, 1, 0, 1
-    return Part(values(*shape, seed=seed + 1), readings)
+    input_norm = values(shape[0], 4, seed=seed)
+    input_norm[0] = 0, 1, 0, 1
+    return LayerInput(values(*shape, seed=seed + 1), input_norm)
 
 
 @pytest.mark.parametrize(
     ("kernel", "stride"), [((3, 3, 3), (1, 1, 1)), ((1, 3, 3), (1, 1, 1)), ((3, 3, 3), (2, 2, 2))]
 )
 def test_a_convolution_norms_what_it_reads(kernels, kernel, stride):
-    parts = [normed(3, 5, 18, 19, seed=10), Part(values(2, 5, 18, 19)), normed(2, 5, 18, 19, seed=20)]
-    taps = taps_of(4, 7, kernel, stride)
-    expected = by_torch(np.concatenate([read_as(parts[0]), parts[1].image, read_as(parts[2])]), taps)
+    parts = [normed(3, 5, 18, 19, seed=10), LayerInput(values(2, 5, 18, 19)), normed(2, 5, 18, 19, seed=20)]
+    weights = weights_of(4, 7, kernel, stride)
+    expected = by_torch(np.concatenate([read_as(parts[0]), parts[1].image, read_as(parts[2])]), weights)
     found = np.full_like(expected, np.nan)
-    kernels.convolve(parts, taps, found)
+    kernels.convolve(parts, weights, found)
     np.testing.assert_allclose(found, expected, atol=NEAR)
 
 
 def test_a_transposed_convolution_norms_what_it_reads(kernels):
-    part, taps = normed(4, 2, 3, 9, seed=10), Taps(values(4, 3, 2, 2, 2), None, (2, 2, 2), (0, 0, 0))
+    part, weights = (
+        normed(4, 2, 3, 9, seed=10),
+        ConvWeights(values(4, 3, 2, 2, 2), None, (2, 2, 2), (0, 0, 0)),
+    )
     found, expected = np.empty((3, 4, 6, 18), np.float32), np.empty((3, 4, 6, 18), np.float32)
-    kernels.convolve_transposed(part, taps, found)
-    kernels.convolve_transposed(Part(read_as(part)), taps, expected)
+    kernels.convolve_transposed(part, weights, found)
+    kernels.convolve_transposed(LayerInput(read_as(part)), weights, expected)
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -149,7 +152,7 @@ DEPTHWISE = [
     pytest.param((8, 16, 33), (5, 5, 5), (1, 1, 1), id="wide kernels"),
     pytest.param((6, 19, 40), (1, 3, 3), (1, 2, 2), id="planes"),
     pytest.param((5, 6, 7), (7, 7, 7), (1, 1, 1), id="kernels larger than the image"),
-    pytest.param((5, 6, 7), (1, 1, 1), (2, 2, 2), id="fewer taps than strides"),
+    pytest.param((5, 6, 7), (1, 1, 1), (2, 2, 2), id="kernels smaller than strides"),
     pytest.param((12, 7, 50), (3, 5, 4), (3, 1, 3), id="any kernel"),
     pytest.param((1, 1, 1), (3, 3, 3), (2, 2, 2), id="one voxel"),
 ]
@@ -159,13 +162,15 @@ DEPTHWISE = [
 @pytest.mark.parametrize("transposed", [False, True])
 def test_depthwise_convolutions_are_torchs(kernels, size, kernel, stride, transposed):
     part, bias = normed(3, *size, seed=10), values(3, seed=2)
-    taps = Taps(values(3, 1, *kernel, seed=1), bias, stride, tuple(length // 2 for length in kernel))
+    weights = ConvWeights(
+        values(3, 1, *kernel, seed=1), bias, stride, tuple(length // 2 for length in kernel)
+    )
     convolve = functional.conv_transpose3d if transposed else functional.conv3d
-    arrays = (torch.from_numpy(array) for array in (read_as(part)[None], taps.kernel, bias))
-    expected = convolve(*arrays, stride=stride, padding=taps.before, groups=3)[0].numpy()
+    arrays = (torch.from_numpy(array) for array in (read_as(part)[None], weights.kernel, bias))
+    expected = convolve(*arrays, stride=stride, padding=weights.padding, groups=3)[0].numpy()
     found, moments = np.full_like(expected, np.nan), np.empty((3, 2), np.float32)
-    ours = kernels.depthwise_transposed if transposed else kernels.depthwise
-    ours(part, taps, found, moments)
+    native = kernels.depthwise_transposed if transposed else kernels.depthwise
+    native(part, weights, found, moments)
     np.testing.assert_allclose(found, expected, atol=2e-5 * expected.std() + 1e-5)
     wide = found.astype(np.float64)
     np.testing.assert_allclose(moments[:, 0], wide.mean(axis=(1, 2, 3)), atol=1e-5)
@@ -177,18 +182,18 @@ def test_an_affine_map_of_moments_is_torchs_norm(kernels, slope):
     image, scale, shift = values(3, 5, 6, 7) * 2 + 1, values(3, seed=2), values(3, seed=3)
     moments = np.stack([image.mean(axis=(1, 2, 3)), image.var(axis=(1, 2, 3))], axis=1)
     found = np.empty_like(image)
-    kernels.norm(Part(image, Affine(scale, shift, 1e-5, slope).readings(moments)), None, 1.0, found)
+    kernels.norm(LayerInput(image, Affine(scale, shift, 1e-5, slope).input_norm(moments)), None, 1.0, found)
     arrays = (torch.from_numpy(array) for array in (scale, shift))
     expected = functional.instance_norm(torch.from_numpy(image)[None], None, None, *arrays, eps=1e-5)[0]
     np.testing.assert_allclose(found, functional.leaky_relu(expected, slope).numpy(), atol=1e-5)
 
 
-@pytest.mark.parametrize("beside", [normed(3, 5, 6, 7, seed=4), Part(values(3, 5, 6, 7, seed=4)), None])
+@pytest.mark.parametrize("beside", [normed(3, 5, 6, 7, seed=4), LayerInput(values(3, 5, 6, 7, seed=4)), None])
 def test_a_sum_is_taken_before_the_rectifier(kernels, beside):
     part = normed(3, 5, 6, 7, seed=6)
     found = np.empty((3, 5, 6, 7), np.float32)
     kernels.norm(part, beside, 0.1, found)
-    added = 0 if beside is None else beside.image if beside.readings is None else read_as(beside)
+    added = 0 if beside is None else beside.image if beside.norm is None else read_as(beside)
     expected = functional.leaky_relu(torch.from_numpy(read_as(part) + added), 0.1)
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
 
@@ -196,7 +201,7 @@ def test_a_sum_is_taken_before_the_rectifier(kernels, beside):
 @pytest.mark.parametrize("block", [(2, 2, 2), (1, 2, 2), (1, 1, 1), (3, 1, 4)])
 @pytest.mark.parametrize("read", [True, False])
 def test_means_of_blocks_are_torchs(kernels, block, read):
-    part = normed(3, 7, 8, 41, seed=4) if read else Part(values(3, 7, 8, 41))
+    part = normed(3, 7, 8, 41, seed=4) if read else LayerInput(values(3, 7, 8, 41))
     image = read_as(part) if read else part.image
     expected = functional.avg_pool3d(torch.from_numpy(image)[None], block)[0].numpy()
     found = np.full_like(expected, np.nan)
@@ -208,35 +213,100 @@ def test_means_of_blocks_are_torchs(kernels, block, read):
 @pytest.mark.parametrize("kernel", [(1, 1, 1), (3, 3, 3)])
 @pytest.mark.parametrize("size", [(3, 4, 9), (2, 16, 39)])
 def test_a_convolution_adds_to_a_part_of_a_sum(kernels, size, kernel, turned):
-    image, taps, sum_kxyz = values(5, *size), taps_of(2, 5, kernel), values(2, 6, 18, 50, seed=7)
+    image, weights, sum_kxyz = values(5, *size), weights_of(2, 5, kernel), values(2, 6, 18, 50, seed=7)
     weight_xyz, channel_weights = values(*size, seed=8), np.array([0.5, -2])
     part = (slice(None), *(slice(2, 2 + length) for length in size))
-    said = np.flip(by_torch(image, taps), tuple(axis + 1 for axis in turned))
+    logits = np.flip(by_torch(image, weights), tuple(axis + 1 for axis in turned))
     expected = sum_kxyz.copy()
-    expected[part] += said * weight_xyz * channel_weights[:, None, None, None]
-    kernels.convolve(
-        [Part(image)], taps, AccumulatorView(sum_kxyz[part], channel_weights, weight_xyz).turned(turned)
-    )
+    expected[part] += logits * weight_xyz * channel_weights[:, None, None, None]
+    view = AccumulatorView(sum_kxyz[part], channel_weights, weight_xyz).flipped(turned)
+    kernels.convolve([LayerInput(image)], weights, view)
     np.testing.assert_allclose(sum_kxyz, expected, atol=1e-5)
 
 
-def test_an_image_with_a_fault_in_it_says_so(kernels):
-    image, taps = values(3, 3, 16, 16), taps_of(2, 3)
+def test_nan_in_an_image_reaches_its_outputs(kernels):
+    image, weights = values(3, 3, 16, 16), weights_of(2, 3)
     image[0, 1, 8, 8] = np.nan
     found = np.empty((2, 3, 16, 16), np.float32)
-    kernels.convolve([Part(image)], taps, found)
+    kernels.convolve([LayerInput(image)], weights, found)
     assert np.isnan(found[:, :, 7:10, 7:10]).all()
 
 
 @pytest.mark.parametrize(("size", "outputs"), [((1, 14, 14), 4096), ((2, 2, 2), 16384)])
-def test_a_kernel_without_memory_says_so(kernels, size, outputs):
-    taps = Taps(np.zeros((outputs, 512, 3, 3, 3), np.float32), None, (1, 1, 1), (1, 1, 1))
+def test_a_kernel_without_memory_raises_memory_error(kernels, size, outputs):
+    weights = ConvWeights(np.zeros((outputs, 512, 3, 3, 3), np.float32), None, (1, 1, 1), (1, 1, 1))
     image, found = np.zeros((512, *size), np.float32), np.empty((outputs, *size), np.float32)
     before = resource.getrlimit(resource.RLIMIT_AS)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize(), before[1]))
     try:
         with pytest.raises(MemoryError):
-            kernels.convolve([Part(image)], taps, found)
+            kernels.convolve([LayerInput(image)], weights, found)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def pointwise(outputs: int, inputs: int, seed: int, biased: bool = True) -> ConvWeights:
+    kernel = values(outputs, inputs, 1, 1, 1, seed=seed) / np.float32(inputs**0.5)
+    return ConvWeights(kernel, values(outputs, seed=seed + 1) if biased else None, (1, 1, 1), (0, 0, 0))
+
+
+def pointwise_by_torch(image: np.ndarray, weights: ConvWeights) -> torch.Tensor:
+    bias = None if weights.bias is None else torch.from_numpy(weights.bias)
+    return functional.conv3d(torch.as_tensor(image), torch.from_numpy(weights.kernel), bias)
+
+
+@pytest.mark.parametrize("biased", [True, False])
+@pytest.mark.parametrize("has_residual", [True, False])
+@pytest.mark.parametrize(
+    ("size", "channels"),
+    [((3, 5, 7), (5, 11, 7)), ((4, 8, 32), (8, 16, 8)), ((1, 1, 1), (3, 6, 2)), ((2, 3, 4), (80, 320, 40))],
+)
+def test_pointwise_mlps_are_torchs(kernels, size, channels, has_residual, biased):
+    inputs, wide, outputs = channels
+    image, residual = values(inputs, *size) * 3, values(outputs, *size, seed=9) if has_residual else None
+    weights = pointwise(wide, inputs, 1, biased), pointwise(outputs, wide, 3, biased)
+    expected = pointwise_by_torch(functional.gelu(pointwise_by_torch(image, weights[0])), weights[1]).numpy()
+    found = np.full_like(expected, np.nan)
+    kernels.pointwise_mlp(LayerInput(image), weights, residual, found)
+    np.testing.assert_allclose(found, expected + (0 if residual is None else residual), atol=5e-6)
+
+
+def test_a_pointwise_mlp_norms_what_it_reads(kernels):
+    image, weights = values(4, 3, 5, 6), (pointwise(8, 4, 1), pointwise(4, 8, 3))
+    input_norm = np.float32([[1, 2, 3, 1], [0, 1, 0, 0], [0, 1, 0, 1], [-1, 0.5, 0, 0.1]])
+    mean, factor, shift, slope = input_norm.T[..., None, None, None]
+    made = (image - mean) * factor + shift
+    found, expected = np.empty_like(image), np.empty_like(image)
+    kernels.pointwise_mlp(LayerInput(image, input_norm), weights, None, found)
+    kernels.pointwise_mlp(LayerInput(np.where(made > 0, made, made * slope)), weights, None, expected)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_gelu_is_near_its_formula_everywhere(kernels):
+    image = np.linspace(-9, 9, 20000, dtype=np.float32).reshape(1, 20, 25, 40)
+    one = ConvWeights(np.ones((1, 1, 1, 1, 1), np.float32), None, (1, 1, 1), (0, 0, 0))
+    found = np.empty_like(image)
+    kernels.pointwise_mlp(LayerInput(image), (one, one), None, found)
+    expected = functional.gelu(torch.from_numpy(image).double())
+    np.testing.assert_allclose(found, expected.numpy(), atol=2e-6)
+
+
+@pytest.mark.parametrize("before", [(1, 1, 1), (0, 1, 1), (0, 0, 0)])
+@pytest.mark.parametrize("has_skip", [True, False])
+@pytest.mark.parametrize("stride", [(2, 2, 2), (1, 2, 3), None])
+def test_upsample_add_adds_each_image_at_its_place(kernels, before, has_skip, stride):
+    skip, image, bias = values(2, 6, 8, 21), values(2, 5, 7, 19, seed=1), values(2, seed=2)
+    expected = skip.copy() if has_skip else np.zeros_like(skip)
+    inner = (slice(None), *(slice(at, at + n) for at, n in zip(before, image.shape[1:], strict=True)))
+    expected[inner] += image + bias[:, None, None, None]
+    sparse = None
+    if stride is not None:
+        apart = (slice(None), *(slice(None, None, step) for step in stride))
+        sparse = values(*image[apart].shape, seed=3)
+        expected[inner][apart] += sparse
+    found = np.full_like(skip, np.nan)
+    kernels.upsample_add(
+        UpsampleAddInputs(skip if has_skip else None, image, sparse, bias), before, stride or (1, 1, 1), found
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Which build of our own kernels is loaded."""
+"""Which build of native kernels is loaded."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from segcube.backends.native import library as native_library
-from segcube.backends.native.digest import sources_digest
-from segcube.backends.native.library import KERNELS, NoLibrary, load_library
+from segcube.backends.native.library import NATIVE, NoLibrary, load_library, sources_digest
 
 COMPILER = shutil.which("gcc")
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
@@ -28,7 +27,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     cpu_info.write_text("flags\t\t: fpu avx2 fma\n")
     monkeypatch.setattr(native_library, "CPU_INFO", cpu_info)
     return Path(
-        shutil.copytree(KERNELS, tmp_path / "kernels", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+        shutil.copytree(NATIVE, tmp_path / "kernels", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
     )
 
 
@@ -37,7 +36,7 @@ def build(folder) -> Callable[..., None]:
     """Build a library that reports the digest of the sources as they stand, or has no digest."""
 
     def write(suffix: str = SUFFIX, *, digest: bool = True) -> None:
-        function = f'const char* segcube_sources() {{ return "{sources_digest(folder)}"; }}'
+        function = f'const char* segcube_sources() {{ return "{sources_digest(folder / "src")}"; }}'
         source = folder.parent / "library.c"
         source.write_text(function if digest else "")
         library = folder / f"_avx2{suffix}"
@@ -51,7 +50,7 @@ def test_a_build_of_these_sources_is_loaded(folder, build):
     assert load_library(folder)[1] == "avx2"
 
 
-@pytest.mark.parametrize("name", ["cpu.cpp", "cpu/onto.h"])
+@pytest.mark.parametrize("name", ["src/cpu.cpp", "src/cpu/accumulator.h"])
 def test_a_build_of_other_sources_is_refused(folder, build, name):
     build()
     with (folder / name).open("a") as source:

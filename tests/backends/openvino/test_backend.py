@@ -38,13 +38,13 @@ def test_a_batch_is_its_windows(member):
     np.testing.assert_allclose(found_nkxyz, by_torch(member, batch_ncxyz), atol=1e-4)
 
 
-def test_a_mirrored_view_is_taken_as_it_looks(member):
+def test_a_mirrored_view_is_read_in_its_order(member):
     window_ncxyz = np.flip(window_of(member), axis=2)
     found_nkxyz = backend_of(member).load(member)(window_ncxyz)
     np.testing.assert_allclose(found_nkxyz, by_torch(member, window_ncxyz.copy()), atol=1e-4)
 
 
-def test_members_take_turns_and_say_the_same_every_time(tumour_submission, members):
+def test_members_that_alternate_repeat_their_logits(tumour_submission, members):
     first, second = members(tumour_submission)
     backend = backend_of(first)
     window_ncxyz = window_of(first)
@@ -55,7 +55,7 @@ def test_members_take_turns_and_say_the_same_every_time(tumour_submission, membe
     assert not np.array_equal(other, before)
 
 
-def test_joined_members_say_their_weighted_sum(tumour_submission, members):
+def test_joined_members_give_their_weighted_sum(tumour_submission, members):
     files = members(tumour_submission)
     weight_mk = np.array([[1.0, 2.0, 0.0], [0.5, 0.0, 1.0]])
     window_ncxyz = window_of(files[0])
@@ -93,7 +93,7 @@ def test_weights_that_changed_are_refused(member):
     content = bytearray(member.file.read_bytes())
     content[-1] ^= 1
     member.file.write_bytes(content)
-    with pytest.raises(EnvironmentFault, match=r"expected sha256 .*fetch the file again"):
+    with pytest.raises(EnvironmentFault, match=r"expected sha256 .*download the file again"):
         backend_of(member).load(member)
 
 

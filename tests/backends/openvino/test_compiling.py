@@ -11,7 +11,7 @@ from segcube.backends.openvino.compiling import to_graph
 from segcube.backends.openvino.mapped import map_weights
 from segcube.core import EnvironmentFault
 from segcube.networks import load_network
-from segcube.spec.submission import load_for
+from segcube.spec.submission import load_for_challenge
 
 
 def test_every_member_has_a_graph_beside_its_weights(tumour_submission, members):
@@ -49,7 +49,7 @@ def test_only_group_norms_of_several_channels_a_group_stay(groups):
 
 
 def test_compiling_again_gives_the_same_files(tumour_submission, tmp_path):
-    compile_submission(load_for(tumour_submission), tmp_path / "again", print)
+    compile_submission(load_for_challenge(tumour_submission), tmp_path / "again", print)
     for file in (tmp_path / "again").iterdir():
         assert file.read_bytes() == (tumour_submission / file.name).read_bytes()
 
@@ -61,7 +61,7 @@ def test_weights_that_do_not_fit_their_branch_are_refused(tumour_submission):
     file.write_text(yaml.safe_dump(content))
     before = (tumour_submission / INDEX).read_bytes()
     with pytest.raises(EnvironmentFault, match="cannot take windows"):
-        compile_submission(load_for(tumour_submission), tumour_submission, print)
+        compile_submission(load_for_challenge(tumour_submission), tumour_submission, print)
     assert (tumour_submission / INDEX).read_bytes() == before
 
 
@@ -88,7 +88,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_networks_of_every_house_convert(name, tmp_path):
+def test_networks_of_every_architecture_convert(name, tmp_path):
     from segcube.backends import MemberFile
     from segcube.backends.openvino.backend import OpenVINOBackend
     from segcube.networks import build_network, save_network

@@ -44,7 +44,7 @@ def test_a_graph_that_changed_is_refused(written, member):
         read_compiled(written).read(member)
 
 
-def test_a_graph_that_is_gone_is_told(written, member):
+def test_a_missing_graph_is_refused(written, member):
     (written / f"{member.file.stem}-16x16x32.openvino").unlink()
     with pytest.raises(EnvironmentFault, match="No such file"):
         read_compiled(written).read(member)
@@ -69,18 +69,18 @@ LISTED = {"file": "a.openvino", "sha256": "0" * 64, "weights": "1" * 64, "window
 
 
 @pytest.mark.parametrize(
-    ("graphs", "told"),
+    ("graphs", "log"),
     [
         ([LISTED | {"sha256": "0"}], "sha256'.*pattern"),
         ([LISTED | {"weights": ""}], "weights'.*pattern"),
         ([LISTED | {"window": [16, 16, 0]}], "window.2'.*greater than or equal to 1"),
-        ([LISTED, LISTED | {"window": [8, 8, 8]}], "files repeat: a.openvino"),
-        ([LISTED, LISTED | {"file": "b.openvino"}], "weights and windows repeat"),
+        ([LISTED, LISTED | {"window": [8, 8, 8]}], "duplicate files: a.openvino"),
+        ([LISTED, LISTED | {"file": "b.openvino"}], "duplicate weights and windows"),
     ],
 )
-def test_an_index_lists_each_graph_once_and_whole(tmp_path, graphs, told):
+def test_an_index_lists_each_graph_once_and_whole(tmp_path, graphs, log):
     (tmp_path / INDEX).write_text(yaml.safe_dump({"openvino": "1.2.3", "graphs": graphs}))
-    with pytest.raises(EnvironmentFault, match=told):
+    with pytest.raises(EnvironmentFault, match=log):
         read_compiled(tmp_path)
 
 

@@ -47,7 +47,7 @@ def test_an_empty_file_is_refused(saved):
         map_weights(*saved)
 
 
-def test_a_missing_file_is_told(saved):
+def test_a_missing_file_is_refused(saved):
     saved[0].unlink()
     with pytest.raises(EnvironmentFault, match="no such file"):
         map_weights(*saved)

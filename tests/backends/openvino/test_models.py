@@ -5,7 +5,7 @@ import openvino as ov
 import pytest
 from openvino import opset13
 
-from segcube.backends.openvino.models import split_concatenations, weighted_sum
+from segcube.backends.openvino.models import weighted_sum
 
 WINDOW = (1, 2, 4, 5, 6)
 CHANNELS = 3
@@ -18,16 +18,9 @@ def kernel(outputs: int, inputs: int, seed: int) -> np.ndarray:
 def convolve(node, outputs: int, seed: int, name: str = "", kernel_kcxyz=None):
     if kernel_kcxyz is None:
         kernel_kcxyz = kernel(outputs, node.get_output_shape(0)[1], seed)
-    said = opset13.convolution(node, kernel_kcxyz, [1] * 3, [1] * 3, [1] * 3, [1] * 3)
-    said.set_friendly_name(name or said.get_friendly_name())
-    return said
-
-
-def skipping_model(axis: int = 1) -> ov.Model:
-    """Two convolutions of a window, concatenated and convolved again: a U-Net's shape."""
-    window = opset13.parameter(WINDOW, np.float32)
-    parts = [convolve(window, 2, 1), convolve(window, 2, 2)]
-    return ov.Model([opset13.result(convolve(opset13.concat(parts, axis), CHANNELS, 3))], [window], "skip")
+    logits = opset13.convolution(node, kernel_kcxyz, [1] * 3, [1] * 3, [1] * 3, [1] * 3)
+    logits.set_friendly_name(name or logits.get_friendly_name())
+    return logits
 
 
 def deep_model(name: str, seed: int) -> ov.Model:
@@ -40,33 +33,6 @@ def run(model: ov.Model, seed: int = 0) -> np.ndarray:
     window_ncxyz = np.random.default_rng(seed).standard_normal(WINDOW).astype(np.float32)
     compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return compiled([window_ncxyz])[0].copy()
-
-
-def kinds(model: ov.Model) -> list[str]:
-    return [node.get_type_name() for node in model.get_ordered_ops()]
-
-
-def test_a_split_concatenation_gives_the_same_sum():
-    model = skipping_model()
-    whole = run(model)
-    split_concatenations(model)
-    assert "Concat" not in kinds(model)
-    assert kinds(model).count("Convolution") == 4
-    np.testing.assert_allclose(run(model), whole, rtol=1e-5, atol=1e-4)
-
-
-def test_a_concatenation_of_voxels_stays():
-    model = skipping_model(axis=2)
-    split_concatenations(model)
-    assert "Concat" in kinds(model)
-
-
-def test_a_concatenation_that_something_else_reads_stays():
-    window = opset13.parameter(WINDOW, np.float32)
-    both = opset13.concat([window, convolve(window, 2, 1)], 1)
-    model = ov.Model([opset13.result(opset13.add(convolve(both, 4, 2), both))], [window], "read twice")
-    split_concatenations(model)
-    assert "Concat" in kinds(model)
 
 
 @pytest.mark.parametrize("count", [2, 4])

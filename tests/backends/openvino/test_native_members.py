@@ -10,15 +10,15 @@ import torch
 import yaml
 from openvino import opset13
 
-from segcube.backends import AccumulatorView, AddingNetwork, MemberFile, member_files
-from segcube.backends.native import native_kernels
+from segcube.backends import AccumulatingNetwork, AccumulatorView, MemberFile, member_files
+from segcube.backends.native.kernels import native_kernels
 from segcube.backends.openvino import compile_submission, read_compiled
 from segcube.backends.openvino.backend import OpenVINOBackend
-from segcube.backends.openvino.native_members import NativeMember, NativeSum, can_add, kind_of
+from segcube.backends.openvino.native_graph import run_natively
+from segcube.backends.openvino.native_members import NativeMember, NativeSum, can_accumulate, kind_of
 from segcube.backends.openvino.network import OpenVINONetwork
-from segcube.backends.openvino.replacing import run_natively
 from segcube.networks import build_network, load_network, save_network
-from segcube.spec.submission import load_for
+from segcube.spec.submission import load_for_challenge
 
 WINDOW = (16, 16, 32)
 WEIGHT_MK = np.array([[1.0, 2.0, 0.0], [0.5, 0.0, 1.0], [0.25, 1.0, 1.0]])
@@ -42,7 +42,7 @@ def compiled(tmp_path: Path) -> Callable[[list[dict]], list[MemberFile]]:
         stages = [{"name": "tumour", "merge": "logits", "branches": [branch]}]
         content = {"name": "folds", "challenge": "brats2023-gli", "stages": stages}
         (tmp_path / "submission.yaml").write_text(yaml.safe_dump(content))
-        loaded = load_for(tmp_path)
+        loaded = load_for_challenge(tmp_path)
         compile_submission(loaded, tmp_path, print)
         return list(member_files(loaded.submission, tmp_path))
 
@@ -93,19 +93,19 @@ def test_a_sum_of_folds_is_their_weighted_sum(folds, windows):
 def test_members_and_their_sum_add_to_a_part_of_a_sum(folds, turned):
     backend, x, axes = backend_of(folds), batch(), tuple(axis + 1 for axis in turned)
     weight_xyz = np.random.default_rng(1).random(WINDOW, dtype=np.float32)
-    said = [by_torch(folds[0], x)[0], summed(folds, x)[0]]
+    logits = [by_torch(folds[0], x)[0], summed(folds, x)[0]]
     networks = [backend.load(folds[0]), backend.join(folds, WEIGHT_MK)]
-    for network, said_kxyz in zip(networks, said, strict=True):
-        assert isinstance(network, AddingNetwork)
+    for network, logits_kxyz in zip(networks, logits, strict=True):
+        assert isinstance(network, AccumulatingNetwork)
         sum_kxyz = np.ones((3, 20, *WINDOW[1:]), np.float32)
-        network.add(x, AccumulatorView(sum_kxyz[:, 2:18], np.array([1, 2, 0.5]), weight_xyz).turned(turned))
-        added = np.flip(said_kxyz, axes) * weight_xyz * np.array([1, 2, 0.5])[:, None, None, None]
+        network.add(x, AccumulatorView(sum_kxyz[:, 2:18], np.array([1, 2, 0.5]), weight_xyz).flipped(turned))
+        added = np.flip(logits_kxyz, axes) * weight_xyz * np.array([1, 2, 0.5])[:, None, None, None]
         np.testing.assert_allclose(sum_kxyz[:, 2:18], 1 + added, atol=1e-4)
         assert (sum_kxyz[:, :2] == 1).all()
         assert (sum_kxyz[:, 18:] == 1).all()
 
 
-def test_a_sum_says_the_same_after_others_had_their_turn(folds):
+def test_a_sum_repeats_its_logits_after_other_networks_ran(folds):
     backend, x = backend_of(folds), batch()
     joint = backend.join(folds, WEIGHT_MK)
     before = joint(x).copy()
@@ -145,7 +145,7 @@ def test_members_of_other_plans_are_summed_in_a_graph_of_all(
     np.testing.assert_allclose(joint(batch()), summed(members, batch()), atol=1e-4)
 
 
-def test_members_say_their_own_after_a_graph_of_all(tmp_path, compiled, save_unet):
+def test_members_give_their_own_logits_after_a_graph_of_all(tmp_path, compiled, save_unet):
     members = compiled([save_unet(tmp_path, 4, 3, 0), save_wider(tmp_path, 4, 3, 1)])
     backend = backend_of(members)
     backend.join(members, WEIGHT_MK[:2])(batch())
@@ -171,10 +171,10 @@ def test_other_kernels_are_of_the_same_kind():
 
 
 @pytest.mark.parametrize("other", [{"factor": 2}, {"kernel_size": 3}])
-def test_what_no_program_could_tell_apart_is_of_another_kind(other):
+def test_other_constants_or_sizes_are_of_another_kind(other):
     assert kind_of(*read()) != kind_of(*read(**other))
 
 
-def test_only_a_last_convolution_of_channels_alone_can_add():
-    assert can_add(*read())
-    assert not can_add(*read(kernel_size=3))
+def test_only_a_last_convolution_of_channels_alone_can_accumulate():
+    assert can_accumulate(*read())
+    assert not can_accumulate(*read(kernel_size=3))

@@ -18,7 +18,7 @@ def test_a_flat_neighbourhood_has_the_area_of_its_face():
     assert area_table(MM)[0] == area_table(MM)[255] == 0
 
 
-def test_one_voxel_is_cut_by_eight_corners():
+def test_one_voxel_has_a_surfel_at_each_of_its_eight_corners():
     voxel_xyz = np.zeros((3, 3, 3), dtype=bool)
     voxel_xyz[1, 1, 1] = True
     surface = surface_of(voxel_xyz, MM, origin=(10, 0, 0))
@@ -36,5 +36,5 @@ def test_empty_surfaces():
     assert border_of(np.zeros((2, 2, 2), bool)).shape == (0, 3)
 
 
-def test_a_solid_block_has_no_border_inside():
+def test_the_inside_of_a_block_is_no_border():
     assert len(border_of(np.ones((4, 4, 4), bool))) == 64 - 8

@@ -99,7 +99,7 @@ def test_an_edition_may_leave_false_positives_out_of_the_score(blocks, lesionwis
     ("dilation", "gap", "lesions"),
     [(1, 1, 1), (1, 3, 2), (1, 6, 2), (3, 3, 1), (3, 6, 1), (3, 7, 2), (5, 7, 1), (5, 10, 1), (5, 11, 2)],
 )
-def test_a_gap_parts_lesions_where_dilation_does_not_bridge_it(blocks, lesionwise, dilation, gap, lesions):
+def test_dilation_bridges_gaps_between_parts_of_a_lesion(blocks, lesionwise, dilation, gap, lesions):
     reference_xyz = blocks(((4, 8, 8), CUBE, 1), ((8 + gap, 8, 8), CUBE, 1))
     scores = score(blocks(), reference_xyz, lesionwise(dilation))
     assert scores["num_fn"] == lesions
@@ -113,7 +113,7 @@ def test_the_dilation_grows_by_18_neighbours(blocks, lesionwise):
 
 
 @pytest.mark.parametrize(("edges", "counted"), [((5, 5, 2), 0), ((17, 3, 1), 1)])
-def test_lesions_of_at_most_the_threshold_leave_the_sums(blocks, lesionwise, edges, counted):
+def test_lesions_of_at_most_the_threshold_are_not_counted(blocks, lesionwise, edges, counted):
     reference_xyz = blocks(((4, 4, 4), edges, 1))
     scores = score(blocks(), reference_xyz, lesionwise())
     assert scores["num_fn"] == counted
@@ -126,7 +126,7 @@ def test_the_threshold_of_lesions_is_in_mm3(blocks, lesionwise):
     assert score(blocks(), reference_xyz, lesionwise(), (1.0, 1.0, 1.01))["num_fn"] == 1
 
 
-def test_what_meets_a_lesion_too_small_to_count_is_no_false_positive(blocks, lesionwise):
+def test_a_component_on_an_uncounted_lesion_is_no_false_positive(blocks, lesionwise):
     scores = score(blocks(((4, 4, 4), CUBE, 1)), blocks(((4, 4, 4), (2, 2, 2), 1)), lesionwise())
     assert (scores["num_tp"], scores["num_fp"], scores["num_fn"]) == (0, 0, 0)
     assert scores["lesionwise_dice"] == 1
@@ -174,7 +174,7 @@ def test_nsd_is_a_share_of_border_voxels(blocks, lesionwise):
     assert scores["lesionwise_nsd_1.0"] == pytest.approx(1, abs=1e-8)
 
 
-def test_2024_hands_the_parts_numbers_over_in_place_of_whole_masks(blocks, lesionwise):
+def test_2024_scores_component_numbers_in_place_of_whole_masks(blocks, lesionwise):
     reference_xyz = blocks(((4, 4, 4), CUBE, 1), ((24, 4, 4), CUBE, 1))
     numbered = score(reference_xyz, reference_xyz, lesionwise(**JOINED, numbered_masks=True))
     # 64 voxels of value 1 and 64 of value 2 on both sides
@@ -185,12 +185,12 @@ def test_2024_hands_the_parts_numbers_over_in_place_of_whole_masks(blocks, lesio
     assert score(reference_xyz, reference_xyz, lesionwise(**JOINED))["sensitivity"] == 1
 
 
-def test_rows_tell_each_lesion_and_each_false_positive(blocks, lesionwise):
+def test_rows_list_each_lesion_and_each_false_positive(blocks, lesionwise):
     reference_xyz = blocks(((4, 4, 4), CUBE, 1), ((16, 4, 4), CUBE, 1), ((4, 16, 16), (1, 1, 1), 1))
     found_xyz = blocks(((4, 4, 4), CUBE, 1), ((30, 4, 4), (2, 2, 2), 1))
     rows = score_labels(found_xyz, reference_xyz, MM, lesionwise()).lesions
-    told = {(row.kind, row.volume, row.counted, row.components, row.scores["dice"]) for row in rows}
-    assert told == {
+    rows = {(row.kind, row.volume, row.counted, row.components, row.scores["dice"]) for row in rows}
+    assert rows == {
         ("matched", 64, True, 1, 1.0),
         ("missed", 64, True, 0, 0.0),
         ("missed", 1, False, 0, 0.0),
@@ -198,7 +198,7 @@ def test_rows_tell_each_lesion_and_each_false_positive(blocks, lesionwise):
     }
 
 
-def test_a_resection_cavity_is_a_region_of_its_own(blocks):
+def test_a_resection_cavity_is_a_separate_region(blocks):
     challenge = load_challenge("brats2024-gli")
     values = challenge.labels
     reference_xyz = blocks(((4, 4, 4), (6, 6, 6), values["RC"]), ((20, 4, 4), (6, 6, 6), values["SNFH"]))
@@ -210,7 +210,7 @@ def test_a_resection_cavity_is_a_region_of_its_own(blocks):
     assert regions["RC"]["lesionwise_hd95"] == 337
 
 
-def test_cropping_changes_nothing(blocks, lesionwise):
+def test_cropping_does_not_change_scores(blocks, lesionwise):
     small = blocks(((2, 2, 2), CUBE, 1), ((12, 9, 9), CUBE, 1), shape=(20, 16, 16))
     found = np.roll(small, 1, axis=0)
     challenge = lesionwise(nsd_tolerances=(0.5, 1.0), **JOINED, numbered_masks=True)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from segcube.evaluation.metrics import find_parts, match
+from segcube.evaluation.metrics import component_map, match_instances
 from segcube.evaluation.profiles.score import score_labels
 from segcube.spec.challenges import load_challenge
 
@@ -42,7 +42,7 @@ def test_two_empty_masks_have_no_scores(blocks, matched):
 
 
 @pytest.mark.parametrize("missed", [True, False])
-def test_one_empty_mask_scores_0_and_373(blocks, matched, missed):
+def test_one_empty_mask_scores_0_and_hd95_373(blocks, matched, missed):
     lesion_xyz = blocks(((4, 4, 4), CUBE, 1))
     scores = score(*((blocks(), lesion_xyz) if missed else (lesion_xyz, blocks())), matched)
     assert scores["sq_dice"] == scores["pq_dice"] == scores["dice"] == scores["rq"] == scores["nsd_0.5"] == 0
@@ -62,11 +62,11 @@ def test_instances_are_matched_one_to_one(blocks, matched):
     assert scores["rq"] == 1 / 1.5
 
 
-def test_the_sum_of_dice_decides_not_the_best_pair(blocks):
-    # The long one overlaps both; alone it would rather take the first, which nothing else can have
-    reference = find_parts(blocks(((4, 4, 4), (4, 1, 1), 1), ((9, 4, 4), (6, 1, 1), 1)) > 0)
-    found = find_parts(blocks(((4, 4, 4), (7, 1, 1), 1), ((12, 4, 4), (3, 1, 1), 1)) > 0)
-    assert match(found, reference, 1e-6) == {1: 1, 2: 2}
+def test_matching_maximises_the_sum_of_dice(blocks):
+    # The first found instance overlaps both lesions, the second one only the second
+    reference = component_map(blocks(((4, 4, 4), (4, 1, 1), 1), ((9, 4, 4), (6, 1, 1), 1)) > 0)
+    found = component_map(blocks(((4, 4, 4), (7, 1, 1), 1), ((12, 4, 4), (3, 1, 1), 1)) > 0)
+    assert match_instances(found, reference, 1e-6) == {1: 1, 2: 2}
 
 
 def test_no_dilation_joins_instances(blocks, matched):
@@ -97,7 +97,7 @@ def test_lesions_of_27_mm3_are_large(blocks, sized, edges, large):
     assert scores["sensitivity_large" if large else "sensitivity_small"] == 1
 
 
-def test_large_lesions_pay_for_missed_ones_and_false_positives(blocks, sized):
+def test_missed_lesions_and_false_positives_lower_the_scores_of_large_lesions(blocks, sized):
     big = ((4, 4, 4), CUBE, 1)
     reference_xyz = blocks(big, ((14, 4, 4), CUBE, 1), ((4, 16, 16), (1, 1, 1), 1))
     scores = score(blocks(big, ((30, 4, 4), (1, 1, 1), 1)), reference_xyz, sized)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from segcube.core import UsageError
 from segcube.evaluation.profiles.score import score_labels
 from segcube.spec.challenges import load_challenge
 
@@ -48,7 +49,7 @@ def test_atria_are_scored_in_mm_and_in_voxels(blocks):
     assert (scores["dice"], scores["hd95"], scores["hd95_voxels"]) == (0.75, 2.5, 1.0)
 
 
-def test_an_empty_class_of_the_atria_is_infinitely_far_and_told(blocks):
+def test_an_empty_atrium_has_hd95_inf_and_a_notice(blocks):
     challenge = load_challenge("mbas2024")
     pair = blocks(), blocks(((4, 4, 4), CUBE, challenge.labels["RA"]))
     scores = score_labels(*pair, MM, challenge)
@@ -57,16 +58,16 @@ def test_an_empty_class_of_the_atria_is_infinitely_far_and_told(blocks):
     assert "the prediction has no RA: HD95 is inf" in scores.notices
 
 
-def test_every_profile_without_constants_of_its_own_serves_every_challenge(blocks):
+def test_profiles_without_constants_apply_to_every_challenge(blocks):
     lesion_xyz = blocks(((4, 4, 4), CUBE, 1))
     for profile in ("plain", "mbas", "brats2026"):
         scores = score_labels(lesion_xyz, lesion_xyz, MM, load_challenge("brats2023-gli"), profile)
         assert scores.regions["WT"]["dice"] == 1
 
 
-@pytest.mark.parametrize(("profile", "told"), [("brats2024", "does not give"), ("brats2022", "no profile")])
-def test_a_profile_without_constants_is_refused(blocks, profile, told):
-    from segcube.core import UsageError
-
-    with pytest.raises(UsageError, match=told):
+@pytest.mark.parametrize(
+    ("profile", "words"), [("brats2024", "does not define"), ("brats2022", "no profile")]
+)
+def test_an_unknown_profile_and_one_without_constants_are_refused(blocks, profile, words):
+    with pytest.raises(UsageError, match=words):
         score_labels(blocks(), blocks(), MM, load_challenge("brats2023-gli"), profile)

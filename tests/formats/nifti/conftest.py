@@ -1,4 +1,4 @@
-"""Tiny NIfTI files, sound and otherwise."""
+"""Tiny NIfTI files, valid and invalid."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def voxels(shape=SHAPE, dtype=np.int16) -> np.ndarray:
 def encode(
     image: np.ndarray, affine=AFFINE, fields: dict[str, Any] | None = None, order="<", kind=nib.Nifti1Header
 ) -> bytes:
-    """An image as NIfTI bytes, then header fields set to what the test wants, however wrong."""
+    """Encode an image as NIfTI, with header fields replaced by valid or invalid values."""
     header = kind(endianness=order)
     header.set_data_shape(image.shape)
     header.set_data_dtype(image.dtype)
@@ -57,7 +57,7 @@ def read_one(tmp_path) -> Callable[..., Volume]:
 
 @pytest.fixture
 def make_pair(tmp_path) -> Callable[..., Case]:
-    """A case of two channels, the first the reference, from the bytes of each."""
+    """Write a case of two channels from their bytes; the first is the reference."""
 
     def write(first: bytes, second: bytes) -> Case:
         files: dict[str, Path] = {}

@@ -15,7 +15,7 @@ def grid(shape, *diagonal: float) -> Grid:
 
 
 @pytest.mark.parametrize(
-    ("key", "found", "told"),
+    ("key", "found", "codes"),
     [
         ("brats2023-gli", grid(SRI, -1, -1, 1), []),
         ("brats2023-gli", grid(SRI, -1, -1, 1.0005), []),
@@ -34,12 +34,12 @@ def grid(shape, *diagonal: float) -> Grid:
         ("brats2024-men-rt", grid(OTHER, 1, 1, 1), []),
     ],
 )
-def test_a_grid_unlike_the_challenges_is_told(key, found, told):
+def test_unusual_grids_give_notices(key, found, codes):
     notices = geometry_notices(found, load_challenge(key))
-    assert [str(notice.code) for notice in notices] == told
+    assert [str(notice.code) for notice in notices] == codes
 
 
-def test_a_notice_says_what_was_found_and_what_is_usual():
+def test_notices_name_the_grid_found_and_the_usual_one():
     first, second = geometry_notices(grid(OTHER, 1, 1, 2), load_challenge("brats2023-gli"))
     assert "200 x 200 x 150 voxels of 1 x 1 x 2 mm" in first.message
     assert "240 x 240 x 155" in first.message

@@ -1,4 +1,4 @@
-"""Headers that are refused, and those that only look odd."""
+"""Invalid headers, and valid but unusual ones."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ HEADERS = [
 
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nii"])
 @pytest.mark.parametrize(("code", "fields"), HEADERS)
-def test_a_header_that_makes_no_sense_is_refused(read_one, code, fields, name):
+def test_invalid_headers_are_errors(read_one, code, fields, name):
     with pytest.raises(CaseError) as caught:
         read_one(encode(voxels(), fields=fields), name)
     assert str(caught.value.code) == code
@@ -100,13 +100,13 @@ def test_a_header_that_makes_no_sense_is_refused(read_one, code, fields, name):
         ("TOO_LARGE", {"dim": [3, 2**15, 1, 1, 1, 1, 1, 1]}),
     ],
 )
-def test_a_nifti2_header_that_makes_no_sense_is_refused(read_one, code, fields):
+def test_invalid_nifti2_headers_are_errors(read_one, code, fields):
     with pytest.raises(CaseError) as caught:
         read_one(encode(voxels(), fields=fields, kind=nib.Nifti2Header))
     assert str(caught.value.code) == code
 
 
-def test_forms_of_nifti2_fit_a_label_map(read_one):
+def test_forms_of_nifti2_are_clipped_for_label_maps(read_one):
     fields = {"sform_code": 2**30, "qform_code": -(2**30), "xyzt_units": 2**20 + 2}
     forms = read_one(encode(voxels(), fields=fields, kind=nib.Nifti2Header)).forms
     assert (forms.sform_code, forms.qform_code, forms.units) == (2**15 - 1, -(2**15), 2)
@@ -132,7 +132,7 @@ def test_the_affine_is_nibabels(tmp_path, affine, fields):
     np.testing.assert_allclose(grid.spacing, nib.load(file).header.get_zooms(), atol=1e-6)
 
 
-def test_a_grid_needs_no_more_than_a_header(tmp_path):
+def test_a_grid_is_read_from_the_header_only(tmp_path):
     file = tmp_path / "a.nii.gz"
     noise = np.random.default_rng(0).integers(0, 2**15, (40, 40, 40)).astype(np.int16)
     packed = gzip.compress(encode(noise))

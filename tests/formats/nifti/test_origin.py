@@ -8,8 +8,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from segcube.core import Case, CaseError, Code, Prediction
-from segcube.formats.nifti import describe_origin, inputs_digest, read_volume, unfinished, write_label_map
+from segcube.core import Case, CaseError, Code, Prediction, UsageError
+from segcube.formats.nifti import (
+    check_replaceable,
+    describe_origin,
+    inputs_digest,
+    read_volume,
+    reason_to_redo,
+    write_label_map,
+)
 
 from .conftest import AFFINE, SHAPE, encode, voxels
 
@@ -23,7 +30,7 @@ def case(make_pair) -> Case:
 
 @pytest.fixture
 def finished(case, tmp_path) -> Path:
-    """The map of a case as a run with the fingerprint f00d leaves it."""
+    """The finished label map of a run with fingerprint f00d."""
     return write(case, tmp_path / "out" / "a.nii.gz", LABELS)
 
 
@@ -34,50 +41,50 @@ def write(case: Case, file: Path, labels_xyz: np.ndarray, described: np.ndarray 
     return file
 
 
-def test_a_finished_map_is_believed(finished, case):
-    assert unfinished(finished, "f00d", case) == ""
+def test_a_finished_map_is_not_redone(finished, case):
+    assert reason_to_redo(finished, "f00d", case) == ""
 
 
-def test_the_description_fits_its_field(finished):
+def test_the_description_fits_into_its_field(finished):
     description = bytes(nib.load(finished).header["descrip"])
     assert description.decode().startswith("segcube 0.1.0 f00d ")
     longest = describe_origin("10.10.10.dev100", "0" * 16, LABELS)
     assert len(longest) < 80
 
 
-def test_another_fingerprint_is_not(finished, case):
-    assert "other settings" in unfinished(finished, "beef", case)
+def test_a_map_with_another_fingerprint_is_redone(finished, case):
+    assert "other settings" in reason_to_redo(finished, "beef", case)
 
 
-def test_changed_voxels_are_not(case, tmp_path):
+def test_a_map_with_changed_voxels_is_redone(case, tmp_path):
     changed = LABELS.copy()
     changed[0, 0, 0] += 1
-    assert "changed" in unfinished(write(case, tmp_path / "out" / "a.nii.gz", changed), "f00d", case)
+    assert "changed" in reason_to_redo(write(case, tmp_path / "out" / "a.nii.gz", changed), "f00d", case)
 
 
-def test_another_grid_is_not(finished, make_pair):
+def test_a_map_on_another_grid_is_redone(finished, make_pair):
     moved = AFFINE.copy()
     moved[0, 3] = 5
     for other in (encode(voxels(), moved), encode(voxels((4, 3, 3)))):
-        assert "another grid" in unfinished(finished, "f00d", make_pair(other, other))
+        assert "another grid" in reason_to_redo(finished, "f00d", make_pair(other, other))
 
 
-def test_digits_that_a_map_cannot_repeat_are_no_other_grid(make_pair, tmp_path):
+def test_rounding_to_nifti1_is_not_another_grid(make_pair, tmp_path):
     affine = AFFINE / 3
     affine[3, 3] = 1
     content = encode(voxels(), affine, kind=nib.Nifti2Header)
     case = make_pair(content, content)
-    assert unfinished(write(case, tmp_path / "out" / "a.nii.gz", LABELS), "f00d", case) == ""
+    assert reason_to_redo(write(case, tmp_path / "out" / "a.nii.gz", LABELS), "f00d", case) == ""
 
 
-def test_a_map_of_others_is_not(case, tmp_path):
+def test_a_map_of_other_programs_is_redone(case, tmp_path):
     file = tmp_path / "other.nii.gz"
     file.write_bytes(gzip.compress(encode(LABELS)))
-    assert "making" in unfinished(file, "f00d", case)
+    assert "not written by segcube" in reason_to_redo(file, "f00d", case)
 
 
 @pytest.mark.parametrize("kind", ["cut", "empty", "text", "folder", "fifo", "link", "gone", "huge", "floats"])
-def test_garbage_is_never_believed_nor_an_error(finished, case, kind):
+def test_a_damaged_map_is_redone(finished, case, kind):
     whole = finished.read_bytes()
     finished.unlink()
     description = describe_origin("0.1.0", "f00d", LABELS).encode()
@@ -98,10 +105,10 @@ def test_garbage_is_never_believed_nor_an_error(finished, case, kind):
             "floats": gzip.compress(encode(np.full(SHAPE, 1e30), fields={"descrip": description})),
         }[kind]
         finished.write_bytes(content)
-    assert unfinished(finished, "f00d", case) != ""
+    assert reason_to_redo(finished, "f00d", case) != ""
 
 
-def test_a_digest_is_of_the_bytes_alone(case, tmp_path):
+def test_the_input_digest_depends_on_the_bytes_only(case, tmp_path):
     before = inputs_digest(case)
     moved = {}
     for channel, file in case.files.items():
@@ -113,7 +120,7 @@ def test_a_digest_is_of_the_bytes_alone(case, tmp_path):
     assert inputs_digest(Case("a", moved, "t1")) != before
 
 
-def test_a_digest_needs_files_that_fit_their_headers(tmp_path):
+def test_inputs_of_another_size_than_declared_are_errors(tmp_path):
     file = tmp_path / "a.nii"
     file.write_bytes(encode(voxels()))
     os.truncate(file, 2**40)
@@ -122,8 +129,27 @@ def test_a_digest_needs_files_that_fit_their_headers(tmp_path):
     assert caught.value.code == Code.TOO_LARGE
 
 
-def test_labels_have_one_digest_whatever_their_type():
-    told = {describe_origin("1", "f", LABELS.astype(t)) for t in ("u1", "u2", "i4", "i8")}
-    told.add(describe_origin("1", "f", np.asfortranarray(LABELS)))
-    assert len(told) == 1
-    assert describe_origin("1", "f", LABELS.T) not in told
+def test_the_label_digest_does_not_depend_on_the_type():
+    descriptions = {describe_origin("1", "f", LABELS.astype(t)) for t in ("u1", "u2", "i4", "i8")}
+    descriptions.add(describe_origin("1", "f", np.asfortranarray(LABELS)))
+    assert len(descriptions) == 1
+    assert describe_origin("1", "f", LABELS.T) not in descriptions
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"kind": "mine"}'])
+def test_files_of_the_same_kind_can_be_replaced(tmp_path, content):
+    file = tmp_path / "a.json"
+    if content is not None:
+        file.write_bytes(content)
+    check_replaceable(file, "mine", (b"kind", b"mine"))
+
+
+def test_missing_and_special_files_can_be_replaced():
+    check_replaceable(None, "mine", (b"kind",))
+    check_replaceable(Path(os.devnull), "mine", (b"kind",))
+
+
+def test_files_of_another_kind_are_errors(tmp_path):
+    (tmp_path / "a.json").write_bytes(b'{"kind": "other"}')
+    with pytest.raises(UsageError, match=r"a\.json: already exists and is not mine"):
+        check_replaceable(tmp_path / "a.json", "mine", (b"kind", b"mine"))

@@ -52,7 +52,7 @@ def codes(notices: tuple[Notice, ...]) -> list[str]:
         encode(PLAIN, kind=nib.Nifti2Header, order=">"),
     ],
 )
-def test_the_same_voxels_give_the_same_floats(read_one, content, name):
+def test_values_do_not_depend_on_the_storage(read_one, content, name):
     volume = read_one(content, name)
     assert volume.image_cxyz.dtype == np.float32
     np.testing.assert_array_equal(volume.image_cxyz[0], PLAIN.astype(np.float32))
@@ -60,14 +60,14 @@ def test_the_same_voxels_give_the_same_floats(read_one, content, name):
 
 
 @pytest.mark.parametrize("dtype", ["u1", "<i2", ">i2", "<u2"])
-def test_short_integers_stay_as_they_are_stored(read_one, dtype):
+def test_short_integers_keep_their_type(read_one, dtype):
     image = np.abs(PLAIN).astype(dtype) % 100
     (channel_xyz,) = read_one(encode(image, order=dtype[0] if dtype[0] == ">" else "<")).voxels
     assert channel_xyz.dtype == np.dtype(dtype).newbyteorder("=")
     np.testing.assert_array_equal(channel_xyz, image)
 
 
-def test_extensions_are_passed_over(read_one):
+def test_extensions_are_skipped(read_one):
     content = encode(PLAIN, fields={"vox_offset": 352 + 32})
     volume = read_one(
         content[:348] + b"\1\0\0\0" + b"\x20\0\0\0\6\0\0\0" + b"hello".ljust(24) + content[352:]
@@ -76,7 +76,7 @@ def test_extensions_are_passed_over(read_one):
 
 
 @pytest.mark.parametrize("cuts", [[100], [348], [352], [360, 360], [1, 2, 3]])
-def test_gzip_members_are_one_file(read_one, cuts):
+def test_gzip_members_are_concatenated(read_one, cuts):
     content = encode(PLAIN)
     edges = [0, *cuts, len(content)]
     members = [gzip.compress(content[a:b]) for a, b in pairwise(edges)]
@@ -84,12 +84,12 @@ def test_gzip_members_are_one_file(read_one, cuts):
     np.testing.assert_array_equal(volume.image_cxyz[0], PLAIN)
 
 
-def test_zeros_may_pad_a_gzip_file(read_one):
+def test_gzip_files_can_be_padded_with_zeros(read_one):
     volume = read_one(gzip.compress(encode(PLAIN)) + b"\0" * 512, pack=False)
     np.testing.assert_array_equal(volume.image_cxyz[0], PLAIN)
 
 
-def test_a_large_image_comes_in_pieces(read_one):
+def test_a_large_image_is_read_in_pieces(read_one):
     image = np.random.default_rng(0).integers(-100, 100, (97, 101, 103)).astype(np.int16)
     np.testing.assert_array_equal(read_one(encode(image)).image_cxyz[0], image)
 
@@ -119,7 +119,7 @@ def shifted(mm: float) -> np.ndarray:
         ("SHAPE_MISMATCH", encode(voxels((1, 1, 1)))),
     ],
 )
-def test_channels_lie_on_one_grid(make_pair, code, second):
+def test_channels_on_different_grids_are_errors(make_pair, code, second):
     with pytest.raises(CaseError) as caught:
         read_volume(make_pair(encode(PLAIN), second), ["t1", "t2"])
     assert str(caught.value.code) == code
@@ -127,18 +127,18 @@ def test_channels_lie_on_one_grid(make_pair, code, second):
 
 
 @pytest.mark.parametrize("mm", [1e-4, -9e-4])
-def test_noise_of_floats_is_no_mismatch(make_pair, mm):
+def test_rounding_of_affines_is_not_a_mismatch(make_pair, mm):
     volume = read_volume(make_pair(encode(PLAIN), encode(PLAIN, shifted(mm))), ["t1", "t2"])
     np.testing.assert_array_equal(volume.grid.affine, AFFINE)
 
 
-def test_channels_come_in_the_order_asked_for(make_pair):
+def test_channels_are_in_the_requested_order(make_pair):
     case = make_pair(encode(PLAIN), encode(PLAIN + 1))
     image_cxyz = read_volume(case, ["t2", "t1"]).image_cxyz
     np.testing.assert_array_equal(image_cxyz, np.stack([PLAIN + 1, PLAIN]))
 
 
-def test_an_image_of_nothing_finite_is_refused(read_one):
+def test_an_image_without_finite_voxels_is_an_error(read_one):
     with pytest.raises(CaseError) as caught:
         read_one(encode(np.full(SHAPE, NAN, np.float32)))
     assert caught.value.code == Code.NONFINITE
@@ -151,7 +151,7 @@ def with_voxel(value: float, dtype="f4") -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (encode(with_voxel(NAN)), ["NONFINITE"]),
         (encode(with_voxel(-INF)), ["NONFINITE"]),
@@ -169,23 +169,23 @@ def with_voxel(value: float, dtype="f4") -> np.ndarray:
         (encode(PLAIN, SHEAR, {"qform_code": 0}), ["NOT_ORTHONORMAL"]),
     ],
 )
-def test_what_is_odd_but_sound_is_told(read_one, content, told):
+def test_unusual_images_give_notices(read_one, content, expected):
     volume = read_one(content)
-    assert codes(volume.notices) == told
+    assert codes(volume.notices) == expected
     assert np.isfinite(volume.image_cxyz).all()
 
 
-def test_voxels_that_are_not_finite_count_as_0(read_one):
+def test_voxels_that_are_not_finite_become_0(read_one):
     assert read_one(encode(with_voxel(INF) + 1)).image_cxyz[0, 0, 0, 0] == 0
 
 
-def test_a_notice_of_several_channels_is_told_once(make_pair):
+def test_a_notice_of_several_channels_is_given_once(make_pair):
     odd = encode(PLAIN, fields={"qoffset_x": 5})
     (notice,) = read_volume(make_pair(odd, odd), ["t1", "t2"]).notices
-    assert notice == Notice(Code.QFORM_SFORM, "t1, t2: qform and sform differ; the sform counts")
+    assert notice == Notice(Code.QFORM_SFORM, "t1, t2: qform and sform differ; using the sform")
 
 
-def test_a_challenge_tells_what_its_grid_would_be(make_pair):
+def test_grids_are_compared_with_the_challenge(make_pair):
     case = make_pair(encode(PLAIN), encode(PLAIN))
     assert read_volume(case, ["t1"]).notices == ()
     assert codes(read_volume(case, ["t1"], load_challenge("brats2023-gli")).notices) == ["GEOMETRY"]
@@ -203,7 +203,7 @@ def test_a_challenge_tells_what_its_grid_would_be(make_pair):
     ],
 )
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_labels_come_unsigned(tmp_path, stored, dtype, order):
+def test_labels_are_read_as_unsigned_integers(tmp_path, stored, dtype, order):
     file = tmp_path / "a.nii.gz"
     file.write_bytes(gzip.compress(encode(stored, order=order, fields={"descrip": b"made by hand"})))
     labels_xyz, grid, description = read_labels(file)
@@ -226,7 +226,7 @@ def test_labels_come_unsigned(tmp_path, stored, dtype, order):
         ("NONFINITE", encode(with_voxel(INF))),
     ],
 )
-def test_what_is_no_label_is_refused(tmp_path, code, content):
+def test_other_values_than_labels_are_errors(tmp_path, code, content):
     file = tmp_path / "a.nii"
     file.write_bytes(content)
     with pytest.raises(CaseError) as caught:
@@ -234,7 +234,7 @@ def test_what_is_no_label_is_refused(tmp_path, code, content):
     assert str(caught.value.code) == code
 
 
-def test_a_case_of_files_elsewhere_reads_the_same(tmp_path, read_one):
+def test_files_of_a_case_can_be_anywhere(tmp_path, read_one):
     sound = read_one(encode(PLAIN))
     link = tmp_path / "hallo 'du' \u6a5f" / "a.nii.gz"
     link.parent.mkdir()

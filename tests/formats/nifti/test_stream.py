@@ -1,4 +1,4 @@
-"""Files that are not whole, not sound or no files."""
+"""Incomplete and damaged files, and paths that are not files."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ FILES = [
 
 
 @pytest.mark.parametrize(("code", "name", "content"), FILES)
-def test_a_file_that_is_not_whole_is_refused(tmp_path, code, name, content):
+def test_incomplete_files_are_errors(tmp_path, code, name, content):
     file = tmp_path / name
     file.write_bytes(content)
     assert refusal(file) == code
@@ -74,7 +74,7 @@ def test_a_file_that_is_not_whole_is_refused(tmp_path, code, name, content):
     assert refusal(link) == code
 
 
-def test_every_flipped_bit_is_noticed_or_without_effect(tmp_path):
+def test_a_flipped_bit_is_an_error_or_without_effect(tmp_path):
     """Of each byte of a gzip file, one bit. The name, time and system in its header count for nothing."""
     file = tmp_path / "a.nii.gz"
     packed = gzip.compress(encode(NOISE[:5, :5, :5]), mtime=0)
@@ -93,7 +93,7 @@ def test_every_flipped_bit_is_noticed_or_without_effect(tmp_path):
     assert set(codes.values()) <= {Code.CORRUPT, Code.TRUNCATED}
 
 
-def test_damage_that_makes_a_nonsense_header_is_damage(tmp_path):
+def test_damage_that_invalidates_the_header_is_reported_as_damage(tmp_path):
     file = tmp_path / "a.nii.gz"
     packed = bytearray(gzip.compress(encode(NOISE), compresslevel=0, mtime=0))
     where = packed.index(b"n+1")
@@ -102,7 +102,7 @@ def test_damage_that_makes_a_nonsense_header_is_damage(tmp_path):
     assert refusal(file) == "CORRUPT"
 
 
-def test_a_damaged_reference_takes_the_blame(tmp_path):
+def test_a_damaged_reference_is_reported_before_other_channels(tmp_path):
     files = {}
     for name in ("t1", "t2"):
         files[name] = tmp_path / f"{name}.nii.gz"
@@ -118,7 +118,7 @@ def test_a_damaged_reference_takes_the_blame(tmp_path):
 
 
 @pytest.mark.parametrize("fields", [{}, {"dim": [3, 30000, 30000, 30000, 1, 1, 1, 1]}])
-def test_a_bomb_costs_little(tmp_path, fields):
+def test_a_gzip_bomb_is_not_decompressed(tmp_path, fields):
     file = tmp_path / "a.nii.gz"
     member = gzip.compress(b"\0" * 2**24)
     file.write_bytes(gzip.compress(encode(voxels(), fields=fields)) + member * 256)
@@ -127,7 +127,7 @@ def test_a_bomb_costs_little(tmp_path, fields):
     assert time.process_time() - begin < 1
 
 
-def test_a_plain_bomb_is_never_read(tmp_path):
+def test_an_oversized_file_is_not_read(tmp_path):
     file = tmp_path / "a.nii"
     file.write_bytes(SOUND)
     os.truncate(file, 2**40)
@@ -135,7 +135,7 @@ def test_a_plain_bomb_is_never_read(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "socket", "device"])
-def test_what_is_no_file_is_never_opened(tmp_path, kind, monkeypatch):
+def test_special_files_are_not_opened(tmp_path, kind, monkeypatch):
     file = tmp_path / "a.nii.gz"
     if kind == "folder":
         file.mkdir()
@@ -151,18 +151,18 @@ def test_what_is_no_file_is_never_opened(tmp_path, kind, monkeypatch):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission(tmp_path):
+def test_an_unreadable_file_is_an_error(tmp_path):
     file = tmp_path / "a.nii.gz"
     file.write_bytes(PACKED)
     file.chmod(0)
     assert refusal(file) == "UNREADABLE"
 
 
-def test_a_file_that_is_gone(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     assert refusal(tmp_path / "a.nii.gz") == "UNREADABLE"
 
 
-def test_a_link_that_leads_to_itself(tmp_path):
+def test_a_circular_link_is_an_error(tmp_path):
     file = tmp_path / "a.nii.gz"
     file.symlink_to(file)
     assert refusal(file) == "UNREADABLE"

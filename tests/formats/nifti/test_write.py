@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segcube.core import Case, Prediction
-from segcube.formats.nifti import as_stored, read_grid, read_labels, read_volume, write_label_map
+from segcube.formats.nifti import as_stored_labels, read_grid, read_labels, read_volume, write_label_map
 
 from .conftest import AFFINE, encode, voxels
 
@@ -42,7 +42,7 @@ def rewrite(tmp_path, content: bytes, labels_xyz: np.ndarray, name: str = "out.n
     ],
 )
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_the_forms_are_repeated_bit_for_bit(tmp_path, affine, fields, order):
+def test_forms_are_written_exactly(tmp_path, affine, fields, order):
     given, file = rewrite(tmp_path, encode(voxels(), affine, fields, order), voxels() % 4)
     expected, written = nib.load(given), nib.load(file)
     for field in FIELDS:
@@ -70,7 +70,7 @@ def test_the_forms_are_repeated_bit_for_bit(tmp_path, affine, fields, order):
     ],
 )
 @pytest.mark.parametrize("name", ["out.nii.gz", "out.nii"])
-def test_labels_come_back_in_the_smallest_type(tmp_path, labels_xyz, dtype, name):
+def test_labels_are_stored_in_the_smallest_type(tmp_path, labels_xyz, dtype, name):
     _, file = rewrite(tmp_path, encode(voxels()), labels_xyz, name, "segcube was here")
     found_xyz, _, description = read_labels(file)
     assert found_xyz.dtype == dtype
@@ -82,15 +82,15 @@ def test_labels_come_back_in_the_smallest_type(tmp_path, labels_xyz, dtype, name
     assert (written.dataobj.slope, written.dataobj.inter) == (1, 0)
 
 
-def test_what_is_as_a_file_holds_it_is_not_copied():
-    stored_xyz = as_stored(voxels(dtype=np.int64))
+def test_labels_in_stored_form_are_not_copied():
+    stored_xyz = as_stored_labels(voxels(dtype=np.int64))
     assert stored_xyz.dtype == np.uint8
     assert stored_xyz.flags.f_contiguous
     np.testing.assert_array_equal(stored_xyz, voxels())
-    assert np.shares_memory(as_stored(stored_xyz), stored_xyz)
+    assert np.shares_memory(as_stored_labels(stored_xyz), stored_xyz)
 
 
-def test_the_same_map_gives_the_same_bytes(tmp_path, monkeypatch):
+def test_equal_maps_give_equal_bytes(tmp_path, monkeypatch):
     _, file = rewrite(tmp_path, encode(voxels()), voxels())
     first = file.read_bytes()
     monkeypatch.setattr(time, "time", lambda: 1e9)
@@ -99,6 +99,6 @@ def test_the_same_map_gives_the_same_bytes(tmp_path, monkeypatch):
     assert gzip.decompress(first)[344:348] == b"n+1\0"
 
 
-def test_nothing_else_is_written(tmp_path):
+def test_no_other_file_is_written(tmp_path):
     rewrite(tmp_path, encode(voxels()), voxels())
     assert sorted(file.name for file in tmp_path.iterdir()) == ["given.nii", "out.nii.gz"]

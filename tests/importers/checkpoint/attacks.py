@@ -133,8 +133,8 @@ def write_zip(file, name, data, **options):
         archive.writestr(name, data)
 
 
-def write_zip_that_says_more(file):
-    """A member of 60 GB by its own word."""
+def write_zip_that_declares_more(file):
+    """A member that declares 60 GB."""
     write_zip(file, "fold_0/model_final_checkpoint.model", b"\0" * 100, compression=zipfile.ZIP_DEFLATED)
     data = bytearray(file.read_bytes())
     central = data.index(b"PK\1\2")
@@ -150,7 +150,7 @@ def write_tar(file, members):
 
 
 def write_gzip(file, header, zeros):
-    """One header, and as many zeros as it says or more."""
+    """One header, and as many zeros as it declares or more."""
     with gzip.open(file, "wb", compresslevel=9) as packed:
         packed.write(header)
         for _ in range(zeros >> 20):
@@ -178,7 +178,7 @@ ARCHIVES = {
     "large.tar.gz": lambda file: write_gzip(file, header(tarfile.REGTYPE, 1 << 30), 1 << 29),
     "folders.tar.gz": lambda file: write_gzip(file, header(tarfile.DIRTYPE, 0) * 300_000, 0),
     "large.zip": lambda file: write_zip(file, "a", b"\0" * (1 << 28), compression=zipfile.ZIP_DEFLATED),
-    "says.zip": write_zip_that_says_more,
+    "declares.zip": write_zip_that_declares_more,
     "lzma.zip": lambda file: write_zip(file, "a", b"\0" * MILLION, compression=zipfile.ZIP_LZMA),
 }
 

@@ -15,17 +15,17 @@ MEMORY = 200 << 20
 
 
 def attack(words):
-    with tempfile.TemporaryFile() as told:
+    with tempfile.TemporaryFile() as stderr:
         child = os.fork()
         if child == 0:
-            run_within_bounds(words, told)
+            run_within_bounds(words, stderr)
         _, status = os.waitpid(child, 0)
-        told.seek(0)
-        return os.waitstatus_to_exitcode(status), told.read().decode(errors="replace")
+        stderr.seek(0)
+        return os.waitstatus_to_exitcode(status), stderr.read().decode(errors="replace")
 
 
-def run_within_bounds(words, told):
-    os.dup2(told.fileno(), 2)
+def run_within_bounds(words, stderr):
+    os.dup2(stderr.fileno(), 2)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     size = pages * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
@@ -42,12 +42,11 @@ def run_within_bounds(words, told):
 
 if __name__ == "__main__":
     # What an import loads is loaded before the bounds are set
-    import segcube.importers.bundle
-
     import segcube.backends.fit
-    import segcube.backends.openvino.try_compile
+    import segcube.backends.openvino.compile_on_demand
     import segcube.importers.lightning
     import segcube.importers.mednext
+    import segcube.importers.monai_bundle
     import segcube.importers.nnunet  # noqa: F401
     from segcube.cli.app import app
     from segcube.spec.challenges import load_challenge

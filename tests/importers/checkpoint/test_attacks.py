@@ -45,11 +45,11 @@ def outcomes(folder):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_attack_is_refused(outcomes, folder, name):
-    code, told = outcomes[name]
-    assert code in (2, 5), told
-    assert told.startswith("error: ")
-    assert told.count("\n") == 1
-    assert len(told) < 5000
+    code, stderr = outcomes[name]
+    assert code in (2, 5), stderr
+    assert stderr.startswith("error: ")
+    assert stderr.count("\n") == 1
+    assert len(stderr) < 5000
     assert not (folder / "it ran").exists()
     assert not (folder / "out").exists()
 

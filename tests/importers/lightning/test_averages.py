@@ -5,18 +5,18 @@ import schedulefree
 import torch
 
 from segcube.core import EnvironmentFault
-from segcube.importers import Wishes, read_target, write_imported
-from segcube.importers.lightning import LightningWishes, import_lightning
+from segcube.importers import ImportOptions, read_target, write_imported
+from segcube.importers.lightning import LightningOptions, import_lightning
 
 from ..originals import original_state
 
-AVERAGE = LightningWishes(weights_of="average")
+AVERAGE = LightningOptions(weights_of="average")
 FROZEN = ("dummy_tensor", "stem.weight")
 
 
 @pytest.fixture
-def wishes():
-    return Wishes(read_target("brats2023-gli"), "imported")
+def options():
+    return ImportOptions(read_target("brats2023-gli"), "imported")
 
 
 def trained(evaluation=False):
@@ -64,42 +64,42 @@ def same(found, expected):
 
 
 @pytest.mark.parametrize("prefix", ["model.", "model.model."])
-def test_the_average_is_schedulefree_s_own(trained_checkpoint, wishes, prefix):
+def test_the_average_is_that_of_schedulefree(trained_checkpoint, options, prefix):
     file, last, average = trained_checkpoint(prefix=prefix)
-    found = weights_of(import_lightning([file], wishes, AVERAGE))
+    found = weights_of(import_lightning([file], options, AVERAGE))
     assert same(found, average)
     assert not same(found, last)
     head = found["out_0.conv_out.weight"].transpose(0, 1)
     torch.testing.assert_close(head, average["out_0.conv_out.weight"], rtol=0, atol=1e-6)
 
 
-def test_the_saved_weights_are_taken_without_the_option(trained_checkpoint, wishes):
+def test_the_saved_weights_are_taken_without_the_option(trained_checkpoint, options):
     file, last, _ = trained_checkpoint()
-    imported = import_lightning([file], wishes)
+    imported = import_lightning([file], options)
     assert same(weights_of(imported), last)
     assert any("as last saved; --weights-of average takes" in note for note in imported.notes)
 
 
-def test_the_card_names_the_weights_that_were_taken(trained_checkpoint, wishes, tmp_path):
+def test_the_card_names_the_weights_that_were_taken(trained_checkpoint, options, tmp_path):
     file, *_ = trained_checkpoint()
-    write_imported(import_lightning([file], wishes, AVERAGE), tmp_path / "out")
+    write_imported(import_lightning([file], options, AVERAGE), tmp_path / "out")
     card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
     assert "schedule-free average x = y.lerp(z, 1 - 1 / 0.9)" in card
     assert "2 tensors without a gradient as saved" in card
 
 
-def test_weights_saved_in_evaluation_mode_are_the_average(trained_checkpoint, wishes):
+def test_weights_saved_in_evaluation_mode_are_the_average(trained_checkpoint, options):
     file, _, average = trained_checkpoint(evaluation=True)
-    assert same(weights_of(import_lightning([file], wishes, AVERAGE)), average)
+    assert same(weights_of(import_lightning([file], options, AVERAGE)), average)
 
 
-def test_parameters_beside_the_network_are_counted(trained_checkpoint, wishes):
+def test_parameters_beside_the_network_are_counted(trained_checkpoint, options):
     def one_more(states):
         states[0]["param_groups"][0]["params"].append(len(states[0]["param_groups"][0]["params"]))
         return states
 
     file, _, average = trained_checkpoint(one_more, extra={"loss.weight": torch.ones(1)})
-    assert same(weights_of(import_lightning([file], wishes, AVERAGE)), average)
+    assert same(weights_of(import_lightning([file], options, AVERAGE)), average)
 
 
 def without_z(states):
@@ -143,10 +143,10 @@ def two_groups(states):
         (lambda _: [{"state": 5, "param_groups": {"a": 1}}], "has 0 groups"),
     ],
 )
-def test_an_average_that_cannot_be_made_is_refused(trained_checkpoint, wishes, change, words):
+def test_an_average_that_cannot_be_made_is_refused(trained_checkpoint, options, change, words):
     file, *_ = trained_checkpoint(change)
     with pytest.raises(
         EnvironmentFault, match=rf"a.ckpt: gives no schedule-free average: .*{words}"
     ) as caught:
-        import_lightning([file], wishes, AVERAGE)
+        import_lightning([file], options, AVERAGE)
     assert caught.value.hint.endswith("--weights-of last")

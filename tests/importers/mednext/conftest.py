@@ -57,8 +57,8 @@ def v1_folder(tmp_path):
             }
             torch.save(tree, place / "model_final_checkpoint.model")
             init = ("plans.pkl", 0, str(place), "data", True, None, True, False, True)
-            told = {"init": init, "name": trainer, "class": "<class>", "plans": plans or v1_plans()}
-            (place / "model_final_checkpoint.model.pkl").write_bytes(pickle.dumps(told))
+            pickled = {"init": init, "name": trainer, "class": "<class>", "plans": plans or v1_plans()}
+            (place / "model_final_checkpoint.model.pkl").write_bytes(pickle.dumps(pickled))
         labels = {"0": "background", "1": "necrosis", "2": "edema", "3": "enhancing tumor"}
         (folder / "dataset.json").write_text(json.dumps({"labels": labels}))
         return folder

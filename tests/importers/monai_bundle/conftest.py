@@ -52,10 +52,10 @@ def inference(**changes):
 
 
 def metadata(inputs, outputs):
-    def told(names):
+    def channels(names):
         return {"first": {"channel_def": {str(i): name for i, name in enumerate(names)}}}
 
-    formats = {"inputs": told(inputs), "outputs": told(outputs)}
+    formats = {"inputs": channels(inputs), "outputs": channels(outputs)}
     return {"name": "BraTS MRI segmentation", "version": "0.5.2", "network_data_format": formats}
 
 

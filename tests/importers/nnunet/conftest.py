@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from segcube.importers import Wishes, read_target
+from segcube.importers import ImportOptions, read_target
 from segcube.networks import build_network
 
 ATRIA = {"background": 0, "wall": 1, "RA": 2, "LA": 3}
@@ -135,6 +135,6 @@ def folder(tmp_path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def wishes() -> Callable[..., Wishes]:
-    """Wishes for a challenge, MBAS unless it is named."""
-    return lambda challenge="mbas2024", **more: Wishes(read_target(challenge), "mine", **more)
+def options() -> Callable[..., ImportOptions]:
+    """ImportOptions for a challenge, MBAS unless it is named."""
+    return lambda challenge="mbas2024", **more: ImportOptions(read_target(challenge), "mine", **more)

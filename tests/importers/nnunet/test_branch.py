@@ -2,25 +2,27 @@ import pytest
 
 from segcube.core import EnvironmentFault
 from segcube.importers.nnunet.branch import branch_of
-from segcube.importers.nnunet.labels import decide
+from segcube.importers.nnunet.labels import challenge_labels
 from segcube.importers.nnunet.model import read_folder
-from segcube.importers.requests import pending
+from segcube.importers.write import pending
 
 SPLINES = "resample_data_or_seg_to_shape"
 
 
 @pytest.fixture
-def branch(folder, made, wishes):
+def branch(folder, made, options):
     """The branch of plans with these changes."""
 
     def read(**changes):
         model = read_folder(folder(own_plans=made.plans(**changes)))
-        return branch_of(model, decide(model, wishes()).outputs, (pending("a.safetensors"),), wishes())
+        return branch_of(
+            model, challenge_labels(model, options()).outputs, (pending("a.safetensors"),), options()
+        )
 
     return read
 
 
-def test_a_branch_sees_what_nnunet_saw(branch):
+def test_a_branch_has_the_settings_of_nnunet(branch):
     found = branch()
 
     assert (found.axes, found.orientation, found.crop) == ("zyx", "native", "nonzero")
@@ -36,7 +38,7 @@ def test_a_branch_sees_what_nnunet_saw(branch):
     assert found.channels == ("lge",)
 
 
-def test_a_transposed_plan_turns_axes_and_mirrors(branch):
+def test_transposed_plans_permute_axes_and_mirrors(branch):
     found = branch(transpose_forward=[2, 0, 1])
 
     assert found.axes == "xzy"
@@ -79,7 +81,7 @@ def test_ct_takes_the_channels_intensities(branch):
 
 
 def test_another_normalisation_is_refused_by_name(branch):
-    with pytest.raises(EnvironmentFault, match="channel 0 is normalised by MyNormalization"):
+    with pytest.raises(EnvironmentFault, match="channel 0 is normalized by MyNormalization"):
         branch(normalization_schemes=["MyNormalization"])
 
 
@@ -89,9 +91,9 @@ def test_splines_keep_their_orders_and_separate_slices(branch):
         resampling_fn_probabilities_kwargs={"order": 0},
     ).resampling
 
-    assert found.of("image").model_dump() == {"order": 1, "order_z": 1, "separate_z": "always"}
-    assert found.of("output").model_dump() == {"order": 0, "order_z": 0, "separate_z": "never"}
-    assert found.of("labels").model_dump() == {"order": 1, "order_z": 0, "separate_z": "auto"}
+    assert found.spline_for("image").model_dump() == {"order": 1, "order_z": 1, "separate_z": "always"}
+    assert found.spline_for("output").model_dump() == {"order": 0, "order_z": 0, "separate_z": "never"}
+    assert found.spline_for("labels").model_dump() == {"order": 1, "order_z": 0, "separate_z": "auto"}
     assert found.ties == "nearest"
 
 
@@ -101,7 +103,7 @@ def test_torch_resampling_is_linear_and_gives_ties_to_the_lowest_label(branch):
 
     found = branch(**torch, **options).resampling
 
-    assert (found.of("image").order, found.of("image").separate_z) == (1, "never")
+    assert (found.spline_for("image").order, found.spline_for("image").separate_z) == (1, "never")
     assert found.ties == "lowest"
 
 
@@ -112,13 +114,13 @@ def test_no_resampling_keeps_the_native_grid(branch):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "words"),
     [
-        ({"resampling_fn_data": "mine"}, "resampling by mine"),
+        ({"resampling_fn_data": "mine"}, "is resampled by mine"),
         ({"resampling_fn_data_kwargs": {"order": 2}}, "'order' = '2'"),
         ({"resampling_fn_data_kwargs": {"separate_z_anisotropy_threshold": 2}}, "threshold"),
     ],
 )
-def test_what_resampling_cannot_repeat_is_refused(branch, change, told):
-    with pytest.raises(EnvironmentFault, match=told):
+def test_unsupported_resampling_is_refused(branch, change, words):
+    with pytest.raises(EnvironmentFault, match=words):
         branch(**change)

@@ -1,7 +1,7 @@
 import pytest
 
 from segcube.core import EnvironmentFault, UsageError
-from segcube.importers.nnunet.labels import decide
+from segcube.importers.nnunet.labels import challenge_labels
 from segcube.importers.nnunet.model import read_folder
 
 
@@ -15,26 +15,26 @@ def model(folder, made):
     return read
 
 
-def test_labels_come_by_rising_value_without_the_ignore_label(model, wishes):
-    found = decide(model({"background": 0, "LA": 3, "wall": 1, "ignore": 4, "RA": 2}), wishes())
+def test_labels_are_sorted_by_value_without_the_ignore_label(model, options):
+    found = challenge_labels(model({"background": 0, "LA": 3, "wall": 1, "ignore": 4, "RA": 2}), options())
 
     assert found.outputs.kind == "labels"
     assert found.outputs.names == ("background", "wall", "RA", "LA")
     assert found.labels == ("wall", "RA", "LA")
 
 
-def test_the_options_values_overrule_the_names(model, wishes):
+def test_the_label_option_overrides_the_names(model, options):
     labels = {"background": 0, "one": 1, "two": 2, "three": 3}
 
-    found = decide(model(labels), wishes(labels={"RA": 1, "LA": 2, "wall": 3}))
+    found = challenge_labels(model(labels), options(labels={"RA": 1, "LA": 2, "wall": 3}))
 
     assert found.outputs.names == ("background", "RA", "LA", "wall")
 
 
 def test_regions_are_painted_in_nnunets_order_into_the_labels_that_lie_in_the_same_regions(
-    model, made, wishes
+    model, made, options
 ):
-    found = decide(model(made.tumour, [1, 2, 3]), wishes("brats2023-gli"))
+    found = challenge_labels(model(made.tumour, [1, 2, 3]), options("brats2023-gli"))
 
     assert found.outputs.kind == "regions"
     assert found.outputs.names == ("WT", "TC", "ET")
@@ -46,34 +46,36 @@ def test_regions_are_painted_in_nnunets_order_into_the_labels_that_lie_in_the_sa
     assert found.labels == ("ED", "NCR", "ET")
 
 
-def test_the_options_values_tell_which_regions_these_are(model, wishes):
+def test_the_label_option_identifies_the_regions(model, options):
     labels = {"background": 0, "a": [1, 2, 3], "b": [1, 3], "c": [3]}
 
-    found = decide(model(labels, [2, 1, 3]), wishes("brats2023-gli", labels={"NCR": 1, "ED": 2, "ET": 3}))
+    found = challenge_labels(
+        model(labels, [2, 1, 3]), options("brats2023-gli", labels={"NCR": 1, "ED": 2, "ET": 3})
+    )
 
     assert found.outputs.names == ("WT", "TC", "ET")
     assert [paint.label for paint in found.paint] == ["ED", "NCR", "ET"]
 
 
-def test_regions_that_the_challenge_does_not_have_are_refused_with_its_own(model, wishes):
+def test_regions_that_the_challenge_does_not_have_are_refused_with_its_own(model, options):
     labels = {"background": 0, "a": [1, 2], "b": [2]}
 
     with pytest.raises(UsageError, match=r"region a holds ED, NCR; expected.*WT: "):
-        decide(model(labels, [1, 2]), wishes("brats2023-gli", labels={"NCR": 1, "ED": 2}))
+        challenge_labels(model(labels, [1, 2]), options("brats2023-gli", labels={"NCR": 1, "ED": 2}))
 
 
-def test_a_label_that_no_one_label_of_the_challenge_matches_is_told(model, wishes):
+def test_a_label_without_a_match_in_the_challenge_is_refused(model, options):
     labels = {"background": 0, "whole tumor": [1, 2, 3, 4], "tumor core": [2, 3], "enhancing tumor": 3}
 
-    with pytest.raises(UsageError, match=r"label 2 lies in TC, WT; expected one label there"):
-        decide(model(labels, [1, 2, 3]), wishes("brats2024-ped"))
+    with pytest.raises(UsageError, match=r"label 2 is part of TC, WT; expected one label with"):
+        challenge_labels(model(labels, [1, 2, 3]), options("brats2024-ped"))
 
 
-def test_regions_without_their_order_are_refused(model, made, wishes):
+def test_regions_without_their_order_are_refused(model, made, options):
     with pytest.raises(EnvironmentFault, match="regions_class_order None"):
-        decide(model(made.tumour), wishes("brats2023-gli"))
+        challenge_labels(model(made.tumour), options("brats2023-gli"))
 
 
-def test_labels_without_background_are_refused(model, wishes):
+def test_labels_without_background_are_refused(model, options):
     with pytest.raises(EnvironmentFault, match="expected background with the value 0"):
-        decide(model({"wall": 1}), wishes())
+        challenge_labels(model({"wall": 1}), options())

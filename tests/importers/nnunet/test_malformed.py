@@ -52,7 +52,7 @@ def parts(made):
     return {"checkpoint": checkpoint, "plans": made.plans(), "dataset": made.dataset()}
 
 
-def outcome(parts, wishes):
+def outcome(parts, options):
     """How an import ends; any error but the two that a user is shown clearly is the test's."""
     folds = {"0": Weights(SOURCE, dict)}
     try:
@@ -63,7 +63,7 @@ def outcome(parts, wishes):
             SOURCE,
             folds,
         )
-        for source in import_stages(model, None, wishes).sources.values():
+        for source in import_stages(model, None, options).sources.values():
             check_arguments(source.network, source.arguments)
     except (SegcubeError, ValidationError):
         return "refused"
@@ -71,13 +71,13 @@ def outcome(parts, wishes):
 
 
 @pytest.mark.parametrize("part", ["checkpoint", "plans", "dataset"])
-def test_every_entry_may_be_missing_or_wrong(parts, wishes, part):
+def test_every_entry_may_be_missing_or_wrong(parts, options, part):
     ends = [
-        outcome({**parts, part: changed(parts[part], at, value)}, wishes())
+        outcome({**parts, part: changed(parts[part], at, value)}, options())
         for at in places(parts[part])
         for value in WRONG
     ]
-    assert outcome(parts, wishes()) == "taken"
+    assert outcome(parts, options()) == "taken"
     assert ends.count("refused") > len(ends) / 2
 
 
@@ -106,7 +106,7 @@ CASES = {
     "labels of one value": (
         lambda made: (None, made.dataset({"background": 0, "wall": 1, "RA": 1, "LA": 2}), None),
         "",
-        "two labels of one value: background=0, wall=1, RA=1, LA=2; expected a value of its own",
+        "two labels of one value: background=0, wall=1, RA=1, LA=2; expected a different value",
     ),
     "channel a": (
         lambda made: (None, made.dataset() | {"channel_names": {"a": "MRI"}}, None),
@@ -143,11 +143,11 @@ def test_a_malformed_source_is_refused_with_its_file(folder, made, tmp_path, nam
     assert not (tmp_path / "out").exists()
 
 
-def test_a_model_of_many_blocks_is_refused_at_once(folder, made, wishes):
+def test_a_model_of_many_blocks_is_refused_at_once(folder, made, options):
     architecture = made.plans()["configurations"]["3d_fullres"]["architecture"]
     architecture["arch_kwargs"]["n_conv_per_stage"] = [10**30, 1]
     place = folder(made.plans(architecture=architecture))
-    imported = import_nnunet(place, wishes())
+    imported = import_nnunet(place, options())
     source = next(iter(imported.sources.values()))
     with pytest.raises(SegcubeError, match="less than or equal to 4096"):
         check_arguments(source.network, source.arguments)

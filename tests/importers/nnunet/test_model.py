@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from segcube.core import EnvironmentFault, UsageError
-from segcube.importers.nnunet.model import read_folder
+from segcube.importers.nnunet.model import network_of, read_folder
 
 
 def test_a_folder_gives_its_configuration_mirrors_and_numbered_folds(folder):
@@ -21,12 +21,12 @@ def test_folds_are_taken_as_they_are_asked_for(folder):
     assert list(read_folder(folder(folds=("0", "1", "all")), ("1", "all")).folds) == ["1", "all"]
 
 
-def test_a_fold_that_is_not_there_is_told_with_those_that_are(folder):
+def test_a_missing_fold_is_refused_with_the_available_ones(folder):
     with pytest.raises(UsageError, match=r"fold_4; expected fold_0, fold_1"):
         read_folder(folder(folds=("0", "1")), ("0", "4"))
 
 
-def test_another_checkpoint_is_pointed_at(folder):
+def test_another_checkpoint_is_suggested(folder):
     source = folder(file="checkpoint_best.pth")
 
     with pytest.raises(UsageError, match=r"there is checkpoint_best\.pth: see --checkpoint"):
@@ -49,7 +49,7 @@ def test_a_checkpoint_without_mirrors_allows_none(folder, made):
     assert read_folder(folder(saved=made.checkpoint(inference_allowed_mirroring_axes=None))).mirrors == ()
 
 
-def test_what_is_no_checkpoint_of_nnunet_is_told(folder):
+def test_another_checkpoint_than_of_nnunet_is_refused(folder):
     with pytest.raises(EnvironmentFault, match=r"holds state_dict; expected network_weights"):
         read_folder(folder(saved={"state_dict": {}}))
 
@@ -66,7 +66,65 @@ def test_a_missing_or_broken_file_is_named(folder, name):
 
 
 @pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "a\nb", "", "x" * 200])
-def test_a_configuration_that_no_file_can_be_named_after_is_refused(folder, made, name):
+def test_a_configuration_that_cannot_be_a_file_name_is_refused(folder, made, name):
     place = folder(made.plans(name), None, made.checkpoint(name=name))
     with pytest.raises(EnvironmentFault, match=r"a configuration or fold of the name '.*'; expected letters"):
         read_folder(place)
+
+
+@pytest.fixture
+def network(folder, made):
+    """The network of plans that name this class, with these arguments besides."""
+
+    def read(kind, trainer="nnUNetTrainer", **arguments):
+        plans = made.plans()
+        architecture = plans["configurations"]["3d_fullres"]["architecture"]
+        architecture["network_class_name"] = kind
+        architecture["arch_kwargs"] |= arguments
+        return network_of(
+            read_folder(folder(own_plans=plans, saved=made.checkpoint(trainer_name=trainer))), 1, 4
+        )
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("dynamic_network_architectures.architectures.unet.PlainConvUNet", "PlainConvUNet"),
+        ("dynamic_network_architectures.architectures.unet.ResidualEncoderUNet", "ResidualEncoderUNet"),
+        (
+            "dynamic_network_architectures.architectures.residual_unet.ResidualEncoderUNet",
+            "ResidualEncoderUNet",
+        ),
+        ("dynamic_network_architectures.architectures.unet.ResidualUNet", "ResidualUNet"),
+        ("mbas.architectures.MedNeXt.MedNeXt", "MedNeXtV1MBAS"),
+        ("mbas.architectures.MedNeXtV2.MedNeXtV2", "MedNeXtV2MBAS"),
+    ],
+)
+def test_every_known_class_has_its_network(network, kind, name):
+    found, arguments = network(kind, deep_supervision=True)
+
+    assert found == name
+    assert (arguments["input_channels"], arguments["num_classes"]) == (1, 4)
+    assert "deep_supervision" not in arguments
+
+
+def test_the_earlier_mednext_of_mbas_strides_with_its_stems_kernel(network):
+    _, arguments = network("mbas.architectures.MedNeXt_July.MedNeXt_July", stem_kernel_size=1)
+
+    assert (arguments["override_down_kernel_size"], arguments["down_kernel_size"]) == (True, 1)
+
+
+def test_the_trainer_with_batch_norm_overrules_the_plans(network):
+    _, arguments = network(
+        "dynamic_network_architectures.architectures.unet.PlainConvUNet", "nnUNetTrainerBN"
+    )
+
+    assert arguments["norm_op"] == "torch.nn.BatchNorm3d"
+
+
+@pytest.mark.parametrize("kind", ["dynamic_network_architectures.primus.Primus", "evil.PlainConvUNet"])
+def test_another_class_is_refused_by_name(network, kind):
+    with pytest.raises(EnvironmentFault, match=f"network {kind}; expected one of dynamic_network"):
+        network(kind)

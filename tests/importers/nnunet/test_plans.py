@@ -18,14 +18,14 @@ def test_a_configuration_inherits_what_it_leaves_out(made):
     assert found.spacing == (2.5, 0.9, 0.8)
 
 
-def test_a_circle_of_heirs_is_refused(made):
+def test_a_cycle_of_inheritance_is_refused(made):
     content = made.plans(inherits_from="3d_fullres")
 
     with pytest.raises(EnvironmentFault, match="inherits itself"):
         read_configuration(read_plans(content, FILE), "3d_fullres", FILE)
 
 
-def test_2d_is_refused_with_the_ones_to_take(made):
+def test_2d_is_refused_with_the_supported_ones(made):
     content = made.plans(name="2d", patch_size=[16, 16])
 
     with pytest.raises(EnvironmentFault, match=r"2d predicts slice by slice.*3d_fullres"):
@@ -54,7 +54,7 @@ def test_other_classes_than_nnunets_own_are_refused_by_name(made, key, value):
     ("network", "counts"),
     [("PlainConvUNet", "n_conv_per_stage"), ("ResidualEncoderUNet", "n_blocks_per_stage")],
 )
-def test_older_plans_are_told_in_todays_words(made, network, counts):
+def test_older_plans_are_converted(made, network, counts):
     content = made.plans(
         UNet_class_name=network,
         UNet_base_num_features=4,
@@ -91,6 +91,6 @@ def test_older_datasets_call_channels_modality():
     assert read_dataset({"modality": {"0": "MR"}, "labels": {"background": 0}}, FILE).channels == ("MR",)
 
 
-def test_what_is_no_plan_is_told():
+def test_other_content_than_plans_is_refused():
     with pytest.raises(EnvironmentFault, match="'image_reader_writer' is missing"):
         read_plans({}, FILE)

@@ -9,10 +9,10 @@ import pytest
 
 from segcube.backends.torch_cpu import TorchBackend
 from segcube.core import Code, RunSettings
-from segcube.formats import discover
+from segcube.formats import discover_cases
 from segcube.inference.folder import prefetch as reading
 from segcube.inference.folder.prefetch import CaseReader, Prefetcher, cases_at_once
-from segcube.spec.submission import load_for
+from segcube.spec.submission import load_for_challenge
 
 NAMES = tuple(f"BraTS-GLI-{number:05}-000" for number in range(1, 5))
 
@@ -29,10 +29,10 @@ def prefetcher_on(tmp_path: Path, data: Path, tumour_submission: Path) -> Callab
     """The cases, for a run on a device; no network runs, so that any device does."""
 
     def begin(device: str) -> Prefetcher:
-        loaded = load_for(tumour_submission)
+        loaded = load_for_challenge(tumour_submission)
         backend = TorchBackend(device, "fp32", "a test")
         reader = CaseReader(loaded, RunSettings(), backend, tmp_path / "maps")
-        return Prefetcher(discover(data, loaded.challenge).cases, reader)
+        return Prefetcher(discover_cases(data, loaded.challenge).cases, reader)
 
     return begin
 
@@ -79,7 +79,7 @@ def test_the_next_case_is_read_while_the_one_before_is_worked_on(reads, data):
 
 
 def test_a_gpu_has_the_next_three_cases_read_at_the_same_time(prefetcher_on, monkeypatch):
-    monkeypatch.setattr(reading, "cores", lambda: 8)
+    monkeypatch.setattr(reading, "cpu_count", lambda: 8)
     all_three, read_volume = threading.Barrier(3, timeout=30), reading.read_volume
 
     def together(case, *arguments):
@@ -96,19 +96,19 @@ def test_no_more_is_read_at_once_than_memory_and_cores_are_there_for(prefetcher_
     with prefetcher_on("cpu") as reads:
         volume = next(iter(reads)).volume
     voxels = volume.grid.shape[0] * volume.grid.shape[1] * volume.grid.shape[2]
-    monkeypatch.setattr(reading, "cores", lambda: 8)
+    monkeypatch.setattr(reading, "cpu_count", lambda: 8)
     assert cases_at_once(volume) == 3
     monkeypatch.setattr(reading, "READ_BYTES", 2 * 4 * 4 * voxels)
     assert cases_at_once(volume) == 2
     monkeypatch.setattr(reading, "READ_BYTES", 1)
     assert cases_at_once(volume) == 1
     monkeypatch.setattr(reading, "READ_BYTES", 2**40)
-    monkeypatch.setattr(reading, "cores", lambda: 2)
+    monkeypatch.setattr(reading, "cpu_count", lambda: 2)
     assert cases_at_once(volume) == 1
 
 
 def test_where_memory_was_short_the_others_are_let_go_and_read_one_at_a_time(prefetcher_on, monkeypatch):
-    monkeypatch.setattr(reading, "cores", lambda: 8)
+    monkeypatch.setattr(reading, "cpu_count", lambda: 8)
     read_volume, read = reading.read_volume, []
 
     def short(case, *arguments):

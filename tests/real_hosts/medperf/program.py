@@ -44,7 +44,7 @@ class MedPerf:
         return tuple(int(part) for part in found.group().split("."))
 
     def test_run(self, model: Model, stages: Path, cases: Path) -> Path:
-        """Prepare, predict and evaluate made cases as a benchmark does; returns the folder of maps.
+        """Prepare, predict and evaluate synthetic cases as a benchmark does; returns the folder of maps.
 
         stages: a folder with preparation and metrics. cases: a folder with data and labels.
         """

@@ -1,4 +1,4 @@
-"""A benchmark's preparation and metrics, as small as MedPerf lets them be; standard library only."""
+"""A benchmark's preparation and metrics, as small as MedPerf allows, with the standard library only."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ DATATYPES = {2: "B", 4: "h", 256: "b", 512: "H"}
 """NIfTI-1's codes of whole numbers, as struct names them."""
 
 
-def prepare(told: argparse.Namespace) -> None:
-    shutil.copytree(told.data_path, told.output_path, dirs_exist_ok=True)
-    shutil.copytree(told.labels_path, told.output_labels_path, dirs_exist_ok=True)
+def prepare(arguments: argparse.Namespace) -> None:
+    shutil.copytree(arguments.data_path, arguments.output_path, dirs_exist_ok=True)
+    shutil.copytree(arguments.labels_path, arguments.output_labels_path, dirs_exist_ok=True)
 
 
-def sanity_check(told: argparse.Namespace) -> None:
-    cases = {folder.name for folder in told.data_path.iterdir()}
-    labels = {file.name.removesuffix(".nii.gz") for file in told.labels_path.iterdir()}
+def sanity_check(arguments: argparse.Namespace) -> None:
+    cases = {folder.name for folder in arguments.data_path.iterdir()}
+    labels = {file.name.removesuffix(".nii.gz") for file in arguments.labels_path.iterdir()}
     assert cases, "no case"
     assert cases == labels, f"cases without labels, or labels without a case: {cases ^ labels}"
 
 
-def statistics(told: argparse.Namespace) -> None:
-    told.output_path.write_text(json.dumps({"cases": len(list(told.data_path.iterdir()))}))
+def statistics(arguments: argparse.Namespace) -> None:
+    arguments.output_path.write_text(json.dumps({"cases": len(list(arguments.data_path.iterdir()))}))
 
 
-def evaluate(told: argparse.Namespace) -> None:
-    """Write the Dice of all that is labelled, case by case; a map missing or too many ends it, as in 2023."""
-    names = sorted(file.name for file in told.labels.iterdir())
-    found = sorted(file.name for file in told.predictions.iterdir())
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Write the Dice of the foreground for each case; a missing or extra map is an error, as in 2023."""
+    names = sorted(file.name for file in arguments.labels.iterdir())
+    found = sorted(file.name for file in arguments.predictions.iterdir())
     assert names == found, f"maps {found} for labels {names}"
     scores = {
-        name: dice(foreground(told.predictions / name), foreground(told.labels / name)) for name in names
+        name: dice(foreground(arguments.predictions / name), foreground(arguments.labels / name))
+        for name in names
     }
-    told.output_path.write_text(json.dumps(scores))
+    arguments.output_path.write_text(json.dumps(scores))
 
 
 def foreground(file: Path) -> set[int]:
@@ -74,8 +75,8 @@ def main() -> None:
         words.set_defaults(task=task)
         for option in options:
             words.add_argument(f"--{option}", type=Path, required=True)
-    told = parser.parse_args()
-    told.task(told)
+    arguments = parser.parse_args()
+    arguments.task(arguments)
 
 
 if __name__ == "__main__":

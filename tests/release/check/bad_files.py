@@ -1,4 +1,4 @@
-"""Ways of spoiling the names, the places and the bytes of maps."""
+"""Faults in names, files and bytes of label maps."""
 
 from __future__ import annotations
 
@@ -8,152 +8,152 @@ import shutil
 
 import numpy as np
 
-from .made_maps import BAD, kind, patch, rewrite
+from .label_maps import BAD, fault, patch, rewrite
 
 
-@kind("MISSING_MAP")
+@fault("MISSING_MAP")
 def a_map_is_missing(at):
     at.bad.unlink()
 
 
-@kind("DOUBLED_MAP", f"{BAD}.nii")
-def an_unpacked_twin_lies_beside(at):
+@fault("DOUBLED_MAP", f"{BAD}.nii")
+def a_map_also_exists_uncompressed(at):
     (at.maps / f"{BAD}.nii").write_bytes(gzip.decompress(at.bad.read_bytes()))
 
 
-@kind("DOUBLED_MAP", "final-00001-000.nii.gz")
-def the_evaluator_takes_another_file_for_the_same_case(at):
+@fault("DOUBLED_MAP", "final-00001-000.nii.gz")
+def another_file_matches_the_evaluators_pattern(at):
     shutil.copy(at.bad, at.maps / "final-00001-000.nii.gz")
 
 
-@kind("EXTENSION", f"{BAD}.nii")
-def a_map_is_not_packed(at):
-    an_unpacked_twin_lies_beside(at)
+@fault("EXTENSION", f"{BAD}.nii")
+def a_map_is_not_compressed(at):
+    a_map_also_exists_uncompressed(at)
     at.bad.unlink()
 
 
-@kind("EXTENSION", f"{BAD}.NII.GZ")
+@fault("EXTENSION", f"{BAD}.NII.GZ")
 def the_extension_is_in_capitals(at):
     at.bad.rename(at.maps / f"{BAD}.NII.GZ")
 
 
-@kind("NAME", f"{BAD}-seg.nii.gz")
+@fault("NAME", f"{BAD}-seg.nii.gz")
 def the_name_has_a_suffix(at):
     at.bad.rename(at.maps / f"{BAD}-seg.nii.gz")
 
 
-@kind("NAME", f"{BAD.lower()}.nii.gz")
-def the_name_is_in_small_letters(at):
+@fault("NAME", f"{BAD.lower()}.nii.gz")
+def the_name_is_in_lower_case(at):
     at.bad.rename(at.maps / f"{BAD.lower()}.nii.gz")
 
 
-@kind("NAME", f"{BAD}-t1c.nii.gz")
+@fault("NAME", f"{BAD}-t1c.nii.gz")
 def the_name_is_that_of_an_image(at):
     at.bad.rename(at.maps / f"{BAD}-t1c.nii.gz")
 
 
-@kind("UNKNOWN_CASE", "BraTS-GLI-00077-000.nii.gz")
+@fault("UNKNOWN_CASE", "BraTS-GLI-00077-000.nii.gz")
 def a_case_is_not_in_the_data(at):
     shutil.copy(at.bad, at.maps / "BraTS-GLI-00077-000.nii.gz")
 
 
-@kind("STRAY", "report.json")
-def a_report_lies_beside(at):
+@fault("STRAY", "report.json")
+def a_report_is_in_the_folder(at):
     (at.maps / "report.json").write_text("{}")
 
 
-@kind("FOLDER", "logs")
-def a_folder_lies_beside(at):
+@fault("FOLDER", "logs")
+def a_folder_is_in_the_folder(at):
     (at.maps / "logs").mkdir()
 
 
-@kind("FOLDER", BAD)
-def maps_lie_in_case_folders(at):
+@fault("FOLDER", BAD)
+def maps_are_in_case_folders(at):
     (at.maps / BAD).mkdir()
     at.bad.rename(at.maps / BAD / f"{BAD}.nii.gz")
 
 
-@kind("HIDDEN", ".DS_Store")
-def a_hidden_file_lies_beside(at):
+@fault("HIDDEN", ".DS_Store")
+def a_hidden_file_is_in_the_folder(at):
     (at.maps / ".DS_Store").write_bytes(b"x")
 
 
-@kind("HIDDEN", ".segcube-0123.part")
-def a_killed_run_left_a_part(at):
+@fault("HIDDEN", ".segcube-0123.part")
+def a_killed_run_left_a_partial_file(at):
     (at.maps / ".segcube-0123.part").write_bytes(b"x")
 
 
-@kind("LINK")
+@fault("LINK")
 def a_map_is_a_link(at):
     at.bad.rename(at.maps.parent / "elsewhere.nii.gz")
     at.bad.symlink_to(at.maps.parent / "elsewhere.nii.gz")
 
 
-@kind("LINK")
-def a_link_leads_nowhere(at):
+@fault("LINK")
+def a_map_is_a_broken_link(at):
     at.bad.unlink()
     at.bad.symlink_to("nowhere")
 
 
-@kind("NOT_FILE")
+@fault("NOT_FILE")
 def a_map_is_a_pipe(at):
     at.bad.unlink()
     os.mkfifo(at.bad)
 
 
-@kind("PERMISSIONS")
+@fault("PERMISSIONS")
 def others_cannot_read_a_map(at):
     at.bad.chmod(0o600)
 
 
-@kind("EMPTY_FILE")
+@fault("EMPTY_FILE")
 def a_file_has_no_bytes(at):
     at.bad.write_bytes(b"")
 
 
-@kind("TRUNCATED")
-def half_a_file(at):
+@fault("TRUNCATED")
+def a_file_is_truncated(at):
     content = at.bad.read_bytes()
     at.bad.write_bytes(content[: len(content) // 2])
 
 
-@kind("TRUNCATED")
-def the_voxels_end_early_in_a_whole_stream(at):
+@fault("TRUNCATED")
+def voxels_are_missing_in_a_complete_stream(at):
     patch(at, lambda content: content.__delitem__(slice(-100, None)))
 
 
-@kind("CORRUPT")
+@fault("CORRUPT")
 def one_bit_of_the_checksum_is_flipped(at):
     content = bytearray(at.bad.read_bytes())
     content[-8] ^= 1
     at.bad.write_bytes(bytes(content))
 
 
-@kind("CORRUPT")
-def bytes_follow_the_stream(at):
+@fault("CORRUPT")
+def bytes_follow_the_gzip_stream(at):
     at.bad.write_bytes(at.bad.read_bytes() + b"more")
 
 
-@kind("TOO_LARGE")
-def voxels_follow_the_last(at):
+@fault("TOO_LARGE")
+def bytes_follow_the_voxels(at):
     patch(at, lambda content: content.extend(b"\1" * 9))
 
 
-@kind("NOT_NIFTI")
-def a_map_is_named_gz_and_not_packed(at):
+@fault("NOT_NIFTI")
+def a_map_named_gz_is_not_compressed(at):
     at.bad.write_bytes(gzip.decompress(at.bad.read_bytes()))
 
 
-@kind("NOT_NIFTI")
+@fault("NOT_NIFTI")
 def a_map_is_text(at):
     at.bad.write_bytes(gzip.compress(b"no NIfTI at all, but as long as a header is. " * 20))
 
 
-@kind("BAD_DTYPE")
+@fault("BAD_DTYPE")
 def a_map_is_complex(at):
     rewrite(at, lambda labels_xyz: labels_xyz.astype(np.complex64))
 
 
-@kind("BAD_HEADER")
+@fault("BAD_HEADER")
 def the_voxels_begin_inside_the_header(at):
     rewrite(at, vox_offset=16)

@@ -1,111 +1,111 @@
-"""Ways of spoiling where maps lie."""
+"""Faults in grids and headers of label maps."""
 
 from __future__ import annotations
 
 import nibabel as nib
 import numpy as np
 
-from .made_maps import kind, labels_like, rewrite
+from .label_maps import fault, labels_like, rewrite
 
 
-@kind("NDIM")
+@fault("NDIM")
 def a_fourth_axis_of_one(at):
     rewrite(at, lambda labels_xyz: labels_xyz[..., None])
 
 
-@kind("NDIM")
+@fault("NDIM")
 def a_fourth_axis_of_three(at):
     rewrite(at, lambda labels_xyz: np.stack([labels_xyz] * 3, -1))
 
 
-@kind("NDIM")
+@fault("NDIM")
 def a_single_slice(at):
     rewrite(at, lambda labels_xyz: labels_xyz[..., 3])
 
 
-@kind("SHAPE_MISMATCH")
+@fault("SHAPE_MISMATCH")
 def the_crop_was_not_undone(at):
     rewrite(at, lambda labels_xyz: labels_xyz[1:])
 
 
-@kind("SHAPE_MISMATCH")
+@fault("SHAPE_MISMATCH")
 def the_axes_are_z_y_x(at):
     rewrite(at, lambda labels_xyz: labels_xyz.T)
 
 
-@kind("SHAPE_MISMATCH")
-def a_map_was_not_resampled_back(at):
+@fault("SHAPE_MISMATCH")
+def a_map_was_not_resampled_to_the_case(at):
     image = at.image
     half = nib.Nifti1Image(labels_like(image, 0)[::2, ::2, ::2], image.affine @ np.diag([2, 2, 2, 1]))
     nib.save(half, at.bad)
 
 
-@kind("ORIENTATION")
-def the_axes_run_otherwise(at):
+@fault("ORIENTATION")
+def the_orientation_differs(at):
     image = at.image
     turned = nib.as_closest_canonical(nib.Nifti1Image(labels_like(image, 0), image.affine, image.header))
     nib.save(turned, at.bad)
 
 
-@kind("AFFINE_MISMATCH")
+@fault("AFFINE_MISMATCH")
 def the_origin_is_off_by_40_mm(at):
     image = at.image
     rewrite(at, srow_y=image.header["srow_y"] + [0, 0, 0, 40], qoffset_y=image.affine[1, 3] + 40)
 
 
-@kind("AFFINE_MISMATCH")
-def the_affine_is_a_little_oblique(at):
+@fault("AFFINE_MISMATCH")
+def the_affine_is_slightly_oblique(at):
     rewrite(at, srow_x=[-0.995, 0.0998, 0, 0], srow_y=[-0.0998, -0.995, 0, 0], qform_code=0)
 
 
-@kind("ORIENTATION")
+@fault("ORIENTATION")
 def the_affine_is_the_identity(at):
     nib.save(nib.Nifti1Image(labels_like(at.image, 0), np.eye(4)), at.bad)
 
 
-@kind("BAD_AFFINE")
+@fault("BAD_AFFINE")
 def the_affine_is_nan(at):
     rewrite(at, srow_x=[np.nan, 0, 0, 0])
 
 
-@kind("BAD_SPACING")
+@fault("BAD_SPACING")
 def the_spacing_is_zero(at):
     rewrite(at, pixdim=[1, 0, 1, 1, 0, 0, 0, 0])
 
 
-@kind("SPACING")
+@fault("SPACING")
 def the_spacing_differs_in_the_last_bit(at):
     rewrite(at, pixdim=[1, np.nextafter(np.float32(1), np.float32(2)), 1, 1, 0, 0, 0, 0])
 
 
-@kind("NO_FORM")
+@fault("NO_FORM")
 def both_forms_are_lost(at):
     rewrite(at, sform_code=0, qform_code=0)
 
 
-@kind("FORM_LOST")
+@fault("FORM_LOST")
 def the_qform_is_lost(at):
     rewrite(at, qform_code=0)
 
 
-@kind("QFORM_SFORM")
-def the_qform_lies_elsewhere(at):
+@fault("QFORM_SFORM")
+def the_qform_differs(at):
     rewrite(at, qoffset_y=40)
 
 
-@kind("UNITS")
+@fault("UNITS")
 def the_unit_is_the_metre(at):
     rewrite(at, xyzt_units=1)
 
 
-@kind("BIG_ENDIAN")
+@fault("BIG_ENDIAN")
 def a_map_is_big_endian(at):
     image = at.image
     header = image.header.as_byteswapped(">")
     nib.save(nib.Nifti1Image(labels_like(image, 0), image.affine, header), at.bad)
 
 
-@kind("NIFTI2")
+@fault("NIFTI2")
 def a_map_is_nifti_2(at):
     image = at.image
     nib.save(

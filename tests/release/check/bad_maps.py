@@ -1,12 +1,12 @@
-"""All ways of spoiling maps."""
+"""All faults of label maps."""
 
 from __future__ import annotations
 
 from . import bad_files, bad_grids, bad_values
-from .made_maps import KINDS, Spoil
+from .label_maps import FAULTS, ApplyFault
 
-ENTERED = (bad_files, bad_grids, bad_values)
-"""Importing them enters their kinds."""
+FAULT_MODULES = (bad_files, bad_grids, bad_values)
+"""Importing these modules registers their faults."""
 WARNINGS = frozenset(
     (
         "FORM_LOST",
@@ -19,7 +19,7 @@ WARNINGS = frozenset(
         "ABSENT_LABEL",
     )
 )
-"""Codes of what may be meant; all others are errors."""
+"""Codes of warnings; all others are errors."""
 
 
-__all__ = ["ENTERED", "KINDS", "WARNINGS", "Spoil"]
+__all__ = ["FAULTS", "FAULT_MODULES", "WARNINGS", "ApplyFault"]

@@ -22,14 +22,19 @@ def report(*findings: Finding) -> CheckReport:
     ("findings", "plain", "strict"),
     [((), 0, 0), ((WARNING,), 0, 3), ((ERROR,), 3, 3), ((ERROR, WARNING), 3, 3)],
 )
-def test_errors_give_3_and_warnings_only_if_strict(findings, plain, strict):
+def test_errors_exit_with_3_and_warnings_only_if_strict(findings, plain, strict):
     assert (report(*findings).exit_code(), report(*findings).exit_code(strict=True)) == (plain, strict)
 
 
-def test_json_holds_every_part_of_a_finding():
-    told = report(ERROR, WARNING).as_json()
-    assert (told["exit_code"], told["errors"], told["warnings"], told["challenge"]) == (3, 1, 1, "mbas2024")
-    assert told["findings"][0] == {
+def test_json_has_every_part_of_a_finding():
+    content = report(ERROR, WARNING).as_json()
+    assert (content["exit_code"], content["errors"], content["warnings"], content["challenge"]) == (
+        3,
+        1,
+        1,
+        "mbas2024",
+    )
+    assert content["findings"][0] == {
         "level": "error",
         "code": "TRUNCATED",
         "file": "maps/a.nii.gz",
@@ -39,7 +44,7 @@ def test_json_holds_every_part_of_a_finding():
     }
 
 
-def test_a_fault_keeps_its_own_code_and_file():
+def test_a_finding_keeps_code_and_file_of_its_error():
     case_fault = CaseError(Code.NDIM, "two axes", file=FILE)
     assert from_fault(case_fault, FindingCode.WEIGHTS, Path("other")).code is Code.NDIM
     assert from_fault(case_fault, FindingCode.WEIGHTS, Path("other")).file == FILE
@@ -47,7 +52,7 @@ def test_a_fault_keeps_its_own_code_and_file():
     assert (other.code, other.file, other.level) == (FindingCode.WEIGHTS, FILE, "error")
 
 
-def test_findings_stand_under_their_file(capsys):
+def test_findings_are_printed_below_their_file(capsys):
     print_report(report(ERROR, WARNING))
     assert capsys.readouterr().out.splitlines() == [
         "1 map of 1 case",
@@ -62,19 +67,19 @@ def test_findings_stand_under_their_file(capsys):
     ]
 
 
-def test_many_findings_of_one_kind_are_cut_short_and_counted(capsys):
+def test_many_findings_of_one_code_are_shortened_and_counted(capsys):
     many = [warning(FindingCode.IGNORED, f"file {index}", file=Path("maps")) for index in range(SHOWN + 3)]
     print_report(report(*many))
-    told = capsys.readouterr().out
-    assert f"file {SHOWN - 1}" in told
-    assert f"file {SHOWN}\n" not in told
-    assert "and 3 more IGNORED" in told
+    printed = capsys.readouterr().out
+    assert f"file {SHOWN - 1}" in printed
+    assert f"file {SHOWN}\n" not in printed
+    assert "and 3 more IGNORED" in printed
 
 
-def test_a_name_that_is_no_text_can_be_printed(capsys):
+def test_a_file_name_that_is_not_valid_text_can_be_printed(capsys):
     print_report(report(error(FindingCode.STRAY, "x", file=Path("maps/\udcff\n.txt"))))
     assert "\\n.txt" in capsys.readouterr().out
 
 
-def test_one_is_not_many():
+def test_a_count_of_one_is_singular():
     assert (count_of(1, "map"), count_of(0, "map")) == ("1 map", "0 maps")

@@ -11,7 +11,7 @@ from segcube.formats.nifti import describe_origin, read_volume, write_label_map
 from segcube.release.check import check_output
 from segcube.spec.challenges import load_challenge
 
-from .made_maps import (
+from .label_maps import (
     BAD,
     NAMES,
     Folders,
@@ -22,7 +22,7 @@ from .made_maps import (
     write_data,
     write_image,
     write_map,
-    write_sound,
+    write_valid_maps,
 )
 
 KEY = "brats2023-gli"
@@ -79,7 +79,7 @@ def by_segcube(image, labels_xyz, file: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("affine", [np.diag([-1.0, -1.0, 1.0, 1.0]), OBLIQUE])
-def test_good_maps_give_no_alarm(tmp_path, write, key, names, affine):
+def test_valid_maps_have_no_findings(tmp_path, write, key, names, affine):
     data, maps = tmp_path / "data", tmp_path / "maps"
     challenge = load_challenge(key)
     cases_of(key, data, names, affine)
@@ -94,7 +94,7 @@ def test_good_maps_give_no_alarm(tmp_path, write, key, names, affine):
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.uint16])
-def test_a_wide_type_is_a_warning_alone(maps, data, dtype):
+def test_an_unnecessarily_wide_type_is_only_a_warning(maps, data, dtype):
     rewrite(Folders(maps, data), lambda labels_xyz: labels_xyz.astype(dtype))
     report = check_output(maps, data, KEY)
     assert codes(report) == {"WIDE_TYPE"}
@@ -120,6 +120,6 @@ def test_the_same_case_twice_may_have_the_same_map(tmp_path):
     twin.mkdir()
     for file in (data / NAMES[0]).iterdir():
         (twin / file.name.replace(NAMES[0], NAMES[1])).write_bytes(file.read_bytes())
-    write_sound(maps, data, NAMES[:2])
+    write_valid_maps(maps, data, NAMES[:2])
     write_map(maps / f"{NAMES[1]}.nii.gz", labels_like(reference(data), 0), reference(data))
     assert check_output(maps, data, KEY).findings == ()

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segcube.release.check.map_labels import read_values
+from segcube.release.check.map_labels import edition_hint, read_values
 from segcube.release.check.read_map import Decoded, read_map
 from segcube.spec.challenges import load_challenge
 
-from .made_maps import NAMES, reference, write_data, write_map
+from .label_maps import NAMES, reference, write_data, write_map
 
 
 def decoded(tmp_path: Path, labels_xyz: np.ndarray, **fields) -> Decoded:
@@ -23,20 +23,20 @@ def decoded(tmp_path: Path, labels_xyz: np.ndarray, **fields) -> Decoded:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.int32, np.int64, np.float32, np.float64])
 @pytest.mark.parametrize("low", [0, -3, 1])
-def test_counts_are_those_of_a_plain_count(tmp_path, dtype, low):
+def test_values_are_counted_as_numpy_does(tmp_path, dtype, low):
     labels_xyz = np.random.default_rng(0).integers(low, 5, (4, 3, 5)).astype(dtype)
     expected = {float(v): int(n) for v, n in zip(*np.unique(labels_xyz, return_counts=True), strict=True)}
     values = read_values(decoded(tmp_path, labels_xyz))
     assert (dict(values.counts), values.fractions, values.infinite) == (expected, 0, 0)
 
 
-def test_values_far_apart_are_counted_as_well(tmp_path):
+def test_large_and_negative_values_are_counted(tmp_path):
     labels_xyz = np.array([0, 0, 7, 10**6, -(10**6), 7], np.int32).reshape(3, 2, 1)
     counts = read_values(decoded(tmp_path, labels_xyz)).counts
     assert counts == {0: 2, 7: 2, 10**6: 1, -(10**6): 1}
 
 
-def test_fractions_and_infinities_stand_apart(tmp_path):
+def test_fractions_and_infinities_are_counted_separately(tmp_path):
     labels_xyz = np.array([0, 1, 0.5, np.nan, np.inf, -np.inf], np.float32).reshape(3, 2, 1)
     values = read_values(decoded(tmp_path, labels_xyz))
     assert (dict(values.counts), values.fractions, values.infinite) == ({0: 1, 1: 1}, 1, 3)
@@ -49,7 +49,7 @@ def test_slope_and_intercept_are_applied(tmp_path):
     assert values.counts == {1: 1, 3: 1, 5: 2}
 
 
-def test_the_digest_is_of_labels_whatever_their_type(tmp_path):
+def test_the_digest_does_not_depend_on_the_type(tmp_path):
     labels_xyz = np.random.default_rng(0).integers(0, 4, (4, 3, 5))
     digests = {
         read_values(decoded(tmp_path, labels_xyz.astype(t))).digest for t in (np.uint8, np.int32, "f4")
@@ -66,3 +66,29 @@ def test_labels_are_counted_by_name(tmp_path):
     labels_xyz = np.array([0, 1, 3, 3], np.uint8).reshape(2, 2, 1)
     challenge = load_challenge("brats2023-gli")
     assert read_values(decoded(tmp_path, labels_xyz)).labelled(challenge) == {"NCR": 1, "ET": 2}
+
+
+@pytest.mark.parametrize(
+    ("found", "key", "printed"),
+    [
+        ({0, 1, 2, 4}, "brats2023-gli", "in brats2021-gli ET is 4, not 3"),
+        ({0, 4}, "brats2024-ssa", "in brats2021-gli ET is 4, not 3"),
+        ({0, 1, 2, 3}, "brats2021-gli", "ET is 3, not 4"),
+        ({0, 1, 2, 3, 4}, "mbas2024", "in mbas2026 RA is 3, not 2, LA is 4, not 3"),
+    ],
+)
+def test_values_of_another_edition_are_explained(found, key, printed):
+    assert printed in edition_hint(frozenset(found), load_challenge(key))
+
+
+@pytest.mark.parametrize("found", [{0, 255}, {0, 1, 7}])
+def test_values_of_no_edition_give_no_hint(found):
+    assert edition_hint(frozenset(found), load_challenge("brats2023-gli")) == ""
+
+
+def test_challenges_with_other_channels_give_no_hint():
+    assert edition_hint(frozenset({0, 4}), load_challenge("brats2024-men-rt")) == ""
+
+
+def test_an_exact_hint_needs_every_value():
+    assert edition_hint(frozenset({0, 1, 2}), load_challenge("brats2023-gli"), exact=True) == ""

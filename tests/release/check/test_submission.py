@@ -16,7 +16,7 @@ from segcube.release.check import CheckReport, check_submission
 from segcube.spec.submission import sha256_of
 
 FIRST = "MedNeXtV10.safetensors"
-PAPERS = {"LICENCE", "CITATION", "MODEL_CARD"}
+DOCUMENTS = {"LICENCE", "CITATION", "MODEL_CARD"}
 
 
 def check(folder: Path) -> CheckReport:
@@ -43,29 +43,29 @@ def change_weights(file: Path, value: float) -> None:
     save_file(weights | {name: torch.full_like(weights[name], value)}, file, card)
 
 
-def test_a_sound_submission_runs_dry(tumour_submission):
+def test_a_valid_submission_passes_with_a_dry_run(tumour_submission):
     report = check(tumour_submission)
     assert report.errors == ()
-    assert {str(finding.code) for finding in report.warnings} == PAPERS
+    assert {str(finding.code) for finding in report.warnings} == DOCUMENTS
     assert report.facts[0].startswith("tumour for brats2023-gli, brats2023-ssa: 2 members")
     assert report.facts[1].startswith("dry run: ")
 
 
-def test_a_starter_with_its_papers_is_warned_of_alone(tumour_submission):
-    edit(tumour_submission, licence="CC-BY-4.0", citation="somebody, 2024", starter=True)
+def test_a_starter_with_all_documents_has_one_warning(tumour_submission):
+    edit(tumour_submission, licence="CC-BY-4.0", citation="Author, 2024", starter=True)
     (tumour_submission / "MODEL_CARD.md").write_text("# Card\n")
     assert [(f.level, str(f.code)) for f in check(tumour_submission).findings] == [("warning", "STARTER")]
 
 
 @pytest.mark.parametrize("content", ["stages: [", "name: a\n", ""])
-def test_a_broken_schema_is_an_error(tumour_submission, content):
+def test_an_invalid_submission_yaml_is_an_error(tumour_submission, content):
     (tumour_submission / "submission.yaml").write_text(content)
     report = check(tumour_submission)
     assert codes(report) == {"SUBMISSION"}
     assert report.exit_code() == 3
 
 
-def test_every_bad_member_is_told(tumour_submission):
+def test_every_bad_member_is_reported(tumour_submission):
     (tumour_submission / FIRST).unlink()
     change_weights(tumour_submission / "MedNeXtV11.safetensors", float("nan"))
     edit(tumour_submission, serves=["brats2024-ped", "mbas2024"])
@@ -73,10 +73,10 @@ def test_every_bad_member_is_told(tumour_submission):
     assert codes(report) == {"MISSING_WEIGHTS", "SHA256", "WEIGHTS", "CHALLENGE"}
     assert "not finite" in next(f.found for f in report.errors if str(f.code) == "WEIGHTS")
     assert "mbas2024" in next(f.found for f in report.errors if str(f.code) == "CHALLENGE")
-    assert "not done" in report.facts[1]
+    assert "skipped" in report.facts[1]
 
 
-def test_a_cut_file_is_no_weights(tumour_submission):
+def test_a_truncated_weights_file_is_an_error(tumour_submission):
     file = tumour_submission / FIRST
     file.write_bytes(file.read_bytes()[:-9])
     assert codes(check(tumour_submission)) == {"SHA256", "WEIGHTS"}
@@ -92,7 +92,7 @@ def test_channels_and_classes_are_compared(tumour_submission, save_member):
     assert [str(finding.code) for finding in report.errors] == ["MEMBER", "MEMBER"]
 
 
-def test_an_output_that_is_not_finite_is_named_with_its_file(tumour_submission):
+def test_logits_that_are_not_finite_are_reported_with_their_file(tumour_submission):
     file = tumour_submission / FIRST
     change_weights(file, 3e38)
     content = edit(tumour_submission)
@@ -103,7 +103,7 @@ def test_an_output_that_is_not_finite_is_named_with_its_file(tumour_submission):
     assert "not finite" in report.errors[0].found
 
 
-def test_later_stages_run_dry_too(tmp_path, save_unet):
+def test_the_dry_run_includes_later_stages(tmp_path, save_unet):
     branch = {
         "channels": ["lge"],
         "axes": "zyx",
@@ -125,13 +125,13 @@ def test_later_stages_run_dry_too(tmp_path, save_unet):
     ]
     content = {"name": "a-cascade", "challenge": "mbas2024", "stages": stages}
     (tmp_path / "submission.yaml").write_text(yaml.safe_dump(content))
-    told: list[str] = []
-    assert check_submission(tmp_path, "cpu", told.append).errors == ()
-    assert told[-1] == "all together: one made case"
-    assert len([line for line in told if "one window" in line]) == 2
+    log: list[str] = []
+    assert check_submission(tmp_path, "cpu", log.append).errors == ()
+    assert log[-1] == "the whole submission: one synthetic case"
+    assert len([line for line in log if "one window" in line]) == 2
 
 
-def test_the_command_tells_json(tumour_submission):
+def test_the_command_prints_json(tumour_submission):
     (tumour_submission / FIRST).unlink()
     result = CliRunner().invoke(
         app, ["check", "submission", str(tumour_submission), "--json", "--device", "cpu"]

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from segcube.release.pack.documents import container_config, mlcube_config
+from segcube.release.pack import Publication
+from segcube.release.pack.documents import container_config, mlcube_config, orchestrator_entry
+from segcube.spec.challenges import load_challenge
 
 MLCUBE = Path(__file__).parents[3] / "mlcube"
 
@@ -37,3 +39,31 @@ def test_medperfs_command_names_the_paths_that_it_mounts():
     infer = container_config("a/b:1", weights=True)["tasks"]["infer"]
     mounted = [volume["mount_path"] for volume in (infer["input_volumes"] | infer["output_volumes"]).values()]
     assert sorted(infer["run_args"]["command"][2::2]) == sorted(mounted)
+
+
+@pytest.mark.parametrize(
+    ("key", "schema", "separator", "year"),
+    [
+        ("brats2024-ssa", "BraTS-SSA-{id:05d}-000", "-", 2024),
+        ("brats2023-gli", "BraTS-GLI-{id:05d}-000", "-", 2023),
+        ("brats2024-men-rt", "BraTS-MEN-RT-{id:04d}-1", "_", 2024),
+    ],
+)
+def test_the_orchestrators_entry_has_the_challenges_names(key, schema, separator, year):
+    entry = orchestrator_entry("a/b:1", load_challenge(key), Publication())
+    assert entry["run_args"]["input_name_schema"] == schema
+    assert entry["run_args"]["subject_modality_separator"] == separator
+    assert entry["meta"]["year"] == year
+
+
+def test_the_orchestrators_names_are_cases_of_the_challenge():
+    challenge = load_challenge("brats2024-men-rt")
+    schema = orchestrator_entry("a/b:1", challenge, Publication())["run_args"]["input_name_schema"]
+    assert challenge.is_case(schema.format(id=0))
+
+
+def test_weights_outside_the_image_have_a_zenodo_record():
+    challenge = load_challenge("brats2024-ssa")
+    assert orchestrator_entry("a/b:1", challenge, Publication())["additional_files"] is None
+    entry = orchestrator_entry("a/b:1", challenge, Publication(zenodo="123"))
+    assert entry["additional_files"] == {"record_id": "123", "param_name": ["weights"]}

@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from segcube.core import EnvironmentFault, UsageError
-from segcube.release.pack import Paper
+from segcube.release.check.findings import FindingCode
+from segcube.release.pack import Publication
 from segcube.release.pack import packing as pack
-from segcube.release.pack.packing import pack_submission
+from segcube.release.pack.packing import check_for_packing, pack_submission
 from segcube.spec.submission import read_submission
 
 IMAGE = "docker.synapse.org/syn1/brats:1"
@@ -21,7 +22,7 @@ IMAGE = "docker.synapse.org/syn1/brats:1"
 def packed(tumour_submission, tmp_path):
     (tumour_submission / "MODEL_CARD.md").write_text("A card.")
     (tumour_submission / "patient.nii.gz").touch()
-    return pack_submission(tumour_submission, IMAGE, tmp_path / "packed", Paper())
+    return pack_submission(tumour_submission, IMAGE, tmp_path / "packed", Publication())
 
 
 def names(archive):
@@ -59,22 +60,22 @@ def test_the_folder_has_a_workspace_that_mlcube_run_finds(packed):
 
 
 def test_the_same_submission_packs_to_the_same_bytes(packed, tumour_submission, tmp_path):
-    again = pack_submission(tumour_submission, IMAGE, tmp_path / "again", Paper())
+    again = pack_submission(tumour_submission, IMAGE, tmp_path / "again", Publication())
     assert again.archive.read_bytes() == packed.archive.read_bytes()
 
 
-def test_what_is_there_already_is_not_overwritten(packed, tumour_submission):
-    with pytest.raises(UsageError, match="is there already"):
-        pack_submission(tumour_submission, IMAGE, packed.folder, Paper())
+def test_an_existing_folder_is_not_overwritten(packed, tumour_submission):
+    with pytest.raises(UsageError, match="exists already"):
+        pack_submission(tumour_submission, IMAGE, packed.folder, Publication())
 
 
-def test_the_lists_of_what_is_shipped_and_of_what_is_left_out_are_printed(packed):
-    shipped, left_out = packed.told(None).split("\nleft out")
+def test_shipped_files_and_others_are_listed(packed):
+    shipped, left_out = packed.summary(None).split("\nleft out")
     assert "\n  submission.yaml" in shipped
     assert "\n  patient.nii.gz" in left_out
 
 
-def test_a_disk_that_fills_up_leaves_nothing_in_the_way_of_a_retry(tumour_submission, tmp_path, monkeypatch):
+def test_after_a_full_disk_packing_can_be_repeated(tumour_submission, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -82,9 +83,9 @@ def test_a_disk_that_fills_up_leaves_nothing_in_the_way_of_a_retry(tumour_submis
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "copyfile", full)
         with pytest.raises(EnvironmentFault, match="No space left"):
-            pack_submission(tumour_submission, IMAGE, out, Paper())
+            pack_submission(tumour_submission, IMAGE, out, Publication())
     assert list(out.parent.iterdir()) == []
-    assert pack_submission(tumour_submission, IMAGE, out, Paper()).archive.is_file()
+    assert pack_submission(tumour_submission, IMAGE, out, Publication()).archive.is_file()
 
 
 def test_an_install_without_the_parameters_is_an_error_before_anything_is_written(
@@ -92,10 +93,17 @@ def test_an_install_without_the_parameters_is_an_error_before_anything_is_writte
 ):
     monkeypatch.setattr(pack, "DEFAULT_PARAMETERS", tmp_path / "missing.yaml")
     with pytest.raises(EnvironmentFault, match=r"missing\.yaml: no such file; install segcube again"):
-        pack_submission(tumour_submission, IMAGE, tmp_path / "out", Paper())
+        pack_submission(tumour_submission, IMAGE, tmp_path / "out", Publication())
     assert not (tmp_path / "out").exists()
 
 
-def test_the_orchestrators_entry_stands_beside(packed):
+def test_the_orchestrators_entry_is_written_beside(packed):
     entry = yaml.safe_load((packed.folder / "orchestrator.yml").read_text())
     assert entry["algorithms"]["tumour"]["run_args"]["docker_image"] == IMAGE
+
+
+def test_a_starter_is_refused(tumour_submission):
+    text = (tumour_submission / "submission.yaml").read_text()
+    (tumour_submission / "submission.yaml").write_text(text + "starter: true\n")
+    report = check_for_packing(tumour_submission, "team/a:1", device="cpu")
+    assert FindingCode.STARTER in [finding.code for finding in report.errors]

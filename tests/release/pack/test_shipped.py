@@ -7,7 +7,7 @@ import yaml
 
 from segcube.release.pack.shipped import copy_submissions, shipped_files
 from segcube.spec.challenges import __path__ as challenges
-from segcube.spec.submission import load_for
+from segcube.spec.submission import load_for_challenge
 
 STRAYS = (
     "patient.nii.gz",
@@ -23,7 +23,7 @@ STRAYS = (
 
 
 def shipped(folder: Path) -> tuple[set[str], set[str]]:
-    found = shipped_files(load_for(folder))
+    found = shipped_files(load_for_challenge(folder))
     return set(found.files), set(found.left_out)
 
 
@@ -32,7 +32,7 @@ def change(folder: Path, **entries: object) -> None:
     file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | entries))
 
 
-def test_what_the_submission_names_is_shipped(tumour_submission):
+def test_files_that_the_submission_names_are_shipped(tumour_submission):
     everything = {file.name for file in tumour_submission.iterdir()}
     assert {"submission.yaml", "openvino.yaml"} < everything
     assert shipped(tumour_submission) == (everything, set())
@@ -47,22 +47,22 @@ def test_a_document_is_shipped(tumour_submission, name):
 
 
 @pytest.mark.parametrize("name", STRAYS)
-def test_a_stray_file_is_left_out_and_listed(tumour_submission, name):
+def test_a_stray_file_is_not_shipped_but_listed(tumour_submission, name):
     (tumour_submission / name).touch()
-    found = shipped_files(load_for(tumour_submission))
+    found = shipped_files(load_for_challenge(tumour_submission))
     assert found.left_out == (name,)
     assert name not in found.files
     assert f"  {name}" in found.lines()
 
 
-def test_a_folder_is_left_out(tumour_submission):
+def test_a_folder_is_not_shipped(tumour_submission):
     (tumour_submission / "MODEL_CARD.md").mkdir()
     assert shipped(tumour_submission)[1] == {"MODEL_CARD.md/"}
 
 
-def test_a_name_cannot_forge_a_line(tumour_submission):
+def test_a_file_name_cannot_add_lines_to_the_list(tumour_submission):
     (tumour_submission / "a\n  LICENSE\x1b[2J").touch()
-    assert r"  a\n  LICENSE\x1b[2J" in shipped_files(load_for(tumour_submission)).lines()
+    assert r"  a\n  LICENSE\x1b[2J" in shipped_files(load_for_challenge(tumour_submission)).lines()
 
 
 def own_challenge(folder: Path, name: str) -> None:
@@ -72,28 +72,28 @@ def own_challenge(folder: Path, name: str) -> None:
 
 
 def test_a_challenge_of_its_own_is_shipped(tumour_submission):
-    own_challenge(tumour_submission, "ours.yaml")
+    own_challenge(tumour_submission, "own.yaml")
     own_challenge(tumour_submission, "unnamed.yaml")
-    change(tumour_submission, serves=["ours.yaml"])
+    change(tumour_submission, serves=["own.yaml"])
     names, left_out = shipped(tumour_submission)
-    assert "ours.yaml" in names
+    assert "own.yaml" in names
     assert left_out == {"unnamed.yaml"}
 
 
-def test_the_image_gets_each_submission_without_strays(tumour_submission, tmp_path):
+def test_the_image_gets_each_submission_without_stray_files(tumour_submission, tmp_path):
     (tumour_submission / "id_rsa").touch()
     (tumour_submission.parent / "id_rsa").touch()
     copy_submissions(tumour_submission.parent, tmp_path / "image")
     found = {str(file.relative_to(tmp_path / "image")) for file in (tmp_path / "image").rglob("*.*")}
-    expected = {f"tumour/{name}" for name in shipped_files(load_for(tumour_submission)).files}
+    expected = {f"tumour/{name}" for name in shipped_files(load_for_challenge(tumour_submission)).files}
     assert found == expected
     copy_submissions(tumour_submission, tmp_path / "one")
     assert (tmp_path / "one" / "submission.yaml").is_file()
 
 
-def test_a_document_that_is_a_link_is_left_out(tumour_submission, tmp_path):
+def test_a_document_that_is_a_link_is_not_shipped(tumour_submission, tmp_path):
     (tmp_path / "id_rsa").write_text("a key")
     (tumour_submission / "NOTICE").symlink_to(tmp_path / "id_rsa")
-    found = shipped_files(load_for(tumour_submission))
+    found = shipped_files(load_for_challenge(tumour_submission))
     assert "NOTICE" not in found.files
     assert "NOTICE" in found.left_out

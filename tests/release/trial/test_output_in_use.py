@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from segcube.core import Case, Prediction
-from segcube.formats.nifti import describe_origin, is_marked, read_grid, write_label_map
+from segcube.formats.nifti import describe_origin, is_written_by_segcube, read_grid, write_label_map
 from segcube.phantoms import write_phantoms
-from segcube.release.trial.child import run_child
-from segcube.release.trial.trial import Subject, prepare
+from segcube.release.trial.launch import run_child
+from segcube.release.trial.trial import Workload, prepare
 from segcube.spec.challenges import load_challenge
 from segcube.spec.hosts import HOSTS, Host
 
@@ -20,13 +20,13 @@ LIMIT_S = 600.0
 """So that a run that hangs fails."""
 
 
-def subject_of(host: Host, folder: Path) -> tuple[Subject, str]:
+def workload_for(host: Host, folder: Path) -> tuple[Workload, str]:
     """A starter with a case of its challenge, and the name of the case's map."""
     key, starter = ("mbas2024", "mbas") if host.name.startswith("mbas") else ("brats2023-gli", "brats")
     challenge = load_challenge(key)
     [case] = write_phantoms(challenge, 1, 0, folder, edge=16)
-    subject = Subject(starter, STARTERS / f"{starter}-starter", key, folder / "data")
-    return subject, challenge.output_name(case)
+    workload = Workload(starter, STARTERS / f"{starter}-starter", key, folder / "data")
+    return workload, challenge.output_name(case)
 
 
 def write_earlier_map(reference: Path, file: Path) -> None:
@@ -37,9 +37,9 @@ def write_earlier_map(reference: Path, file: Path) -> None:
 
 
 @pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.name)
-def test_a_host_may_run_twice_but_not_over_files_of_others(host, tmp_path):
-    subject, name = subject_of(host, tmp_path / "cases")
-    trial = prepare(host, subject, tmp_path / "trial")
+def test_a_host_may_run_twice_but_not_replace_foreign_files(host, tmp_path):
+    workload, name = workload_for(host, tmp_path / "cases")
+    trial = prepare(host, workload, tmp_path / "trial")
     file = trial.folder("output") / name
 
     file.write_bytes(b"an expert's labels")
@@ -49,9 +49,9 @@ def test_a_host_may_run_twice_but_not_over_files_of_others(host, tmp_path):
     assert [path.read_bytes() for path in file.parent.iterdir()] == [b"an expert's labels"]
 
     file.unlink()
-    write_earlier_map(next(subject.data.rglob("*.nii.gz")), file)
+    write_earlier_map(next(workload.data.rglob("*.nii.gz")), file)
     earlier = file.read_bytes()
     ended = run_child(trial, tmp_path / "second", LIMIT_S)
     assert ended.code == 0, ended.log
-    assert is_marked(file)
+    assert is_written_by_segcube(file)
     assert file.read_bytes() != earlier

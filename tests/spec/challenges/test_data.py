@@ -1,4 +1,4 @@
-"""The shipped challenges against the organisers' rules, written out by hand."""
+"""Compare the shipped challenges with the organisers' rules, transcribed by hand."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHILD_SIX = {"ET": {1}, "NETC": {2}, "CC": {3}, "ED": {4}, "TC": {1, 2, 3}, "WT"
 GTV = {"GTV": {1}}
 SRI, MNI = (240, 240, 155), (182, 218, 182)
 
-# key: channels, labels, scored regions, a case, a name that is none, whether the grid is fixed, its shapes
+# key: channels, labels, scored regions, a case name, another name, shapes if the grid is fixed
 TABLE = {
     "brats2021-gli": (
         OLD,
@@ -95,12 +95,12 @@ LESIONS |= {
 }
 
 
-def test_the_table_is_whole():
+def test_the_table_has_all_challenges():
     assert set(TABLE) == set(challenge_keys())
 
 
 @pytest.mark.parametrize("key", TABLE)
-def test_a_challenge_is_what_its_organisers_say(key):
+def test_a_challenge_follows_its_organisers_rules(key):
     channels, labels, scored, case, other, shapes = TABLE[key]
     challenge = load_challenge(key)
     assert challenge.key == key
@@ -117,7 +117,7 @@ def test_a_challenge_is_what_its_organisers_say(key):
 
 
 @pytest.mark.parametrize("key", TABLE)
-def test_every_label_is_painted_by_default(key):
+def test_every_label_is_written_by_default(key):
     challenge = load_challenge(key)
     assert {paint.label for paint in challenge.write} == set(challenge.labels) - {"background"}
 
@@ -144,7 +144,7 @@ def test_the_atria_have_no_usual_orientation():
         (["brats2026-met", "brats2026-ped", "brats2026-goat"], r"(\d{5}(?:-\d{3})?)\.nii\.gz$"),
     ],
 )
-def test_evaluators_find_our_maps(keys, pattern):
+def test_evaluators_find_the_label_maps(keys, pattern):
     for key in keys:
         challenge = load_challenge(key)
         assert challenge.evaluator_pattern == pattern
@@ -154,7 +154,7 @@ def test_evaluators_find_our_maps(keys, pattern):
 
 
 @pytest.mark.parametrize("year", [2024, 2025, 2026])
-def test_hosts_may_name_goat_cases_like_gliomas(year):
+def test_goat_cases_may_be_named_like_gliomas(year):
     challenge = load_challenge(f"brats{year}-goat")
     assert challenge.is_case("BraTS-GLI-00042-000")
     assert not challenge.is_case("BraTS-GLI-00042-000", aliases=False)
@@ -162,7 +162,7 @@ def test_hosts_may_name_goat_cases_like_gliomas(year):
 
 
 @pytest.mark.parametrize("year", [2024, 2025])
-def test_hosts_may_send_radiotherapy_scans_with_either_sign(year):
+def test_radiotherapy_scans_may_have_a_dash_or_an_underscore(year):
     challenge = load_challenge(f"brats{year}-men-rt")
     for name in ("BraTS-MEN-RT-0000-1_t1c.nii.gz", "BraTS-MEN-RT-0000-1-t1c.nii.gz"):
         read = parse_name(name, challenge)
@@ -171,7 +171,7 @@ def test_hosts_may_send_radiotherapy_scans_with_either_sign(year):
 
 
 @pytest.mark.parametrize("key", LESIONS)
-def test_lesions_are_counted_by_the_organisers_constants(key):
+def test_constants_of_lesion_wise_metrics(key):
     rules, penalty, missing = LESIONS[key]
     metrics = load_challenge(key).metrics
     assert metrics.profile == ("brats2023" if "2023" in key else "brats2024")
@@ -186,7 +186,7 @@ def test_lesions_are_counted_by_the_organisers_constants(key):
 
 
 @pytest.mark.parametrize("task", ["met", "ped", "goat"])
-def test_instances_of_2026_are_matched_by_the_organisers_constants(task):
+def test_constants_of_instance_metrics(task):
     metrics = load_challenge(f"brats2026-{task}").metrics
     assert metrics.profile == "brats2026"
     assert (metrics.match_at, metrics.infinity, metrics.missing_case) == (1e-6, 373, 373)
@@ -196,5 +196,5 @@ def test_instances_of_2026_are_matched_by_the_organisers_constants(task):
 
 
 @pytest.mark.parametrize("key", ["mbas2024", "mbas2026"])
-def test_the_atria_are_scored_whole(key):
+def test_the_atria_have_metrics_of_whole_masks(key):
     assert load_challenge(key).metrics.profile == "mbas"

@@ -11,7 +11,7 @@ from segcube.spec.challenges import load_challenge
 from segcube.spec.submission import (
     Submission,
     choose_submission,
-    load_for,
+    load_for_challenge,
     submission_folders,
     write_submission,
 )
@@ -47,54 +47,54 @@ def folder_of(tmp_path: Path, **changes) -> Path:
 
 
 def test_the_submissions_own_challenge_is_the_default(tmp_path):
-    assert load_for(folder_of(tmp_path)).challenge.key == "brats2023-gli"
+    assert load_for_challenge(folder_of(tmp_path)).challenge.key == "brats2023-gli"
 
 
-def test_a_served_challenge_may_be_asked_for(tmp_path):
-    assert load_for(folder_of(tmp_path), "brats2023-ssa").challenge.key == "brats2023-ssa"
+def test_a_served_challenge_can_be_chosen(tmp_path):
+    assert load_for_challenge(folder_of(tmp_path), "brats2023-ssa").challenge.key == "brats2023-ssa"
 
 
-def test_another_challenge_is_refused_with_those_served(tmp_path):
+def test_another_challenge_is_an_error_with_those_served(tmp_path):
     with pytest.raises(UsageError, match="brats2023-gli, brats2023-ssa"):
-        load_for(folder_of(tmp_path), "mbas2024")
+        load_for_challenge(folder_of(tmp_path), "mbas2024")
 
 
-def test_a_challenge_of_ones_own_lies_beside_the_submission(tmp_path):
+def test_a_challenge_file_in_the_folder_is_read(tmp_path):
     folder = folder_of(tmp_path, challenge="own.yaml", serves=[])
     own = load_challenge("brats2023-gli").model_dump(mode="json") | {"key": "own"}
     (folder / "own.yaml").write_text(yaml.safe_dump(own))
-    assert load_for(folder).challenge.key == "own"
+    assert load_for_challenge(folder).challenge.key == "own"
 
 
 @pytest.mark.parametrize("content", ["", "just words", "a: [1", "name: x\n"])
-def test_a_broken_file_is_a_fault_of_the_environment(tmp_path, content):
+def test_an_invalid_file_is_an_environment_fault(tmp_path, content):
     (tmp_path / "submission.yaml").write_text(content)
     with pytest.raises(EnvironmentFault, match=r"submission\.yaml"):
-        load_for(tmp_path)
+        load_for_challenge(tmp_path)
 
 
-def test_an_empty_folder_is_a_fault_of_the_environment(tmp_path):
+def test_an_empty_folder_is_an_environment_fault(tmp_path):
     with pytest.raises(EnvironmentFault, match="no such file"):
-        load_for(tmp_path)
+        load_for_challenge(tmp_path)
 
 
-def test_missing_weights_are_named(tmp_path):
+def test_errors_name_missing_weights(tmp_path):
     folder = folder_of(tmp_path)
     (folder / "a.safetensors").unlink()
     with pytest.raises(EnvironmentFault, match=r"a\.safetensors: no such file"):
-        load_for(folder)
+        load_for_challenge(folder)
 
 
-def test_weights_outside_the_folder_are_refused(tmp_path):
+def test_weights_outside_the_folder_are_errors(tmp_path):
     folder = folder_of(tmp_path)
     text = (folder / "submission.yaml").read_text().replace("a.safetensors", "../a.safetensors")
     (folder / "submission.yaml").write_text(text)
     with pytest.raises(EnvironmentFault, match="outside the folder"):
-        load_for(folder)
+        load_for_challenge(folder)
 
 
 @pytest.mark.parametrize(
-    ("rules", "told"),
+    ("rules", "message"),
     [
         ([{"rule": "fill", "regions": ["XX"]}], "XX.*TC, WT, ET"),
         ([{"rule": "largest_component", "labels": ["RA"]}], "RA.*NCR, ED, ET"),
@@ -104,9 +104,9 @@ def test_weights_outside_the_folder_are_refused(tmp_path):
         ),
     ],
 )
-def test_rules_name_what_exists_in_an_order_that_works(tmp_path, rules, told):
-    with pytest.raises(EnvironmentFault, match=told):
-        load_for(folder_of(tmp_path, postprocess=rules))
+def test_rules_name_what_exists_in_an_order_that_works(tmp_path, rules, message):
+    with pytest.raises(EnvironmentFault, match=message):
+        load_for_challenge(folder_of(tmp_path, postprocess=rules))
 
 
 def test_the_image_prefers_what_is_no_starter(tmp_path):
@@ -127,4 +127,4 @@ def test_what_is_written_reads_the_same(tmp_path):
     submission = Submission.model_validate(CONTENT)
     write_submission(submission, tmp_path)
     (tmp_path / "a.safetensors").touch()
-    assert load_for(tmp_path).submission == submission
+    assert load_for_challenge(tmp_path).submission == submission

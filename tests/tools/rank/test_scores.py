@@ -7,7 +7,7 @@ from segcube.core import UsageError
 from segcube.tools.rank.scores import differing_versions, read_scores
 
 
-def test_words_for_what_is_not_finite_are_read_as_numbers(score_file):
+def test_strings_of_infinite_values_are_read_as_numbers(score_file):
     files = [score_file("a", dice=["nan", "inf"]), score_file("b", dice=[1.0, 0.0])]
     first = read_scores(files)["a"].cases
     assert math.isnan(first["case0"]["WT"]["dice"])
@@ -15,7 +15,7 @@ def test_words_for_what_is_not_finite_are_read_as_numbers(score_file):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "words"),
     [
         ({"profile": "brats2024"}, "profile brats2024"),
         ({"challenge": "brats2023-ssa"}, "challenge brats2023-ssa"),
@@ -24,9 +24,9 @@ def test_words_for_what_is_not_finite_are_read_as_numbers(score_file):
         ({"dice": [1.0] * 10}, "adds case2, case3, case4, case5, case6 and 3 more"),
     ],
 )
-def test_files_that_do_not_compare_are_refused_with_what_differs(score_file, changes, told):
+def test_files_that_are_not_comparable_are_refused(score_file, changes, words):
     files = [score_file("a", dice=[1.0, 0.5]), score_file("b", **{"dice": [1.0, 0.5], **changes})]
-    with pytest.raises(UsageError, match=told) as caught:
+    with pytest.raises(UsageError, match=words) as caught:
         read_scores(files)
     assert str(files[0]) in str(caught.value)
     assert str(files[1]) in str(caught.value)
@@ -37,13 +37,13 @@ def test_one_file_is_not_ranked(score_file):
         read_scores([score_file("a", dice=[1.0])])
 
 
-def test_a_file_that_is_given_twice_is_told(score_file):
+def test_a_repeated_file_is_refused(score_file):
     file = score_file("a", dice=[1.0])
     with pytest.raises(UsageError, match="twice"):
         read_scores([file, file])
 
 
-def test_files_of_one_stem_are_called_by_their_paths(score_file, tmp_path):
+def test_files_of_one_stem_are_named_by_their_paths(score_file, tmp_path):
     first = score_file("scores", dice=[1.0])
     second = tmp_path / "other" / "scores.json"
     second.parent.mkdir()
@@ -57,19 +57,19 @@ def test_files_of_one_stem_are_called_by_their_paths(score_file, tmp_path):
 @pytest.mark.parametrize(
     "content", ["no json", "{}", json.dumps({"profile": "p", "challenge": "c", "cases": {}})]
 )
-def test_what_is_no_score_file_is_refused_by_name(score_file, tmp_path, content):
+def test_other_files_are_refused(score_file, tmp_path, content):
     broken = tmp_path / "broken.json"
     broken.write_text(content)
     with pytest.raises(UsageError, match=r"broken\.json.*segcube evaluate"):
         read_scores([score_file("a", dice=[1.0]), broken])
 
 
-def test_a_file_that_is_missing_is_told(score_file, tmp_path):
+def test_a_missing_file_is_refused(score_file, tmp_path):
     with pytest.raises(UsageError, match=r"gone\.json: no such file"):
         read_scores([score_file("a", dice=[1.0]), tmp_path / "gone.json"])
 
 
-def test_versions_that_differ_are_named(score_file):
+def test_differing_versions_are_found(score_file):
     one = score_file("a", dice=[1.0], versions={"segcube": "1", "numpy": "2"})
     two = score_file("b", dice=[1.0], versions={"segcube": "2", "numpy": "2"})
     assert differing_versions(read_scores([one, two])) == ("segcube",)

@@ -2,16 +2,16 @@ from segcube.tools.rank.ranking import Pair
 from segcube.tools.rank.tables import pair_lines
 
 
-def test_a_pair_is_told_with_its_lead_and_its_cases():
+def test_a_pair_is_described_by_its_difference_and_cases():
     pair = Pair("a", "b", 0.5, 0.03125, {"WT": {"dice": 0.012}}, {"c1": 1.0, "c0": 0.0, "c2": -0.5})
     assert pair_lines(pair) == [
         "a beats b by 0.500 ranks, p = 0.0312: better in 1 cases, equal in 1, worse in 1",
         "  WT: dice +0.012",
-        "  most in c1 (+1.00)",
-        "  loses in c2 (-0.50)",
+        "  best in c1 (+1.00)",
+        "  worst in c2 (-0.50)",
     ]
 
 
-def test_equals_are_told_as_such():
+def test_equals_rank_alike():
     pair = Pair("a", "b", 0.0, 1.0, {"WT": {"dice": 0.0}}, {"c0": 0.0})
     assert pair_lines(pair)[0] == "a and b rank alike: better in 0 cases, equal in 1, worse in 0"

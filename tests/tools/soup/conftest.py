@@ -3,7 +3,7 @@ import pytest
 import torch
 import yaml
 
-from segcube import load_submission
+from segcube import load
 from segcube.networks import build_network, save_network
 from segcube.spec.challenges import load_challenge
 
@@ -29,7 +29,7 @@ def challenge():
 
 @pytest.fixture
 def network():
-    """A random network that finds about half of the voxels."""
+    """A random network that labels about half of the voxels."""
     torch.manual_seed(0)
     made = build_network(NAME, ARGUMENTS).eval()
     head = made.decoder.seg_layers[-1]
@@ -67,7 +67,7 @@ def submission_of(tmp_path):
 
 @pytest.fixture
 def moved():
-    """A network moved along a random direction of its weights, in multiples."""
+    """Move a network's weights along a random direction, `share` times."""
 
     def make(network, share, seed=1):
         made = build_network(NAME, ARGUMENTS).eval()
@@ -84,17 +84,17 @@ def moved():
 
 @pytest.fixture
 def validation_of(tmp_path, challenge, make_case, submission_of):
-    """Cases whose labels are what a network says of them: folders of cases and of labels."""
+    """Cases with the labels that a network predicts: folders of cases and of labels."""
 
     def write(network, count=1):
         case_names = [challenge.made_case.format(number=number) for number in range(1, count + 1)]
         data, labels = tmp_path / "data", tmp_path / "labels"
-        session = load_submission(submission_of("truth", truth=network), device="cpu", backend="torch")
+        session = load(submission_of("truth", truth=network), device="cpu", backend="torch")
         for seed, name in enumerate(case_names):
             case = make_case(data, challenge, name, seed=seed)
             prediction = session.predict(case)
             assert 0 < np.count_nonzero(prediction.labels_xyz) < prediction.labels_xyz.size
-            session.write(prediction, labels)
+            prediction.save(labels)
         return data, labels
 
     return write

@@ -8,7 +8,7 @@ import yaml
 
 from segcube.core import UsageError
 from segcube.networks import build_network, load_network, save_network
-from segcube.tools.soup import Validation, greedy_soup, open_pot
+from segcube.tools.soup import Validation, greedy_soup, read_candidates
 
 from .conftest import ARGUMENTS, NAME
 
@@ -22,7 +22,7 @@ def trials():
 
 @pytest.fixture
 def validation(validation_of, network, challenge, trials):
-    """Labels are what `network` says, so that it alone scores 1."""
+    """Labels predicted by `network`, which alone scores 1."""
     data, labels = validation_of(network)
     return Validation(data, labels, challenge, settings=SETTINGS, log=trials.append)
 
@@ -33,15 +33,15 @@ def lines_of(file):
 
 def test_members_whose_mean_is_better_are_kept(tmp_path, network, moved, submission_of, validation):
     apart = {"plus": moved(network, 0.3), "minus": moved(network, -0.3), "far": moved(network, 3, seed=5)}
-    pot, ledger = open_pot(submission_of("source", **apart)), tmp_path / "soup.jsonl"
-    result = greedy_soup(pot, validation, tmp_path / "out", ledger)
+    candidates, journal = read_candidates(submission_of("source", **apart)), tmp_path / "soup.jsonl"
+    result = greedy_soup(candidates, validation, tmp_path / "out", journal)
     assert set(result.kept) == {"plus.safetensors", "minus.safetensors"}
     assert result.score == 1
     soup = load_network(tmp_path / "out" / "soup.safetensors", None)
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(soup.state_dict()[name], tensor)
-    terms, *tried = lines_of(ledger)
-    assert terms["candidates"].keys() == {f"{name}.safetensors" for name in apart}
+    conditions, *tried = lines_of(journal)
+    assert conditions["candidates"].keys() == {f"{name}.safetensors" for name in apart}
     last = {tuple(sorted(line["soup"])): line["kept"] for line in tried}
     assert last[("minus.safetensors", "plus.safetensors")] is True
     assert last[("far.safetensors",)] is False
@@ -49,31 +49,37 @@ def test_members_whose_mean_is_better_are_kept(tmp_path, network, moved, submiss
 
 
 def test_the_best_alone_stays_alone_where_nothing_helps(tmp_path, network, moved, submission_of, validation):
-    pot = open_pot(submission_of("source", other=moved(network, 3), truth=network))
-    result = greedy_soup(pot, validation, tmp_path / "out", tmp_path / "soup.jsonl")
+    candidates = read_candidates(submission_of("source", other=moved(network, 3), truth=network))
+    result = greedy_soup(candidates, validation, tmp_path / "out", tmp_path / "soup.jsonl")
     assert (result.kept, result.score) == (("truth.safetensors",), 1)
 
 
-def test_a_second_run_goes_on_from_the_ledger(tmp_path, network, moved, submission_of, validation):
-    pot, ledger = open_pot(submission_of("source", a=moved(network, 1), b=network)), tmp_path / "soup.jsonl"
-    first = greedy_soup(pot, validation, tmp_path / "out", ledger)
-    whole = ledger.read_text()
-    # The scores of the ledger are believed: a false one shows that nothing was predicted again
-    ledger.write_text(whole.replace(f'"score": {first.score}', '"score": 0.125'))
-    again = greedy_soup(pot, validation, tmp_path / "again", ledger)
+def test_a_second_run_resumes_from_the_journal(tmp_path, network, moved, submission_of, validation):
+    candidates, journal = (
+        read_candidates(submission_of("source", a=moved(network, 1), b=network)),
+        tmp_path / "soup.jsonl",
+    )
+    first = greedy_soup(candidates, validation, tmp_path / "out", journal)
+    whole = journal.read_text()
+    # A changed score in the journal shows that nothing is predicted again
+    journal.write_text(whole.replace(f'"score": {first.score}', '"score": 0.125'))
+    again = greedy_soup(candidates, validation, tmp_path / "again", journal)
     assert again.score != first.score
-    ledger.write_text("".join(whole.splitlines(keepends=True)[:-1]))
-    assert greedy_soup(pot, validation, tmp_path / "third", ledger) == first
-    assert ledger.read_text() == whole
+    journal.write_text("".join(whole.splitlines(keepends=True)[:-1]))
+    assert greedy_soup(candidates, validation, tmp_path / "third", journal) == first
+    assert journal.read_text() == whole
 
 
-def test_a_label_that_changed_is_noticed(tmp_path, network, moved, submission_of, validation):
-    pot, ledger = open_pot(submission_of("source", a=moved(network, 1), b=network)), tmp_path / "soup.jsonl"
-    greedy_soup(pot, validation, tmp_path / "out", ledger)
+def test_a_changed_label_map_is_an_error(tmp_path, network, moved, submission_of, validation):
+    candidates, journal = (
+        read_candidates(submission_of("source", a=moved(network, 1), b=network)),
+        tmp_path / "soup.jsonl",
+    )
+    greedy_soup(candidates, validation, tmp_path / "out", journal)
     (label,) = validation.labels.iterdir()
     label.write_bytes(label.read_bytes() + b"\0")
     with pytest.raises(UsageError, match=r"was written for other cases \(BraTS-MEN-RT-0001-1\)"):
-        greedy_soup(pot, validation, tmp_path / "again", ledger)
+        greedy_soup(candidates, validation, tmp_path / "again", journal)
 
 
 def test_labels_without_a_case_are_refused(validation):
@@ -83,33 +89,36 @@ def test_labels_without_a_case_are_refused(validation):
         validation.cases()
 
 
-def test_scores_of_another_submission_are_not_taken(tmp_path, network, moved, submission_of, validation):
-    folder, ledger = submission_of("source", a=moved(network, 1), b=network), tmp_path / "soup.jsonl"
-    greedy_soup(open_pot(folder), validation, tmp_path / "out", ledger)
+def test_scores_of_another_submission_are_not_reused(tmp_path, network, moved, submission_of, validation):
+    folder, journal = submission_of("source", a=moved(network, 1), b=network), tmp_path / "soup.jsonl"
+    greedy_soup(read_candidates(folder), validation, tmp_path / "out", journal)
     content = yaml.safe_load((folder / "submission.yaml").read_text())
     content["postprocess"] = [{"rule": "largest_component", "labels": ["GTV"]}]
     (folder / "submission.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(UsageError, match=r"was written for other submission \(postprocess\)"):
-        greedy_soup(open_pot(folder), validation, tmp_path / "again", ledger)
+        greedy_soup(read_candidates(folder), validation, tmp_path / "again", journal)
     assert not (tmp_path / "again").exists()
 
 
-def test_scores_of_another_challenge_are_not_taken(tmp_path, network, moved, submission_of, validation):
-    pot, ledger = open_pot(submission_of("source", a=moved(network, 1), b=network)), tmp_path / "soup.jsonl"
-    greedy_soup(pot, validation, tmp_path / "out", ledger)
+def test_scores_of_another_challenge_are_not_reused(tmp_path, network, moved, submission_of, validation):
+    candidates, journal = (
+        read_candidates(submission_of("source", a=moved(network, 1), b=network)),
+        tmp_path / "soup.jsonl",
+    )
+    greedy_soup(candidates, validation, tmp_path / "out", journal)
     metrics = validation.challenge.metrics.model_copy(update={"penalty": 100.0})
     changed = replace(validation, challenge=validation.challenge.model_copy(update={"metrics": metrics}))
     with pytest.raises(UsageError, match=r"was written for other challenge \(metrics\)"):
-        greedy_soup(pot, changed, tmp_path / "again", ledger)
+        greedy_soup(candidates, changed, tmp_path / "again", journal)
 
 
 @pytest.mark.parametrize(("profile", "metric"), [("plain", "hd95"), ("brats2026", "num_fp")])
-def test_the_least_wins_where_less_is_better(
+def test_the_lowest_score_wins_if_less_is_better(
     tmp_path, network, moved, submission_of, validation, profile, metric
 ):
-    pot = open_pot(submission_of("source", other=moved(network, 3), truth=network))
-    asked = replace(validation, profile=profile, metric=metric)
-    result = greedy_soup(pot, asked, tmp_path / "out", tmp_path / "soup.jsonl")
+    candidates = read_candidates(submission_of("source", other=moved(network, 3), truth=network))
+    options = replace(validation, profile=profile, metric=metric)
+    result = greedy_soup(candidates, options, tmp_path / "out", tmp_path / "soup.jsonl")
     assert (result.kept, result.score) == (("truth.safetensors",), 0)
 
 
@@ -142,5 +151,5 @@ def test_members_of_several_networks_are_refused_before_any_is_scored(
     content["stages"][0]["branches"][0]["members"][1]["sha256"] = digest
     (folder / "submission.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(UsageError, match=r"b\.safetensors"):
-        greedy_soup(open_pot(folder), validation, tmp_path / "out", tmp_path / "soup.jsonl")
+        greedy_soup(read_candidates(folder), validation, tmp_path / "out", tmp_path / "soup.jsonl")
     assert trials == []

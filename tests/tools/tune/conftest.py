@@ -4,11 +4,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from segcube.core import Box, mask_box
+from segcube.core import Box, bounding_box
 from segcube.evaluation.metrics import dice
 from segcube.spec.challenges import load_challenge
 from segcube.tools.tune.cases import TuningCase
-from segcube.tools.tune.judge import Judge, Panel
+from segcube.tools.tune.objective import CaseObjective
 
 NAMES = ("TC", "WT", "ET")
 
@@ -20,23 +20,23 @@ def glioma():
 
 @pytest.fixture
 def overlap(glioma):
-    """Score the regions of a case by their Dice; counts how often it is asked."""
+    """Score the regions of a case by their Dice, and count the calls."""
 
     def of(case):
         def score(region, found_xyz):
-            of.asked += 1
+            of.calls += 1
             values = [glioma.labels[label] for label in glioma.regions[region]]
             return dice(np.isin(found_xyz, values), np.isin(case.reference_xyz, values))
 
         return score
 
-    of.asked = 0
+    of.calls = 0
     return of
 
 
 @pytest.fixture
 def make_case(glioma):
-    """Make a case of edema alone: a true box, and a WT probability inside it, around it, and in specks."""
+    """Make a case of edema alone: a box, and a WT probability inside of it, around it, and in specks."""
 
     def make(name="BraTS-GLI-00001-000", inside=0.35, around=0.05, specks=0.0, members=None):
         reference_xyz = np.zeros((16, 12, 10), np.uint8)
@@ -62,17 +62,19 @@ def make_case(glioma):
 
 
 @pytest.fixture
-def seat(glioma, overlap):
-    """Seat judges of cases."""
-    panels = []
+def scores_of(glioma, overlap):
+    """Score some cases at points of a search space."""
 
-    def make(*cases):
-        panels.append(Panel([Judge(case, glioma, overlap(case)) for case in cases], threads=1))
-        return panels[-1]
+    def make(space, *cases):
+        objectives = [CaseObjective(case, glioma, overlap(case)) for case in cases]
 
-    yield make
-    for panel in panels:
-        panel.__exit__()
+        def score_cases(point, chosen):
+            rules, weights = space.rules_at(point), space.weights_at(point)
+            return [objectives[index].scores(rules, weights) for index in chosen]
+
+        return score_cases
+
+    return make
 
 
 @pytest.fixture
@@ -82,7 +84,7 @@ def save():
     def write(file, probabilities_kxyz, names=NAMES, kind="regions", affine=None, dtype=np.float32):
         shape = probabilities_kxyz.shape[1:]
         found_xyz = (probabilities_kxyz[kind == "labels" :] > 0).any(axis=0)
-        box = mask_box(found_xyz) or Box((0, 0, 0), (0, 0, 0))
+        box = bounding_box(found_xyz) or Box((0, 0, 0), (0, 0, 0))
         file.parent.mkdir(parents=True, exist_ok=True)
         np.savez(
             file,

@@ -4,6 +4,7 @@ import yaml
 
 from segcube.core import UsageError
 from segcube.tools.tune import TuneRequest, read_inputs
+from segcube.tools.tune.search_space import thresholds_of
 
 NAMES = ("TC", "WT", "ET")
 CASE = "BraTS-GLI-00001-000"
@@ -11,13 +12,13 @@ CASE = "BraTS-GLI-00001-000"
 
 @pytest.fixture
 def request_of(save, save_labels, tmp_path):
-    """Save a case, its members too where they are named; then ask for a tuning."""
+    """Save a case, with its members if there are any, and make the options of a tuning."""
 
-    def make(members=(), names=NAMES, kind="regions", **asked):
+    def make(members=(), names=NAMES, kind="regions", **options):
         for suffix in ("", *(f".{member}" for member in members)):
             save(tmp_path / "saved" / f"{CASE}{suffix}.npz", np.full((len(names), 8, 7, 6), 0.4), names, kind)
         save_labels(tmp_path / "ref" / f"{CASE}-seg.nii.gz", np.zeros((8, 7, 6)))
-        return TuneRequest(tmp_path / "saved", tmp_path / "ref", **asked)
+        return TuneRequest(tmp_path / "saved", tmp_path / "ref", **options)
 
     return make
 
@@ -34,38 +35,38 @@ def stems(folder):
     return sorted(file.stem for file in folder.glob("*.safetensors"))
 
 
-def test_a_challenge_alone_starts_from_halves(request_of):
+def test_without_a_submission_thresholds_start_at_half(request_of):
     inputs = read_inputs(request_of(challenge="brats2023-gli"))
-    assert inputs.start.thresholds == dict.fromkeys(NAMES, 0.5)
-    assert inputs.start.weights == ((1.0, 1.0, 1.0),)
-    assert inputs.members == ()
+    assert thresholds_of(inputs.space.rules) == dict.fromkeys(NAMES, 0.5)
+    assert inputs.space.weights == ((1.0, 1.0, 1.0),)
+    assert inputs.space.members == ()
     assert inputs.metrics.profile == "brats2023"
 
 
-def test_a_submission_brings_its_rules_and_members(request_of, tumour_submission):
+def test_rules_and_members_are_the_submissions(request_of, tumour_submission):
     members = stems(tumour_submission)
     inputs = read_inputs(request_of(members, weights=tumour_submission, profile="plain"))
     assert [rule.rule for rule in inputs.rules] == ["nest"]
-    assert inputs.members == tuple(f"{stem}.safetensors" for stem in members)
-    assert inputs.start.weights == ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0))
+    assert inputs.space.members == tuple(f"{stem}.safetensors" for stem in members)
+    assert inputs.space.weights == ((1.0, 1.0, 1.0), (1.0, 1.0, 1.0))
     assert inputs.metrics.profile == "plain"
 
 
-def test_weights_stay_where_members_were_not_saved(request_of, tumour_submission):
+def test_weights_are_not_tuned_without_files_of_the_members(request_of, tumour_submission):
     inputs = read_inputs(request_of(weights=tumour_submission))
-    assert inputs.members == ()
-    assert inputs.start.weights == ((1.0, 1.0, 1.0),)
+    assert inputs.space.members == ()
+    assert inputs.space.weights == ((1.0, 1.0, 1.0),)
     assert any("--each-member" in notice for notice in inputs.notices)
 
 
-def test_weights_of_merged_logits_stay(request_of, tumour_submission):
+def test_weights_of_merged_logits_are_not_tuned(request_of, tumour_submission):
     rewrite(tumour_submission, merge="logits")
     inputs = read_inputs(request_of(stems(tumour_submission), weights=tumour_submission))
-    assert inputs.members == ()
+    assert inputs.space.members == ()
     assert any("logits" in notice for notice in inputs.notices)
 
 
-def test_a_case_without_probabilities_is_told(request_of, save_labels, tmp_path):
+def test_a_case_without_probabilities_is_reported(request_of, save_labels, tmp_path):
     save_labels(tmp_path / "ref" / "BraTS-GLI-00002-000-seg.nii.gz", np.zeros((8, 7, 6)))
     inputs = read_inputs(request_of(challenge="brats2023-gli"))
     assert [case.name for case in inputs.cases] == [CASE]
@@ -73,7 +74,7 @@ def test_a_case_without_probabilities_is_told(request_of, save_labels, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("options", "words"),
     [
         ({}, "brats2023-gli"),
         ({"challenge": "brats2024-ssa"}, "no case to tune on"),
@@ -85,9 +86,9 @@ def test_a_case_without_probabilities_is_told(request_of, save_labels, tmp_path)
         ),
     ],
 )
-def test_what_cannot_be_tuned_is_refused(request_of, asked, told):
-    with pytest.raises(UsageError, match=told):
-        read_inputs(request_of(**asked))
+def test_what_cannot_be_tuned_is_refused(request_of, options, words):
+    with pytest.raises(UsageError, match=words):
+        read_inputs(request_of(**options))
 
 
 def test_probabilities_of_another_submission_are_refused(request_of, tumour_submission):

@@ -1,75 +1,76 @@
 import numpy as np
 import pytest
 
-from segcube.evaluation import OBJECTIVES
-from segcube.evaluation.profiles import metrics_of
-from segcube.evaluation.profiles.score import score_labels
-from segcube.spec.challenges import load_challenge
-from segcube.tools.tune.cases import Reading, TuningCase, read_case
-from segcube.tools.tune.judge import Blended, Judge
-from segcube.tools.tune.objective import margin_of, region_scorer
-from segcube.tools.tune.search_space import LOWEST, ThresholdKnob, starting_point
+from segcube.spec.submission import Fill, KeepComponents, Nest, Retry
+from segcube.tools.tune.objective import CaseObjective, HostProbabilities
+from segcube.tools.tune.search_space import build_search_space
 from segcube.transforms import label_map
 
-
-def blobs(rng, shape, count):
-    """Boxes of random place, size and height."""
-    volume_xyz = np.zeros(shape, np.float16)
-    for _ in range(count):
-        start = [int(rng.integers(0, size - 6)) for size in shape]
-        size = rng.integers(2, 6, 3)
-        volume_xyz[tuple(slice(a, a + b) for a, b in zip(start, size, strict=True))] = rng.uniform(0.15, 0.9)
-    return volume_xyz
-
-
-@pytest.mark.parametrize(
-    ("key", "profile"),
-    [
-        ("brats2023-gli", None),
-        ("brats2023-met", None),
-        ("brats2024-gli", None),
-        ("brats2024-ssa", None),
-        ("brats2024-men-rt", None),
-        ("brats2026-goat", None),
-        ("brats2026-met", None),
-        ("mbas2024", None),
-        ("brats2023-gli", "plain"),
-    ],
+NAMES = ("TC", "WT", "ET")
+RULES = (
+    KeepComponents(rule="keep_components", region="ET", min_voxels=2),
+    KeepComponents(rule="keep_components", region="WT", min_voxels=5, unless_holds={"region": "ET"}),
+    Nest(rule="nest", order=("ET", "TC", "WT")),
+    KeepComponents(rule="keep_components", region="WT", min_voxels=6),
+    Fill(rule="fill", regions=("TC",)),
+    Retry(rule="retry", region="ET", factor=0.5),
 )
-def test_what_is_tuned_is_the_score_of_the_whole_map(save, save_labels, tmp_path, key, profile):
-    challenge = load_challenge(key)
-    metrics = metrics_of(challenge, profile)
-    names = tuple(challenge.scored)
+SPACE = build_search_space((), NAMES, "regions", (), ((1.0, 1.0, 1.0),))
+
+
+def scores_at(objective, space=SPACE, **changes):
+    point = space.start | {name.replace("__", " "): value for name, value in changes.items()}
+    return objective.scores(space.rules_at(point), space.weights_at(point))
+
+
+@pytest.fixture
+def noisy(make_case):
+    """A case of random probabilities, three members."""
     rng = np.random.default_rng(0)
-    shape = (40, 36, 32)
-    volume_kxyz = np.stack([blobs(rng, shape, 5) for _ in names])
-    labels_xyz = np.zeros(shape, np.uint8)
-    for value in list(challenge.labels.values())[1:]:
-        labels_xyz[blobs(rng, shape, 3) > 0] = value
-    save(tmp_path / "case.npz", volume_kxyz, names)
-    file = save_labels(tmp_path / "case-seg.nii.gz", labels_xyz)
-    case = read_case("case", tmp_path, file, Reading((), (), LOWEST, margin_of(metrics)))
-    judge = Judge(case, challenge, region_scorer(case, challenge, metrics))
-    point = starting_point([], names, "regions", ((1.0,) * len(names),))
-    for threshold in (0.2, 0.5, 0.7, 0.5):
-        point = ThresholdKnob(names[0]).turn(point, threshold)
-        found_xyz = label_map(Blended(names, "regions", volume_kxyz), point.rules, challenge)
-        whole = score_labels(found_xyz, labels_xyz, (1.0, 1.0, 1.0), challenge, profile).regions
-        name = OBJECTIVES[metrics.profile]
-        expected = {region: whole[region][name] for region in challenge.scored}
-        assert judge.scores(point) == pytest.approx(expected, abs=1e-9)
+    return make_case(members=rng.random((2, 3, 16, 12, 10)).astype(np.float16) ** 2)
 
 
-@pytest.mark.parametrize(
-    ("key", "profile"),
-    [("brats2023-gli", None), ("brats2024-gli", None), ("brats2026-goat", None), ("mbas2024", None)],
-)
-def test_nothing_where_there_is_nothing_counts_as_right(key, profile):
-    challenge = load_challenge(key)
-    empty_xyz = np.zeros((4, 4, 4), np.uint8)
-    nothing_kxyz = np.zeros((1, 4, 4, 4))
-    case = TuningCase(
-        "case", ("WT",), "regions", nothing_kxyz, nothing_kxyz[:0, None], (), empty_xyz, (1.0, 1.0, 1.0)
-    )
-    score = region_scorer(case, challenge, metrics_of(challenge, profile))
-    assert [score(region, empty_xyz) for region in challenge.scored] == [1.0] * len(challenge.scored)
+def test_a_threshold_below_the_probability_finds_the_lesion(make_case, glioma, overlap):
+    case = make_case(inside=0.35)
+    objective = CaseObjective(case, glioma, overlap(case))
+    assert scores_at(objective)["WT"] == 0.0
+    assert scores_at(objective, WT__threshold=0.3) == {"WT": 1.0, "TC": 1.0, "ET": 1.0}
+
+
+def test_scores_at_random_points_equal_those_of_the_whole_map(noisy, glioma, overlap):
+    objective = CaseObjective(noisy, glioma, overlap(noisy))
+    space = build_search_space(RULES, NAMES, "regions", "abc", ((1.0, 1.0, 1.0),) * 3)
+    rng = np.random.default_rng(1)
+    for _ in range(40):
+        point = dict(space.start)
+        for region in NAMES:
+            point[f"{region} threshold"] = float(rng.choice([0.2, 0.4, 0.6]))
+            point[f"{region} weight of b"] = float(rng.choice([0, 0.5, 1]))
+            point[f"{region} min_voxels"] = int(rng.choice([0, 4, 30]))
+            point[f"{region} max_count"] = int(rng.choice([1, 3]))
+        rules, rows = space.rules_at(point), space.weights_at(point)
+        weights = np.array(rows, np.float32)[:, :, None, None, None]
+        mean_kxyz = (noisy.members_mkxyz * weights).sum(axis=0) / weights.sum(axis=0)
+        labels_xyz = label_map(HostProbabilities(NAMES, "regions", mean_kxyz), rules, glioma)
+        direct = {region: overlap(noisy)(region, labels_xyz) for region in glioma.scored}
+        assert objective.scores(rules, rows) == direct
+
+
+def test_points_with_the_same_components_are_scored_once(make_case, glioma, overlap):
+    case = make_case(inside=0.9, specks=0.9)
+    objective = CaseObjective(case, glioma, overlap(case))
+    scores_at(objective)
+    before = overlap.calls
+    for bound in (2, 10, 200):
+        # Each of these drops the specks of a voxel and keeps the lesion of 216
+        scores_at(objective, WT__min_voxels=bound)
+    assert overlap.calls == before + 1
+
+
+def test_a_region_with_the_same_mask_is_not_scored_again(make_case, glioma, overlap):
+    case = make_case()
+    objective = CaseObjective(case, glioma, overlap(case))
+    scores_at(objective)
+    before = overlap.calls
+    scores_at(objective, WT__threshold=0.3)
+    assert overlap.calls == before + 1

@@ -1,7 +1,7 @@
 // A depthwise convolution of stride 1 among zeros, as large as its input. KX, KY, KZ: an odd kernel up to 7.
 
-constexpr int PX = KX / 2, PY = KY / 2, PZ = KZ / 2, TAPS = KX * KY * KZ;
-constexpr bool HOLD = TAPS <= 27;  // in registers
+constexpr int PX = KX / 2, PY = KY / 2, PZ = KZ / 2, WEIGHTS = KX * KY * KZ;
+constexpr bool HOLD = WEIGHTS <= 27;  // in registers
 constexpr int MARGIN = 4;  // of a row in shared memory, on either side: a vector, and no less than PZ
 
 __device__ void load_plane(const T* x, float* tile, bool inside, int Y, int Z, int first_y, int first_z, int rows,
@@ -28,7 +28,7 @@ __device__ void load_plane(const T* x, float* tile, bool inside, int Y, int Z, i
 extern "C" __global__ void depthwise(const T* x, const T* weight, T* out, int channels, int X, int Y, int Z,
                                      int deep, int lanes) {
   extern __shared__ float4 tiles[];
-  __shared__ float taps[TAPS];
+  __shared__ float weights[WEIGHTS];
   int high = blockDim.x / lanes, rows = high + KY - 1, pitch = lanes * 4 + 2 * MARGIN;
   int across = (Z + lanes * 4 - 1) / (lanes * 4);
   int first_y = blockIdx.x / across * high, first_z = blockIdx.x % across * lanes * 4;
@@ -38,11 +38,11 @@ extern "C" __global__ void depthwise(const T* x, const T* weight, T* out, int ch
   const T* from = x + blockIdx.z * X * plane;
   T* to = out + blockIdx.z * X * plane;
   float* tile = (float*)tiles;
-  for (int tap = threadIdx.x; tap < TAPS; tap += blockDim.x)
-    taps[tap] = up(weight[blockIdx.z % channels * TAPS + tap]);
+  for (int i = threadIdx.x; i < WEIGHTS; i += blockDim.x)
+    weights[i] = up(weight[blockIdx.z % channels * WEIGHTS + i]);
   __syncthreads();
-  float held[HOLD ? TAPS : 1];
-  for (int tap = 0; HOLD && tap < TAPS; ++tap) held[tap] = taps[tap];
+  float held[HOLD ? WEIGHTS : 1];
+  for (int i = 0; HOLD && i < WEIGHTS; ++i) held[i] = weights[i];
   float sums[KX][4] = {};
   int begin = first_x - PX, end = last_x + PX;
   load_plane(from + begin * (long long)plane, tile, begin >= 0, Y, Z, first_y, first_z, rows, lanes);
@@ -62,12 +62,12 @@ extern "C" __global__ void depthwise(const T* x, const T* weight, T* out, int ch
 #pragma unroll
         for (int kz = 0; kz < KZ; ++kz) {
           int index = (kx * KY + ky) * KZ + kz;
-          float tap = HOLD ? held[index] : taps[index];
+          float w = HOLD ? held[index] : weights[index];
 #pragma unroll
-          for (int k = 0; k < 4; ++k) sums[KX - 1 - kx][k] += values[MARGIN + k + kz - PZ] * tap;
+          for (int k = 0; k < 4; ++k) sums[KX - 1 - kx][k] += values[MARGIN + k + kz - PZ] * w;
         }
     }
-    // The plane PX before this one has seen all that it is made of
+    // The plane PX before this one is complete
     int done = at - PX;
     if (done >= first_x && y < Y && z < Z) {
       T* there = to + done * plane + (size_t)y * Z + z;

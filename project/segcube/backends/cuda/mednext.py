@@ -1,8 +1,8 @@
 """MedNeXt's block for inference on a GPU: the same function in fewer passes over memory.
 
-What is won, of a block that keeps its size: a depthwise kernel that reads each voxel about once, a norm whose
-sums fill the device and whose scale and shift stand in the widening; no bias passes but GELU's own; the
-residual inside the narrowing product.
+A block that keeps its size gains a depthwise kernel that reads each voxel about once; a norm whose sums fill
+the device and whose scale and shift are part of the expansion's weights; no bias passes but GELU's own; and
+the residual inside the compressing product.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ class LeanBlock(nn.Module):
 
     def __init__(self, block: MedNeXtBlock, kernels: Kernels | None) -> None:
         super().__init__()
-        norm, widening = _norm_and_widening(block)
-        assert isinstance(norm, nn.GroupNorm), "the others keep their block"
-        widen = widening.weight.flatten(1)
-        self.widen = _fixed(widen * norm.weight)
-        self.widen_bias = _fixed((_bias(widening) + widen @ norm.bias)[:, None])
-        self.narrow = _fixed(block.conv3.weight.flatten(1))
-        self.narrow_bias = _fixed(_bias(block.conv3)[:, None])
+        norm, expansion = _norm_and_expansion(block)
+        assert isinstance(norm, nn.GroupNorm), "_can_be_lean was checked"
+        expand = expansion.weight.flatten(1)
+        self.expand = _fixed(expand * norm.weight)
+        self.expand_bias = _fixed((_bias(expansion) + expand @ norm.bias)[:, None])
+        self.compress = _fixed(block.conv3.weight.flatten(1))
+        self.compress_bias = _fixed(_bias(block.conv3)[:, None])
         self.eps: float = norm.eps
         self.stride = block.conv1.stride
-        # The norm that follows takes the bias away
+        # The norm that follows removes any bias
         self.spatial = without_bias(block.conv1, kernels)
         self.residual: Residual = "identity" if block.residual == "identity" else "none"
         if block.residual == "projection":
@@ -49,39 +49,39 @@ class LeanBlock(nn.Module):
         self.residual = "up" if up else "down"
         self.project = _fixed(weight.T.contiguous() if up else weight)
         # One bias serves both: that of a transposed convolution stands at every voxel, too
-        self.narrow_bias.data += _bias(conv).detach()[:, None]
+        self.compress_bias.data += _bias(conv).detach()[:, None]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """As the block it was made of; x: (N, C, X, Y, Z)."""
+        """The same function as the original block; x: (N, C, X, Y, Z)."""
         normed = self._norm(self.spatial(x))
-        wide_nks = self._bias_gelu(_product(self.widen, normed.flatten(2)))
-        out = self._narrowed(wide_nks, x).unflatten(2, normed.shape[2:])
+        hidden_nks = self._bias_gelu(_product(self.expand, normed.flatten(2)))
+        out = self._compressed(hidden_nks, x).unflatten(2, normed.shape[2:])
         if self.residual == "up":
             every(out, self.stride).add_(_product(self.project, x.flatten(2)).unflatten(2, x.shape[2:]))
         return functional.pad(out, self.padding) if any(self.padding) else out
 
     def _norm(self, x: torch.Tensor) -> torch.Tensor:
-        """x: nobody else's, so that it may be written over."""
+        """x: may be overwritten."""
         if self.kernels is not None and self.kernels.takes_first(x):
             return self.kernels.norm_first_(x, self.eps)
         return functional.instance_norm(x, eps=self.eps)
 
-    def _bias_gelu(self, wide_nks: torch.Tensor) -> torch.Tensor:
-        if self.kernels is not None and self.kernels.takes_first(wide_nks):
-            return self.kernels.bias_gelu_(wide_nks, self.widen_bias)
-        return functional.gelu(wide_nks.add_(self.widen_bias))
+    def _bias_gelu(self, hidden_nks: torch.Tensor) -> torch.Tensor:
+        if self.kernels is not None and self.kernels.takes_first(hidden_nks):
+            return self.kernels.bias_gelu_(hidden_nks, self.expand_bias)
+        return functional.gelu(hidden_nks.add_(self.expand_bias))
 
-    def _narrowed(self, wide_nks: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        """The narrowing product and its bias, with the residuals that cover every voxel: (N, K, S)."""
+    def _compressed(self, hidden_nks: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """The compressing product and its bias, with residuals that have every voxel: (N, K, S)."""
         if self.residual in ("none", "up"):
-            return _product(self.narrow, wide_nks).add_(self.narrow_bias)
+            return _product(self.compress, hidden_nks).add_(self.compress_bias)
         if self.residual == "identity":
-            start_nks = x.flatten(2) + self.narrow_bias
+            start_nks = x.flatten(2) + self.compress_bias
         else:
-            start_nks = _product(self.project, every(x, self.stride).flatten(2)).add_(self.narrow_bias)
-        if start_nks.dtype != wide_nks.dtype:
-            return start_nks + _product(self.narrow, wide_nks)
-        return start_nks.baddbmm_(self.narrow.expand(len(x), -1, -1), wide_nks)
+            start_nks = _product(self.project, every(x, self.stride).flatten(2)).add_(self.compress_bias)
+        if start_nks.dtype != hidden_nks.dtype:
+            return start_nks + _product(self.compress, hidden_nks)
+        return start_nks.baddbmm_(self.compress.expand(len(x), -1, -1), hidden_nks)
 
 
 def make_lean(network: nn.Module, kernels: Kernels | None) -> None:
@@ -93,15 +93,15 @@ def make_lean(network: nn.Module, kernels: Kernels | None) -> None:
 
 
 def _can_be_lean(block: MedNeXtBlock) -> bool:
-    norm, _ = _norm_and_widening(block)
+    norm, _ = _norm_and_expansion(block)
     return isinstance(norm, nn.GroupNorm) and norm.num_groups == norm.num_channels and not block.response
 
 
-def _norm_and_widening(block: MedNeXtBlock) -> tuple[nn.Module, nn.Conv3d]:
+def _norm_and_expansion(block: MedNeXtBlock) -> tuple[nn.Module, nn.Conv3d]:
     row = block.norm_conv2_act if isinstance(block, MBASBlock) else (block.norm, block.conv2)
-    norm, widening = row[0], row[1]
-    assert isinstance(widening, nn.Conv3d)
-    return norm, widening
+    norm, expansion = row[0], row[1]
+    assert isinstance(expansion, nn.Conv3d)
+    return norm, expansion
 
 
 def _bias(conv: nn.Module) -> torch.Tensor:

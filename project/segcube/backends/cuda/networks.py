@@ -1,4 +1,4 @@
-"""Make a network ready for a GPU: fewer passes over memory, weights cast once, the layout that suits."""
+"""Prepare a network for a GPU: fewer passes over memory, weights cast once, the faster layout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from segcube.backends.cuda.norm import drop_idle_biases, fuse_norms, make_residu
 from segcube.backends.cuda.nvrtc import NoKernels
 
 FURTHEST = {torch.float32: 1e-3, torch.float16: 0.02, torch.bfloat16: 0.1}
-"""Root mean square that logits may move in another order of the same sums, in standard deviations of them."""
+"""Largest root mean square change of logits by another order of sums, in their standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -25,27 +25,27 @@ class Resident:
     layout: torch.memory_format
 
     def __call__(self, batch_ncxyz: torch.Tensor) -> torch.Tensor:
-        """Logits, in the precision that the network gives them in."""
+        """Logits, in the network's own precision."""
         return self.module(batch_ncxyz.contiguous(memory_format=self.layout))
 
 
 @dataclass(frozen=True)
-class Making:
-    """How networks are made ready."""
+class Preparation:
+    """Device and precision that networks are prepared for."""
 
     device: str
     dtype: torch.dtype
     log: Callable[[str], None]
 
-    def tried(self, load: Callable[[], nn.Module], window_ncxyz: torch.Tensor) -> Resident:
-        """A network made ready, if its logits of a window are those that it gave before; else as it is.
+    def prepare_checked(self, load: Callable[[], nn.Module], window_ncxyz: torch.Tensor) -> Resident:
+        """Prepare a network; unchanged if its logits of a window move too far.
 
-        load: gives the network in eval mode, a new one each time. Raises torch.OutOfMemoryError.
+        load: returns a new copy of the network in eval mode. Raises torch.OutOfMemoryError.
         """
         network = load()
-        expected_nkxyz = self._said(self._plain(network), window_ncxyz)
-        resident = self.ready(network)
-        apart = _apart(self._said(resident, window_ncxyz), expected_nkxyz)
+        expected_nkxyz = self._logits(self._plain(network), window_ncxyz)
+        resident = self.prepare(network)
+        apart = _apart(self._logits(resident, window_ncxyz), expected_nkxyz)
         if apart <= FURTHEST[self.dtype]:
             return resident
         self.log(f"made ready for a GPU, a network is {apart:.1g} deviations away: it runs as it is")
@@ -55,13 +55,13 @@ class Making:
     def _plain(self, network: nn.Module) -> Resident:
         return Resident(network.to(self.device), torch.contiguous_format)
 
-    def _said(self, resident: Resident, window_ncxyz: torch.Tensor) -> torch.Tensor:
+    def _logits(self, resident: Resident, window_ncxyz: torch.Tensor) -> torch.Tensor:
         kind, half = self.device.split(":")[0], self.dtype != torch.float32
         with torch.inference_mode(), torch.autocast(kind, self.dtype, half, cache_enabled=False):
             return resident(window_ncxyz).float()
 
-    def ready(self, network: nn.Module) -> Resident:
-        """Make a network in eval mode ready; it is changed and belongs to the result.
+    def prepare(self, network: nn.Module) -> Resident:
+        """Prepare a network in eval mode, in place.
 
         Raises torch.OutOfMemoryError.
         """
@@ -86,7 +86,7 @@ class Making:
 
 
 def _apart(found_nkxyz: torch.Tensor, expected_nkxyz: torch.Tensor) -> float:
-    """How far logits lie from others; 0 where half precision overflows in those: it is told case by case."""
+    """Distance of logits in deviations; 0 where half precision overflows, which is reported case by case."""
     if not bool(expected_nkxyz.isfinite().all()):
         return 0.0
     moved = (found_nkxyz - expected_nkxyz).square().mean().sqrt()

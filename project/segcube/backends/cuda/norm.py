@@ -1,4 +1,4 @@
-"""nnU-Net's residual blocks in fewer passes over memory."""
+"""Instance norms and nnU-Net's residual blocks in fewer passes over memory."""
 
 from __future__ import annotations
 
@@ -87,18 +87,18 @@ class LeanResidual(nn.Module):
     def __init__(self, block: BasicBlockD, slope: float) -> None:
         super().__init__()
         *second, norm = block.conv2.all_modules
-        assert isinstance(norm, FusedNorm), "the others keep their block"
+        assert isinstance(norm, FusedNorm), "_slope_of_lean was checked"
         self.first, self.second, self.norm = block.conv1, nn.Sequential(*second), norm
         self.norm.slope = slope
         self.skip = block.skip if isinstance(block.skip, nn.Module) else nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """As the block it was made of; x: (N, C, X, Y, Z)."""
+        """The same function as the original block; x: (N, C, X, Y, Z)."""
         return self.norm(self.second(self.first(x)), self.skip(x))
 
 
 def make_residuals_lean(network: nn.Module) -> None:
-    """Replace the residual blocks that a lean one can stand for; their norms are fused ones by now."""
+    """Replace the residual blocks that a lean one can replace; `fuse_norms` has run."""
     made: dict[nn.Module, nn.Module] = {}
     for name, module in list(network.named_modules(remove_duplicate=False)):
         if isinstance(module, BasicBlockD) and module not in made:
@@ -122,7 +122,7 @@ def _slope_of_lean(block: BasicBlockD) -> float | None:
 def _pool_in_convolution(skip: object) -> None:
     """Average inside of the 1x1x1 convolution that follows, which becomes a strided one.
 
-    torch's average pooling brings channels last to channels first.
+    torch's average pooling converts channels last to channels first.
     """
     if not isinstance(skip, nn.Sequential) or len(skip) != 2 or not isinstance(skip[0], nn.AvgPool3d):
         return

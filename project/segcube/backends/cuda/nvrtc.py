@@ -1,4 +1,4 @@
-"""CUDA sources compiled on the spot by NVRTC, which comes with torch: no other compiler is needed."""
+"""Compile CUDA sources at run time with NVRTC, which comes with torch: no other compiler is needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Functions: TypeAlias = "Callable[[str], Function]"
 
 
 class NoKernels(Exception):
-    """Own kernels cannot be had here; torch's do."""
+    """The project's kernels cannot be compiled here; torch's run instead."""
 
 
 class Function:
@@ -34,7 +34,7 @@ class Function:
         arguments: in the kernel's order; tensors of that device, None for a null. shared: bytes a block.
         """
         stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
-        _ask_driver(
+        _check_driver(
             self._driver,
             self._driver.cuLaunchKernel(
                 self._handle, *grid, threads, 1, 1, shared, stream, packed(arguments), ctypes.c_void_p()
@@ -54,13 +54,13 @@ def compile_source(source: str, defines: tuple[str, ...], *, device: str) -> Fun
             binary = _compiled(source, [*(f"-D{define}" for define in defines), f"-arch=sm_{major}{minor}"])
             driver = ctypes.CDLL("libcuda.so.1")
             module = ctypes.c_void_p()
-            _ask_driver(driver, driver.cuModuleLoadData(ctypes.byref(module), binary))
+            _check_driver(driver, driver.cuModuleLoadData(ctypes.byref(module), binary))
     except (OSError, AttributeError, AssertionError, RuntimeError) as error:
         raise NoKernels(" ".join(str(error).split())[:300]) from error
 
     def function(name: str) -> Function:
         handle = ctypes.c_void_p()
-        _ask_driver(driver, driver.cuModuleGetFunction(ctypes.byref(handle), module, name.encode()))
+        _check_driver(driver, driver.cuModuleGetFunction(ctypes.byref(handle), module, name.encode()))
         return Function(driver, handle)
 
     return cache(function)
@@ -71,8 +71,10 @@ def _compiled(source: str, options: Sequence[str]) -> bytes:
     # torch is linked to it, so that it is loaded by now
     nvrtc = ctypes.CDLL(f"libnvrtc.so.{(torch.version.cuda or '').split('.')[0]}")
     with _program(nvrtc, source) as program:
-        told = [option.encode() for option in (*options, "-std=c++17")]
-        failed = nvrtc.nvrtcCompileProgram(program, len(told), (ctypes.c_char_p * len(told))(*told))
+        arguments = [option.encode() for option in (*options, "-std=c++17")]
+        failed = nvrtc.nvrtcCompileProgram(
+            program, len(arguments), (ctypes.c_char_p * len(arguments))(*arguments)
+        )
         if failed:
             log = _sized(program, nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog)
             raise RuntimeError(f"NVRTC ended with {failed}: {log.decode(errors='replace')}")
@@ -100,7 +102,7 @@ def _sized(program: ctypes.c_void_p, size_of: Any, get: Any) -> bytes:
 
 
 def packed(arguments: Sequence[Argument]) -> ctypes.Array[ctypes.c_void_p]:
-    """Where each argument lies, as a launch takes them; it holds them."""
+    """The addresses of the arguments, as a launch takes them; the array keeps their values alive."""
     values = [_as_c(argument) for argument in arguments]
     pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(value) for value in values))
     pointers.values = values  # pyright: ignore
@@ -115,10 +117,10 @@ def _as_c(argument: Argument) -> ctypes.c_void_p | ctypes.c_int | ctypes.c_float
     return ctypes.c_int(argument) if isinstance(argument, int) else ctypes.c_float(argument)
 
 
-def _ask_driver(driver: ctypes.CDLL, failed: int) -> None:
-    """Raise RuntimeError for what the driver refused."""
+def _check_driver(driver: ctypes.CDLL, failed: int) -> None:
+    """Raise RuntimeError if a call of the driver failed."""
     if failed:
         words = ctypes.c_char_p()
         driver.cuGetErrorString(failed, ctypes.byref(words))
-        told = (words.value or b"an unknown error").decode()
-        raise RuntimeError(f"CUDA error: {told} ({failed})")
+        reason = (words.value or b"an unknown error").decode()
+        raise RuntimeError(f"CUDA error: {reason} ({failed})")

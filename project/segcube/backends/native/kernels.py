@@ -1,4 +1,4 @@
-"""Our own kernels for a CPU: the library that src/cpu.cpp becomes, and calls into it."""
+"""The native CPU kernels as functions of numpy arrays: calls into the library that src/cpu.cpp becomes."""
 
 from __future__ import annotations
 
@@ -12,166 +12,175 @@ import numpy as np
 
 from segcube.backends.native.library import NoLibrary, load_library
 from segcube.backends.native.structs import (
-    ConvolutionTold,
-    LiftTold,
-    NormTold,
-    PoolTold,
-    Three,
-    WideningTold,
+    ConvolutionArgs,
+    Int3,
+    NormArgs,
+    PointwiseMlpArgs,
+    PoolArgs,
+    UpsampleAddArgs,
+    accumulator_args,
     address,
     call,
-    onto_struct,
 )
 from segcube.backends.protocol import AccumulatorView
-from segcube.core import cores
+from segcube.core import cpu_count
 
-AS_IT_IS = np.array([0, 1, 0, 1], np.float32)
-"""The reading of a channel that nothing is done to."""
+IDENTITY_NORM = np.array([0, 1, 0, 1], np.float32)
+"""Mean, scale, shift and slope of a channel that is read unchanged."""
 
 
 @dataclass(frozen=True)
-class Taps:
-    """A convolution's weights, and where they go."""
+class ConvWeights:
+    """A convolution's weights and geometry."""
 
     kernel: np.ndarray
     """(K, C, x, y, z); transposed: (C, K, x, y, z); depthwise: (C, 1, x, y, z)."""
     bias: np.ndarray | None
     """(K)."""
     stride: tuple[int, ...]
-    before: tuple[int, ...]
-    """Zeros before the image, on each axis."""
+    padding: tuple[int, ...]
+    """Zeros before the image, on each axis; what is needed behind it follows from the output's size."""
 
     @property
-    def form(self) -> tuple[tuple[int, ...], ...]:
-        """What does not depend on the weights."""
-        return self.kernel.shape, self.stride, self.before
+    def geometry(self) -> tuple[tuple[int, ...], ...]:
+        """Everything that does not depend on the weights' values."""
+        return self.kernel.shape, self.stride, self.padding
 
-    def of_one_tap(self) -> Taps:
-        """A transposed convolution of one tap as a plain one, before its voxels are spread out."""
+    def as_pointwise(self) -> ConvWeights:
+        """A transposed convolution of a 1x1x1 kernel as a plain one, without the stride."""
         kernel = np.ascontiguousarray(self.kernel.swapaxes(0, 1))
         return replace(self, kernel=kernel, stride=(1,) * len(self.stride))
 
 
 @dataclass(frozen=True)
 class Affine:
-    """What an instance norm does to a normalised image: scale and shift (C), and the slope below zero."""
+    """What follows an image's normalisation: scale and shift (C), and a leaky rectifier."""
 
     scale: np.ndarray
     shift: np.ndarray
     epsilon: float
     slope: float
-    """1 for no rectifier."""
+    """Below zero; 1 for no rectifier."""
 
-    def readings(self, moments: np.ndarray) -> np.ndarray:
-        """Mean, factor, shift and slope of each channel (C, 4), float32, from means and variances (C, 2)."""
+    def input_norm(self, moments: np.ndarray) -> np.ndarray:
+        """Mean, scale, shift and slope of each channel (C, 4), float32, from means and variances (C, 2)."""
         mean, variance = moments[:, 0], moments[:, 1].astype(np.float64)
-        factor = self.scale / np.sqrt(variance + self.epsilon)
+        scale = self.scale / np.sqrt(variance + self.epsilon)
         slope = np.full(mean.shape, self.slope)
-        return np.stack([mean, factor, self.shift, slope], axis=1).astype(np.float32)
+        return np.stack([mean, scale, self.shift, slope], axis=1).astype(np.float32)
 
 
-class Part(NamedTuple):
-    """Channels of an image, and what a kernel does to each as it reads it."""
+class LayerInput(NamedTuple):
+    """Some or all channels of a layer's input, and how each is normalised while it is read."""
 
     image: np.ndarray
     """(C, X, Y, Z)."""
-    readings: np.ndarray | None = None
-    """`Affine.readings`; None to take them as they are."""
+    norm: np.ndarray | None = None
+    """`Affine.input_norm`; None to read the image unchanged."""
 
 
-class Summands(NamedTuple):
-    """What `lift` adds."""
+class UpsampleAddInputs(NamedTuple):
+    """What `upsample_add` adds."""
 
     skip: np.ndarray | None
     """(K, X, Y, Z); None for zeros."""
     image: np.ndarray
     sparse: np.ndarray | None
     bias: np.ndarray | None
-    """(K), added where the image is."""
+    """(K), added to the image."""
 
 
 @dataclass(frozen=True)
 class NativeKernels:
-    """Layers of one window on all cores; arrays are float32, in C order."""
+    """Layers of one window on all cores; arrays are C-ordered float32."""
 
     library: ctypes.CDLL
     vectors: str
-    """Of the processor's, which it was built for."""
+    """The processor's vector extension that the library was built for."""
 
     def convolve(
         self,
-        parts: Sequence[Part],
-        taps: Taps,
+        inputs: Sequence[LayerInput],
+        weights: ConvWeights,
         out: np.ndarray | AccumulatorView,
         moments: np.ndarray | None = None,
     ) -> None:
-        """Convolve an image whose channels may come in several parts.
+        """Convolve an image whose channels may lie in several arrays.
 
-        parts: together all channels of the kernel; out: (K, X, Y, Z), written, and as many zeros as it needs
-        stand behind the image; or a part of a sum that fits. moments: (K, 2), written: mean and variance of
-        each output, if they are written too. Raises MemoryError.
+        inputs: together all channels of the kernel. out: (K, X, Y, Z), written; or an accumulator of that
+        shape, added to. moments: (K, 2), written along with out: mean and variance of each output. Raises
+        MemoryError.
         """
-        outputs, inputs = taps.kernel.shape[:2]
-        call(self.library.segcube_convolve, _told(parts, taps, (inputs, outputs), out, moments))
+        outputs, channels = weights.kernel.shape[:2]
+        args = _convolution_args(inputs, weights, (channels, outputs), out, moments)
+        call(self.library.segcube_convolve, args)
 
-    def convolve_transposed(self, part: Part, taps: Taps, out: np.ndarray) -> None:
-        """Make a block of outputs from each voxel: the stride is as large as the kernel, (C, K, x, y, z)."""
-        inputs, outputs = taps.kernel.shape[:2]
-        call(self.library.segcube_convolve_transposed, _told([part], taps, (inputs, outputs), out, None))
+    def convolve_transposed(self, image: LayerInput, weights: ConvWeights, out: np.ndarray) -> None:
+        """Transposed convolution with a stride as large as its kernel (C, K, x, y, z): blocks of outputs."""
+        channels, outputs = weights.kernel.shape[:2]
+        args = _convolution_args([image], weights, (channels, outputs), out, None)
+        call(self.library.segcube_convolve_transposed, args)
 
-    def depthwise(self, part: Part, taps: Taps, out: np.ndarray, moments: np.ndarray) -> None:
-        """Convolve each channel by a kernel of its own, (C, 1, x, y, z); moments: as of `convolve`."""
-        channels = len(part.image), len(part.image)
-        call(self.library.segcube_depthwise, _told([part], taps, channels, out, moments))
-
-    def depthwise_transposed(self, part: Part, taps: Taps, out: np.ndarray, moments: np.ndarray) -> None:
-        """The same, transposed: taps.before are what the output lacks of its first voxels."""
-        channels = len(part.image), len(part.image)
-        call(self.library.segcube_depthwise_transposed, _told([part], taps, channels, out, moments))
-
-    def widen(
-        self, part: Part, taps: tuple[Taps, Taps], residual: np.ndarray | None, out: np.ndarray
+    def depthwise(
+        self, image: LayerInput, weights: ConvWeights, out: np.ndarray, moments: np.ndarray
     ) -> None:
-        """Write residual + narrow(gelu(widen(image))); taps: of the two, (E, C, 1, 1, 1), (K, E, 1, 1, 1)."""
-        wide, narrow = taps
-        weights = (
-            address(array) for array in (wide.kernel, wide.bias, narrow.kernel, narrow.bias, residual, out)
-        )
-        sizes = part.image[0].size, len(part.image), len(wide.kernel), len(narrow.kernel)
-        told = WideningTold(*map(address, part), *weights, *sizes, cores())
-        call(self.library.segcube_widen, told)
+        """Depthwise convolution, kernel (C, 1, x, y, z); moments: as for `convolve`."""
+        channels = len(image.image), len(image.image)
+        call(self.library.segcube_depthwise, _convolution_args([image], weights, channels, out, moments))
 
-    def lift(
-        self, summands: Summands, before: tuple[int, ...], stride: tuple[int, ...], out: np.ndarray
+    def depthwise_transposed(
+        self, image: LayerInput, weights: ConvWeights, out: np.ndarray, moments: np.ndarray
     ) -> None:
-        """Write skip + image + bias + sparse, (K, X, Y, Z).
+        """Transposed depthwise convolution; weights.padding: first voxels that the output lacks."""
+        channels = len(image.image), len(image.image)
+        args = _convolution_args([image], weights, channels, out, moments)
+        call(self.library.segcube_depthwise_transposed, args)
 
-        before: voxels of the output before the image, on each axis; beyond it nothing but the skip is added.
-        stride: of the sparse one's voxels in the image.
+    def pointwise_mlp(
+        self,
+        image: LayerInput,
+        weights: tuple[ConvWeights, ConvWeights],
+        residual: np.ndarray | None,
+        out: np.ndarray,
+    ) -> None:
+        """Write residual + compress(gelu(expand(image))).
+
+        weights: of expand (E, C, 1, 1, 1) and compress (K, E, 1, 1, 1).
         """
-        arrays = (address(array) for array in (*summands, out))
-        sizes = (Three(*size) for size in (out.shape[1:], summands.image.shape[1:], before, stride))
-        call(self.library.segcube_lift, LiftTold(*arrays, *sizes, len(out), cores()))
+        expand, compress = weights
+        arrays = (expand.kernel, expand.bias, compress.kernel, compress.bias, residual, out)
+        sizes = image.image[0].size, len(image.image), len(expand.kernel), len(compress.kernel)
+        args = PointwiseMlpArgs(*map(address, image), *map(address, arrays), *sizes, cpu_count())
+        call(self.library.segcube_pointwise_mlp, args)
 
-    def norm(self, part: Part, residual: Part | None, slope: float, out: np.ndarray) -> None:
-        """Write leaky(part as it is read + residual as it is read), of that slope below zero.
+    def upsample_add(
+        self, inputs: UpsampleAddInputs, padding: tuple[int, ...], stride: tuple[int, ...], out: np.ndarray
+    ) -> None:
+        """Write skip + pad(image + bias + sparse), (K, X, Y, Z).
 
-        part: with readings; out: like its image.
+        padding: voxels of the output before the image, on each axis. stride: between voxels of `sparse` in
+        the image.
         """
-        arrays = (address(array) for array in (*part, *(residual or (None, None)), out))
-        about = part.image[0].size, slope, len(part.image), cores()
-        call(self.library.segcube_norm, NormTold(*arrays, *about))
+        arrays = (address(array) for array in (*inputs, out))
+        sizes = (Int3(*size) for size in (out.shape[1:], inputs.image.shape[1:], padding, stride))
+        call(self.library.segcube_upsample_add, UpsampleAddArgs(*arrays, *sizes, len(out), cpu_count()))
 
-    def pool(self, part: Part, block: tuple[int, ...], out: np.ndarray) -> None:
+    def norm(self, image: LayerInput, residual: LayerInput | None, slope: float, out: np.ndarray) -> None:
+        """Write leaky(norm(image) + norm(residual)) of that slope below zero; image.norm must be given."""
+        arrays = (address(array) for array in (*image, *(residual or (None, None)), out))
+        args = NormArgs(*arrays, image.image[0].size, slope, len(image.image), cpu_count())
+        call(self.library.segcube_norm, args)
+
+    def pool(self, image: LayerInput, block: tuple[int, ...], out: np.ndarray) -> None:
         """Write the mean of each block of voxels (x, y, z); out: (C, X // x, Y // y, Z // z)."""
-        arrays = (address(array) for array in (*part, out))
-        sizes = Three(*part.image.shape[1:]), Three(*block)
-        call(self.library.segcube_pool, PoolTold(*arrays, *sizes, len(part.image), cores()))
+        arrays = (address(array) for array in (*image, out))
+        sizes = Int3(*image.image.shape[1:]), Int3(*block)
+        call(self.library.segcube_pool, PoolArgs(*arrays, *sizes, len(image.image), cpu_count()))
 
 
 @cache
 def find_kernels() -> NativeKernels | str:
-    """The build for this processor, or why this process has none."""
+    """The build for this processor, or the reason why this process has none."""
     try:
         return NativeKernels(*load_library())
     except NoLibrary as reason:
@@ -184,42 +193,41 @@ def native_kernels() -> NativeKernels | None:
     return None if isinstance(found, str) else found
 
 
-def _told(
-    parts: Sequence[Part],
-    taps: Taps,
+def _convolution_args(
+    inputs: Sequence[LayerInput],
+    weights: ConvWeights,
     channels: tuple[int, int],
     out: np.ndarray | AccumulatorView,
     moments: np.ndarray | None,
-) -> ConvolutionTold:
-    inputs, outputs = channels
-    written, onto = (None, out) if isinstance(out, AccumulatorView) else (out, None)
+) -> ConvolutionArgs:
+    """channels: of input and output."""
+    written, view = (None, out) if isinstance(out, AccumulatorView) else (out, None)
     size = out.sum_kxyz.shape if isinstance(out, AccumulatorView) else out.shape
-    begins = [
-        address(part.image) + at * part.image[0].nbytes for part in parts for at in range(len(part.image))
+    addresses = [
+        address(image) + channel * image[0].nbytes for image, _ in inputs for channel in range(len(image))
     ]
-    assert len(begins) == inputs, "the parts have the kernel's channels"
-    return ConvolutionTold(
-        (ctypes.c_void_p * inputs)(*begins),
-        _readings(parts, inputs),
-        address(taps.kernel),
-        address(taps.bias),
+    assert len(addresses) == channels[0], "the inputs have the kernel's channels"
+    return ConvolutionArgs(
+        (ctypes.c_void_p * channels[0])(*addresses),
+        _input_norms(inputs, channels[0]),
+        address(weights.kernel),
+        address(weights.bias),
         address(written),
-        None if onto is None else ctypes.pointer(onto_struct(onto)),
+        None if view is None else ctypes.pointer(accumulator_args(view)),
         address(moments),
-        inputs,
-        outputs,
-        Three(*parts[0].image.shape[1:]),
-        Three(*size[1:]),
-        Three(*taps.kernel.shape[2:]),
-        Three(*taps.stride),
-        Three(*taps.before),
-        cores(),
+        *channels,
+        Int3(*inputs[0].image.shape[1:]),
+        Int3(*size[1:]),
+        Int3(*weights.kernel.shape[2:]),
+        Int3(*weights.stride),
+        Int3(*weights.padding),
+        cpu_count(),
     )
 
 
-def _readings(parts: Sequence[Part], inputs: int) -> ctypes.Array[ctypes.c_float] | None:
-    """Of all channels, for the structure to hold."""
-    if all(part.readings is None for part in parts):
+def _input_norms(inputs: Sequence[LayerInput], channels: int) -> ctypes.Array[ctypes.c_float] | None:
+    """The norms of all channels, copied so that the struct keeps them alive."""
+    if all(norm is None for _, norm in inputs):
         return None
-    each = [np.tile(AS_IT_IS, (len(image), 1)) if own is None else own for image, own in parts]
-    return (ctypes.c_float * (4 * inputs))(*np.concatenate(each).ravel().tolist())
+    each = [np.tile(IDENTITY_NORM, (len(image), 1)) if norm is None else norm for image, norm in inputs]
+    return (ctypes.c_float * (4 * channels))(*np.concatenate(each).ravel().tolist())

@@ -1,49 +1,52 @@
-"""The library of our own CPU kernels: built for this interpreter, this processor and from these sources."""
+"""The library of CPU kernels: built for this interpreter, this processor and from these sources.
+
+setup.py runs this file by its path, so it imports nothing of segcube.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import sysconfig
 from pathlib import Path
 
-from segcube.backends.native.digest import sources_digest
-
-KERNELS = Path(__file__).parent / "src"
+NATIVE = Path(__file__).parent
 CPU_INFO = Path("/proc/cpuinfo")
-WIDTHS = {"avx512": ("avx512f", "avx512dq", "avx512vl", "fma"), "avx2": ("avx2", "fma")}
-"""Builds of the library, the best first, and what a processor must know for each."""
+VECTORS = {"avx512": ("avx512f", "avx512dq", "avx512vl", "fma"), "avx2": ("avx2", "fma")}
+"""The builds of the library, the fastest first, and the processor flags that each needs."""
 REBUILD = "run pip install again"
 
 
 class NoLibrary(Exception):
-    """Why this process has no library of our own kernels."""
+    """Why this process has no library of native kernels."""
 
 
-def load_library(folder: Path = KERNELS) -> tuple[ctypes.CDLL, str]:
-    """The best build for this processor, and the name of its vectors.
+def load_library(folder: Path = NATIVE) -> tuple[ctypes.CDLL, str]:
+    """Load the fastest build for this processor; returns it with the name of its vectors.
 
-    folder: the sources, with the builds beside them. Raises NoLibrary where none was built for this
+    folder: holds the builds, and their sources in src. Raises NoLibrary where none was built for this
     interpreter, the processor lacks the vectors, or the build is of other sources.
     """
     flags = _processor_flags()
-    names = [name for name, needed in WIDTHS.items() if flags.issuperset(needed)]
+    names = [name for name, needed in VECTORS.items() if flags.issuperset(needed)]
     if not names:
         raise NoLibrary("this processor has no AVX2")
-    # A file of another Python may lie beside ours, and may be of other sources
+    # The folder may hold builds for another Python, possibly of other sources
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     for name in names:
         file = folder / f"_{name}{suffix}"
         if file.is_file():
-            return _of_these_sources(file, folder), name
+            return _load_checked(file, folder / "src"), name
     raise NoLibrary("none were built for this Python: install g++ and " + REBUILD)
 
 
-def _of_these_sources(file: Path, folder: Path) -> ctypes.CDLL:
+def _load_checked(file: Path, sources: Path) -> ctypes.CDLL:
+    """Load a build whose compiled-in digest is that of the sources: the structs of both sides then agree."""
     try:
         library = ctypes.CDLL(str(file))
         built_from = library.segcube_sources
         built_from.restype = ctypes.c_char_p
-        if built_from().decode() == sources_digest(folder):
+        if built_from().decode() == sources_digest(sources):
             return library
     except AttributeError:
         pass
@@ -58,3 +61,17 @@ def _processor_flags() -> set[str]:
     except OSError:
         return set()
     return next((set(line.split(":")[1].split()) for line in lines if line.startswith("flags")), set())
+
+
+def source_files(folder: Path) -> list[Path]:
+    """The files that the kernels are built from, in a fixed order."""
+    return [folder / "cpu.cpp", *sorted((folder / "cpu").glob("*.h"))]
+
+
+def sources_digest(folder: Path) -> str:
+    """SHA-256 over the names and contents of the kernels' sources. Raises OSError."""
+    digest = hashlib.sha256()
+    for file in source_files(folder):
+        content = file.read_bytes()
+        digest.update(f"{file.name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""The C structs that the kernels take, and what fills them."""
+"""The C structs that the kernels take: the same fields in the same order as in the C++ headers."""
 
 from __future__ import annotations
 
@@ -10,128 +10,128 @@ import numpy as np
 from segcube.backends.protocol import AccumulatorView
 
 NO_MEMORY = "bad_alloc"
-"""In the words of C++, as OpenVINO has them."""
+"""The text of C++ and of OpenVINO for exhausted memory."""
 
-Three = ctypes.c_int32 * 3
-Strides = ctypes.c_int64 * 3
+Int3 = ctypes.c_int32 * 3
+Int64x3 = ctypes.c_int64 * 3
 
 
 def _fields(names: str, kind: type) -> tuple[tuple[str, type], ...]:
     return tuple((name, kind) for name in names.split())
 
 
-class OntoTold(ctypes.Structure):
-    """src/cpu/onto.h has the same."""
+class AccumulatorArgs(ctypes.Structure):
+    """`Accumulator` in src/cpu/accumulator.h."""
 
     _fields_ = (
         *_fields("sum weight", ctypes.c_void_p),
-        ("say", ctypes.POINTER(ctypes.c_float)),
-        *_fields("sum_at weight_at", Strides),
+        ("channel_weights", ctypes.POINTER(ctypes.c_float)),
+        *_fields("sum_strides weight_strides", Int64x3),
         ("step", ctypes.c_int32),
     )
 
 
-class ConvolutionTold(ctypes.Structure):
-    """src/cpu/convolution.h has the same."""
+class AccumulateArgs(ctypes.Structure):
+    """`AccumulateArgs` in src/cpu/accumulator.h."""
+
+    _fields_ = (
+        ("accumulator", AccumulatorArgs),
+        ("window", ctypes.c_void_p),
+        ("window_strides", Int64x3),
+        ("size", Int3),
+        *_fields("channels threads", ctypes.c_int32),
+    )
+
+
+class ConvolutionArgs(ctypes.Structure):
+    """`ConvolutionArgs` in src/cpu/convolution.h."""
 
     _fields_ = (
         ("channels", ctypes.POINTER(ctypes.c_void_p)),
-        ("readings", ctypes.POINTER(ctypes.c_float)),
+        ("input_norms", ctypes.POINTER(ctypes.c_float)),
         *_fields("kernel bias out", ctypes.c_void_p),
-        ("onto", ctypes.POINTER(OntoTold)),
+        ("accumulator", ctypes.POINTER(AccumulatorArgs)),
         ("moments", ctypes.c_void_p),
         *_fields("inputs outputs", ctypes.c_int32),
-        *_fields("size out_size kernel_size stride before", Three),
+        *_fields("size out_size kernel_size stride padding", Int3),
         ("threads", ctypes.c_int32),
     )
 
 
-class NormTold(ctypes.Structure):
-    """src/cpu/norm.h has the same."""
+class NormArgs(ctypes.Structure):
+    """`NormArgs` in src/cpu/norm.h."""
 
     _fields_ = (
-        *_fields("image readings residual residual_readings out", ctypes.c_void_p),
+        *_fields("image input_norms residual residual_norms out", ctypes.c_void_p),
         ("voxels", ctypes.c_int64),
         ("slope", ctypes.c_float),
         *_fields("channels threads", ctypes.c_int32),
     )
 
 
-class PoolTold(ctypes.Structure):
-    """src/cpu/pool.h has the same."""
+class PoolArgs(ctypes.Structure):
+    """`PoolArgs` in src/cpu/pool.h."""
 
     _fields_ = (
-        *_fields("image readings out", ctypes.c_void_p),
-        *_fields("size block", Three),
+        *_fields("image input_norms out", ctypes.c_void_p),
+        *_fields("size block", Int3),
         *_fields("channels threads", ctypes.c_int32),
     )
 
 
-class WideningTold(ctypes.Structure):
-    """src/cpu/widening.h has the same."""
+class PointwiseMlpArgs(ctypes.Structure):
+    """`PointwiseMlpArgs` in src/cpu/pointwise_mlp.h."""
 
     _fields_ = (
-        *_fields("image readings widen widen_bias narrow narrow_bias residual out", ctypes.c_void_p),
+        *_fields("image input_norms expand expand_bias compress compress_bias residual out", ctypes.c_void_p),
         ("voxels", ctypes.c_int64),
-        *_fields("inputs wide outputs threads", ctypes.c_int32),
+        *_fields("inputs hidden outputs threads", ctypes.c_int32),
     )
 
 
-class LiftTold(ctypes.Structure):
-    """src/cpu/lift.h has the same."""
+class UpsampleAddArgs(ctypes.Structure):
+    """`UpsampleAddArgs` in src/cpu/upsample_add.h."""
 
     _fields_ = (
         *_fields("skip image sparse bias out", ctypes.c_void_p),
-        *_fields("size inner before stride", Three),
+        *_fields("size inner padding stride", Int3),
         *_fields("channels threads", ctypes.c_int32),
     )
 
 
-class AddingTold(ctypes.Structure):
-    """src/cpu/adding.h has the same."""
-
-    _fields_ = (
-        ("onto", OntoTold),
-        ("window", ctypes.c_void_p),
-        ("window_at", Strides),
-        ("size", Three),
-        *_fields("channels threads", ctypes.c_int32),
-    )
-
-
-def call(function: Callable[[object], int], told: ctypes.Structure) -> None:
+def call(function: Callable[[object], int], args: ctypes.Structure) -> None:
     """Call one of the library's functions. Raises MemoryError."""
-    if function(ctypes.byref(told)) != 0:
+    if function(ctypes.byref(args)) != 0:
         raise MemoryError(NO_MEMORY)
 
 
 def address(array: np.ndarray | None) -> int:
-    """Where an array begins; 0 for none."""
+    """The address of an array's first element; 0 for None."""
     return 0 if array is None else array.ctypes.data
 
 
-def takes_onto(onto: AccumulatorView) -> bool:
-    """Whether the kernels add to it: rows of floats in one piece, the weights' the same way round."""
-    weights = [] if onto.weight_xyz is None else [onto.weight_xyz]
-    return lies_in_rows(onto.sum_kxyz) and all(
-        lies_in_rows(array) and array.strides[-1] == onto.sum_kxyz.strides[-1] for array in weights
+def accumulator_args(view: AccumulatorView) -> AccumulatorArgs:
+    """The struct of an accumulator that `supports_accumulator` accepts."""
+    channel_weights = (ctypes.c_float * len(view.channel_weights))(*view.channel_weights.tolist())
+    strides = float_strides(view.sum_kxyz), float_strides(view.weight_xyz)
+    step = 1 if view.sum_kxyz.strides[-1] > 0 else -1
+    return AccumulatorArgs(address(view.sum_kxyz), address(view.weight_xyz), channel_weights, *strides, step)
+
+
+def float_strides(array: np.ndarray | None) -> ctypes.Array[ctypes.c_int64]:
+    """Floats from one channel, plane and row to the next; 0 for axes that the array lacks."""
+    strides = () if array is None else tuple(stride // array.itemsize for stride in array.strides[:-1])
+    return Int64x3(*(0,) * (3 - len(strides)), *strides)
+
+
+def supports_accumulator(view: AccumulatorView) -> bool:
+    """Whether the kernels can add to it: its rows are contiguous floats, those of the weights likewise."""
+    weights = [] if view.weight_xyz is None else [view.weight_xyz]
+    return has_contiguous_rows(view.sum_kxyz) and all(
+        has_contiguous_rows(array) and array.strides[-1] == view.sum_kxyz.strides[-1] for array in weights
     )
 
 
-def onto_struct(onto: AccumulatorView) -> OntoTold:
-    """The struct of a part of a sum that the kernels take."""
-    say = (ctypes.c_float * len(onto.channel_weights))(*onto.channel_weights.tolist())
-    places = strides_of(onto.sum_kxyz), strides_of(onto.weight_xyz)
-    step = 1 if onto.sum_kxyz.strides[-1] > 0 else -1
-    return OntoTold(address(onto.sum_kxyz), address(onto.weight_xyz), say, *places, step)
-
-
-def lies_in_rows(array: np.ndarray) -> bool:
-    """Whether rows are floats in one piece, perhaps the last one first."""
+def has_contiguous_rows(array: np.ndarray) -> bool:
+    """Whether rows are contiguous float32, forwards or backwards."""
     return array.dtype == np.float32 and abs(array.strides[-1]) == array.itemsize
-
-
-def strides_of(array: np.ndarray | None) -> ctypes.Array[ctypes.c_int64]:
-    """From one channel, plane and row to the next, in floats; of none there is no channel."""
-    strides = () if array is None else tuple(stride // array.itemsize for stride in array.strides[:-1])
-    return Strides(*(0,) * (3 - len(strides)), *strides)

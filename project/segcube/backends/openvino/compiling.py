@@ -28,9 +28,9 @@ from segcube.backends.openvino.graphs import (
     write_index,
 )
 from segcube.backends.openvino.mapped import map_weights
-from segcube.backends.openvino.norms import norm_channel_by_channel
+from segcube.backends.openvino.rewrites import replace_group_norms
 from segcube.backends.protocol import MemberFile, member_files
-from segcube.backends.selftest_window import selftest_window
+from segcube.backends.torch_cpu import selftest_window
 from segcube.core import Shape
 from segcube.networks import load_network
 from segcube.spec.submission import LoadedSubmission
@@ -44,15 +44,15 @@ def to_graph(
     tensors: what its weights file holds, which the graph need not hold again. Raises whatever torch or
     OpenVINO raise for a network that they cannot trace or convert.
     """
-    # OpenVINO's convert_model would ask its telemetry for leave; its parts do not
+    # OpenVINO's convert_model calls its telemetry; the frontend does not
     frontend = FrontEndManager().load_by_framework("pytorch")
     decoder = TorchScriptPythonDecoder(_traced(network, channels, window))
     model = frontend.convert(frontend.load(decoder))
     model.reshape([1, channels, *window])
-    norm_channel_by_channel(model)
-    _take_out(model, tensors)
-    _fold(model)
-    _name_by_place(model)
+    replace_group_norms(model)
+    _replace_weights(model, tensors)
+    _fold_constants(model)
+    _name_by_position(model)
     with tempfile.TemporaryDirectory() as folder:
         xml, constants = Path(folder) / "graph.xml", Path(folder) / "graph.bin"
         ov.serialize(model, xml, constants)
@@ -61,13 +61,13 @@ def to_graph(
 
 def _traced(network: torch.nn.Module, channels: int, window: Shape) -> torch.jit.ScriptModule:
     with torch.no_grad(), warnings.catch_warnings():
-        # What depends on the window's size may be fixed: the graph is for that size alone
+        # The warnings concern values that are fixed for one window size, which the graph is for
         warnings.simplefilter("ignore")
         return torch.jit.trace(network, selftest_window(channels, window), check_trace=False)  # type: ignore[return-value]
 
 
-def _take_out(model: ov.Model, tensors: Mapping[str, np.ndarray]) -> None:
-    """Put a parameter in the place of every constant that is one of the tensors, byte for byte."""
+def _replace_weights(model: ov.Model, tensors: Mapping[str, np.ndarray]) -> None:
+    """Replace every constant that equals one of the tensors byte for byte by a parameter of its name."""
     names = {(tensor.dtype, tensor.tobytes()): name for name, tensor in tensors.items()}
     for node in model.get_ordered_ops():
         if node.get_type_name() != "Constant" or node.get_output_size() != 1:
@@ -82,15 +82,15 @@ def _take_out(model: ov.Model, tensors: Mapping[str, np.ndarray]) -> None:
         model.add_parameters([parameter])
 
 
-def _fold(model: ov.Model) -> None:
+def _fold_constants(model: ov.Model) -> None:
     """Compute once what depends on shapes alone; a run reads and keeps a fourth of the nodes."""
     manager = passes.Manager()
     manager.register_pass(passes.ConstantFolding())
     manager.run_passes(model)
 
 
-def _name_by_place(model: ov.Model) -> None:
-    """Give nodes names that the same network always gets; OpenVINO's own count on through the process."""
+def _name_by_position(model: ov.Model) -> None:
+    """Name nodes by position, so that a network always gives the same bytes; OpenVINO counts per process."""
     model.set_friendly_name("network")
     for index, node in enumerate(model.get_ordered_ops()):
         notes = node.get_rt_info()
@@ -102,49 +102,49 @@ def _name_by_place(model: ov.Model) -> None:
             port.get_tensor().set_names(set())
 
 
-FURTHEST = 1e-3
-"""Root mean square that a graph's logits in fp32 may lie from torch's, in standard deviations of those."""
+MAX_DISTANCE = 1e-3
+"""Largest root mean square distance of a graph's fp32 logits from torch's, in their standard deviations."""
 
 
 def compile_submission(loaded: LoadedSubmission, out: Path, log: Callable[[str], None]) -> int:
     """Write a graph for every member and the list of them into `out`; returns their bytes.
 
-    tell: told each member. Raises EnvironmentFault for weights that are not sound, or a folder that cannot be
+    log: receives a line per member. Raises EnvironmentFault for damaged weights, or a folder that cannot be
     written; NoGraphs, and nothing is listed, for a network that OpenVINO cannot take.
     """
-    # A trace and a try of torch take a third less time
+    # Tracing and running torch take a third less time
     keep_freed_memory()
     members = dict.fromkeys(member_files(loaded.submission, loaded.folder))
     entries: dict[MemberFile, Entry] = {}
     for member in members:
         log(f"{member.file.name}: windows of {' x '.join(map(str, member.window))}")
         check_member(member)
-        entries[member] = write_graph(_tried(member), member, out)
+        entries[member] = write_graph(_checked_graph(member), member, out)
     listed = {(entry.weights, entry.window): entry for entry in entries.values()}
     write_index(Index(openvino=ov.__version__.split("-")[0], graphs=tuple(listed.values())), out)
     return sum((out / entry.file).stat().st_size for entry in listed.values())
 
 
-def _tried(member: MemberFile) -> Graph:
-    """A member's graph, whose logits are torch's."""
+def _checked_graph(member: MemberFile) -> Graph:
+    """Convert a member and compare its logits with torch's. Raises NoGraphs."""
     network = load_network(member.file, member.sha256)
     tensors = map_weights(member.file, member.sha256).tensors
     try:
         graph = to_graph(network, member.channels, member.window, tensors)
-        apart = _apart(network, graph, member)
+        distance = _distance(network, graph, member)
     except (RuntimeError, ValueError, TypeError) as error:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise NoGraphs(f"{member.file}: OpenVINO cannot take its network: {first_line}") from error
-    if not apart <= FURTHEST:
-        raise NoGraphs(f"{member.file}: OpenVINO's logits lie {apart:.1g} deviations from torch's")
+    if not distance <= MAX_DISTANCE:
+        raise NoGraphs(f"{member.file}: OpenVINO's logits lie {distance:.1g} deviations from torch's")
     return graph
 
 
-def _apart(network: torch.nn.Module, graph: Graph, member: MemberFile) -> float:
+def _distance(network: torch.nn.Module, graph: Graph, member: MemberFile) -> float:
     window_ncxyz = selftest_window(member.channels, member.window)
     with torch.inference_mode():
         expected = network(window_ncxyz).numpy()
     entry = Entry(file=member.file.name, sha256=member.sha256, weights=member.sha256, window=member.window)
     compiled = Compiled(member.file.parent, {(member.sha256, member.window): entry}, {entry.sha256: graph})
-    found = OpenVINOBackend(compiled, "fp32", "a try").load(member)(window_ncxyz.numpy())
+    found = OpenVINOBackend(compiled, "fp32", "a self-test").load(member)(window_ncxyz.numpy())
     return float(np.sqrt(np.mean((found - expected) ** 2)) / max(float(expected.std()), 1e-12))

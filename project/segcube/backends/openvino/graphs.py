@@ -1,4 +1,4 @@
-"""Networks compiled for OpenVINO: graphs without weights that lie beside the weights they were made from.
+"""Networks compiled for OpenVINO: graphs without weights beside the weights they were converted from.
 
 `openvino.yaml` lists them; a graph is OpenVINO's own two files as safetensors, squeezed by gzip, in which
 every constant that the weights file holds byte for byte stands as a parameter of that tensor's name. So it is
@@ -22,19 +22,19 @@ from safetensors import SafetensorError
 
 from segcube.backends.protocol import MemberFile
 from segcube.core import (
+    BoundedShape,
     EnvironmentFault,
-    Extents,
     FileName,
-    Model,
     Name,
     Sha256,
     Shape,
-    expect_once,
-    explain,
+    StrictModel,
+    check_unique,
+    explain_validation_error,
     read_yaml,
-    write_whole,
+    write_atomic,
 )
-from segcube.spec.submission import expect_sha256
+from segcube.spec.submission import check_sha256
 
 INDEX = "openvino.yaml"
 SUFFIX = ".openvino"
@@ -44,12 +44,12 @@ TENSOR = "weights:"
 MOST_BYTES = 2**28
 """Of a graph, unpacked; those of the largest networks take a hundredth."""
 GZIP = 16
-"""Tells zlib that a stream has gzip's header."""
+"""Selects gzip's header in zlib."""
 _XML, _CONSTANTS = "xml", "constants"
 
 
 class NoGraphs(Exception):
-    """A network cannot be had as a graph here; torch still runs it."""
+    """A network cannot be converted to a graph here; torch can still run it."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +61,17 @@ class Graph:
     """What the weights file does not hold."""
 
 
-class Entry(Model):
+class Entry(StrictModel):
     """A compiled graph, and what it was made of."""
 
     file: FileName
     sha256: Sha256
     weights: Sha256
     """Of the member's file."""
-    window: Extents
+    window: BoundedShape
 
 
-class Index(Model):
+class Index(StrictModel):
     """What a folder holds."""
 
     openvino: Name
@@ -81,8 +81,8 @@ class Index(Model):
     @field_validator("graphs")
     @classmethod
     def _a_graph_for_each(cls, graphs: tuple[Entry, ...]) -> tuple[Entry, ...]:
-        expect_once("files", (entry.file for entry in graphs))
-        expect_once("weights and windows", ((entry.weights, entry.window) for entry in graphs))
+        check_unique("files", (entry.file for entry in graphs))
+        check_unique("weights and windows", ((entry.weights, entry.window) for entry in graphs))
         return graphs
 
 
@@ -93,7 +93,7 @@ class Compiled:
     folder: Path
     entries: Mapping[tuple[str, Shape], Entry]
     held: Mapping[str, Graph] = field(default_factory=dict)
-    """Those that have been read, by their sha256."""
+    """Graphs already in memory, by their sha256."""
 
     def __contains__(self, member: MemberFile) -> bool:
         return (member.sha256, member.window) in self.entries
@@ -128,7 +128,9 @@ def read_compiled(folder: Path) -> Compiled:
     try:
         index = Index.model_validate(content)
     except ValidationError as error:
-        raise EnvironmentFault(explain(error, Index), file=file, hint=COMPILE_AGAIN) from error
+        raise EnvironmentFault(
+            explain_validation_error(error, Index), file=file, hint=COMPILE_AGAIN
+        ) from error
     return Compiled(folder, {(entry.weights, entry.window): entry for entry in index.graphs})
 
 
@@ -139,7 +141,7 @@ def write_graph(graph: Graph, member: MemberFile, folder: Path) -> Entry:
     content = gzip.compress(safetensors.numpy.save(arrays), mtime=0)
     size = "x".join(map(str, member.window))
     file = folder / f"{member.file.stem}-{size}{SUFFIX}"
-    write_whole(file, content)
+    write_atomic(file, content)
     digest = hashlib.sha256(content).hexdigest()
     return Entry(file=file.name, sha256=digest, weights=member.sha256, window=member.window)
 
@@ -147,7 +149,7 @@ def write_graph(graph: Graph, member: MemberFile, folder: Path) -> Entry:
 def write_index(index: Index, folder: Path) -> None:
     """Write the list of a folder's graphs, and remove those that it does not name."""
     content = yaml.safe_dump(index.model_dump(mode="json"), sort_keys=False, default_flow_style=None)
-    write_whole(folder / INDEX, content.encode())
+    write_atomic(folder / INDEX, content.encode())
     named = {entry.file for entry in index.graphs}
     for file in folder.glob(f"*{SUFFIX}"):
         if file.name not in named:
@@ -158,9 +160,9 @@ def _unpack(file: Path, sha256: str) -> Graph:
     try:
         content = file.read_bytes()
     except OSError as error:
-        told = f"cannot be read: {error.strerror}"
-        raise EnvironmentFault(told, file=file, hint=COMPILE_AGAIN) from error
-    expect_sha256(hashlib.sha256(content).hexdigest(), sha256, file, COMPILE_AGAIN)
+        problem = f"cannot be read: {error.strerror}"
+        raise EnvironmentFault(problem, file=file, hint=COMPILE_AGAIN) from error
+    check_sha256(hashlib.sha256(content).hexdigest(), sha256, file, COMPILE_AGAIN)
     try:
         unpacked = zlib.decompressobj(wbits=zlib.MAX_WBITS | GZIP).decompress(content, MOST_BYTES)
         arrays = safetensors.numpy.load(unpacked)

@@ -11,24 +11,24 @@ from pathlib import Path
 
 import numpy as np
 
-from segcube.spec.submission import expect_file, expect_sha256, unreadable
+from segcube.spec.submission import check_file_exists, check_sha256, read_error
 
 HEADER = 8
-"""Bytes before the header, which tell its length (safetensors' format)."""
+"""Bytes before the header, which hold its length (safetensors' format)."""
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1"}
 """Kinds that networks hold and numpy knows."""
 
 
 @dataclass(frozen=True)
 class MappedWeights:
-    """A weights file whose pages the system reads when they are touched, and may forget when they are not."""
+    """A weights file whose pages the system reads on access and may drop."""
 
     pages: mmap.mmap
     tensors: Mapping[str, np.ndarray]
     """Flat, little-endian; those of kinds that numpy lacks are left out."""
 
     def forget(self) -> None:
-        """Let the pages go that have been read; whoever touches one reads it again."""
+        """Release the pages that have been read; the next access reads them again."""
         self.pages.madvise(mmap.MADV_DONTNEED)
 
 
@@ -37,19 +37,19 @@ def map_weights(file: Path, sha256: str) -> MappedWeights:
 
     Raises EnvironmentFault for a file that is missing, cannot be read, or is not the one that is asked for.
     """
-    expect_file(file)
+    check_file_exists(file)
     try:
         with file.open("rb") as stream:
-            expect_sha256(hashlib.file_digest(stream, "sha256").hexdigest(), sha256, file)
-            # A private copy: what looks writable to a library never reaches the file
+            check_sha256(hashlib.file_digest(stream, "sha256").hexdigest(), sha256, file)
+            # A private copy: a library that writes to it does not change the file
             pages = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
     except OSError as error:
-        raise unreadable(file, error) from error
+        raise read_error(file, error) from error
     return MappedWeights(pages, _tensors(pages))
 
 
 def _tensors(pages: mmap.mmap) -> dict[str, np.ndarray]:
-    """The tensors of a file whose digest says that it was whole when its graph was made."""
+    """The tensors of a file whose digest was checked, so that its header is valid."""
     length = int.from_bytes(pages[:HEADER], "little")
     header = json.loads(pages[HEADER : HEADER + length])
     data = np.frombuffer(pages, np.uint8)[HEADER + length :]

@@ -1,9 +1,8 @@
-"""Members as OpenVINO's models: a graph with its weights, several of them as one."""
+"""Members as OpenVINO models: a graph filled with its weights, and the weighted sum of several."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 
 import numpy as np
 import openvino as ov
@@ -15,15 +14,13 @@ from segcube.backends.protocol import MemberFile
 from segcube.core import EnvironmentFault
 
 SMALL_BYTES = 2**16
-"""Tensors below are copied: they are read in every forward, the others are packed anew once."""
-CHANNELS = 1
-"""The axis of channels in (N, C, X, Y, Z)."""
+"""Smaller tensors are copied: every forward reads them. OpenVINO repacks the larger ones once."""
 
 
 def read_model(core: ov.Core, graph: Graph, weights: MappedWeights, member: MemberFile) -> ov.Model:
-    """A member's graph with its tensors, which stay where they are mapped.
+    """Read a member's graph and fill in its tensors, which stay mapped from the disk.
 
-    Raises EnvironmentFault for a graph that is not of the branch's network.
+    Raises EnvironmentFault for a graph whose channels or window are not the branch's.
     """
     model = core.read_model(graph.xml, ov.Tensor(np.frombuffer(graph.constants, np.uint8).copy()))
     _fill(model, weights)
@@ -31,23 +28,8 @@ def read_model(core: ov.Core, graph: Graph, weights: MappedWeights, member: Memb
     return model
 
 
-def split_concatenations(model: ov.Model) -> None:
-    """Make each convolution of concatenated tensors a sum of convolutions, one a tensor.
-
-    The same sum in another order; but no copy of all the channels stands beside them where a U-Net needs most
-    memory.
-    """
-    for concat in model.get_ordered_ops():
-        if concat.get_type_name() != "Concat" or concat.get_attributes()["axis"] != CHANNELS:
-            continue
-        readers = [port.get_node() for port in concat.output(0).get_target_inputs()]
-        if all(_has_constant_kernel(reader) for reader in readers):
-            for reader in readers:
-                _split(reader, concat)
-
-
 def weighted_sum(models: Sequence[ov.Model], weight_mk: np.ndarray) -> ov.Model:
-    """The first model, made to give sum_m weight_mk * logits_m of a window; the others go into it."""
+    """Turn the first model into sum_m weight_mk * logits_m of a window; it takes over the others' nodes."""
     first, *others = models
     window, result = first.get_parameters()[0], first.get_results()[0]
     total = _weighted(first, weight_mk[0])
@@ -61,15 +43,15 @@ def weighted_sum(models: Sequence[ov.Model], weight_mk: np.ndarray) -> ov.Model:
 
 
 def _weighted(model: ov.Model, weight_k: np.ndarray) -> ov.Node:
-    said = model.get_results()[0].input_value(0)
-    return opset13.multiply(said, weight_k.astype(np.float32).reshape(1, -1, 1, 1, 1))
+    logits = model.get_results()[0].input_value(0)
+    return opset13.multiply(logits, weight_k.astype(np.float32).reshape(1, -1, 1, 1, 1))
 
 
 def _after(total: ov.Node, window: ov.Node) -> ov.Output:
-    """The window, once the sum so far is there.
+    """The window, available only after the sum so far.
 
-    OpenVINO runs what depends on nothing else as early as it can: all members' layers, and only then their
-    last ones, with every member's last features in memory until then.
+    OpenVINO runs independent nodes as early as possible: without this dependency, all members' features would
+    be in memory at once.
     """
     first, past = np.zeros(5, np.int64), np.ones(5, np.int64)
     nothing = opset13.multiply(opset13.slice(total, first, past, past), np.float32(0))
@@ -77,7 +59,7 @@ def _after(total: ov.Node, window: ov.Node) -> ov.Output:
 
 
 def _fill(model: ov.Model, weights: MappedWeights) -> None:
-    """Put the tensors of the weights file where the graph's parameters name them."""
+    """Replace the graph's named parameters by the tensors of the weights file."""
     for parameter in model.get_parameters():
         key = parameter.get_friendly_name().removeprefix(TENSOR)
         if key == parameter.get_friendly_name():
@@ -90,32 +72,11 @@ def _fill(model: ov.Model, weights: MappedWeights) -> None:
 
 def _expect_fit(model: ov.Model, member: MemberFile) -> None:
     found = [tuple(port.get_shape()) for port in (*model.inputs, *model.outputs)]
-    asked = [(1, member.channels, *member.window), (1, member.outputs, *member.window)]
-    if found != asked:
+    expected = [(1, member.channels, *member.window), (1, member.outputs, *member.window)]
+    if found != expected:
         raise EnvironmentFault(
             f"its compiled graph takes and gives {found}",
             file=member.file,
-            expected=f"{asked}, as its branch has them",
+            expected=f"{expected}, as its branch has them",
             hint=f"fix the branch in submission.yaml, then {COMPILE_AGAIN}",
         )
-
-
-def _has_constant_kernel(node: ov.Node) -> bool:
-    if node.get_type_name() != "Convolution":
-        return False
-    return node.input_value(1).get_node().get_type_name() == "Constant"
-
-
-def _split(convolution: ov.Node, concat: ov.Node) -> None:
-    kernel_kcxyz = convolution.input_value(1).get_node().data
-    how = convolution.get_attributes()
-    parts, first = [], 0
-    for part in concat.input_values():
-        past = first + part.get_shape()[CHANNELS]
-        kernel = op.Constant(np.ascontiguousarray(kernel_kcxyz[:, first:past]))
-        pads = how["pads_begin"], how["pads_end"]
-        parts.append(
-            opset13.convolution(part, kernel, how["strides"], *pads, how["dilations"], how["auto_pad"])
-        )
-        first = past
-    convolution.output(0).replace(reduce(opset13.add, parts).output(0))

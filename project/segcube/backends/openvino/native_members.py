@@ -1,4 +1,4 @@
-"""Members of one graph, compiled once: each has it in its turn, with its own weights."""
+"""Members of one architecture in one graph that is compiled once; each run passes a member's weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import openvino as ov
 
-from segcube.backends.openvino.layers import Call, Convolving, Size, form
+from segcube.backends.native.layers import Call, Convolution, Size, form
 from segcube.backends.openvino.mapped import MappedWeights
 from segcube.backends.openvino.network import OpenVINONetwork, window_by_window
 from segcube.backends.protocol import AccumulatorView
@@ -16,20 +16,20 @@ from segcube.backends.protocol import AccumulatorView
 
 @dataclass(frozen=True)
 class Program:
-    """A graph of our kernels, which compute what `calls` holds."""
+    """A compiled graph of native kernels, whose nodes compute the current `calls`."""
 
     graph: OpenVINONetwork
     calls: list[Call]
 
     def run(self, calls: Sequence[Call], batch_ncxyz: np.ndarray) -> np.ndarray:
-        """Logits of a batch, with the weights that other calls of the same forms have."""
+        """Logits of a batch with the weights in `calls`, which have the same forms as the graph's."""
         self.calls[:] = calls
         return self.graph(batch_ncxyz)
 
 
 @dataclass(frozen=True, eq=False)
 class NativeMember:
-    """A member's weights, and the graph that takes them."""
+    """A member's weights, and the program that computes with them."""
 
     program: Program
     calls: tuple[Call, ...]
@@ -40,46 +40,46 @@ class NativeMember:
         return self.program.run(self.calls, batch_ncxyz)
 
     def compile(self) -> None:
-        """Compile the graph, if it is not."""
+        """Compile the graph once."""
         self.program.graph.compile()
 
 
 @dataclass(frozen=True, eq=False)
-class AddingMember(NativeMember):
-    """One whose last convolution may add to a sum what it would write."""
+class AccumulatingMember(NativeMember):
+    """A member whose last convolution can add its output to an accumulator."""
 
     @property
     def size(self) -> Size:
-        """Of what it says of a window, (1, K, X, Y, Z)."""
+        """Of its logits, (1, K, X, Y, Z)."""
         return self._last.size
 
-    def add(self, window_ncxyz: np.ndarray, onto: AccumulatorView) -> None:
-        """Add what it says of a window, (1, C, X, Y, Z), to a part of a sum that fits."""
-        self.program.run([*self.calls[:-1], replace(self._last, onto=onto)], window_ncxyz)
+    def add(self, window_ncxyz: np.ndarray, view: AccumulatorView) -> None:
+        """Add the logits of a window (1, C, X, Y, Z) to an accumulator of its size."""
+        self.program.run([*self.calls[:-1], replace(self._last, accumulator=view)], window_ncxyz)
 
     @property
-    def _last(self) -> Convolving:
+    def _last(self) -> Convolution:
         last = self.calls[-1]
-        assert isinstance(last, Convolving), "`can_add` was asked before"
+        assert isinstance(last, Convolution), "can_accumulate was checked"
         return last
 
 
 @dataclass(frozen=True, eq=False)
 class NativeSum:
-    """Members of one program: what they say of a window is added up as their last convolutions make it."""
+    """The weighted sum of members of one program, accumulated by their last convolutions."""
 
-    members: Sequence[AddingMember]
+    members: Sequence[AccumulatingMember]
     weight_mk: np.ndarray
 
     def __call__(self, batch_ncxyz: np.ndarray) -> np.ndarray:
         """sum_m weight_mk * logits_m, float32."""
         return window_by_window(self._sum, batch_ncxyz)
 
-    def add(self, window_ncxyz: np.ndarray, onto: AccumulatorView) -> None:
-        """Add what they say of a window, (1, C, X, Y, Z), to a part of a sum that fits."""
+    def add(self, window_ncxyz: np.ndarray, view: AccumulatorView) -> None:
+        """Add the sum of their logits of a window (1, C, X, Y, Z) to an accumulator of its size."""
         for member, weight_k in zip(self.members, self.weight_mk, strict=True):
-            member.add(window_ncxyz, onto.scaled(weight_k))
-            # Mapped pages of all members would count as this process's; to map them again takes a millisecond
+            member.add(window_ncxyz, view.scaled(weight_k))
+            # Otherwise the mapped pages of all members count as this process's; mapping them again takes 1 ms
             member.weights.forget()
 
     def _sum(self, window_ncxyz: np.ndarray) -> np.ndarray:
@@ -88,20 +88,20 @@ class NativeSum:
         return total_nkxyz
 
     def compile(self) -> None:
-        """Compile the graph, if it is not."""
+        """Compile the graph once."""
         self.members[0].compile()
 
 
 def kind_of(model: ov.Model, calls: Sequence[Call]) -> Hashable:
-    """What members of one program have in common: all that is left but the weights in our calls."""
+    """What members of one program have in common: all constants but the weights in native calls."""
     constants = [node for node in model.get_ordered_ops() if node.get_type_name() == "Constant"]
-    left = tuple((str(node.data.dtype), node.data.tobytes()) for node in constants)
-    return tuple(form(call) for call in calls), left
+    remaining = tuple((str(node.data.dtype), node.data.tobytes()) for node in constants)
+    return tuple(form(call) for call in calls), remaining
 
 
-def can_add(model: ov.Model, calls: Sequence[Call]) -> bool:
-    """Whether a graph ends in a convolution of ours, the last of its calls, that reads each voxel once."""
+def can_accumulate(model: ov.Model, calls: Sequence[Call]) -> bool:
+    """Whether a graph ends in a native 1x1x1 convolution that is the last of its calls."""
     (result,) = model.get_results()
     last = calls[-1] if calls else None
-    ends = result.input_value(0).get_node().get_type_name() == "Convolve"
-    return ends and isinstance(last, Convolving) and set(last.taps.kernel.shape[2:]) == {1}
+    is_native = result.input_value(0).get_node().get_type_name() == "Convolve"
+    return is_native and isinstance(last, Convolution) and set(last.weights.kernel.shape[2:]) == {1}

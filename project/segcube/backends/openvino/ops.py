@@ -1,4 +1,4 @@
-"""Our own kernels as nodes of OpenVINO's graphs."""
+"""Native kernels as nodes of OpenVINO's graphs, by the one private class that this needs."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from collections.abc import Sequence
 import openvino as ov
 from openvino._pyopenvino import AttributeVisitor
 
-from segcube.backends.openvino.layers import Call
+from segcube.backends.native.layers import Call
 
 
 class Native(ov.Op):
-    """A node that OpenVINO asks us to compute; its class's name is its kind."""
+    """A node that calls back into Python; OpenVINO takes the class's name as its type."""
 
     def __init__(self, inputs: Sequence[ov.Output], calls: Sequence[Call], number: int) -> None:
-        """calls: of all such nodes of the graph; others of the same form may come to stand in the list."""
+        """calls: of all native nodes of the graph; calls of the same form may replace them later."""
         super().__init__(self)
         self.calls, self.number = calls, number
         self.set_arguments(list(inputs))
         self.constructor_validate_and_infer_types()
 
     def validate_and_infer_types(self) -> None:
-        """Tell the outputs' sizes."""
+        """Set the outputs' types and sizes."""
         sizes = self.calls[self.number].sizes
         self.set_output_size(len(sizes))
         for index, size in enumerate(sizes):
             self.set_output_type(index, ov.Type.f32, ov.PartialShape(list(size)))
 
     def clone_with_new_inputs(self, inputs: list[ov.Output]) -> ov.Op:
-        """The same node on other inputs."""
+        """The same node with other inputs."""
         return type(self)(inputs, self.calls, self.number)
 
     def visit_attributes(self, arg0: AttributeVisitor) -> bool:
-        """Tell OpenVINO, which makes one of nodes that look alike, that this one is like no other."""
+        """Make each node unique: OpenVINO merges nodes whose inputs and attributes agree."""
         arg0.on_attributes({"call": f"{id(self.calls)} {self.number}"})
         return True
 
     def has_evaluate(self) -> bool:
-        """Tell OpenVINO to call `evaluate`."""
+        """True: `evaluate` computes the node."""
         return True
 
     def evaluate(  # pyright: ignore[reportIncompatibleMethodOverride]: how OpenVINO calls what Python adds
@@ -49,28 +49,28 @@ class Native(ov.Op):
 
 
 class Convolve(Native):
-    """By `Convolving`."""
+    """Calls `Convolution`."""
 
 
 class ConvolveTransposed(Native):
-    """By `ConvolvingTransposed`."""
-
-
-class Norm(Native):
-    """By `Norming`."""
-
-
-class Pool(Native):
-    """By `Pooling`."""
+    """Calls `TransposedConvolution`."""
 
 
 class ConvolveDepthwise(Native):
-    """By `ConvolvingDepthwise`."""
+    """Calls `DepthwiseConvolution`."""
 
 
-class Widen(Native):
-    """By `Widening`."""
+class Norm(Native):
+    """Calls `InstanceNorm`."""
 
 
-class Lift(Native):
-    """By `Lifting`."""
+class Pool(Native):
+    """Calls `AveragePool`."""
+
+
+class ExpandAndCompress(Native):
+    """Calls `PointwiseMlp`."""
+
+
+class AddUpsampled(Native):
+    """Calls `UpsampleAdd`."""

@@ -1,9 +1,9 @@
-from .instances import match as match
+from .components import ComponentMap as ComponentMap
+from .components import component_map as component_map
+from .components import dilated as dilated
+from .instances import match_instances as match_instances
 from .pair import Pair as Pair
 from .pair import dice as dice
 from .pair import region_values as region_values
 from .pair import volume_of as volume_of
-from .parts import Parts as Parts
-from .parts import dilated as dilated
-from .parts import find_parts as find_parts
-from .region_parts import RegionParts as RegionParts
+from .region_components import find_region_components as find_region_components

@@ -1,4 +1,4 @@
-"""Distances to a mask, and masks cut to their borders."""
+"""Borders of masks, and the distances between them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from functools import lru_cache
 import numpy as np
 from scipy.spatial import KDTree
 
-from segcube.core import Vector, mask_box
+from segcube.core import Vector, bounding_box
 
-LOOKED_AT = 256
-"""Neighbours that are looked at before the tree is asked: on 1 mm voxels, those within 3.9 mm."""
+NEIGHBOURS = 256
+"""Voxels that are tried before the k-d tree: on a grid of 1 mm, those within 3.9 mm."""
 AT_ONCE = 16
+"""Neighbours that are tried in one step."""
 
 
 def nearest_distances(points: np.ndarray, others: np.ndarray, spacing: Vector) -> np.ndarray:
@@ -24,35 +25,33 @@ def nearest_distances(points: np.ndarray, others: np.ndarray, spacing: Vector) -
     distances = np.full(len(points), np.inf)
     if not len(others) or not len(points):
         return distances
-    far = _look_around(points, others, spacing, distances)
+    far = _fill_near(points, others, spacing, distances)
     if len(far):
         steps = np.asarray(spacing, dtype=np.float64)
         _, nearest = KDTree(others * steps, balanced_tree=False, compact_nodes=False).query(
             points[far] * steps
         )
-        # Anew from whole steps: the tree subtracts rounded products, which a tolerance's edge would feel.
+        # Computed again from voxel steps: the rounding of the tree could cross the edge of a tolerance
         distances[far] = _lengths(points[far] - others[nearest], spacing)
     return distances
 
 
-def _look_around(
-    points: np.ndarray, others: np.ndarray, spacing: Vector, distances: np.ndarray
-) -> np.ndarray:
-    """Fill in the distances of points with another close by; the indices of those without.
+def _fill_near(points: np.ndarray, others: np.ndarray, spacing: Vector, distances: np.ndarray) -> np.ndarray:
+    """Write the distances of points with a neighbour close by; return the indices of the others.
 
-    Two masks of one thing lie mostly within a few voxels: looking there takes a seventh of a tree's time.
+    Two masks of one lesion mostly lie within a few voxels: trying those takes a seventh of the tree's time.
     """
     steps, lengths = _neighbours(spacing)
     reach = np.abs(steps).max(axis=0)
     low = np.minimum(points.min(axis=0), others.min(axis=0)) - reach
     shape = np.maximum(points.max(axis=0), others.max(axis=0)) + reach - low + 1
     strides = np.array([shape[1] * shape[2], shape[2], 1])
-    there = np.zeros(shape.prod(), dtype=bool)
-    there[(others - low) @ strides] = True
+    taken = np.zeros(shape.prod(), dtype=bool)
+    taken[(others - low) @ strides] = True
     places, shifts = (points - low) @ strides, steps @ strides
     left = np.arange(len(points))
     for start in range(0, len(shifts), AT_ONCE):
-        hits = there[places[:, None] + shifts[start : start + AT_ONCE]]
+        hits = taken[places[:, None] + shifts[start : start + AT_ONCE]]
         first = hits.argmax(axis=1)
         met = hits[np.arange(len(left)), first]
         distances[left[met]] = lengths[start + first[met]]
@@ -64,21 +63,21 @@ def _look_around(
 
 @lru_cache(maxsize=64)
 def _neighbours(spacing: Vector) -> tuple[np.ndarray, np.ndarray]:
-    """Steps to the nearest neighbours, (N, 3), and their lengths in mm, nearest first, itself included."""
+    """Steps to the nearest voxels, (N, 3), and their lengths in mm, nearest first, step 0 included."""
     edges = np.asarray(spacing, dtype=np.float64)
-    # A ball with room for a few more, so that grids without cubes still find about as many
-    radius = 1.1 * (LOOKED_AT * edges.prod() * 3 / (4 * math.pi)) ** (1 / 3)
+    # A ball with some room, so that an anisotropic grid has about as many neighbours in it
+    radius = 1.1 * (NEIGHBOURS * edges.prod() * 3 / (4 * math.pi)) ** (1 / 3)
     ends = np.floor(radius / edges).astype(int)
     axes = np.meshgrid(*(np.arange(-end, end + 1) for end in ends), indexing="ij")
     steps = np.stack(axes, axis=-1).reshape(-1, 3)
     lengths = _lengths(steps, spacing)
     order = np.argsort(lengths, kind="stable")
-    order = order[lengths[order] <= radius][:LOOKED_AT]
+    order = order[lengths[order] <= radius][:NEIGHBOURS]
     return steps[order], lengths[order]
 
 
 def _lengths(gaps: np.ndarray, spacing: Vector) -> np.ndarray:
-    """In mm, of steps between voxels, (N, 3)."""
+    """Lengths in mm of steps between voxels, (N, 3)."""
     squares = (gaps * np.asarray(spacing, dtype=np.float64)) ** 2
     return np.sqrt(squares[:, 0] + squares[:, 1] + squares[:, 2])
 
@@ -87,11 +86,11 @@ PERCENT = 95
 
 
 def border_of(mask_xyz: np.ndarray, origin: tuple[int, int, int] = (0, 0, 0)) -> np.ndarray:
-    """Voxels of a mask with a face to the outside, (N, 3), plus `origin`; the image's end is outside.
+    """Voxels of a mask with a face to the background, (N, 3), plus `origin`.
 
-    One voxel is its own border; an empty mask has none.
+    Beyond the image is background. One voxel is its own border; an empty mask has none.
     """
-    box = mask_box(mask_xyz)
+    box = bounding_box(mask_xyz)
     if box is None:
         return np.zeros((0, 3), dtype=np.int64)
     padded_xyz = np.pad(box.apply(mask_xyz), 1)
@@ -117,7 +116,7 @@ class BorderDistances:
     def nsd(self, tolerance: float, epsilon: float = 0.0) -> float:
         """Normalised surface Dice: the shares of both borders that lie within `tolerance`, averaged.
 
-        epsilon: what an organiser's script adds to the denominator.
+        epsilon: added to the denominator.
         """
         near = np.mean(self._there <= tolerance) + np.mean(self._back <= tolerance)
         far = np.mean(self._there > tolerance) + np.mean(self._back > tolerance)

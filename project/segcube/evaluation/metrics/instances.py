@@ -1,4 +1,4 @@
-"""Large lesions scored by overlap, small ones by detection: the rule of BraTS-MET 2026."""
+"""Instances of two masks matched one to one by their Dice, and their scores: BraTS 2026."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from segcube.core import Vector
+from segcube.evaluation.metrics.components import ComponentMap, component_map
 from segcube.evaluation.metrics.distances import BorderDistances
 from segcube.evaluation.metrics.pair import volume_of
-from segcube.evaluation.metrics.parts import Parts, find_parts
 from segcube.spec.challenges import SmallLesions
 
 COLUMNS = ("dice", "hd95", "nsd", "hd95_mm", "nsd_mm")
 UNMATCHED = 1.0 + 1e-6
-"""Cost of a pair that may not match; any pair that may is cheaper."""
+"""Cost of a pair below the least Dice: more than that of any other pair."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Instance:
     volume: float
     """In mm3."""
     scores: Mapping[str, float] = field(default_factory=dict)
-    """COLUMNS of its matched pair; empty for a missed lesion."""
+    """COLUMNS of the matched pair; empty for a missed lesion."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def compare_instances(
     match_at: the least Dice of a matched pair.
     """
     found, reference = _components(found_xyz), _components(reference_xyz)
-    partners = match(found, reference, match_at)
+    partners = match_instances(found, reference, match_at)
     lesions: list[Instance] = []
     for number in reference.numbers:
         partner = partners.get(number)
@@ -75,10 +75,10 @@ def compare_instances(
     return Instances(tuple(lesions), tuple(zip(alone, volumes, strict=True)))
 
 
-def match(found: Parts, reference: Parts, match_at: float) -> dict[int, int]:
-    """Pair instances one to one for the largest sum of Dice: the prediction's number of each reference's.
+def match_instances(found: ComponentMap, reference: ComponentMap, match_at: float) -> dict[int, int]:
+    """Match instances one to one for the largest sum of Dice.
 
-    An empty side gives no pair.
+    Returns the prediction's number by the reference's. An empty side gives no pair.
     """
     if found.is_empty or reference.is_empty:
         return {}
@@ -92,37 +92,39 @@ def match(found: Parts, reference: Parts, match_at: float) -> dict[int, int]:
     return {int(row) + 1: int(column) + 1 for row, column in pairs if cost[row, column] < 1.0}
 
 
-def _components(mask_xyz: np.ndarray) -> Parts:
-    """Numbered in the order of (z, y, x), which decides between matchings of equal worth."""
-    return find_parts(mask_xyz).first_along_z()
+def _components(mask_xyz: np.ndarray) -> ComponentMap:
+    """Components in the order of (z, y, x), which decides between matchings of equal cost."""
+    return component_map(mask_xyz).renumbered_along_z()
 
 
-def _measure(number: int, partner: int, found: Parts, reference: Parts, spacing: Vector) -> dict[str, float]:
+def _measure(
+    number: int, partner: int, found: ComponentMap, reference: ComponentMap, spacing: Vector
+) -> dict[str, float]:
     """COLUMNS of a matched pair.
 
-    The official package reads volumes as (z, y, x) and their spacing as (x, y, z): so do `hd95` and `nsd`.
-    Both NSD take the voxel's smallest edge for tolerance.
+    The official package reads volumes as (z, y, x) and their spacing as (x, y, z); `hd95` and `nsd` do the
+    same, `hd95_mm` and `nsd_mm` use the right axes. The tolerance of both NSD is the voxel's smallest edge.
     """
     window = reference.slices_of(number)
     common = np.count_nonzero((reference.ids_xyz[window] == number) & (found.ids_xyz[window] == partner))
     borders = found.border_of((partner,)), reference.border_of((number,))
     swapped = BorderDistances(*borders, (spacing[2], spacing[1], spacing[0]))
-    upright = swapped if spacing[0] == spacing[2] else BorderDistances(*borders, spacing)
+    correct = swapped if spacing[0] == spacing[2] else BorderDistances(*borders, spacing)
     tolerance = min(spacing)
     return {
         "dice": 2 * int(common) / int(reference.sizes[number] + found.sizes[partner]),
         "hd95": swapped.hd95(),
         "nsd": swapped.nsd(tolerance),
-        "hd95_mm": upright.hd95(),
-        "nsd_mm": upright.nsd(tolerance),
+        "hd95_mm": correct.hd95(),
+        "nsd_mm": correct.nsd(tolerance),
     }
 
 
 def large_lesion_scores(instances: Instances, rule: SmallLesions, infinity: float) -> dict[str, float]:
-    """Mean and spread over the large lesions: the matched, each missed one and each false positive.
+    """Mean and standard deviation over the large lesions and all false positives.
 
-    A missed lesion and a false positive of whatever size count as 0, and as `infinity` for HD95. NaN where
-    the reference has no large lesion.
+    A missed lesion and a false positive of any size count as 0, and as `infinity` for HD95. NaN where the
+    reference has no large lesion.
     """
     large = [lesion for lesion in instances.lesions if lesion.volume >= rule.below]
     scores: dict[str, float] = {}
@@ -135,7 +137,7 @@ def large_lesion_scores(instances: Instances, rule: SmallLesions, infinity: floa
 
 
 def detection_by_size(instances: Instances, rule: SmallLesions) -> dict[str, float]:
-    """Detection of the large and of the small lesions: counts, precision, sensitivity and F1.
+    """Count detected lesions by size, with precision, sensitivity and F1.
 
     A lesion is detected where its matched pair reaches the rule's Dice. The prediction's false positives
     count for both sizes. NaN for a size that the reference does not have.

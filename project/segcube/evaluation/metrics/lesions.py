@@ -9,19 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from segcube.core import Vector
+from segcube.evaluation.metrics.components import ComponentMap, dilated
 from segcube.evaluation.metrics.distances import BorderDistances
 from segcube.evaluation.metrics.pair import volume_of
-from segcube.evaluation.metrics.parts import Parts, dilated
 from segcube.evaluation.metrics.surfels import SurfaceDistances
 from segcube.spec.challenges import LesionRule
 
 EPSILON = 1e-8
-"""In the denominator of the scripts' normalised surface Dice."""
+"""Added to the denominator of NSD, as the organisers' scripts do."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A lesion of the reference and the components that meet it."""
+    """A lesion of the reference, compared with the components that meet it."""
 
     number: int
     volume: float
@@ -29,7 +29,7 @@ class Comparison:
     counted: bool
     """Whether it is larger than the region's threshold."""
     met: tuple[int, ...]
-    """Components that meet the dilated lesion; they are united before they are compared."""
+    """Components that meet the dilated lesion; their union is compared with it."""
     dice: float
     hd95: float
     """In mm; inf where no component meets the lesion."""
@@ -52,12 +52,16 @@ class Compared:
 
 
 def compare_lesions(
-    found: Parts, reference: Parts, rule: LesionRule, spacing: Vector, tolerances: Sequence[float]
+    found: ComponentMap,
+    reference: ComponentMap,
+    rule: LesionRule,
+    spacing: Vector,
+    tolerances: Sequence[float],
 ) -> Compared:
-    """Compare each lesion with the united components that meet it, dilated by the rule's steps.
+    """Compare each lesion with the union of the components that meet it once it is dilated by the rule.
 
-    A component may meet several lesions. A lesion of at most the threshold is not counted, yet what it meets
-    is no false positive.
+    A component may meet several lesions. A lesion of at most the threshold is not counted, but a component
+    that meets it is no false positive either.
     """
     lesions = [_compare(number, found, reference, rule, spacing, tolerances) for number in reference.numbers]
     met = {number for lesion in lesions for number in lesion.met}
@@ -68,8 +72,8 @@ def compare_lesions(
 
 def _compare(
     number: int,
-    found: Parts,
-    reference: Parts,
+    found: ComponentMap,
+    reference: ComponentMap,
     rule: LesionRule,
     spacing: Vector,
     tolerances: Sequence[float],

@@ -1,4 +1,4 @@
-"""Scores of whole masks by counting voxels."""
+"""A prediction with its reference, and scores of whole masks by counting voxels."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segcube.core import Box, Shape, Vector, mask_box
+from segcube.core import Box, Shape, Vector, bounding_box
 
 
 @dataclass(frozen=True)
 class Pair:
     """A prediction and its reference, cropped to their labels and a margin.
 
-    Nothing lies outside, so components, dilations and distances are those of the whole image; where the crop
-    meets the image's own border it ends there, as dilations do.
+    The margin holds all dilations, so components, dilations and distances equal those of the whole image;
+    at the image's own border the crop ends, and so do dilations.
     """
 
     found_xyz: np.ndarray
@@ -49,7 +49,7 @@ def cropped_pair(found_xyz: np.ndarray, reference_xyz: np.ndarray, spacing: Vect
     Two empty maps leave a crop of one voxel.
     """
     x, y, z = reference_xyz.shape
-    box = mask_box((found_xyz != 0) | (reference_xyz != 0), (margin, margin, margin))
+    box = bounding_box((found_xyz != 0) | (reference_xyz != 0), (margin, margin, margin))
     slices = (box or Box((0, 0, 0), (1, 1, 1))).slices
     return Pair(
         np.ascontiguousarray(found_xyz[slices]),
@@ -62,7 +62,8 @@ def cropped_pair(found_xyz: np.ndarray, reference_xyz: np.ndarray, spacing: Vect
 def volume_of(voxels: float, spacing: Vector) -> float:
     """Voxels in mm3.
 
-    Multiplied axis by axis, as the scripts do: a lesion as large as a threshold must not pass it by rounding.
+    Multiplied axis by axis, as the organisers' scripts do: rounding must not raise a lesion above a threshold
+    that it equals.
     """
     return voxels * spacing[0] * spacing[1] * spacing[2]
 
@@ -96,14 +97,14 @@ def dice(found_xyz: np.ndarray, reference_xyz: np.ndarray) -> float:
 def sensitivity_specificity(
     found_xyz: np.ndarray, reference_xyz: np.ndarray, outside: int
 ) -> tuple[float, float]:
-    """Share of the reference that was found, and share of the rest that was left alone.
+    """Sensitivity and specificity of a mask.
 
     outside: background voxels of the image that the arrays leave out. Two empty masks give 1 and 1, an empty
     prediction 0 and 1, an empty reference 0 and less than 1.
 
-    Numbered parts give what 2024's scripts report: they hand over the numbers in place of a mask, so that a
-    voxel weighs as its number, only those numbered 1 on both sides are hits, and what is numbered 2 and up
-    counts as background as well.
+    Component numbers in place of masks give what the scripts of 2024 report: a voxel counts as often as its
+    number, only voxels numbered 1 on both sides are true positives, and those numbered 2 and up count as
+    background as well.
     """
     found, reference = int(found_xyz.sum(dtype=np.int64)), int(reference_xyz.sum(dtype=np.int64))
     found_ones_xyz, reference_ones_xyz = found_xyz == 1, reference_xyz == 1

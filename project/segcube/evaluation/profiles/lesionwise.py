@@ -1,6 +1,6 @@
 """Lesion-wise scores of BraTS 2023 to 2025.
 
-Rules: Saluja et al., BraTS-2023-Metrics and BraTS-2024-Metrics; the constants stand in the challenge's YAML.
+Rules: Saluja et al., BraTS-2023-Metrics and BraTS-2024-Metrics; constants: the challenge's YAML.
 """
 
 from __future__ import annotations
@@ -8,29 +8,28 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from segcube.evaluation.metrics.components import ComponentMap
 from segcube.evaluation.metrics.distances import BorderDistances
 from segcube.evaluation.metrics.lesions import EPSILON, Compared, compare_lesions
 from segcube.evaluation.metrics.pair import Pair, dice, sensitivity_specificity, volume_of
-from segcube.evaluation.metrics.parts import Parts
-from segcube.evaluation.metrics.region_parts import RegionParts
+from segcube.evaluation.metrics.region_components import find_region_components
 from segcube.evaluation.metrics.surfels import SurfaceDistances
 from segcube.evaluation.results import CaseScores, Lesion
 from segcube.spec.challenges import Challenge, LesionWise
 
 
 def lesionwise_scores(pair: Pair, challenge: Challenge, metrics: LesionWise) -> CaseScores:
-    """Score each region of a pair by its lesions.
+    """Score each region of a pair lesion by lesion and as a whole.
 
-    Two empty masks give Dice and NSD 1 and HD95 0, one empty mask 0 and the penalty. One voxel is a lesion
-    like any other where its volume is above the threshold; below it, a missed one costs nothing, and a false
-    one costs unless the edition drops small components of the prediction.
+    Two empty masks give Dice and NSD 1 and HD95 0, one empty mask 0 and the penalty. A single voxel is a
+    lesion if its volume is above the threshold. A missed lesion below it costs nothing; a false positive
+    below it costs, unless the edition drops small components of the prediction.
     """
     penalty = math.hypot(*pair.shape) if metrics.penalty == "image_diagonal" else float(metrics.penalty)
-    parts = RegionParts(pair, challenge, metrics)
+    components = find_region_components(pair, challenge, metrics, challenge.scored)
     regions: dict[str, dict[str, float]] = {}
     lesions: list[Lesion] = []
-    for region in challenge.scored:
-        found, reference = parts.of(region)
+    for region, (found, reference) in components.items():
         rule = metrics.regions[region]
         compared = compare_lesions(found, reference, rule, pair.spacing, metrics.nsd_tolerances)
         regions[region] = {
@@ -63,12 +62,12 @@ def _share(values: Sequence[float], number: int) -> float:
 
 
 def _whole_scores(
-    found: Parts, reference: Parts, pair: Pair, metrics: LesionWise, penalty: float
+    found: ComponentMap, reference: ComponentMap, pair: Pair, metrics: LesionWise, penalty: float
 ) -> dict[str, float]:
     """Scores of the whole masks; two empty ones give HD95 0, one empty mask the penalty."""
     found_xyz, reference_xyz = found.ids_xyz > 0, reference.ids_xyz > 0
-    # Scripts that keep the parts' numbers hand these over in place of masks: a leaderboard's whole-mask
-    # sensitivity and specificity come from them, and so does its whole-mask HD95.
+    # Scripts with `numbered_masks` pass component numbers in place of masks to sensitivity, specificity and
+    # the whole-mask HD95, so leaderboards contain those values.
     values = (found.ids_xyz, reference.ids_xyz) if metrics.numbered_masks else (found_xyz, reference_xyz)
     sensitivity, specificity = sensitivity_specificity(*values, pair.outside)
     return {
@@ -82,7 +81,9 @@ def _whole_scores(
     }
 
 
-def _whole_hd95(found: Parts, reference: Parts, pair: Pair, metrics: LesionWise, penalty: float) -> float:
+def _whole_hd95(
+    found: ComponentMap, reference: ComponentMap, pair: Pair, metrics: LesionWise, penalty: float
+) -> float:
     if found.is_empty or reference.is_empty:
         return 0.0 if found.is_empty and reference.is_empty else penalty
     if metrics.numbered_masks:
@@ -93,7 +94,9 @@ def _whole_hd95(found: Parts, reference: Parts, pair: Pair, metrics: LesionWise,
     return penalty if math.isinf(distance) else distance
 
 
-def _whole_nsd(found: Parts, reference: Parts, pair: Pair, metrics: LesionWise) -> dict[str, float]:
+def _whole_nsd(
+    found: ComponentMap, reference: ComponentMap, pair: Pair, metrics: LesionWise
+) -> dict[str, float]:
     names = {tolerance: f"nsd_{tolerance}" for tolerance in metrics.nsd_tolerances}
     if found.is_empty or reference.is_empty or not names:
         return dict.fromkeys(names.values(), float(found.is_empty and reference.is_empty))

@@ -24,11 +24,11 @@ VOXELS: Vector = (1.0, 1.0, 1.0)
 def matched_scores(pair: Pair, challenge: Challenge, metrics: Matched) -> CaseScores:
     """Score each region of a pair by its matched instances and as a whole.
 
-    Two empty masks give NaN and counts of 0. One empty mask gives 0, and for HD95 the value that stands for
-    infinity; two masks without a common voxel do the same. One voxel is an instance like any other.
+    Two empty masks give NaN and counts of 0. One empty mask, and two masks without a common voxel, give 0,
+    and `infinity` for HD95. A single voxel is an instance.
 
-    The official package measures whole masks in voxels, and instances with the spacing's axes reversed: so do
-    the metrics here, and those that end in _mm are in mm along the right axes.
+    The official package measures whole masks in voxels, and instances with the spacing's axes reversed. The
+    metrics here do the same; those that end in _mm are in mm along the right axes.
     """
     regions: dict[str, dict[str, float]] = {}
     lesions: list[Lesion] = []
@@ -66,7 +66,7 @@ def _instance_scores(instances: Instances, metrics: Matched) -> dict[str, float]
 
 
 def _quality(instances: Instances, infinity: float) -> dict[str, float]:
-    """Mean and spread over the matched pairs alone."""
+    """Mean and standard deviation over the matched pairs."""
     nothing = not instances.lesions and not instances.num_fp
     quality: dict[str, float] = {}
     for name, values in instances.columns().items():

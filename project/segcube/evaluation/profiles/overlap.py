@@ -1,4 +1,4 @@
-"""Scores of whole masks alone: the MBAS challenge's, and plain ones for any labels."""
+"""Scores of whole masks: those of the MBAS challenge, and plain ones for any labels."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ VOXELS: Vector = (1.0, 1.0, 1.0)
 def mbas_scores(pair: Pair, challenge: Challenge) -> CaseScores:
     """Dice and HD95 of each region by medpy's rule, HD95 in mm and in voxels.
 
-    An empty mask gives HD95 inf with a notice, two empty ones Dice 1 and one of them Dice 0; medpy raises
-    instead of an HD95. One voxel is its own border.
+    An empty mask gives HD95 inf and a notice where medpy raises an error. Two empty masks give Dice 1, one
+    empty mask gives Dice 0. One voxel is its own border.
     """
     regions: dict[str, dict[str, float]] = {}
     notices: list[str] = []
@@ -41,8 +41,8 @@ def mbas_scores(pair: Pair, challenge: Challenge) -> CaseScores:
 def plain_scores(pair: Pair, challenge: Challenge, metrics: Overlap) -> CaseScores:
     """Dice, IoU, precision, recall, surface distances and volumes of each region.
 
-    HD95, average surface distance and NSD weigh surfaces by area, as google-deepmind/surface-distance does.
-    Two empty masks give 1 and distance 0, one empty mask 0 and distance inf; one voxel has a surface too.
+    HD95, average surface distance and NSD weight surfaces by area, as google-deepmind/surface-distance does.
+    Two empty masks give 1 and distance 0, one empty mask gives 0 and distance inf. One voxel has a surface.
     """
     regions: dict[str, dict[str, float]] = {}
     for region in challenge.scored:

@@ -1,4 +1,4 @@
-"""Score one case by a challenge's rules."""
+"""Score one case by the rules of a profile."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ PROFILES = ("brats2023", "brats2024", "brats2026", "mbas", "plain")
 
 
 def metrics_of(challenge: Challenge, profile: str | None = None) -> Metrics:
-    """The constants that a profile scores a challenge with; the challenge's own where none is named.
+    """The constants by which a profile scores a challenge; None for the challenge's own profile.
 
-    Raises UsageError for an unknown profile, and for one whose constants the challenge does not give.
+    Raises UsageError for an unknown profile, and for one whose constants the challenge does not define.
     """
     if profile in (None, challenge.metrics.profile):
         return challenge.metrics
@@ -30,9 +30,9 @@ def metrics_of(challenge: Challenge, profile: str | None = None) -> Metrics:
         return Overlap(profile=profile)
     if profile in PROFILES:
         raise UsageError(
-            f"profile {profile} needs dilations and thresholds that {challenge.key} does not give",
+            f"profile {profile} needs dilations and thresholds that {challenge.key} does not define",
             expected=f"one of {', '.join(sorted({challenge.metrics.profile, 'brats2026', 'mbas', 'plain'}))}",
-            hint="or a challenge file of your own with them under metrics",
+            hint="or write a challenge file with these constants under metrics",
         )
     raise UsageError(f"no profile {profile!r}", expected="one of " + ", ".join(PROFILES))
 
@@ -46,9 +46,9 @@ def score_labels(
 ) -> CaseScores:
     """Score a label map against its reference.
 
-    found_xyz, reference_xyz: whole numbers of one shape; spacing in mm. profile: the challenge's own where
-    none is named. What empty masks give differs by profile: see lesionwise.py, instances.py and overlap.py.
-    Raises UsageError for a profile without constants, and for arrays of two shapes.
+    found_xyz, reference_xyz: integers of one shape; spacing in mm. profile: None for the challenge's own.
+    Scores of empty masks differ by profile: see lesionwise_scores, matched_scores, mbas_scores and
+    plain_scores. Raises UsageError as `metrics_of` does, and for arrays of different shapes.
     """
     return score_pair(found_xyz, reference_xyz, spacing, challenge, metrics_of(challenge, profile))
 
@@ -56,9 +56,9 @@ def score_labels(
 def score_pair(
     found_xyz: np.ndarray, reference_xyz: np.ndarray, spacing: Vector, challenge: Challenge, metrics: Metrics
 ) -> CaseScores:
-    """Score a label map by these constants; `score_labels` tells the rest."""
+    """Score a label map by given constants, otherwise as `score_labels`."""
     if found_xyz.shape != reference_xyz.shape:
-        raise UsageError(f"shape {found_xyz.shape}", expected=f"{reference_xyz.shape}, the reference's")
+        raise UsageError(f"shape {found_xyz.shape}", expected=f"{reference_xyz.shape}, as the reference")
     margin = 1
     if isinstance(metrics, LesionWise):
         margin += max(rule.dilation for rule in metrics.regions.values())
@@ -75,11 +75,11 @@ def score_pair(
 def scores_without_map(
     reference_xyz: np.ndarray, spacing: Vector, challenge: Challenge, metrics: Metrics, problem: str
 ) -> CaseScores:
-    """Score a case without a sound map: 0 everywhere and the penalty for HD95, as the organisers do.
+    """Score a case whose map is missing or unreadable: 0, and the penalty for HD95, as the organisers do.
 
-    Profiles that name no penalty give inf. Lesions and volumes are counted as for an empty map: each lesion
-    of the reference is a false negative. The number of false positives is NaN: without a map there is none to
-    count, and 0 would be the best.
+    Profiles without a penalty give inf. Lesions and volumes are counted as for an empty map: each lesion of
+    the reference is a false negative. The number of false positives is NaN, because 0 would be the best
+    value.
     """
     penalty = math.inf if isinstance(metrics, Overlap) else float(metrics.missing_case)
     empty = score_pair(np.zeros_like(reference_xyz), reference_xyz, spacing, challenge, metrics)

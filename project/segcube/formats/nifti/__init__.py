@@ -1,4 +1,4 @@
-"""NIfTI: headers checked, volumes read, label maps written with their origin."""
+"""Reading of NIfTI volumes with checked headers, and writing of label maps that state their origin."""
 
 import lazy_loader
 

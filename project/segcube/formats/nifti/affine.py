@@ -1,4 +1,4 @@
-"""Affines: where a grid lies, compared in millimetres, and what is odd about it."""
+"""Affines of grids: choice between sform and qform, comparison in mm, and notices about unusual ones."""
 
 from __future__ import annotations
 
@@ -9,24 +9,22 @@ import numpy as np
 from nibabel.orientations import aff2axcodes
 from nibabel.quaternions import quat2mat
 
-from segcube.core import CaseError, Code, Forms, Grid, Notice, Shape
+from segcube.core import SPACING_RANGE_MM, CaseError, Code, Forms, Grid, Notice, Shape
 from segcube.spec.challenges import Challenge, UsualGrid
 
 TOLERANCE_MM = 1e-3
-FLOAT_NOISE = 2.0**-22
-"""What storing a number as float32 changes about it and another one, relative to it."""
-CORNERS_APART = 0.1
-"""How far noise may bring the corners of two grids apart, in edges of a voxel."""
-SHEAR = 1e-3
-EDGES_MM = (1e-4, 1e4)
-"""Shorter and longer edges of a voxel are no lengths in millimetres."""
+FLOAT_ROUNDING = 2.0**-22
+"""Relative difference between two equal numbers that were rounded to float32."""
+CORNER_TOLERANCE = 0.1
+"""Distance between corners of equal grids, relative to the smallest spacing."""
+MAX_SHEAR = 1e-3
+"""Cosine between axes from which they are not orthogonal."""
 
 
 def choose_affine(forms: Forms, shape: Shape, file: Path) -> np.ndarray:
-    """The affine of a file, 4x4: its sform, else its qform, else its spacing alone, as nibabel chooses.
+    """Return a file's 4x4 affine, as nibabel does: of the sform, else the qform, else the spacing only.
 
-    Raises CaseError BAD_AFFINE when that is not finite, cannot be inverted, or has edges of no sensible
-    length.
+    Raises CaseError BAD_AFFINE when it is not finite, singular, or has a spacing outside SPACING_RANGE_MM.
     """
     if forms.sform_code > 0:
         affine = np.vstack([np.reshape(forms.sform, (3, 4)), [0, 0, 0, 1]])
@@ -36,29 +34,32 @@ def choose_affine(forms: Forms, shape: Shape, file: Path) -> np.ndarray:
     else:
         affine = _spacing_affine(forms, shape)
     with np.errstate(over="ignore"):
-        # A label map stores them as float32
+        # Label maps store it as float32
         finite = np.isfinite(affine.astype(np.float32)).all()
     if not finite:
-        raise CaseError(Code.BAD_AFFINE, "an affine that is not finite", file=file, hint="export it again")
+        raise CaseError(Code.BAD_AFFINE, "the affine is not finite", file=file, hint="export it again")
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     if lengths.min() == 0 or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-6:
         raise CaseError(
-            Code.BAD_AFFINE, f"a singular affine {affine[:3, :3].tolist()}", file=file, hint="export it again"
+            Code.BAD_AFFINE,
+            f"the affine is singular: {affine[:3, :3].tolist()}",
+            file=file,
+            hint="export it again",
         )
-    least, most = EDGES_MM
+    least, most = SPACING_RANGE_MM
     if lengths.min() < least or lengths.max() > most:
         raise CaseError(
             Code.BAD_AFFINE,
-            f"voxels of {' x '.join(f'{length:g}' for length in lengths)} mm",
+            f"the affine's spacing is {' x '.join(f'{length:g}' for length in lengths)} mm",
             file=file,
-            expected=f"edges of {least:g} to {most:g} mm",
+            expected=f"{least:g} to {most:g} mm",
             hint="export it again",
         )
     return affine
 
 
 def qform_affine(forms: Forms) -> np.ndarray | None:
-    """The affine of the qform, 4x4 (NIfTI-1 method 2); None when its quaternion is none."""
+    """Return the 4x4 affine of the qform (NIfTI-1, method 2); None for an invalid quaternion."""
     b, c, d = forms.qform[:3]
     rest = 1.0 - (b * b + c * c + d * d)
     if not np.isfinite([*forms.qform, *forms.pixdim]).all() or rest < -1e-6:
@@ -72,80 +73,83 @@ def qform_affine(forms: Forms) -> np.ndarray | None:
 
 
 def _spacing_affine(forms: Forms, shape: Shape) -> np.ndarray:
-    # nibabel's base affine: x runs to the left, the origin lies in the middle
+    # nibabel's base affine: x points to the left, the origin is in the centre
     scales = np.array(forms.pixdim[1:4]) * (-1.0, 1.0, 1.0)
     affine = np.diag([*scales, 1.0])
     affine[:3, 3] = -scales * (np.array(shape) - 1) / 2
     return affine
 
 
-def millimetres_apart(grid: Grid, other: Grid) -> float:
-    """How far the corners of two grids of one shape lie apart at most, along any axis, in mm."""
+def corner_distance_mm(grid: Grid, other: Grid) -> float:
+    """Return the largest distance between the corners of two grids of one shape, along any axis, in mm."""
     corners = np.array([[x, y, z, 1] for x in (0, 1) for y in (0, 1) for z in (0, 1)]) * [*grid.shape, 1]
     return float(np.abs(corners @ (grid.affine - other.affine).T).max())
 
 
-def same_place(grid: Grid, other: Grid) -> bool:
-    """Whether two grids of one shape differ by no more than the noise of stored affines.
+def same_grid(grid: Grid, other: Grid) -> bool:
+    """Return whether two grids of one shape are equal up to the rounding of stored affines.
 
-    Each number within TOLERANCE_MM, and the corners within a tenth of a voxel: a tilt adds up along an axis.
+    Numbers differ by at most TOLERANCE_MM, corners by at most a tenth of a voxel: a small rotation adds up
+    along an axis.
     """
-    if millimetres_apart(grid, other) > CORNERS_APART * min(grid.spacing):
+    if corner_distance_mm(grid, other) > CORNER_TOLERANCE * min(grid.spacing):
         return False
-    return _within_noise(grid.affine, other.affine)
+    return _equal_affines(grid.affine, other.affine)
 
 
-def _within_noise(affine: np.ndarray, other: np.ndarray) -> bool:
-    tolerance = TOLERANCE_MM + FLOAT_NOISE * np.abs(affine).max()
+def _equal_affines(affine: np.ndarray, other: np.ndarray) -> bool:
+    tolerance = TOLERANCE_MM + FLOAT_ROUNDING * np.abs(affine).max()
     return bool(np.abs(affine - other).max() <= tolerance)
 
 
 def affine_notices(forms: Forms, affine: np.ndarray) -> tuple[Notice, ...]:
-    """What is odd about a file's forms: none, two that differ, or axes that are not at right angles."""
+    """Return notices about missing or different sform and qform, and about axes that are not orthogonal."""
     notices: list[Notice] = []
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     if forms.sform_code <= 0 and forms.qform_code <= 0:
-        notices.append(Notice(Code.NO_FORM, "neither sform nor qform; the spacing alone counts"))
+        notices.append(Notice(Code.NO_FORM, "neither sform nor qform; using the spacing only"))
     if forms.sform_code > 0 and forms.qform_code > 0:
         other = qform_affine(forms)
-        if other is None or not _within_noise(affine, other):
-            notices.append(Notice(Code.QFORM_SFORM, "qform and sform differ; the sform counts"))
+        if other is None or not _equal_affines(affine, other):
+            notices.append(Notice(Code.QFORM_SFORM, "qform and sform differ; using the sform"))
     elif forms.sform_code > 0 and not np.allclose(lengths, forms.pixdim[1:], rtol=0, atol=TOLERANCE_MM):
-        notices.append(Notice(Code.QFORM_SFORM, "spacing and sform differ; the sform counts"))
+        notices.append(Notice(Code.QFORM_SFORM, "spacing and sform differ; using the sform"))
     axes = affine[:3, :3] / lengths
-    if np.abs(axes.T @ axes - np.eye(3)).max() > SHEAR:
-        notices.append(Notice(Code.NOT_ORTHONORMAL, "its axes are not at right angles"))
+    if np.abs(axes.T @ axes - np.eye(3)).max() > MAX_SHEAR:
+        notices.append(Notice(Code.NOT_ORTHONORMAL, "the axes are not orthogonal"))
     return tuple(notices)
 
 
-RELATIVE = 1e-3
-"""Spacings that differ by less are the same."""
+SPACING_TOLERANCE = 1e-3
+"""Relative difference between equal spacings."""
 
 
 def geometry_notices(grid: Grid, challenge: Challenge) -> tuple[Notice, ...]:
-    """GEOMETRY for a grid that a challenge of fixed ones does not have, FLIPPED for axes that run otherwise.
+    """Return GEOMETRY for a grid other than the challenge's fixed ones, FLIPPED for another orientation.
 
-    A challenge without a usual orientation is never FLIPPED.
+    There is no FLIPPED for a challenge without a usual orientation.
     """
     notices: list[Notice] = []
     usual = challenge.geometry.grids
     if challenge.geometry.fixed and not any(_same_size(grid, other) for other in usual):
-        known = " or ".join(_told(other.shape, other.spacing) for other in usual)
-        found = _told(grid.shape, grid.spacing)
-        notices.append(Notice(Code.GEOMETRY, f"a grid of {found}; {challenge.key} has {known}"))
+        known = " or ".join(_described(other.shape, other.spacing) for other in usual)
+        found = _described(grid.shape, grid.spacing)
+        notices.append(Notice(Code.GEOMETRY, f"the grid is {found}; {challenge.key} has {known}"))
     orientation = "".join(str(letter) for letter in aff2axcodes(grid.affine))
-    # Of several usual grids, the one of this shape says how its axes run
+    # Of several usual grids, those of this shape define the orientation
     like = [other for other in usual if other.shape == grid.shape] or usual
     expected = {other.orientation for other in like}
     if None not in expected and orientation not in expected:
         names = " or ".join(sorted(filter(None, expected)))
-        notices.append(Notice(Code.FLIPPED, f"its axes run {orientation}; {challenge.key} has {names}"))
+        notices.append(Notice(Code.FLIPPED, f"the orientation is {orientation}; {challenge.key} has {names}"))
     return tuple(notices)
 
 
 def _same_size(grid: Grid, usual: UsualGrid) -> bool:
-    return grid.shape == usual.shape and np.allclose(grid.spacing, usual.spacing, rtol=RELATIVE, atol=0)
+    return grid.shape == usual.shape and np.allclose(
+        grid.spacing, usual.spacing, rtol=SPACING_TOLERANCE, atol=0
+    )
 
 
-def _told(shape: tuple[int, ...], spacing: tuple[float, ...]) -> str:
+def _described(shape: tuple[int, ...], spacing: tuple[float, ...]) -> str:
     return f"{' x '.join(map(str, shape))} voxels of {' x '.join(f'{s:g}' for s in spacing)} mm"

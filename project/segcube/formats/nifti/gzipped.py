@@ -1,4 +1,4 @@
-"""Unpack a gzip stream piece by piece, every member's CRC and length checked."""
+"""Decompression of gzip files piece by piece, with the CRC and length of each member checked."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from isal import isal_zlib
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_WINDOW = 31
 RESERVED_FLAGS = 0xE0
-FLAGS_AT = 3
+FLAGS_OFFSET = 3
 CHUNK = 2**20
-FED = 2**18
-"""Bytes that are read at once: what a member leaves of them is copied, which many small members feel."""
+READ_BYTES = 2**18
+"""Bytes of one read; what follows the end of a member is copied, which is slow with many small members."""
 MAX_MEMBERS = 2**16
-"""A bgzip of the largest volume has half as many."""
+"""The largest volume in bgzip format has half as many."""
 
 MAX_PADDING = 2**20
 
@@ -24,13 +24,13 @@ class CutOffError(Exception):
 
 
 class DamagedError(Exception):
-    """The stream cannot be unpacked, or its CRC or length is wrong."""
+    """The stream cannot be decompressed, or its CRC or length is wrong."""
 
 
 class GzipReader:
-    """Reads forward through the members of a gzip file and unpacks no more than it is asked for.
+    """Decompresses the members of a gzip file in order, never more bytes than requested.
 
-    Not isal's own file object: that one holds back what a cut file has before the cut.
+    isal's own file object is not used: it does not return the data before the end of a truncated file.
     """
 
     def __init__(self, raw: BinaryIO) -> None:
@@ -40,18 +40,18 @@ class GzipReader:
         self._member = isal_zlib.decompressobj(wbits=GZIP_WINDOW)
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill a buffer and tell how far; less only at the end of the last member, its trailer checked.
+        """Fill a buffer and return the number of bytes; fewer only at the end of the last member.
 
         Raises CutOffError and DamagedError.
         """
         filled = 0
         while filled < len(buffer) and self._has_input():
-            fed = self._packed
+            packed = self._packed
             try:
-                part = self._member.decompress(fed, min(len(buffer) - filled, CHUNK))
+                part = self._member.decompress(packed, min(len(buffer) - filled, CHUNK))
             except isal_zlib.error as error:  # pyright: ignore[reportGeneralTypeIssues]
                 raise DamagedError(str(error)) from error
-            if not (part or fed or self._member.eof):
+            if not (part or packed or self._member.eof):
                 raise CutOffError
             self._packed = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
             buffer[filled : filled + len(part)] = part
@@ -59,34 +59,34 @@ class GzipReader:
         return filled
 
     def _has_input(self) -> bool:
-        """Fill the input, and go on to the next member where one ends; False after the last.
+        """Refill the input, and open the next member at the end of one; False after the last.
 
         Raises CutOffError and DamagedError.
         """
-        self._packed = self._packed or self._raw.read(FED)
+        self._packed = self._packed or self._raw.read(READ_BYTES)
         if self._members and not self._member.eof:
             return True
         if self._members:
             self._skip_padding()
-        return bool(self._packed) and self._enter_member()
+        return bool(self._packed) and self._open_member()
 
     def _skip_padding(self) -> None:
-        # Zeros may pad a gzip file to a block's size
-        self._packed, passed = self._packed.lstrip(b"\0"), 0
-        while not self._packed and (block := self._raw.read(FED)):
-            self._packed, passed = block.lstrip(b"\0"), passed + len(block)
-            if passed > MAX_PADDING:
-                raise DamagedError(f"more than {MAX_PADDING} zeros follow")
+        # gzip files may be padded to full blocks with zeros
+        self._packed, skipped = self._packed.lstrip(b"\0"), 0
+        while not self._packed and (block := self._raw.read(READ_BYTES)):
+            self._packed, skipped = block.lstrip(b"\0"), skipped + len(block)
+            if skipped > MAX_PADDING:
+                raise DamagedError(f"more than {MAX_PADDING} bytes of padding")
 
-    def _enter_member(self) -> bool:
-        if len(self._packed) <= FLAGS_AT:
-            self._packed += self._raw.read(FED)
+    def _open_member(self) -> bool:
+        if len(self._packed) <= FLAGS_OFFSET:
+            self._packed += self._raw.read(READ_BYTES)
         if not GZIP_MAGIC.startswith(self._packed[: len(GZIP_MAGIC)]):
-            raise DamagedError("bytes follow that are no gzip member")
-        if len(self._packed) <= FLAGS_AT:
+            raise DamagedError("the data after a gzip member is not another one")
+        if len(self._packed) <= FLAGS_OFFSET:
             raise CutOffError
-        # isal lets them pass; RFC 1952 asks for an error
-        if self._packed[FLAGS_AT] & RESERVED_FLAGS:
+        # RFC 1952 requires an error; isal ignores them
+        if self._packed[FLAGS_OFFSET] & RESERVED_FLAGS:
             raise DamagedError("reserved flags are set")
         if self._members == MAX_MEMBERS:
             raise DamagedError(f"more than {MAX_MEMBERS} gzip members")

@@ -1,4 +1,4 @@
-"""A NIfTI header, read from its bytes and believed only where it makes sense."""
+"""Reading and checking of NIfTI-1 and NIfTI-2 headers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ import numpy as np
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 
-from segcube.core import MAX_VOXELS, CaseError, Code, Forms, Grid, Notice, Shape
-from segcube.formats.nifti.affine import EDGES_MM, affine_notices, choose_affine
-from segcube.formats.nifti.stream import Stream
+from segcube.core import MAX_AXIS, MAX_VOXELS, SPACING_RANGE_MM, CaseError, Code, Forms, Grid, Notice, Shape
+from segcube.formats.nifti.affine import affine_notices, choose_affine
+from segcube.formats.nifti.stream import NiftiStream
 
-MAX_AXIS = 2**15 - 1
-"""A label map is NIfTI-1, which counts an axis in 16 bits."""
 MAX_OFFSET = 2**24
 DTYPES = {
     2: np.uint8,
@@ -34,44 +32,44 @@ ByteOrder: TypeAlias = Literal["<", ">"]
 ORDERS: tuple[tuple[ByteOrder, Literal["little", "big"]], ...] = (("<", "little"), (">", "big"))
 KINDS = {348: (Nifti1Header, b"n+1\0"), 540: (Nifti2Header, b"n+2\0")}
 LINE_ENDS = (b"\r\n\x1a\n", b"\0\0\0\0")
-"""NIfTI-2 has the first to show a transfer as text, as PNG does; some writers leave it empty."""
+"""eol_check of NIfTI-2, which detects transfers in text mode; some writers leave it empty."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of its voxels."""
+    """A checked header."""
 
     grid: Grid
     forms: Forms
     dtype: np.dtype[Any]
-    """As stored, byte order included."""
+    """As stored, including the byte order."""
     offset: int
     """Bytes before the first voxel."""
     scale: tuple[float, float] | None
-    """Slope and intercept; None where the voxels stand as they are."""
+    """Slope and intercept; None for unscaled voxels."""
     description: str
     notices: tuple[Notice, ...]
-    """What is odd about it, without its name."""
+    """What is unusual about it; messages without the file's name."""
 
     @property
     def voxel_bytes(self) -> int:
-        """Bytes of all voxels."""
+        """Size of all voxels in bytes."""
         return prod(self.grid.shape) * self.dtype.itemsize
 
 
-def read_header(stream: Stream) -> Header:
+def read_header(stream: NiftiStream) -> Header:
     """Read and check a header.
 
-    Raises CaseError NOT_NIFTI, BAD_HEADER, NDIM, TOO_LARGE, BAD_DTYPE, BAD_SPACING or BAD_AFFINE, and what
-    a stream that ends or breaks raises.
+    Raises CaseError NOT_NIFTI, BAD_HEADER, NDIM, TOO_LARGE, BAD_DTYPE, BAD_SPACING or BAD_AFFINE, and as
+    `NiftiStream.read` does.
     """
-    return judge_header(read_fields(stream), stream.file)
+    return parse_header(read_fields(stream), stream.file)
 
 
-def read_fields(stream: Stream) -> Any:
-    """A header's fields as they are stored, as nibabel's header of NIfTI-1 or NIfTI-2; nothing is judged.
+def read_fields(stream: NiftiStream) -> Any:
+    """Read the stored fields without checking them, as nibabel's Nifti1Header or Nifti2Header.
 
-    Raises CaseError NOT_NIFTI, and what a stream that ends or breaks raises.
+    Raises CaseError NOT_NIFTI, and as `NiftiStream.read` does.
     """
     size_bytes = bytes(stream.read(4, "a header"))
     size, order = _size_and_order(size_bytes, stream.file)
@@ -80,13 +78,16 @@ def read_fields(stream: Stream) -> Any:
     _check_magic(bytes(fields["magic"].tobytes()), magic, stream.file)
     if size == 540 and bytes(fields["eol_check"].tobytes()) not in LINE_ENDS:
         raise CaseError(
-            Code.NOT_NIFTI, "was sent as text, which changed it", file=stream.file, hint="copy it as binary"
+            Code.NOT_NIFTI,
+            "was changed by a transfer in text mode",
+            file=stream.file,
+            hint="copy it in binary mode",
         )
     return fields
 
 
-def judge_header(fields: Any, file: Path) -> Header:
-    """What a header's fields mean. Raises CaseError as `read_header` does."""
+def parse_header(fields: Any, file: Path) -> Header:
+    """Check a header's fields and return what they mean. Raises CaseError as `read_header` does."""
     shape = _shape(fields, file)
     dtype = _dtype(fields, fields.endianness, file)
     offset = _offset(fields, int(fields["sizeof_hdr"]), file)
@@ -103,9 +104,10 @@ def judge_header(fields: Any, file: Path) -> Header:
 def _check_magic(found: bytes, expected: bytes, file: Path) -> None:
     if found == expected:
         return
-    told = "is one half of a two-file NIfTI" if found.startswith(b"ni") else "has another magic"
+    is_pair = found.startswith(b"ni")
+    message = "is one half of a two-file NIfTI" if is_pair else f"has magic {found!r}"
     raise CaseError(
-        Code.NOT_NIFTI, told, file=file, expected=f"{expected!r}", hint="export it as one .nii file"
+        Code.NOT_NIFTI, message, file=file, expected=f"magic {expected!r}", hint="export it as one .nii file"
     )
 
 
@@ -126,20 +128,18 @@ def _size_and_order(size_bytes: bytes, file: Path) -> tuple[int, ByteOrder]:
 def _shape(raw: Any, file: Path) -> Shape:
     dims = [int(size) for size in raw["dim"]]
     if not 1 <= dims[0] <= 7 or any(size <= 0 for size in dims[1 : dims[0] + 1]):
-        raise CaseError(
-            Code.BAD_HEADER, f"sizes {dims}", file=file, expected="1 to 7 axes, each of at least 1"
-        )
+        raise CaseError(Code.BAD_HEADER, f"sizes {dims}", file=file, expected="1 to 7 axes of size 1 or more")
     sizes = dims[1 : dims[0] + 1]
     if len(sizes) < 3 or any(size != 1 for size in sizes[3:]):
         raise CaseError(
-            Code.NDIM, f"{len(sizes)} axes of sizes {sizes}", file=file, expected="a volume of three axes"
+            Code.NDIM, f"{len(sizes)} axes of sizes {sizes}", file=file, expected="a volume with three axes"
         )
     if prod(sizes) > MAX_VOXELS or max(sizes) > MAX_AXIS:
         raise CaseError(
             Code.TOO_LARGE,
             f"{prod(sizes)} voxels, sizes {sizes}",
             file=file,
-            expected=f"at most {MAX_VOXELS}, {MAX_AXIS} along an axis",
+            expected=f"at most {MAX_VOXELS} voxels, {MAX_AXIS} along an axis",
         )
     x, y, z = sizes[:3]
     return x, y, z
@@ -148,13 +148,13 @@ def _shape(raw: Any, file: Path) -> Shape:
 def _dtype(raw: Any, order: ByteOrder, file: Path) -> np.dtype[Any]:
     code, bits = int(raw["datatype"]), int(raw["bitpix"])
     if code not in DTYPES:
-        valid = "integers or floats of one value a voxel"
+        valid = "integers or floats, one value for each voxel"
         raise CaseError(Code.BAD_DTYPE, f"datatype {code}", file=file, expected=valid, hint="convert it")
     dtype = np.dtype(DTYPES[code]).newbyteorder(order)
     if bits != 8 * dtype.itemsize:
         raise CaseError(
             Code.BAD_HEADER,
-            f"{bits} bits a voxel of {dtype.name}",
+            f"{bits} bits per voxel of {dtype.name}",
             file=file,
             expected=f"{8 * dtype.itemsize}",
         )
@@ -162,7 +162,7 @@ def _dtype(raw: Any, order: ByteOrder, file: Path) -> np.dtype[Any]:
 
 
 def _offset(raw: Any, size: int, file: Path) -> int:
-    # 0 as well: readers differ on where the voxels of such a file begin
+    # 0 is an error too: readers disagree on where the voxels then begin
     offset, least = float(raw["vox_offset"]), size + 4
     if not (isfinite(offset) and least <= offset <= MAX_OFFSET and offset.is_integer()):
         raise CaseError(
@@ -181,14 +181,14 @@ def _scale(raw: Any, file: Path) -> tuple[float, float] | None:
 
 
 def _check_spacing(forms: Forms, file: Path) -> None:
-    least, most = EDGES_MM
+    least, most = SPACING_RANGE_MM
     spacing = forms.pixdim[1:]
     if not all(least <= length <= most for length in spacing):
         raise CaseError(
             Code.BAD_SPACING,
             f"spacing {spacing}",
             file=file,
-            expected=f"three lengths, {least:g} to {most:g} mm",
+            expected=f"three spacings from {least:g} to {most:g} mm",
         )
 
 
@@ -206,5 +206,5 @@ def _forms(raw: Any) -> Forms:
 
 
 def _narrow(code: Any) -> int:
-    """A form's code within the 16 bits that a label map has for it; NIfTI-2 has 32."""
+    """Clip a form code to the 16 bits of NIfTI-1 label maps; NIfTI-2 has 32."""
     return max(-(2**15), min(int(code), 2**15 - 1))

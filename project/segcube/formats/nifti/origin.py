@@ -1,4 +1,4 @@
-"""The mark of a map that segcube wrote, and which files may be replaced."""
+"""Origin of label maps, recorded in their headers: which are finished, and which files may be replaced."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ from pathlib import Path
 import numpy as np
 
 from segcube.core import Case, CaseError, Grid, UsageError
-from segcube.formats.nifti.affine import same_place
+from segcube.formats.nifti.affine import same_grid
 from segcube.formats.nifti.read import check_size, read_header_of, read_labels
 from segcube.formats.nifti.stream import open_file, unreadable
-from segcube.formats.nifti.write import as_stored
+from segcube.formats.nifti.write import as_stored_labels
 
 DIGEST_BYTES = 8
-MAKER = "segcube"
-STAND_IN = "stand-in"
-"""In place of a fingerprint: the background map of a failed case, which no run takes for a finished one."""
+WRITER = "segcube"
+FAILED_CASE_MARK = "stand-in"
+"""Instead of a fingerprint, in the background map of a failed case, so that --resume redoes the case."""
 CHUNK = 2**20
-FROM_PYTHON = "session"
-"""In place of a fingerprint: a map that a program wrote, whose settings and inputs are not recorded."""
+SESSION_MARK = "session"
+"""Instead of a fingerprint, in a map written from the Python API, whose settings and inputs are unknown."""
 
 
 def describe_origin(version: str, fingerprint: str, labels_xyz: np.ndarray) -> str:
-    """What a map's header says of it: segcube's version, what it was made of, and a digest of its voxels."""
-    return f"{MAKER} {version} {fingerprint} {labels_digest(labels_xyz)}"
+    """Return the description for a label map: segcube's version, the fingerprint, a digest of the voxels."""
+    return f"{WRITER} {version} {fingerprint} {labels_digest(labels_xyz)}"
 
 
-def is_marked(file: Path, maker: str = MAKER) -> bool:
-    """Whether a file's header carries a mark of segcube's, by default that of label maps: it may be replaced.
+def is_written_by_segcube(file: Path, writer: str = WRITER) -> bool:
+    """Return whether a NIfTI file's description begins with `writer`, by default that of label maps.
 
-    Damage behind the header does not matter. Links, folders and files that cannot be read carry none.
+    Damage after the header does not matter. False for links, folders and unreadable files.
     """
     if file.is_symlink() or not file.is_file():
         return False
     try:
-        return read_header_of(file).description.split()[:1] == [maker]
+        return read_header_of(file).description.split()[:1] == [writer]
     except CaseError:
         return False
 
 
 def is_own_map(file: Path) -> bool:
-    """Whether a file is a label map that segcube wrote and nobody changed, so that a run may replace it.
+    """Return whether a file is an unchanged label map of segcube, which a run may replace.
 
-    A damaged one counts as such. One whose voxels were changed, as by a correction in a viewer that keeps the
-    header, does not.
+    True for a damaged one; False for one with changed voxels, as after a correction in a viewer that keeps
+    the header.
     """
-    if not is_marked(file):
+    if not is_written_by_segcube(file):
         return False
     try:
         labels_xyz, _, description = read_labels(file)
@@ -58,17 +58,17 @@ def is_own_map(file: Path) -> bool:
 
 
 def labels_digest(labels_xyz: np.ndarray) -> str:
-    """A digest of a label map's values, whatever type they come as.
+    """Return a digest of a label map's values, independent of their type.
 
-    With another digest, maps written before would count as changed by hand, and no run would replace them.
+    The algorithm must not change: maps of earlier versions would count as changed by hand.
     """
-    return blake2b(as_stored(labels_xyz).T.data, digest_size=DIGEST_BYTES).hexdigest()
+    return blake2b(as_stored_labels(labels_xyz).T.data, digest_size=DIGEST_BYTES).hexdigest()
 
 
 def inputs_digest(case: Case) -> str:
-    """A digest of the bytes of a case's files, channel by channel, wherever they lie.
+    """Return a digest of the bytes of a case's files, in order of channel names, independent of their paths.
 
-    Raises CaseError when a file cannot be read, or shows by its header and size that it is not sound.
+    Raises CaseError for a file that is unreadable, or whose size contradicts its header.
     """
     digest = blake2b(digest_size=DIGEST_BYTES)
     for channel in sorted(case.files):
@@ -77,33 +77,33 @@ def inputs_digest(case: Case) -> str:
     return digest.hexdigest()
 
 
-def unfinished(file: Path, fingerprint: str, case: Case) -> str:
-    """Why an existing map is not the finished map of a case; empty when it is.
+def reason_to_redo(file: Path, fingerprint: str, case: Case) -> str:
+    """Return why an existing label map is not the finished map of a case; empty if it is.
 
-    A finished map is whole, lies on the case's grid, and carries this fingerprint and its own digest.
+    A finished map is complete, on the case's grid, and has this fingerprint and the digest of its voxels.
     """
     try:
         header, reference = read_header_of(file), read_header_of(case.reference_file)
         words = header.description.split()
-        if len(words) != 4 or words[0] != MAKER:
-            return "the map there is not of segcube's making"
-        if words[2] == STAND_IN:
-            return "the map there is the background of a failed case"
-        if words[2] == FROM_PYTHON:
-            return "the map there was written from Python, with no record of its settings"
+        if len(words) != 4 or words[0] != WRITER:
+            return "the existing map was not written by segcube"
+        if words[2] == FAILED_CASE_MARK:
+            return "the existing map is the empty map of a failed case"
+        if words[2] == SESSION_MARK:
+            return "the existing map was written from the Python API, without a record of its settings"
         if words[2] != fingerprint:
-            return "the map there was made of another submission, other settings or other inputs"
+            return "the existing map is of another submission, other settings or other inputs"
         if not _on_grid(header.grid, reference.grid):
-            return "the map there lies on another grid"
+            return "the existing map has another grid"
         labels_xyz, _, _ = read_labels(file)
     except CaseError as error:
-        return f"the map there is not whole: {error.code}"
-    return "" if words[3] == labels_digest(labels_xyz) else "the voxels there were changed"
+        return f"the existing map is damaged: {error.code}"
+    return "" if words[3] == labels_digest(labels_xyz) else "the voxels of the existing map were changed"
 
 
 def _on_grid(grid: Grid, reference: Grid) -> bool:
-    # A reference in NIfTI-2 has more digits than a map in NIfTI-1 can repeat
-    return grid.shape == reference.shape and same_place(grid, reference)
+    # NIfTI-2 references have more digits than NIfTI-1 maps can store
+    return grid.shape == reference.shape and same_grid(grid, reference)
 
 
 def _file_digest(file: Path) -> bytes:
@@ -118,11 +118,12 @@ def _file_digest(file: Path) -> bytes:
     return digest.digest()
 
 
-BEGINNING = 2**14
+SIGNATURE_BYTES = 2**14
+"""Beginning of a file that is searched for what identifies its kind."""
 
 
-def discard_stale(file: Path) -> bool:
-    """Remove a label map that segcube wrote, if there is one; True if there was. Other files stay."""
+def remove_own_map(file: Path) -> bool:
+    """Remove a label map of segcube, if there is one; returns whether there was. Other files stay."""
     try:
         if not is_own_map(file):
             return False
@@ -133,28 +134,27 @@ def discard_stale(file: Path) -> bool:
 
 
 def foreign_files(files: Iterable[Path], is_own: Callable[[Path], bool] = is_own_map) -> list[Path]:
-    """Those of the files that exist and that segcube did not write, so that no run may replace them.
+    """Return the existing files that segcube did not write, and that no run may replace.
 
-    A link is one of them, wherever it leads. A folder is not, for nothing can replace it by accident, nor is
-    an empty file, which has nothing to lose.
+    Includes all links. Excludes folders, which cannot be replaced by accident, and empty files.
     """
     existing = (file for file in files if os.path.lexists(file))
     return [file for file in existing if file.is_symlink() or not (_is_harmless(file) or is_own(file))]
 
 
-def expect_replaceable(file: Path | None, kind: str, marks: Sequence[bytes]) -> None:
-    """Raise UsageError for a file that exists and is not of the kind that would replace it.
+def check_replaceable(file: Path | None, kind: str, marks: Sequence[bytes]) -> None:
+    """Raise UsageError for an existing file of another kind than the one that would replace it.
 
-    marks: what stands near the beginning of each file of that kind. No file, an empty one and what is no
-    plain file, such as a terminal, pass.
+    kind: description of the kind. marks: texts near the beginning of each such file. A missing or empty file
+    passes, and so does anything but a regular file, such as a terminal.
     """
     if file is None or not file.is_file() or file.stat().st_size == 0:
         return
     with file.open("rb") as opened:
-        beginning = opened.read(BEGINNING)
+        beginning = opened.read(SIGNATURE_BYTES)
     if not all(mark in beginning for mark in marks):
         raise UsageError(
-            f"is there already, and is not {kind}", file=file, expected="a new file, or one to replace"
+            f"already exists and is not {kind}", file=file, expected=f"a new file, or {kind} to replace"
         )
 
 

@@ -1,47 +1,47 @@
-"""Read the channels of a case, and label maps."""
+"""Reading of the channels of a case and of label maps."""
 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from segcube.core import Case, CaseError, Code, Forms, Grid, Notice, Volume
-from segcube.formats.nifti.affine import TOLERANCE_MM, geometry_notices, millimetres_apart, same_place
+from segcube.formats.nifti.affine import TOLERANCE_MM, corner_distance_mm, geometry_notices, same_grid
 from segcube.formats.nifti.header import Header, read_header
-from segcube.formats.nifti.stream import Stream, open_stream
+from segcube.formats.nifti.stream import NiftiStream, open_stream
 from segcube.spec.challenges import Challenge
 
-USUAL = (-(2.0**15), 2.0**16)
-"""What the 16 bits of a scanner hold, signed or not; the end does not count."""
+INT16_RANGE = (-(2.0**15), 2.0**16)
+"""Values of signed or unsigned 16-bit integers; the end is exclusive."""
 MAX_LABEL = 2**16 - 1
-SHORT_BYTES = 2
+MAX_KEPT_BYTES = 2
+"""Size of the largest integers that stay as they are stored."""
 
 
 def read_volume(case: Case, channels: Sequence[str], challenge: Challenge | None = None) -> Volume:
-    """Read a case's channels onto one grid, that of its reference channel.
+    """Read a case's channels, in the given order, and check that they have the reference channel's grid.
 
-    Its voxels come in the order of `channels`; the same ones have the same values, however they are stored.
-    Single voxels that are not finite become 0, with a notice; so does a grid unlike the
-    challenge's, if one is given. Raises CaseError.
+    Values do not depend on how they are stored. Voxels that are not finite become 0, with a notice. With a
+    challenge, there are notices about a grid other than its usual ones. Raises CaseError.
     """
     reference = read_header_of(case.reference_file)
     found: dict[str, tuple[np.ndarray, Sequence[Notice]]] = {}
-    # The reference first: until its gzip stream proves sound, no other can be blamed for lying elsewhere
+    # The reference first: as long as it may be damaged, a different grid is not the other channel's fault
     for name in sorted(channels, key=lambda name: name != case.reference):
         found[name] = _read_channel(case.files[name], reference)
-    notices = _merged({name: found[name][1] for name in channels})
+    notices = merge_notices({name: found[name][1] for name in channels})
     if challenge is not None:
         notices += geometry_notices(reference.grid, challenge)
     voxels = tuple(found[name][0] for name in channels)
     return Volume(case, tuple(channels), voxels, reference.grid, reference.forms, notices)
 
 
-def _merged(found: dict[str, Sequence[Notice]]) -> tuple[Notice, ...]:
-    """Each notice once, with the channels that have it."""
+def merge_notices(found: Mapping[str, Sequence[Notice]]) -> tuple[Notice, ...]:
+    """Return each notice once, prefixed with the channels that have it."""
     channels: dict[Notice, list[str]] = {}
     for name, notices in found.items():
         for notice in notices:
@@ -50,28 +50,28 @@ def _merged(found: dict[str, Sequence[Notice]]) -> tuple[Notice, ...]:
 
 
 @contextmanager
-def _open_voxels(file: Path) -> Generator[tuple[Stream, Header], None, None]:
+def _open_voxels(file: Path) -> Generator[tuple[NiftiStream, Header], None, None]:
     with open_stream(file) as stream:
         header = read_header(stream)
-        stream.go_to_voxels(header.offset, header.voxel_bytes)
+        stream.seek_voxels(header.offset, header.voxel_bytes)
         yield stream, header
 
 
 def _read_channel(file: Path, reference: Header) -> tuple[np.ndarray, tuple[Notice, ...]]:
-    """A file's voxels, in memory as they lie in the file, and what is odd about them."""
+    """Return a file's voxels, in memory in the file's order, and notices about them."""
     with _open_voxels(file) as (stream, header):
         mismatch = _mismatch(header.grid, reference.grid, file)
         if mismatch is not None:
-            # A file that is not whole may lie elsewhere for that reason
-            stream.pass_over(header.voxel_bytes, "voxels")
+            # Another grid may result from damage, which is found at the end of the stream
+            stream.skip(header.voxel_bytes, "voxels")
             stream.finish()
             raise mismatch
         stored_xyz = _read_voxels(stream, header)
-    channel_xyz = _native(_scaled(stored_xyz, header))
-    return channel_xyz, (*header.notices, *_value_notices(channel_xyz, file))
+    channel_xyz = native_values(_scaled(stored_xyz, header))
+    return channel_xyz, (*header.notices, *value_notices(channel_xyz, file))
 
 
-def _read_voxels(stream: Stream, header: Header) -> np.ndarray:
+def _read_voxels(stream: NiftiStream, header: Header) -> np.ndarray:
     content = _own_pages(header.voxel_bytes)
     stream.read_into(content.data, "voxels")
     stream.finish()
@@ -79,7 +79,7 @@ def _read_voxels(stream: Stream, header: Header) -> np.ndarray:
 
 
 def _own_pages(count: int) -> np.ndarray:
-    """So many bytes outside of malloc's heap, which would keep them when the case is over."""
+    """Allocate bytes outside of malloc's heap, which may not return them to the system when freed."""
     try:
         pages = mmap.mmap(-1, count, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
@@ -87,12 +87,12 @@ def _own_pages(count: int) -> np.ndarray:
     return np.frombuffer(pages, dtype=np.uint8)
 
 
-def _native(values_xyz: np.ndarray) -> np.ndarray:
-    """Integers of at most 16 bits as they are, in this machine's byte order; all others as float32."""
+def native_values(values_xyz: np.ndarray) -> np.ndarray:
+    """Return integers of at most 16 bits in native byte order, everything else as float32."""
     dtype = values_xyz.dtype
-    is_short = dtype.kind in "iu" and dtype.itemsize <= SHORT_BYTES
+    is_kept = dtype.kind in "iu" and dtype.itemsize <= MAX_KEPT_BYTES
     with np.errstate(over="ignore"):
-        return values_xyz.astype(dtype.newbyteorder("=") if is_short else np.float32, copy=False)
+        return values_xyz.astype(dtype.newbyteorder("=") if is_kept else np.float32, copy=False)
 
 
 def _scaled(stored_xyz: np.ndarray, header: Header) -> np.ndarray:
@@ -105,8 +105,8 @@ def _scaled(stored_xyz: np.ndarray, header: Header) -> np.ndarray:
     return scaled_xyz
 
 
-def _value_notices(channel_xyz: np.ndarray, file: Path) -> Iterable[Notice]:
-    """What is odd about a channel's values; those that are not finite become 0.
+def value_notices(channel_xyz: np.ndarray, file: Path) -> Iterable[Notice]:
+    """Yield notices about a channel's values, and set those that are not finite to 0, in place.
 
     Raises CaseError NONFINITE when none is finite.
     """
@@ -117,58 +117,58 @@ def _value_notices(channel_xyz: np.ndarray, file: Path) -> Iterable[Notice]:
         if count == bad_xyz.size:
             raise CaseError(Code.NONFINITE, "no voxel is finite", file=file, hint="export it again")
         channel_xyz[bad_xyz] = 0
-        yield Notice(Code.NONFINITE, f"{count} voxels are not finite and count as 0")
+        yield Notice(Code.NONFINITE, f"{count} voxels are not finite; using 0")
         low, high = float(channel_xyz.min()), float(channel_xyz.max())
     if low == high:
-        yield Notice(Code.CONSTANT, f"every voxel is {low:g}")
-    if low < USUAL[0] or high >= USUAL[1]:
-        yield Notice(Code.RANGE, f"values from {low:g} to {high:g}, more than 16 bits hold")
+        yield Notice(Code.CONSTANT, f"all voxels are {low:g}")
+    if low < INT16_RANGE[0] or high >= INT16_RANGE[1]:
+        yield Notice(Code.RANGE, f"values from {low:g} to {high:g}, outside the range of 16-bit integers")
 
 
 def _mismatch(grid: Grid, reference: Grid, file: Path) -> CaseError | None:
-    """What keeps a channel from lying on the reference's grid; None if nothing does."""
+    """Return the error for a grid other than the reference channel's; None for the same grid."""
     if grid.shape != reference.shape:
         return CaseError(
             Code.SHAPE_MISMATCH,
             f"shape {grid.shape}",
             file=file,
-            expected=f"{reference.shape}, the reference's",
-            hint="resample the channels onto one grid",
+            expected=f"{reference.shape}, as in the reference channel",
+            hint="resample the channels to one grid",
         )
-    if same_place(grid, reference):
+    if same_grid(grid, reference):
         return None
     return CaseError(
         Code.AFFINE_MISMATCH,
-        f"lies up to {millimetres_apart(grid, reference):.4g} mm from the reference channel",
+        f"is up to {corner_distance_mm(grid, reference):.4g} mm away from the reference channel",
         file=file,
-        expected=f"one affine within {TOLERANCE_MM:g} mm",
-        hint="register the channels onto one grid",
+        expected=f"the same affine within {TOLERANCE_MM:g} mm",
+        hint="register the channels to one grid",
     )
 
 
 def read_header_of(file: Path) -> Header:
-    """A file's header alone. Raises CaseError."""
+    """Read a file's header only. Raises CaseError."""
     with open_stream(file) as stream:
         return read_header(stream)
 
 
 def read_grid(file: Path) -> tuple[Grid, Forms]:
-    """A file's grid and forms, from its header alone. Raises CaseError."""
+    """Read a file's grid and forms from its header only. Raises CaseError."""
     header = read_header_of(file)
     return header.grid, header.forms
 
 
 def check_size(file: Path) -> None:
-    """Refuse, by header and size alone, a file that holds more or less than it declares. Raises CaseError."""
+    """Check that a file has the size that its header declares, without reading it. Raises CaseError."""
     with _open_voxels(file):
         pass
 
 
 def read_labels(file: Path) -> tuple[np.ndarray, Grid, str]:
-    """Read a label map: its labels (X, Y, Z), unsigned, its grid and its header's description.
+    """Read a label map: labels (X, Y, Z) as unsigned integers, grid, and the header's description.
 
-    Labels come as they are stored if that is unsigned, else in the smallest unsigned type; whole numbers that
-    are stored as floats count. Raises CaseError; BAD_DTYPE for fractions and numbers below 0.
+    Unsigned labels keep their type, others get the smallest unsigned type; whole numbers stored as floats are
+    accepted. Raises CaseError; BAD_DTYPE for fractions and negative numbers.
     """
     with _open_voxels(file) as (stream, header):
         stored_xyz = _scaled(_read_voxels(stream, header), header)
@@ -180,12 +180,12 @@ def read_labels(file: Path) -> tuple[np.ndarray, Grid, str]:
         )
     low, high = stored_xyz.min(), stored_xyz.max()
     if not np.isfinite([low, high]).all():
-        raise CaseError(Code.NONFINITE, "labels that are not finite", file=file, expected="whole numbers")
+        raise CaseError(Code.NONFINITE, "has labels that are not finite", file=file, expected="whole numbers")
     if low < 0 or high > MAX_LABEL:
         raise CaseError(
-            Code.BAD_DTYPE, f"labels from {low:g} to {high:g}", file=file, expected=f"0 to {MAX_LABEL}"
+            Code.BAD_DTYPE, f"has labels from {low:g} to {high:g}", file=file, expected=f"0 to {MAX_LABEL}"
         )
     labels_xyz = stored_xyz.astype(np.min_scalar_type(int(high)))
     if stored_xyz.dtype.kind == "f" and (labels_xyz != stored_xyz).any():
-        raise CaseError(Code.BAD_DTYPE, "fractions", file=file, expected="whole numbers as labels")
+        raise CaseError(Code.BAD_DTYPE, "has fractional labels", file=file, expected="whole numbers")
     return labels_xyz, header.grid, header.description

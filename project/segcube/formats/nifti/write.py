@@ -1,4 +1,4 @@
-"""Write label maps as the challenges' evaluators want them."""
+"""Writing of label maps in the form that the challenges' evaluators expect."""
 
 from __future__ import annotations
 
@@ -8,33 +8,34 @@ import numpy as np
 from isal import igzip
 from nibabel.nifti1 import Nifti1Header
 
-from segcube.core import Forms, Prediction, write_whole
+from segcube.core import Forms, Prediction, write_atomic
 
 GZIP_LEVEL = 2
 
 
 def write_label_map(prediction: Prediction, file: Path, description: str) -> None:
-    """Write a label map on the reference channel's grid, its forms repeated bit for bit.
+    """Write a label map on the reference channel's grid, with exactly its sform, qform and pixdim.
 
-    Stored as uint8, or the smallest unsigned type that holds the labels, with slope 1; packed if the name
-    ends in .gz, the same map always as the same bytes. Raises EnvironmentFault when it cannot be written.
+    Stored as uint8, or the smallest unsigned type for the labels, with slope 1; compressed if the name ends
+    in .gz. Equal maps give equal bytes. Raises EnvironmentFault when it cannot be written.
     """
-    labels_xyz = as_stored(prediction.labels_xyz)
-    header = _header(labels_xyz, prediction.forms, description)
-    content = b"".join((header, b"\0\0\0\0", labels_xyz.T.data))
+    labels_xyz = as_stored_labels(prediction.labels_xyz)
+    header = map_header(labels_xyz, prediction.forms, description)
+    content = b"".join((header.binaryblock, b"\0\0\0\0", labels_xyz.T.data))
     if file.name.endswith(".gz"):
         content = igzip.compress(content, GZIP_LEVEL, mtime=0)
-    write_whole(file, content)
+    write_atomic(file, content)
 
 
-def as_stored(labels_xyz: np.ndarray) -> np.ndarray:
-    """Labels as a file holds them: of the smallest unsigned type, x the fastest; no copy of such."""
+def as_stored_labels(labels_xyz: np.ndarray) -> np.ndarray:
+    """Return labels as stored in a file: smallest unsigned type, x fastest; without a copy if they are so."""
     smallest = np.min_scalar_type(int(labels_xyz.max(initial=0)))
-    # numpy takes several times as long to turn them on the way into bytes
+    # Transposing now is several times as fast as in the conversion to bytes
     return np.ascontiguousarray(labels_xyz.T, dtype=smallest).T
 
 
-def _header(labels_xyz: np.ndarray, forms: Forms, description: str) -> bytes:
+def map_header(labels_xyz: np.ndarray, forms: Forms, description: str) -> Nifti1Header:
+    """The header of a label map that repeats the transforms of the reference channel."""
     header = Nifti1Header()
     header.set_data_shape(labels_xyz.shape)
     header.set_data_dtype(labels_xyz.dtype)
@@ -49,4 +50,4 @@ def _header(labels_xyz: np.ndarray, forms: Forms, description: str) -> bytes:
     for name, value in zip(quaternion, forms.qform, strict=True):
         header[name] = value
     header["descrip"] = description.encode("ascii")
-    return header.binaryblock
+    return header

@@ -1,2 +1,2 @@
 from .convert import import_lightning as import_lightning
-from .settings import LightningWishes as LightningWishes
+from .settings import LightningOptions as LightningOptions

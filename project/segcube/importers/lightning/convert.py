@@ -1,210 +1,214 @@
-"""Lightning checkpoints of a MedNeXt v1, as BraTS-UGRIP trains them, as one ensemble."""
+"""Convert Lightning checkpoints of a MedNeXt v1, as BraTS-UGRIP trains them, to one ensemble."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from segcube.core import EnvironmentFault, Shape, UsageError
-from segcube.importers.checkpoint.inert import Inert, plain
-from segcube.importers.checkpoint.layouts import open_checkpoint
+from segcube.importers.checkpoint.objects import plain
+from segcube.importers.checkpoint.reader import open_checkpoint
 from segcube.importers.lightning.averages import average_of, has_average
 from segcube.importers.lightning.settings import (
     CHANNELS,
     UGRIP,
     WINDOW,
-    LightningWishes,
+    LightningOptions,
     component_rules,
     patch_in,
 )
-from segcube.importers.mednext.weights import ANCHOR, mednext_arguments, told_size, transposed_heads
+from segcube.importers.mednext.weights import ANCHOR, describe_size, mednext_arguments, transposed_heads
 from segcube.importers.names import match_channels, match_regions
-from segcube.importers.requests import Imported, Source, State, Wishes, pending
-from segcube.importers.sources import Unwrapped, unwrap
+from segcube.importers.options import ImportOptions
+from segcube.importers.sources import faults_of, network_entries
+from segcube.importers.write import Imported, Source, State, pending
 from segcube.spec.submission import Branch, Member, Normalize, Outputs, Stage, Submission, Window
 
-ENDING = ".ckpt"
+SUFFIX = ".ckpt"
 
 
 @dataclass(frozen=True)
 class _Checkpoint:
-    file: Path
+    """One member of the ensemble."""
+
     source: Source
     patch: Shape | None
     notes: tuple[str, ...]
 
+    @property
+    def file(self) -> Path:
+        return self.source.files[0]
+
 
 @dataclass(frozen=True)
 class _Weights:
-    """A checkpoint's network."""
+    """The network of a checkpoint."""
 
     state: State
     heads: str
     prefix: str
-    chosen: str
-    """Which of a checkpoint's weights these are, in words."""
+    origin: str
+    """Which of the checkpoint's weights these are, for the notes."""
     notes: tuple[str, ...]
 
 
-def import_lightning(paths: Sequence[Path], wishes: Wishes, own: LightningWishes = UGRIP) -> Imported:
-    """Read .ckpt files, or all those of a folder; several are one ensemble, in their order.
+def import_lightning(
+    paths: Sequence[Path], options: ImportOptions, settings: LightningOptions = UGRIP
+) -> Imported:
+    """Convert .ckpt files, or all those of a folder, to an ensemble in this order.
 
     Raises EnvironmentFault for files that are no Lightning checkpoint of a MedNeXt v1, UsageError for
     weights, regions or channels that do not fit.
     """
-    found = [_read(file, own) for path in paths for file in _files(path)]
-    regions = match_regions(own.regions, wishes.target.challenge)
-    rules = component_rules(own.filter, regions)
-    branch = _branch(found, regions, wishes, own)
+    found = [_read(file, settings) for path in paths for file in _files(path)]
+    regions = match_regions(settings.regions, options.target.challenge)
+    rules = component_rules(settings.filter, regions)
+    branch = _branch(found, regions, options, settings)
     submission = Submission(
-        name=wishes.name,
-        challenge=wishes.target.reference,
-        licence=wishes.licence,
-        citation=wishes.citation,
+        **options.submission_fields(),
         stages=(Stage(name="tumour", branches=(branch,)),),
         postprocess=rules,
     )
     sources = {
         member.file: checkpoint.source for member, checkpoint in zip(branch.members, found, strict=True)
     }
-    return Imported(submission, sources, wishes.target, "Lightning", _notes(found, branch, own))
+    return Imported(submission, sources, options.target, "Lightning", _notes(found, branch, settings))
 
 
 def _files(path: Path) -> list[Path]:
-    files = sorted(path.rglob(f"*{ENDING}")) if path.is_dir() else [path]
+    files = sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path]
     if not files:
-        raise EnvironmentFault("holds no checkpoint", file=path, expected=f"files that end in {ENDING}")
+        raise EnvironmentFault("holds no checkpoint", file=path, expected=f"files that end in {SUFFIX}")
     return files
 
 
-def _read(file: Path, own: LightningWishes) -> _Checkpoint:
+def _read(file: Path, settings: LightningOptions) -> _Checkpoint:
     tree = _tree(file)
-    weights = _weights(tree, file, own)
-    try:
+    weights = _weights(tree, file, settings)
+    with faults_of(file):
         arguments = mednext_arguments(weights.state)
-    except EnvironmentFault as error:
-        raise EnvironmentFault(error.found, file=file, expected=error.expected) from error
 
     def read() -> State:
-        return _weights(_tree(file), file, own).state
+        return _weights(_tree(file), file, settings).state
 
     patch = patch_in(plain(tree.get("hyper_parameters", {})))
-    network = f"{file.name}: {told_size(arguments)}, behind '{weights.prefix}', with {weights.heads} heads."
-    notes = (network, f"{file.name}: weights are {weights.chosen}.", *weights.notes)
-    return _Checkpoint(file, Source("MedNeXtV1", arguments, (file,), read), patch, notes)
+    size = describe_size(arguments)
+    notes = (
+        f"{file.name}: {size}, with the prefix '{weights.prefix}' and {weights.heads} heads.",
+        f"{file.name}: weights are {weights.origin}.",
+        *weights.notes,
+    )
+    return _Checkpoint(Source("MedNeXtV1", arguments, (file,), read), patch, notes)
 
 
-def _weights(tree: dict[str, Any], file: Path, own: LightningWishes) -> _Weights:
-    """The weights that the options ask for, under our network's names and in its layout of heads."""
-    unwrapped = _unwrapped(tree, file, own.prefix)
-    if own.weights_of == "average":
-        state, chosen = average_of(tree, unwrapped, file)
-    else:
-        more = "; --weights-of average takes the schedule-free average instead" if has_average(tree) else ""
-        state, chosen = unwrapped.state, f"those of the state_dict, as last saved{more}"
-    try:
-        state, heads = transposed_heads(state)
-    except EnvironmentFault as error:
-        raise EnvironmentFault(error.found, file=file, expected=error.expected) from error
-    return _Weights(state, heads, unwrapped.prefix, chosen, unwrapped.notes())
-
-
-def _tree(file: Path) -> dict[str, Any]:
+def _tree(file: Path) -> Mapping[str, Any]:
     tree = open_checkpoint(file)
-    if isinstance(tree, Inert) or not isinstance(tree, dict) or "state_dict" not in tree:
+    if not isinstance(tree, dict) or "state_dict" not in tree:
         raise EnvironmentFault("holds no state_dict", file=file, expected="a Lightning checkpoint")
     return tree
 
 
-def _unwrapped(tree: dict[str, Any], file: Path, prefix: str | None) -> Unwrapped:
-    try:
-        return unwrap(tree["state_dict"], ANCHOR, prefix)
-    except EnvironmentFault as error:
-        raise EnvironmentFault(error.found, file=file, expected=error.expected, hint=error.hint) from error
+def _weights(tree: Mapping[str, Any], file: Path, settings: LightningOptions) -> _Weights:
+    """Select the weights by the options, with the names and heads of `MedNeXtV1`."""
+    with faults_of(file):
+        hint = "choose one of them with --prefix"
+        entries = network_entries(tree["state_dict"], ANCHOR, settings.prefix, hint)
+        if settings.weights_of == "average":
+            state, origin = average_of(tree, entries, file)
+        else:
+            more = "; --weights-of average takes the schedule-free average instead"
+            state, origin = entries.state, "those of the state_dict, as last saved"
+            origin += more if has_average(tree) else ""
+        state, heads = transposed_heads(state)
+    return _Weights(state, heads, entries.prefix, origin, entries.notes())
 
 
 def _branch(
-    found: Sequence[_Checkpoint], regions: tuple[str, ...], wishes: Wishes, own: LightningWishes
+    found: Sequence[_Checkpoint], regions: tuple[str, ...], options: ImportOptions, settings: LightningOptions
 ) -> Branch:
     channels, outputs = _counts(found)
     if outputs != len(regions):
         raise UsageError(
             f"the networks have {outputs} outputs for the regions {', '.join(regions)}",
-            expected="a region each",
-            hint="say them with --regions",
+            expected="one output for each region",
+            hint="name the regions with --regions",
         )
     names = CHANNELS if channels == len(CHANNELS) else tuple(map(str, range(channels)))
-    scheme = Normalize()
-    if own.percentiles:
-        # Percentiles keep their voxels through the z-score before them, so that it leaves no trace
-        scheme = Normalize(scheme="none", percentiles=own.percentiles)
+    normalize = Normalize()
+    if settings.percentiles:
+        # BraTS-UGRIP applies the z-score first; the percentiles select the same voxels with or without it
+        normalize = Normalize(scheme="none", percentiles=settings.percentiles)
     return Branch(
-        channels=match_channels(names, wishes.target.challenge, wishes.channels),
+        channels=match_channels(names, options.target.challenge, options.channels),
         axes="xyz",
-        intensity={"cast": "int16_abs" if own.cast else None},  # type: ignore[arg-type]
-        # BraTS-UGRIP crops to what lies above 0; behind absolute values that is what differs from 0
-        crop="nonzero" if own.cast else "positive",
-        normalize=scheme,
+        intensity={"cast": "int16_abs" if settings.cast else None},  # type: ignore[arg-type]
+        # BraTS-UGRIP crops to values above 0, which are the nonzero ones among absolute values
+        crop="nonzero" if settings.cast else "positive",
+        normalize=normalize,
         outputs=Outputs(kind="regions", names=regions),
-        window=Window(size=_window(found, own), overlap=own.overlap, plan="monai", blend=own.blend),
-        flips=("x", "y", "z") if own.flips else (),
-        members=_members(found, regions, own),
+        window=Window(
+            size=_window(found, settings), overlap=settings.overlap, plan="monai", blend=settings.blend
+        ),
+        flips=("x", "y", "z") if settings.flips else (),
+        members=_members(found, regions, settings),
     )
 
 
 def _counts(found: Sequence[_Checkpoint]) -> tuple[int, int]:
-    """Channels in and out, the same for all."""
+    """Channels in and out, which all checkpoints must share."""
     counts = {
         (int(str(one.source.arguments["in_channels"])), int(str(one.source.arguments["out_channels"])))
         for one in found
     }
     if len(counts) > 1:
         raise UsageError(
-            f"the checkpoints take and give {sorted(counts)} channels", expected="one ensemble of equals"
+            f"the checkpoints have {sorted(counts)} input and output channels",
+            expected="the same counts in one ensemble",
         )
     return counts.pop()
 
 
-def _window(found: Sequence[_Checkpoint], own: LightningWishes) -> Shape:
+def _window(found: Sequence[_Checkpoint], settings: LightningOptions) -> Shape:
     patches = {one.patch for one in found if one.patch}
-    if own.window is None and len(patches) > 1:
+    if settings.window is None and len(patches) > 1:
         raise UsageError(
-            f"the checkpoints were trained on {', '.join(map(str, sorted(patches)))}",
+            f"the checkpoints were trained on patches of {', '.join(map(str, sorted(patches)))}",
             expected="one window for all",
-            hint="say it with --window",
+            hint="set it with --window",
         )
-    return own.window or (patches.pop() if patches else WINDOW)
+    return settings.window or (patches.pop() if patches else WINDOW)
 
 
 def _members(
-    found: Sequence[_Checkpoint], regions: tuple[str, ...], own: LightningWishes
+    found: Sequence[_Checkpoint], regions: tuple[str, ...], settings: LightningOptions
 ) -> tuple[Member, ...]:
-    says = own.weights or ((1.0,),) * len(found)
-    if len(says) != len(found) or any(len(say) not in (1, len(regions)) for say in says):
+    weights = settings.weights or ((1.0,),) * len(found)
+    if len(weights) != len(found) or any(len(numbers) not in (1, len(regions)) for numbers in weights):
         raise UsageError(
-            f"--weights {' '.join(','.join(f'{w:g}' for w in say) for say in says)}",
+            f"--weights {' '.join(','.join(f'{w:g}' for w in numbers) for numbers in weights)}",
             expected=f"one for each of {len(found)} checkpoints, with 1 or {len(regions)} numbers each",
         )
     files: dict[str, float | dict[str, float]] = {}
-    for one, say in zip(found, says, strict=True):
+    for one, numbers in zip(found, weights, strict=True):
         stem = re.sub(r"[^A-Za-z0-9.-]+", "_", one.file.stem)
         names = chain([stem], (f"{stem}_{number}" for number in count(1)))
-        name = next(name for name in names if f"{name}.safetensors" not in files)
-        files[f"{name}.safetensors"] = say[0] if len(say) == 1 else dict(zip(regions, say, strict=True))
+        file = next(f"{name}.safetensors" for name in names if f"{name}.safetensors" not in files)
+        files[file] = numbers[0] if len(numbers) == 1 else dict(zip(regions, numbers, strict=True))
     return tuple(pending(file, weight) for file, weight in files.items())
 
 
-def _notes(found: Sequence[_Checkpoint], branch: Branch, own: LightningWishes) -> tuple[str, ...]:
-    said = own.window or any(one.patch for one in found)
+def _notes(found: Sequence[_Checkpoint], branch: Branch, settings: LightningOptions) -> tuple[str, ...]:
     size = " x ".join(map(str, branch.window.size))
-    origin = "the option" if own.window else "the hyper-parameters" if said else "BraTS-UGRIP"
+    origin = "BraTS-UGRIP"
+    if settings.window or any(one.patch for one in found):
+        origin = "the option" if settings.window else "the hyper-parameters"
     return (
         *(note for one in found for note in one.notes),
         f"Windows of {size}, by {origin}; {branch.window.blend} blend, overlap {branch.window.overlap:g}.",
         f"Channels {', '.join(branch.channels)} to {', '.join(branch.outputs.names)}, in this order.",
-        f"Component filter: {own.filter}.",
+        f"Component filter: {settings.filter}.",
     )

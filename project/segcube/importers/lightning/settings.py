@@ -1,4 +1,4 @@
-"""What a Lightning checkpoint's hyper-parameters say about prediction, and BraTS-UGRIP's own settings."""
+"""Options of a Lightning import, with the settings of BraTS-UGRIP, and its component filters."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Filter: TypeAlias = Literal["none", "validation", "challenge"]
 WeightsOf: TypeAlias = Literal["last", "average"]
 
 CHANNELS = ("t2f", "t1n", "t1c", "t2w")
-"""The order in which BraTS-UGRIP stacks them."""
+"""BraTS-UGRIP's input channels, in order."""
 REGIONS = ("TC", "WT", "ET")
-"""Its outputs."""
+"""BraTS-UGRIP's outputs, in order."""
 WINDOW: Shape = (128, 128, 128)
 WINDOW_KEYS = ("roi_size", "roi", "patch_size", "img_size", "image_size", "spatial_size", "crop_size")
-"""Names under which trainers keep the size of their patches."""
+"""Hyper-parameters that trainers name the patch size by."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a component needs in order to stay."""
+    """Bounds of the components that a filter keeps."""
 
     voxels: Mapping[str, int]
     mean_probability: float
@@ -37,43 +37,42 @@ FILTERS: Mapping[Filter, Bounds] = {
 
 
 @dataclass(frozen=True)
-class LightningWishes:
-    """What only this kind of import asks; the defaults are BraTS-UGRIP's."""
+class LightningOptions:
+    """Options of this kind of import; the defaults are those of BraTS-UGRIP."""
 
     regions: tuple[str, ...] = REGIONS
     weights: tuple[tuple[float, ...], ...] = ()
-    """A say for each region, or one for all, a checkpoint each; none gives all the same."""
+    """For each checkpoint one weight, or one for each region; empty: equal weights."""
     window: Shape | None = None
-    """None takes the hyper-parameters' patch, or 128 a side."""
+    """None: the patch size of the hyper-parameters, or 128 a side."""
     overlap: float = 0.5
     blend: Literal["gaussian", "constant"] = "gaussian"
     flips: bool = True
     cast: bool = True
-    """Cast scans to int16 and take the absolute value before all else."""
+    """Cast scans to int16 and take absolute values first."""
     percentiles: tuple[float, float] | None = None
-    """Rescale to these instead of the z-score."""
+    """Rescale between these instead of the z-score."""
     filter: Filter = "none"
     prefix: str | None = None
-    """Of the network's entries, where several networks lie in a checkpoint."""
+    """Prefix of the network's entries, for a checkpoint with several networks."""
     weights_of: WeightsOf = "last"
     """The weights as saved, which BraTS-UGRIP validated and predicted with, or the schedule-free average."""
 
 
-UGRIP = LightningWishes()
-"""BraTS-UGRIP's own settings."""
+UGRIP = LightningOptions()
 
 
 def patch_in(settings: object) -> Shape | None:
-    """The size of the patches that hyper-parameters name; None where they do not, or not plainly."""
+    """Find the patch size in hyper-parameters; None if there is none or more than one."""
     found = {size for key, size in _sizes(settings) if key.lower() in WINDOW_KEYS}
     return found.pop() if len(found) == 1 else None
 
 
 def component_rules(choice: Filter, regions: tuple[str, ...]) -> tuple[Rule, ...]:
-    """BraTS-UGRIP's component filters, then ET within TC within WT.
+    """Make the rules of BraTS-UGRIP's component filters, then nest ET in TC in WT.
 
-    A component that holds half of what was kept further in stays whatever its size; `none` only nests, and
-    gives no rules where the regions are others. Raises UsageError for a filter of other regions.
+    A component that holds half of a kept inner region stays, whatever its size. `none` only nests, or gives
+    no rules for other regions. Raises UsageError for a filter with other regions.
     """
     if set(regions) != set(REGIONS):
         if choice != "none":

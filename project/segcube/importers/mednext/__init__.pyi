@@ -1,2 +1,2 @@
-from .convert import MedNeXtWishes as MedNeXtWishes
+from .convert import MedNeXtOptions as MedNeXtOptions
 from .convert import import_mednext as import_mednext

@@ -1,4 +1,4 @@
-"""nnU-Net v1's plans, as far as prediction needs them."""
+"""The part of nnU-Net v1 plans that prediction depends on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from segcube.core import EnvironmentFault, Shape, Vector
 from segcube.spec.submission import Normalize, Resampling
 
 STAGE_ARGUMENT = 5
-"""Where a trainer's arguments hold its stage: plans, fold, two folders, batch_dice, stage, ..."""
+"""Index of the stage among a trainer's arguments: plans, fold, two folders, batch_dice, stage, ..."""
 IMAGE_ORDERS = {"GenericPreprocessor": 3, "GenericPreprocessor_linearResampling": 1}
-"""Spline orders of the preprocessors that do nothing else of their own."""
+"""Spline orders of the supported preprocessors."""
 SEPARATE_Z = {None: "auto", True: "always", False: "never"}
 EXPORT_DEFAULTS: Mapping[str, Any] = {
     "force_separate_z": None,
@@ -29,7 +29,7 @@ class PlansV1:
     trainer: str
     plans: Mapping[Any, Any]
     stage: Mapping[str, Any]
-    """Of the plans, the part that this network was trained on."""
+    """The part of the plans that this network was trained with."""
     file: Path
 
     @property
@@ -44,7 +44,7 @@ class PlansV1:
 
     @property
     def axes(self) -> str:
-        """The order of the arrays' axes; v1 reads (z, y, x) and transposes."""
+        """The order of the array axes: v1 reads (z, y, x), then transposes."""
         forward = self.plans.get("transpose_forward", (0, 1, 2))
         return "".join("zyx"[int(axis)] for axis in forward)
 
@@ -61,11 +61,11 @@ class PlansV1:
         return x, y, z
 
     def normalize(self) -> tuple[Normalize, ...]:
-        """Each channel's scheme. Raises EnvironmentFault for one that segcube does not have."""
+        """Convert the normalization of each channel. Raises EnvironmentFault for an unsupported one."""
         return tuple(self._normalize_one(channel) for channel in range(self.plans["num_modalities"]))
 
     def resampling(self) -> Resampling:
-        """Spline orders. Raises EnvironmentFault for a preprocessor with ways of its own."""
+        """Convert the resampling. Raises EnvironmentFault for an unsupported preprocessor."""
         preprocessor = self.plans.get("preprocessor_name", "GenericPreprocessor")
         if preprocessor not in IMAGE_ORDERS:
             self.refuse(f"the preprocessor {preprocessor}", " or ".join(IMAGE_ORDERS))
@@ -96,13 +96,13 @@ class PlansV1:
                 scheme="ct", mask="none", bounds=bounds, mean=float(known["mean"]), std=float(known["sd"])
             )
         if scheme.startswith("CT"):
-            self.refuse(f"the normalisation {scheme}{' with a mask' if masked else ''}", "CT without a mask")
-        # v1 gives every other name the z-score
+            self.refuse(f"the normalization {scheme}{' with a mask' if masked else ''}", "CT without a mask")
+        # v1 applies the z-score for every other name
         return Normalize(mask="foreground" if masked else "none")
 
 
 def read_plans(file: Path, tree: object) -> PlansV1:
-    """The plans within a `.model.pkl`. Raises EnvironmentFault when they are not nnU-Net v1's."""
+    """Read the plans in a `.model.pkl`. Raises EnvironmentFault if they are not those of nnU-Net v1."""
     if not isinstance(tree, dict) or not {"init", "name", "plans"} <= set(tree):
         raise EnvironmentFault("holds no plans", file=file, expected="an nnU-Net v1 .model.pkl")
     plans, init = tree["plans"], tree["init"]
@@ -112,7 +112,7 @@ def read_plans(file: Path, tree: object) -> PlansV1:
         number = next(iter(stages))
     if number not in stages:
         raise EnvironmentFault(
-            f"says stage {number}", file=file, expected=f"one of {', '.join(map(str, stages))}"
+            f"is of stage {number}", file=file, expected=f"one of {', '.join(map(str, stages))}"
         )
     if "2D" in str(tree["name"]) or len(stages[number]["patch_size"]) != 3:
         raise EnvironmentFault("holds a 2D model", file=file, expected="a 3D one")

@@ -1,4 +1,4 @@
-"""The heads of a MedNeXt v1: Conv3d in BraTS-UGRIP's copy, ConvTranspose3d in MIC-DKFZ's."""
+"""Recognize a MedNeXt v1 by its weights: the arguments of `MedNeXtV1`, and the layout of the heads."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from segcube.core import EnvironmentFault
 from segcube.networks import BLOCKS, EXPANSIONS
 
 ANCHOR = "stem.weight"
-"""An entry that every MedNeXt v1 has once."""
+"""The first entry of every MedNeXt v1."""
 STAGES = (
     *(f"enc_block_{level}" for level in range(4)),
     "bottleneck",
     *(f"dec_block_{level}" for level in reversed(range(4))),
 )
 PUBLISHED_WIDTH = 32
+Layout: TypeAlias = Literal["Conv3d", "ConvTranspose3d"]
 
 
 def mednext_arguments(state: Mapping[str, torch.Tensor]) -> dict[str, object]:
-    """The keyword arguments of `MedNeXtV1` that these weights belong to.
+    """Derive the keyword arguments of `MedNeXtV1` from names and shapes.
 
-    Width, expansions, blocks, kernels, residual ways up and down, response normalisation and deep
-    supervision show in the shapes; group and layer normalisation look alike, and the published networks have
-    groups. Raises EnvironmentFault for weights that are no MedNeXt v1.
+    Group and layer normalization have equal shapes; the published networks use groups. Raises
+    EnvironmentFault for weights that are no MedNeXt v1.
     """
     try:
         return _arguments(state)
@@ -35,11 +35,11 @@ def mednext_arguments(state: Mapping[str, torch.Tensor]) -> dict[str, object]:
         ) from error
 
 
-def told_size(arguments: Mapping[str, object]) -> str:
-    """The network in words, such as `MedNeXt v1 B, kernel 3`."""
+def describe_size(arguments: Mapping[str, object]) -> str:
+    """Describe the network, such as `MedNeXt v1 B, kernel 3`."""
     encoder, decoder = arguments["enc_kernel_size"], arguments["dec_kernel_size"]
     kernel = str(encoder) if encoder == decoder else f"{encoder} down and {decoder} up"
-    return f"MedNeXt v1 {arguments.get('size', 'of its own size')}, kernel {kernel}"
+    return f"MedNeXt v1 {arguments.get('size', 'of another size')}, kernel {kernel}"
 
 
 def _arguments(state: Mapping[str, torch.Tensor]) -> dict[str, object]:
@@ -52,7 +52,7 @@ def _arguments(state: Mapping[str, torch.Tensor]) -> dict[str, object]:
         shape = {"size": sizes[0]}
     return shape | {
         "in_channels": channels,
-        # The weight's axes depend on the layout of the heads, the bias does not
+        # The axes of the weight depend on the layout of the heads, the bias does not
         "out_channels": state["out_0.conv_out.bias"].shape[0],
         "enc_kernel_size": state["enc_block_0.0.conv1.weight"].shape[2],
         "dec_kernel_size": state["bottleneck.0.conv1.weight"].shape[2],
@@ -67,37 +67,34 @@ def _blocks(state: Mapping[str, torch.Tensor], stage: str) -> int:
 
 
 def _expansion(state: Mapping[str, torch.Tensor], block: str) -> int:
-    widened, width = state[f"{block}.conv2.weight"].shape[:2]
-    if widened % width:
-        raise ValueError(f"{block}.conv2.weight that widens {width} channels to a multiple")
-    return widened // width
-
-
-Layout: TypeAlias = Literal["Conv3d", "ConvTranspose3d"]
+    expanded, width = state[f"{block}.conv2.weight"].shape[:2]
+    if expanded % width:
+        raise ValueError(f"{block}.conv2.weight that expands {width} channels to a multiple")
+    return expanded // width
 
 
 def transposed_heads(
     state: Mapping[str, torch.Tensor], undecided: Layout | None = None
 ) -> tuple[dict[str, torch.Tensor], Layout]:
-    """The weights with ConvTranspose3d heads, and the layout in which the heads came.
+    """Convert the heads to ConvTranspose3d, as MIC-DKFZ has them; return the weights and the layout found.
 
-    A 1x1x1 Conv3d of (K, C, 1, 1, 1) equals a ConvTranspose3d of (C, K, 1, 1, 1); the bias has K entries in
-    both. undecided: the layout where K equals C in every head, so that the shapes fit both. Raises
-    EnvironmentFault where that is None.
+    BraTS-UGRIP's copy has Conv3d heads: one of (K, C, 1, 1, 1) equals a ConvTranspose3d of (C, K, 1, 1, 1),
+    and the bias has K entries in both. undecided: the layout if K equals C in every head, so that both fit;
+    None raises EnvironmentFault then.
     """
     heads = {
         name: weight
         for name, weight in state.items()
         if name.startswith("out_") and name.endswith(".conv_out.weight") and weight.ndim == 5
     }
-    # Weights without this bias are no MedNeXt, which `mednext_arguments` reports
+    # `mednext_arguments` reports weights without this bias
     outputs = next(iter(state.get("out_0.conv_out.bias", torch.empty(0)).shape), 0)
     found = {_layout(weight, outputs) for weight in heads.values()} - {None}
     layout = undecided if heads and not found else "Conv3d" if "Conv3d" in found else "ConvTranspose3d"
     if layout is None:
         raise EnvironmentFault(
-            f"has heads of {outputs} inputs and {outputs} outputs: they fit Conv3d and ConvTranspose3d alike",
-            expected="heads whose layout shows in their shapes, such as those of deep supervision",
+            f"has heads of {outputs} inputs and {outputs} outputs: they fit both Conv3d and ConvTranspose3d",
+            expected="heads whose shapes show their layout, such as those of deep supervision",
         )
     if layout == "Conv3d":
         heads = {name: weight.transpose(0, 1).contiguous() for name, weight in heads.items()}

@@ -1,4 +1,4 @@
-"""A bundle's lists of transforms, step by step, with strict arguments."""
+"""Read a bundle's configuration: plain references are followed, expressions are refused."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 from segcube.core import EnvironmentFault, read_json, read_yaml
 
-ENDINGS = (".json", ".yaml", ".yml")
-DEPTH = 50
-"""References and levels that a value may go through; more than that is a circle."""
-PARTS = 100_000
+SUFFIXES = (".json", ".yaml", ".yml")
+MAX_DEPTH = 50
+"""References and levels within a value; more are a cycle."""
+MAX_PARTS = 100_000
 
 
 @dataclass
@@ -21,28 +21,30 @@ class Config:
 
     content: Mapping[str, Any]
     file: Path
-    left: int = PARTS
-    """Parts that may still be gone through: references to references make a few lines endless."""
+    parts_left: int = MAX_PARTS
+    """Parts that may still be resolved: references to references could multiply without end."""
 
     def shallow(self, value: Any, place: str) -> Any:
-        """A value whose own reference is followed, and those within it left.
+        """Follow the reference of a value, but not those within it.
 
-        Raises EnvironmentFault for an expression, or a reference to nothing.
+        Raises EnvironmentFault for an expression and a reference to a missing key.
         """
-        for _ in range(DEPTH):
+        for _ in range(MAX_DEPTH):
             if not isinstance(value, str) or value[:1] not in ("@", "%", "$"):
                 return value
             if value.startswith("$"):
-                raise self.fault(f"{place} is the expression {value!r}, which is not run", "a plain value")
+                raise self.fault(
+                    f"{place} is the expression {value!r}, which is not evaluated", "a plain value"
+                )
             value = self._referred(value, place)
         raise self.fault(f"{place} refers to itself", "a plain value")
 
     def resolve(self, value: Any, place: str, depth: int = 0) -> Any:
-        """A value with all references within it followed. Raises EnvironmentFault as `shallow` does."""
-        self.left -= 1
-        if self.left < 0:
-            raise self.fault(f"refers to more than {PARTS} parts", "plain values")
-        if depth > DEPTH:
+        """Follow all references within a value. Raises EnvironmentFault as `shallow` does."""
+        self.parts_left -= 1
+        if self.parts_left < 0:
+            raise self.fault(f"refers to more than {MAX_PARTS} parts", "plain values")
+        if depth > MAX_DEPTH:
             raise self.fault(f"{place} refers to itself", "a plain value")
         value = self.shallow(value, place)
         if isinstance(value, dict):
@@ -52,7 +54,7 @@ class Config:
         return value
 
     def fault(self, found: str, expected: str = "", hint: str = "") -> EnvironmentFault:
-        """What is wrong with this file."""
+        """Make an error of this file."""
         return EnvironmentFault(found, file=self.file, expected=expected, hint=hint)
 
     def _referred(self, reference: str, place: str) -> Any:
@@ -61,14 +63,14 @@ class Config:
             try:
                 value = value[int(part)] if isinstance(value, list) else value[part]
             except (KeyError, IndexError, TypeError, ValueError) as error:
-                found = f"{place} refers to {reference}, which is not there"
+                found = f"{place} refers to {reference}, which is missing"
                 raise self.fault(found, "a key of this file") from error
         return value
 
 
 def read_config(folder: Path, name: str) -> Config:
-    """Read configs/`name` as JSON or YAML. Raises EnvironmentFault when there is none or it is broken."""
-    files = [folder / "configs" / f"{name}{ending}" for ending in ENDINGS]
+    """Read configs/`name` as JSON or YAML. Raises EnvironmentFault for a missing or broken file."""
+    files = [folder / "configs" / f"{name}{suffix}" for suffix in SUFFIXES]
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         raise EnvironmentFault("no such file", file=files[0], expected="the folder of a MONAI bundle")
@@ -80,12 +82,12 @@ def read_config(folder: Path, name: str) -> Config:
 
 
 KEYS = ("keys", "allow_missing_keys")
-"""What every transform of a dictionary has; which image it is about, nobody needs to know."""
+"""Arguments of every dictionary transform that prediction does not depend on."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A transform: its class and the arguments that are not about which image it takes."""
+    """A transform: its class and arguments, without the keys of the dictionary."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -93,9 +95,9 @@ class Step:
     place: str
 
     def only(self, **known: Any) -> dict[str, Any]:
-        """The values of some arguments, references followed; `known` names them with their defaults.
+        """Resolve the arguments; `known` lists all supported ones with their defaults.
 
-        Raises EnvironmentFault for another argument, which might change the result, and for expressions.
+        Raises EnvironmentFault for another argument, which could change the result, and for expressions.
         """
         self.expect(self.arguments.keys() <= known.keys(), f"no arguments but {', '.join(known) or 'keys'}")
         return {
@@ -103,22 +105,22 @@ class Step:
             for name, default in known.items()
         }
 
-    def expect(self, sound: bool, expected: str) -> None:
-        """Raise EnvironmentFault that names this transform unless it is sound."""
-        if not sound:
-            told = ", ".join(f"{name} {value!r}" for name, value in self.arguments.items())
-            raise self.config.fault(f"{self.place} is {self.name} with {told or 'no arguments'}", expected)
+    def expect(self, is_valid: bool, expected: str) -> None:
+        """Raise EnvironmentFault for the arguments of this transform unless they are valid."""
+        if not is_valid:
+            listed = ", ".join(f"{name} {value!r}" for name, value in self.arguments.items())
+            raise self.config.fault(f"{self.place} is {self.name} with {listed or 'no arguments'}", expected)
 
     def refuse(self, expected: str) -> None:
-        """Raise EnvironmentFault that names this transform as one that segcube does not have."""
+        """Raise EnvironmentFault for a transform that segcube does not have."""
         raise self.config.fault(f"{self.place} is {self.name}, which segcube does not have", expected)
 
 
 def steps_of(config: Config, key: str) -> list[Step]:
-    """The transforms of a Compose, or one alone; none when the key is not there.
+    """List the transforms of a Compose, or a single one; empty without the key.
 
-    Classes come without their module and the d of dictionaries. Raises EnvironmentFault for what is no list
-    of classes.
+    Class names lose their module and the suffix of dictionary transforms. Raises EnvironmentFault for other
+    content.
     """
     if key not in config.content:
         return []
@@ -139,9 +141,9 @@ def _step(part: Any, config: Config, place: str) -> Step | None:
         return None
     arguments = {name: value for name, value in part.items() if name not in KEYS and name[:1] != "_"}
     name = _class_of(part)
-    for ending in ("Dict", "D", "d"):
-        if name.endswith(ending) and name not in ("Dict",):
-            name = name.removesuffix(ending)
+    for suffix in ("Dict", "D", "d"):
+        if name.endswith(suffix) and name not in ("Dict",):
+            name = name.removesuffix(suffix)
             break
     return Step(name, arguments, config, place)
 

@@ -1,4 +1,4 @@
-"""The folder of a MONAI bundle as a submission."""
+"""Convert the folder of a MONAI bundle to a submission."""
 
 from __future__ import annotations
 
@@ -11,75 +11,72 @@ from segcube.importers.monai_bundle.network import source_of
 from segcube.importers.monai_bundle.postprocessing import Postprocessing, postprocessing_of, window_of
 from segcube.importers.monai_bundle.preprocessing import preprocessing_of
 from segcube.importers.names import match_channels, match_labels, match_regions
-from segcube.importers.requests import Imported, Wishes, pending
+from segcube.importers.options import ImportOptions
 from segcube.importers.sources import content_of
+from segcube.importers.write import Imported, pending
 from segcube.networks import count_channels
 from segcube.spec.submission import Branch, Outputs, Resampling, Stage, Submission
 
 MEMBER = "model.safetensors"
 
 
-def import_bundle(folder: Path, wishes: Wishes) -> Imported:
-    """Read configs/inference, configs/metadata and models/model.pt.
+def import_bundle(folder: Path, options: ImportOptions) -> Imported:
+    """Convert configs/inference, configs/metadata and models/model.pt.
 
-    Nothing of the configuration is run: plain references are followed, expressions are refused where their
-    value is needed. Raises EnvironmentFault for what segcube does not have, by name, and UsageError for
-    channels and outputs that need an option.
+    Plain references are followed; an expression is refused if its value is needed. Raises EnvironmentFault
+    for unsupported content, by name, and UsageError for channels and outputs that need an option.
     """
     config, metadata = read_config(folder, "inference"), read_config(folder, "metadata")
     with content_of(folder, "a MONAI bundle"):
-        return _imported(folder, config, metadata, wishes)
+        return _imported(folder, config, metadata, options)
 
 
-def _imported(folder: Path, config: Config, metadata: Config, wishes: Wishes) -> Imported:
+def _imported(folder: Path, config: Config, metadata: Config, options: ImportOptions) -> Imported:
     source = source_of(folder, config)
     channels, outputs = count_channels(source.network, source.arguments)
     before = preprocessing_of(steps_of(config, "preprocessing"), channels)
     after = postprocessing_of(steps_of(config, "postprocessing"), config)
     branch = Branch(
-        channels=_channels(metadata, channels, wishes),
+        channels=_channels(metadata, channels, options),
         axes="xyz",
         orientation=before.orientation,
         crop=before.crop,
         normalize=before.scheme(),
         spacing=before.spacing,
         resampling=before.resampling or Resampling(),
-        outputs=_outputs(metadata, outputs, after, wishes),
+        outputs=_outputs(metadata, outputs, after, options),
         window=window_of(config),
         members=(pending(MEMBER),),
     )
     submission = Submission(
-        name=wishes.name,
-        challenge=wishes.target.reference,
-        licence=wishes.licence,
-        citation=wishes.citation or _citation(metadata),
+        **options.submission_fields(_citation(metadata)),
         stages=(Stage(name="segmentation", branches=(branch,)),),
         postprocess=after.rules(branch.outputs.names),
     )
-    told = (
+    notes = (
         f"The network is a {source.network} of configs/{config.file.name}.",
         f"Channels {', '.join(branch.channels)} and outputs {', '.join(branch.outputs.names)}.",
         *before.notes,
         *after.notes,
     )
-    return Imported(submission, {MEMBER: source}, wishes.target, _framework(metadata), told)
+    return Imported(submission, {MEMBER: source}, options.target, _framework(metadata), notes)
 
 
-def _channels(metadata: Config, count: int, wishes: Wishes) -> tuple[str, ...]:
+def _channels(metadata: Config, count: int, options: ImportOptions) -> tuple[str, ...]:
     names = _definition(metadata, "inputs", count)
-    return match_channels(tuple(names.values()), wishes.target.challenge, wishes.channels)
+    return match_channels(tuple(names.values()), options.target.challenge, options.channels)
 
 
-def _outputs(metadata: Config, count: int, after: Postprocessing, wishes: Wishes) -> Outputs:
-    names, challenge = _definition(metadata, "outputs", count), wishes.target.challenge
+def _outputs(metadata: Config, count: int, after: Postprocessing, options: ImportOptions) -> Outputs:
+    names, challenge = _definition(metadata, "outputs", count), options.target.challenge
     if after.kind == "regions":
         return Outputs(kind="regions", names=match_regions(tuple(names.values()), challenge))
-    labels = match_labels(names, challenge, wishes.labels)
+    labels = match_labels(names, challenge, options.labels)
     return Outputs(kind="labels", names=tuple(labels[value] for value in range(count)))
 
 
 def _definition(metadata: Config, side: str, count: int) -> dict[int, str]:
-    """Names of the channels of the first input or output; their numbers where metadata has none."""
+    """Name the channels of the first input or output; by their numbers without metadata."""
     formats: Any = metadata.content.get("network_data_format", {}).get(side, {})
     first: Any = next(iter(formats.values()), {})
     known = {int(key): str(name) for key, name in first.get("channel_def", {}).items()}

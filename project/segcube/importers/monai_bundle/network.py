@@ -1,4 +1,4 @@
-"""A bundle's network and its weights."""
+"""Read a bundle's network and its weights."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 import torch
 
 from segcube.core import EnvironmentFault, UsageError
-from segcube.importers.checkpoint.layouts import open_checkpoint
+from segcube.importers.checkpoint.reader import open_checkpoint
 from segcube.importers.monai_bundle.config import Config
-from segcube.importers.requests import Source, State
-from segcube.importers.sources import unwrap
+from segcube.importers.sources import network_entries
+from segcube.importers.write import Source, State
 from segcube.networks import NETWORKS, build_network, stored_state
 
 WITHOUT_EFFECT: Mapping[str, Mapping[str, Any]] = {
     "SwinUNETR": {"img_size": None},
     "SegResNet": {"use_conv_final": True, "norm_name": "", "num_groups": 8},
 }
-"""Arguments that older MONAIs take; None where no value changes the network, else the one that does not."""
+"""Arguments of older MONAI versions, with the value that has no effect; None: no value has."""
 RENAMED: Mapping[str, Mapping[str, str]] = {"UNet": {"channels": "features"}}
-"""Arguments that segcube calls otherwise."""
+"""MONAI's name of an argument, and that of segcube."""
 WRAPPERS = ("model", "state_dict", "network", "net")
-"""Keys under which a checkpoint may hold the network's state."""
+"""Keys of a checkpoint that may hold the state_dict."""
 WEIGHTS = "models/model.pt"
 
 
 def source_of(folder: Path, config: Config) -> Source:
-    """The network that configs/inference names, with the weights of models/model.pt.
+    """Read the network in configs/inference and the weights in models/model.pt.
 
-    Raises EnvironmentFault for a network that segcube does not have, expressions, and missing weights.
+    Raises EnvironmentFault for an unsupported network, expressions, and missing weights.
     """
     name, arguments = _named(config)
     file = folder / WEIGHTS
@@ -39,7 +39,7 @@ def source_of(folder: Path, config: Config) -> Source:
             "no such file",
             file=file,
             expected="the bundle's weights",
-            hint="large_files.yml may say where they are",
+            hint="large_files.yml may hold their address",
         )
     try:
         with torch.device("meta"):
@@ -49,7 +49,7 @@ def source_of(folder: Path, config: Config) -> Source:
 
     def read() -> State:
         try:
-            return unwrap(_state(open_checkpoint(file)), anchor).state
+            return network_entries(_state(open_checkpoint(file)), anchor).state
         except EnvironmentFault as error:
             raise EnvironmentFault(error.found, file=file, expected=f"the weights of a {name}") from error
 
@@ -62,12 +62,12 @@ def _named(config: Config) -> tuple[str, dict[str, Any]]:
     )
     definition = config.resolve(definition, "network_def")
     if not isinstance(definition, dict) or "_target_" not in definition:
-        raise config.fault("names no network", "network_def with a _target_")
+        raise config.fault("has no network", "network_def with a _target_")
     target = str(definition["_target_"])
     name = target.rpartition(".")[2]
     if name not in NETWORKS:
         raise config.fault(
-            f"names the network {target}, which segcube does not have", "one of " + ", ".join(NETWORKS)
+            f"has the network {target}, which segcube does not have", "one of " + ", ".join(NETWORKS)
         )
     given = {key: value for key, value in definition.items() if key[:1] != "_"}
     names = RENAMED.get(name, {})
@@ -81,7 +81,7 @@ def _without_effect(name: str, key: str, value: Any) -> bool:
 
 
 def _state(tree: object) -> object:
-    """The network's part of a checkpoint, or the whole where it is one."""
+    """Select the state_dict of a checkpoint, which may be all of it."""
     if isinstance(tree, dict):
         for key in WRAPPERS:
             if isinstance(tree.get(key), dict):

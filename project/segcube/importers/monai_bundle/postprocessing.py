@@ -1,4 +1,4 @@
-"""A bundle's inferer and postprocessing as a window, outputs and rules."""
+"""Convert a bundle's inferer and postprocessing to a window, outputs and rules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from segcube.importers.monai_bundle.config import Config, Step
 from segcube.spec.submission import LargestComponent, Rule, Threshold, Window
 
 SAVING = ("SaveImage", "Invert", "EnsureType", "ToTensor", "SqueezeDim", "CopyItems")
-"""They bring a result back to its grid and to the disk."""
+"""Transforms that restore the grid and write the file."""
 WINDOW_DEFAULTS: Mapping[str, Any] = {
     "roi_size": None,
     "overlap": 0.25,
@@ -23,22 +23,22 @@ RUNNING = (
     *("_target_", "sw_batch_size", "sw_device", "device", "progress", "cache_roi_weight_map", "cpu_thresh"),
     *("buffer_steps", "buffer_dim", "with_coord"),
 )
-"""How an inferer runs, not what it finds."""
+"""Arguments of an inferer without effect on the result."""
 
 
 @dataclass(frozen=True)
 class Postprocessing:
-    """What happens to a network's logits."""
+    """How logits become labels."""
 
     kind: Literal["regions", "labels"]
     threshold: float = 0.5
     largest: tuple[int, ...] | None = None
-    """Label values whose largest component is kept; none for all labels."""
+    """Label values whose largest component is kept; None for all labels."""
     keeps_largest: bool = False
     notes: tuple[str, ...] = ()
 
     def rules(self, names: tuple[str, ...]) -> tuple[Rule, ...]:
-        """The rules of a submission whose outputs have these names."""
+        """Make the rules of a submission; names: its outputs."""
         if self.kind == "regions":
             if self.threshold == 0.5:
                 return ()
@@ -50,7 +50,7 @@ class Postprocessing:
 
 
 def window_of(config: Config) -> Window:
-    """The sliding window. Raises EnvironmentFault for another inferer or ways that segcube does not have."""
+    """Convert the sliding window. Raises EnvironmentFault for other inferers and unsupported arguments."""
     content = config.shallow(config.content.get("inferer"), "inferer")
     name = str(content.get("_target_", "")).rpartition(".")[2] if isinstance(content, dict) else content
     if name != "SlidingWindowInferer":
@@ -76,10 +76,7 @@ def window_of(config: Config) -> Window:
 
 
 def postprocessing_of(steps: list[Step], config: Config) -> Postprocessing:
-    """Take a bundle's transforms of predictions one after the other.
-
-    Raises EnvironmentFault for a transform or argument that segcube does not have.
-    """
+    """Convert the transforms of predictions. Raises EnvironmentFault for an unsupported one or argument."""
     kind, notes, values = _kind(steps, config), [], {}
     for step in steps:
         match step.name:
@@ -95,7 +92,7 @@ def postprocessing_of(steps: list[Step], config: Config) -> Postprocessing:
                 values |= _largest(step)
             case "Lambda" if kind == "regions":
                 notes.append(
-                    "Regions are written by the challenge's order; the source's own expression was not run."
+                    "Regions are written in the challenge's order; the source's expression was not evaluated."
                 )
             case name if name in SAVING:
                 pass

@@ -1,4 +1,4 @@
-"""An nnU-Net's preprocessing and inference settings as a branch."""
+"""Convert the preprocessing and inference settings of an nnU-Net to a branch."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from segcube.core import EnvironmentFault, explain
+from segcube.core import EnvironmentFault, explain_validation_error
 from segcube.importers.names import match_channels
 from segcube.importers.nnunet.model import Model
 from segcube.importers.nnunet.plans import READERS, ResamplingOptions
-from segcube.importers.requests import Wishes
+from segcube.importers.options import ImportOptions
 from segcube.spec.submission import (
     Branch,
     Member,
@@ -24,25 +24,25 @@ from segcube.spec.submission import (
     Window,
 )
 
-STORED = "zyx"
-"""nnU-Net's readers give arrays in this order, whatever wrote the file."""
+READ_AXES = "zyx"
+"""The order of axes that all of nnU-Net's readers give."""
 SPLINES = "resample_data_or_seg_to_shape"
 TORCH = "resample_torch_fornnunet"
 NONE = "no_resampling_hack"
 SEPARATE: Mapping[bool | None, SeparateZ] = {None: "auto", False: "never", True: "always"}
 
 
-def branch_of(model: Model, outputs: Outputs, members: tuple[Member, ...], wishes: Wishes) -> Branch:
-    """The branch of a model.
+def branch_of(model: Model, outputs: Outputs, members: tuple[Member, ...], options: ImportOptions) -> Branch:
+    """Make the branch of a model.
 
-    Raises UsageError where the channels' names are not plain, EnvironmentFault for normalisations and
-    resampling functions that nnU-Net does not bring.
+    Raises UsageError for ambiguous channel names, EnvironmentFault for normalizations and resampling
+    functions that are not part of nnU-Net.
     """
     plans, configuration = model.plans, model.configuration
-    axes = "".join(STORED[axis] for axis in plans.transpose_forward)
+    axes = "".join(READ_AXES[axis] for axis in plans.transpose_forward)
     resampled = configuration.resampling_fn_data != NONE
     content = {
-        "channels": match_channels(model.dataset.channels, wishes.target.challenge, wishes.channels),
+        "channels": match_channels(model.dataset.channels, options.target.challenge, options.channels),
         "axes": axes,
         "orientation": READERS[plans.image_reader_writer],
         "crop": "nonzero",
@@ -57,7 +57,7 @@ def branch_of(model: Model, outputs: Outputs, members: tuple[Member, ...], wishe
     try:
         return Branch.model_validate(content)
     except ValidationError as error:
-        raise EnvironmentFault(explain(error, Branch), file=model.source) from error
+        raise EnvironmentFault(explain_validation_error(error, Branch), file=model.source) from error
 
 
 def _normalize(model: Model) -> tuple[Normalize, ...]:
@@ -66,7 +66,7 @@ def _normalize(model: Model) -> tuple[Normalize, ...]:
     schemes, masks = configuration.normalization_schemes, configuration.use_mask_for_norm
     if not len(schemes) == len(masks) == count:
         raise EnvironmentFault(
-            f"{len(schemes)} normalisations and {len(masks)} masks",
+            f"has {len(schemes)} normalizations and {len(masks)} masks",
             file=model.source,
             expected=f"{count} each",
         )
@@ -82,7 +82,7 @@ def _scheme(model: Model, channel: int, name: str, masked: bool) -> Normalize:
         case "CTNormalization":
             found = model.plans.intensities.get(str(channel))
             if found is None:
-                raise EnvironmentFault(f"no intensities of channel {channel}", file=model.source)
+                raise EnvironmentFault(f"has no intensities of channel {channel}", file=model.source)
             bounds = (found.percentile_00_5, found.percentile_99_5)
             return Normalize(scheme="ct", mask="none", bounds=bounds, mean=found.mean, std=found.std)
         case "NoNormalization":
@@ -93,7 +93,7 @@ def _scheme(model: Model, channel: int, name: str, masked: bool) -> Normalize:
             return Normalize(scheme="rgb01", mask="none")
         case _:
             raise EnvironmentFault(
-                f"channel {channel} is normalised by {name}",
+                f"channel {channel} is normalized by {name}",
                 file=model.source,
                 expected="ZScore, CT, No, RescaleTo01 or RGBTo01Normalization",
             )
@@ -105,30 +105,30 @@ def _resampling(model: Model) -> Resampling:
         return Resampling()
     torch = configuration.resampling_fn_seg == TORCH
     return Resampling(
-        image=_way(configuration.resampling_fn_data, configuration.resampling_fn_data_kwargs, model),
-        output=_way(
+        image=_spline(configuration.resampling_fn_data, configuration.resampling_fn_data_kwargs, model),
+        output=_spline(
             configuration.resampling_fn_probabilities, configuration.resampling_fn_probabilities_kwargs, model
         ),
-        labels=_way(configuration.resampling_fn_seg, configuration.resampling_fn_seg_kwargs, model),
+        labels=_spline(configuration.resampling_fn_seg, configuration.resampling_fn_seg_kwargs, model),
         ties="lowest" if torch else "nearest",
     )
 
 
-def _way(function: str, options: dict[str, Any], model: Model) -> Order | Spline:
+def _spline(function: str, keywords: dict[str, Any], model: Model) -> Order | Spline:
     if function not in (SPLINES, TORCH):
         raise EnvironmentFault(
-            f"resampling by {function}",
+            f"is resampled by {function}",
             file=model.source,
             expected=f"{SPLINES} or {TORCH}, or {NONE} for images",
         )
     try:
-        said = ResamplingOptions.model_validate(options)
+        given = ResamplingOptions.model_validate(keywords)
     except ValidationError as error:
-        told = explain(error, ResamplingOptions)
-        raise EnvironmentFault(f"{function}: {told}", file=model.source) from error
-    # Where the plans leave it out, the function's own default counts
+        found = f"{function}: {explain_validation_error(error, ResamplingOptions)}"
+        raise EnvironmentFault(found, file=model.source) from error
+    # If the plans leave it out, the default of the function applies
     default = None if function == TORCH else False
-    separate = said.force_separate_z if "force_separate_z" in options else default
-    order: Order = 1 if function == TORCH else said.order
-    way = Spline(order=order, order_z=said.order_z, separate_z=SEPARATE[separate])
-    return order if way == Spline(order=order) else way
+    separate = given.force_separate_z if "force_separate_z" in keywords else default
+    order: Order = 1 if function == TORCH else given.order
+    spline = Spline(order=order, order_z=given.order_z, separate_z=SEPARATE[separate])
+    return order if spline == Spline(order=order) else spline

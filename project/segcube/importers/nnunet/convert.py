@@ -1,125 +1,127 @@
-"""nnU-Net models as a submission."""
+"""Convert one nnU-Net model, or a cascade of two, to a submission."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from segcube.core import UsageError
 from segcube.importers.nnunet.branch import branch_of
-from segcube.importers.nnunet.labels import Decision, decide, output_names, own_names
+from segcube.importers.nnunet.labels import OutputLabels, challenge_labels, output_names, source_labels
 from segcube.importers.nnunet.model import Model, network_of, read_folder
-from segcube.importers.requests import Imported, Source, Wishes, pending
-from segcube.spec.submission import Follows, Length, Rule, Stage, Submission, Write
+from segcube.importers.options import ImportOptions
+from segcube.importers.write import Imported, Source, pending
+from segcube.spec.submission import DilationRadius, Follows, Rule, Stage, Submission, Write
+
+Keep: TypeAlias = Literal["largest_component", "all"]
+"""The part of the first stage's mask that MBAS uses; all outside it is background."""
 
 
-@dataclass(frozen=True)
-class Gate:
-    """MBAS's way: outside the earlier mask all is background."""
+def follows_of(model: Model, stage: str, previous: OutputLabels, labels: OutputLabels, keep: Keep) -> Follows:
+    """How a model follows the previous stage: by MBAS's gate, or by nnU-Net's one-hot channels.
 
-    keep: Literal["largest_component", "all"] = "largest_component"
-
-
-def follows_of(model: Model, stage: str, earlier: Decision, own: Decision, gate: Gate) -> Follows:
-    """How a model follows the stage that was decided so: as MBAS's gate, or by nnU-Net's one-hot channels.
-
-    Raises UsageError when the two stages' labels differ where they have to be the same.
+    Raises UsageError when the labels of the two stages differ in an nnU-Net cascade.
     """
     configuration = model.configuration
     if configuration.is_cascaded_mask:
-        radius = Length(radius=configuration.cascaded_mask_dilation, unit="voxels")
-        return Follows(stage=stage, as_="gate", dilate=radius, keep=gate.keep, grid="branch")
-    if set(earlier.labels) != set(own.labels):
+        radius = DilationRadius(radius=configuration.cascaded_mask_dilation, unit="voxels")
+        return Follows(stage=stage, as_="gate", dilate=radius, keep=keep, grid="branch")
+    if set(previous.labels) != set(labels.labels):
         raise UsageError(
-            f"the earlier stage finds {', '.join(earlier.labels)}",
+            f"the previous stage has the labels {', '.join(previous.labels)}",
             file=model.source,
-            expected=", ".join(own.labels) + ", as the cascade",
+            expected=", ".join(labels.labels) + ", as the cascade",
         )
-    ordered = earlier.labels == own.labels and not earlier.paint
-    names = None if ordered else own.labels
-    return Follows(stage=stage, as_="onehot_channels", names=names, paint=earlier.paint)
+    is_ordered = previous.labels == labels.labels and not previous.paint
+    names = None if is_ordered else labels.labels
+    return Follows(stage=stage, as_="onehot_channels", names=names, paint=previous.paint)
 
 
 @dataclass(frozen=True)
-class _Part:
-    """A stage and where its members come from."""
+class _StageSources:
+    """A stage and the sources of its members."""
 
     stage: Stage
     sources: Mapping[str, Source]
 
 
 def import_nnunet(
-    folder: Path, wishes: Wishes, previous: Path | None = None, checkpoint: str = "final"
+    folder: Path, options: ImportOptions, previous: Path | None = None, checkpoint: str = "final"
 ) -> Imported:
-    """A model folder of nnU-Net v2 as a submission, with the folder of its earlier stage for a cascade.
+    """Convert a model folder of nnU-Net v2.
 
-    checkpoint: final or best. Raises EnvironmentFault and UsageError as `read_folder` and `import_stages` do.
+    previous: the model folder of the first stage of a cascade. checkpoint: final or best. Raises
+    EnvironmentFault and UsageError as `read_folder` and `import_stages` do.
     """
-    model = read_folder(folder, wishes.folds, checkpoint)
-    before = read_folder(previous, wishes.folds, checkpoint) if previous else None
-    return import_stages(model, before, wishes)
+    model = read_folder(folder, options.folds, checkpoint)
+    before = read_folder(previous, options.folds, checkpoint) if previous else None
+    return import_stages(model, before, options)
 
 
 def import_stages(
     model: Model,
     previous: Model | None,
-    wishes: Wishes,
-    gate: Gate | None = None,
+    options: ImportOptions,
+    keep: Keep = "largest_component",
     rules: tuple[Rule, ...] = (),
 ) -> Imported:
-    """One model, or an earlier and a later one, as a submission.
+    """Convert one model, or the previous and the last one of a cascade.
 
-    gate: how the later one takes a mask. rules: on the labels of the last stage. Raises UsageError when a
-    cascade's earlier stage is missing or not asked for, and when names are not plain.
+    keep: for a cascade of MBAS. rules: for the labels of the last stage. Raises UsageError for a cascade
+    without its previous stage, a previous stage without a cascade, and ambiguous names.
     """
     _expect_previous(model, previous)
-    decision = decide(model, wishes)
+    labels = challenge_labels(model, options)
     if previous is None:
-        parts = [_part(model, model.name, decision, wishes)]
+        stages = [_stage(model, model.name, labels, options)]
     else:
-        parts = _cascade(model, previous, decision, wishes, gate or Gate())
-    painting = (Write(rule="write", order=decision.paint),) if decision.paint else ()
+        stages = _cascade(model, previous, labels, options, keep)
+    painting = (Write(rule="write", order=labels.paint),) if labels.paint else ()
     submission = Submission(
-        name=wishes.name,
-        challenge=wishes.target.reference,
-        licence=wishes.licence,
-        citation=wishes.citation,
-        stages=tuple(part.stage for part in parts),
+        **options.submission_fields(),
+        stages=tuple(part.stage for part in stages),
         postprocess=(*painting, *rules),
     )
-    sources = {file: source for part in parts for file, source in part.sources.items()}
-    notes = [note for known in (previous, model) if known for note in _notes(known)]
-    channels = parts[-1].stage.branches[0].channels
-    notes.append(f"Channels: {_renamed(model.dataset.channels, channels)}.")
-    notes.append(f"Outputs: {_renamed(output_names(model), decision.outputs.names)}.")
-    return Imported(submission, sources, wishes.target, "nnU-Net v2", tuple(notes))
+    sources = {file: source for part in stages for file, source in part.sources.items()}
+    channels = stages[-1].stage.branches[0].channels
+    notes = (
+        *(_describe(one) for one in (previous, model) if one),
+        f"Channels: {_renamed(model.dataset.channels, channels)}.",
+        f"Outputs: {_renamed(output_names(model), labels.outputs.names)}.",
+    )
+    return Imported(submission, sources, options.target, "nnU-Net v2", notes)
 
 
-def _cascade(model: Model, previous: Model, decision: Decision, wishes: Wishes, gate: Gate) -> list[_Part]:
-    earlier = own_names(previous) if model.configuration.is_cascaded_mask else decide(previous, wishes)
+def _cascade(
+    model: Model, previous: Model, labels: OutputLabels, options: ImportOptions, keep: Keep
+) -> list[_StageSources]:
+    is_gate = model.configuration.is_cascaded_mask
+    first = source_labels(previous) if is_gate else challenge_labels(previous, options)
     name = previous.name if previous.name != model.name else f"{previous.name}_earlier"
-    follows = follows_of(model, name, earlier, decision, gate)
-    extra = len(decision.labels) if follows.as_ == "onehot_channels" else 0
-    last = _part(model, model.name, decision, wishes, extra)
+    follows = follows_of(model, name, first, labels, keep)
+    extra = len(labels.labels) if follows.as_ == "onehot_channels" else 0
+    last = _stage(model, model.name, labels, options, extra)
     return [
-        _part(previous, name, earlier, wishes),
-        _Part(last.stage.model_copy(update={"follows": follows}), last.sources),
+        _stage(previous, name, first, options),
+        _StageSources(last.stage.model_copy(update={"follows": follows}), last.sources),
     ]
 
 
-def _part(model: Model, name: str, decision: Decision, wishes: Wishes, extra: int = 0) -> _Part:
-    """A model's stage; extra: channels that an earlier stage adds to the image."""
+def _stage(
+    model: Model, name: str, labels: OutputLabels, options: ImportOptions, extra: int = 0
+) -> _StageSources:
+    """Convert a model to a stage; extra: channels that the previous stage adds to the image."""
     channels = len(model.dataset.channels) + extra
-    network, arguments = network_of(model, channels, len(decision.outputs.names))
+    network, arguments = network_of(model, channels, len(labels.outputs.names))
     sources = {
         f"{name}_fold{fold}.safetensors": Source(network, arguments, (weights.file,), weights.read)
         for fold, weights in model.folds.items()
     }
     members = tuple(pending(file) for file in sources)
-    branch = branch_of(model, decision.outputs, members, wishes)
-    return _Part(Stage(name=name, merge="logits", branches=(branch,)), sources)
+    branch = branch_of(model, labels.outputs, members, options)
+    return _StageSources(Stage(name=name, merge="logits", branches=(branch,)), sources)
 
 
 def _expect_previous(model: Model, previous: Model | None) -> None:
@@ -127,20 +129,20 @@ def _expect_previous(model: Model, previous: Model | None) -> None:
     needed = "a mask" if configuration.is_cascaded_mask else configuration.previous_stage
     if needed and previous is None:
         raise UsageError(
-            f"{model.name} follows {needed}",
+            f"{model.name} is a cascade that follows {needed}",
             file=model.source,
-            expected="the model that comes before it as well",
+            expected="the previous model as well",
             hint="name its folder with --previous",
         )
     if previous is not None and not needed:
-        raise UsageError(f"{model.name} follows no other model", file=model.source, hint="drop --previous")
+        raise UsageError(f"{model.name} is not a cascade", file=model.source, hint="drop --previous")
 
 
-def _notes(model: Model) -> list[str]:
-    return [
+def _describe(model: Model) -> str:
+    return (
         f"{model.name} of {model.plans.plans_name}, trained by {model.trainer} on "
         f"{model.plans.dataset_name}: fold {', '.join(model.folds)}, averaged in logits with equal weights."
-    ]
+    )
 
 
 def _renamed(found: Sequence[str], named: Sequence[str]) -> str:

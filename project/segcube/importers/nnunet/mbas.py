@@ -1,4 +1,4 @@
-"""The two-stage models of anenbergb/MBAS, built on nnU-Net v2's plans: one pickle, or two model folders."""
+"""Convert the two-stage models of anenbergb/MBAS, on nnU-Net v2 plans: one pickle, or two model folders."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from segcube.core import EnvironmentFault
-from segcube.importers.checkpoint.inert import Inert, plain
-from segcube.importers.checkpoint.layouts import open_checkpoint
-from segcube.importers.nnunet.convert import Gate, import_stages
-from segcube.importers.nnunet.labels import decide, label_names
+from segcube.importers.checkpoint.objects import StoredObject, plain
+from segcube.importers.checkpoint.reader import open_checkpoint
+from segcube.importers.nnunet.convert import Keep, import_stages
+from segcube.importers.nnunet.labels import challenge_labels, label_names
 from segcube.importers.nnunet.model import (
     Model,
     Weights,
@@ -21,54 +21,57 @@ from segcube.importers.nnunet.model import (
     state_of,
 )
 from segcube.importers.nnunet.plans import read_checkpoint, read_dataset, read_plans
-from segcube.importers.requests import Imported, Wishes
+from segcube.importers.options import ImportOptions
 from segcube.importers.sources import content_of
+from segcube.importers.write import Imported
 from segcube.spec.submission import LargestComponent
 
 FRAMEWORK = "anenbergb/MBAS (nnU-Net v2 plans)"
-ONE, TWO = "Parameters1Stage", "Parameters2Stage"
+ONE_STAGE, TWO_STAGES = "Parameters1Stage", "Parameters2Stage"
 LABELS = "labels_or_regions"
 
 
 def import_mbas(
-    source: Path, wishes: Wishes, previous: Path | None = None, checkpoint: str = "final"
+    source: Path, options: ImportOptions, previous: Path | None = None, checkpoint: str = "final"
 ) -> Imported:
-    """MBAS's pickled parameters, or its last stage's folder with that of the stage before, as a submission.
+    """Convert MBAS's pickled parameters, or the model folder of its last stage.
 
-    Of folders, the first stage keeps its largest component and so does each label of the last one; a pickle
-    says itself. checkpoint: final or best, of folders. Raises EnvironmentFault for what is broken or not
-    supported, UsageError for names that are not plain.
+    previous: the model folder of the first stage. Folders keep the largest component of the first stage and
+    of each label of the last one; a pickle defines its own postprocessing. checkpoint: final or best, for
+    folders. Raises EnvironmentFault for broken or unsupported sources, UsageError for ambiguous names.
     """
     if source.is_file():
         with content_of(source, "anenbergb/MBAS"):
-            return _import_pickle(source, wishes)
-    model = read_folder(source, wishes.folds, checkpoint)
-    before = read_folder(previous, wishes.folds, checkpoint) if previous else None
-    rule = LargestComponent(rule="largest_component", labels=decide(model, wishes).labels)
-    return replace(import_stages(model, before, wishes, Gate(), (rule,)), framework=FRAMEWORK)
+            return _import_pickle(source, options)
+    model = read_folder(source, options.folds, checkpoint)
+    before = read_folder(previous, options.folds, checkpoint) if previous else None
+    rule = LargestComponent(rule="largest_component", labels=challenge_labels(model, options).labels)
+    return replace(import_stages(model, before, options, rules=(rule,)), framework=FRAMEWORK)
 
 
-def _import_pickle(file: Path, wishes: Wishes) -> Imported:
+def _import_pickle(file: Path, options: ImportOptions) -> Imported:
     content = open_checkpoint(file)
-    kind = content.name.rpartition(".")[2] if isinstance(content, Inert) else type(content).__name__
-    if kind not in (ONE, TWO):
-        raise EnvironmentFault(f"holds a {kind}", file=file, expected=f"{TWO} or {ONE}, as MBAS pickles them")
-    if kind == ONE:
+    kind = content.name.rpartition(".")[2] if isinstance(content, StoredObject) else type(content).__name__
+    if kind not in (ONE_STAGE, TWO_STAGES):
+        raise EnvironmentFault(
+            f"holds a {kind}", file=file, expected=f"{TWO_STAGES} or {ONE_STAGE}, as MBAS pickles them"
+        )
+    if kind == ONE_STAGE:
         model = _model(content, "", file)
         steps = [] if content.fields.get("skip_postprocessing") else _steps(content, "")
-        imported = import_stages(model, None, wishes, None, _rules(model, steps, wishes))
+        imported = import_stages(model, None, options, rules=_rules(model, steps, options))
     else:
         before, model = _model(content, "stage1_", file), _model(content, "stage2_", file)
-        rules = _rules(model, _steps(content, "stage2_"), wishes)
-        imported = import_stages(model, before, wishes, _gate(before, _steps(content, "stage1_")), rules)
+        rules = _rules(model, _steps(content, "stage2_"), options)
+        imported = import_stages(model, before, options, _keep(before, _steps(content, "stage1_")), rules)
     return replace(imported, framework=FRAMEWORK)
 
 
-def _model(content: Inert, prefix: str, file: Path) -> Model:
+def _model(content: StoredObject, prefix: str, file: Path) -> Model:
     parts = [f"{prefix}{part}" for part in ("checkpoint", "plans", "dataset")]
-    lacking = [part for part in parts if part not in content.fields]
-    if lacking:
-        raise EnvironmentFault(f"no {', '.join(lacking)}", file=file, expected="what MBAS pickles")
+    missing = [part for part in parts if part not in content.fields]
+    if missing:
+        raise EnvironmentFault(f"has no {', '.join(missing)}", file=file, expected="the parameters of MBAS")
     key, plans, dataset = parts
     checkpoint = expect_checkpoint(content.fields[key], file)
     saved = read_checkpoint(checkpoint, file)
@@ -85,12 +88,12 @@ def _model(content: Inert, prefix: str, file: Path) -> Model:
     )
 
 
-def _steps(content: Inert, prefix: str) -> Sequence[Mapping[str, Any]]:
+def _steps(content: StoredObject, prefix: str) -> Sequence[Mapping[str, Any]]:
     return content.fields.get(f"{prefix}postprocessing_kwargs") or ()
 
 
-def _gate(model: Model, steps: Sequence[Mapping[str, Any]]) -> Gate:
-    """How the mask of the first stage is cleaned: not at all, or to its largest component."""
+def _keep(model: Model, steps: Sequence[Mapping[str, Any]]) -> Keep:
+    """Read how the mask of the first stage is filtered: not at all, or to its largest component."""
     found = {value for step in steps for value in _values(step, model)}
     if found and found != set(label_names(model)):
         raise EnvironmentFault(
@@ -98,13 +101,15 @@ def _gate(model: Model, steps: Sequence[Mapping[str, Any]]) -> Gate:
             file=model.source,
             expected="of its whole mask, or none",
         )
-    return Gate("largest_component" if steps else "all")
+    return "largest_component" if steps else "all"
 
 
-def _rules(model: Model, steps: Sequence[Mapping[str, Any]], wishes: Wishes) -> tuple[LargestComponent, ...]:
-    """nnU-Net's remove_all_but_largest_component_from_segmentation, step after step, as rules."""
+def _rules(
+    model: Model, steps: Sequence[Mapping[str, Any]], options: ImportOptions
+) -> tuple[LargestComponent, ...]:
+    """Convert calls of nnU-Net's remove_all_but_largest_component_from_segmentation to rules."""
     values = sorted(label_names(model))
-    named = dict(zip(values, decide(model, wishes).labels, strict=True))
+    named = dict(zip(values, challenge_labels(model, options).labels, strict=True))
     groups = [tuple(named[value] for value in _values(step, model)) for step in steps]
     if groups and all(len(group) == 1 for group in groups):
         singles = tuple(dict.fromkeys(name for group in groups for name in group))
@@ -115,13 +120,13 @@ def _rules(model: Model, steps: Sequence[Mapping[str, Any]], wishes: Wishes) -> 
 
 
 def _values(step: Mapping[str, Any], model: Model) -> list[int]:
-    """The label values of a step; regions within it count as their labels."""
-    asked: Any = step.get(LABELS)
-    parts: list[Any] = asked if isinstance(asked, list) else [asked]
+    """Read the label values of a step; a region stands for its labels."""
+    given: Any = step.get(LABELS)
+    parts: list[Any] = given if isinstance(given, list) else [given]
     values: list[Any] = [v for part in parts for v in (part if isinstance(part, tuple | list) else (part,))]
     if not values or step.get("background_label", 0) != 0 or not set(values) <= set(label_names(model)):
         raise EnvironmentFault(
-            f"postprocessing {dict(step)}",
+            f"has the postprocessing {dict(step)}",
             file=model.source,
             expected=f"{LABELS} among {', '.join(map(str, label_names(model)))}, with background 0",
         )

@@ -1,17 +1,18 @@
-"""The networks that plans name, as those of `segcube.networks`."""
+"""Read a trained nnU-Net: plans, dataset, checkpoints, and its network in `segcube.networks`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
 
 from segcube.core import EnvironmentFault, UsageError, read_json
-from segcube.importers.checkpoint.layouts import open_checkpoint
+from segcube.importers.checkpoint.reader import open_checkpoint
 from segcube.importers.nnunet.plans import (
     Checkpoint,
     Configuration,
@@ -22,18 +23,18 @@ from segcube.importers.nnunet.plans import (
     read_dataset,
     read_plans,
 )
-from segcube.importers.requests import State
+from segcube.importers.write import State
 
-PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 Tree: TypeAlias = Mapping[str, Any]
-EXPECTED = "an nnU-Net v2 model folder's file"
+EXPECTED = "a file of an nnU-Net v2 model folder"
 WRAPPERS = ("module.", "_orig_mod.")
-"""What torch puts before the names of a network that trained on several devices, or compiled."""
+"""Prefixes that torch adds to a network on several devices or compiled."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The weights of one fold, read when they are asked for."""
+    """The weights of one fold, loaded by `read`."""
 
     file: Path
     read: Callable[[], State]
@@ -41,46 +42,52 @@ class Weights:
 
 @dataclass(frozen=True)
 class Model:
-    """One configuration of an nnU-Net, as far as a prediction depends on it."""
+    """One configuration of an nnU-Net, with what prediction depends on."""
 
     source: Path
     plans: Plans
     dataset: Dataset
     name: str
-    """Of the configuration."""
+    """Name of the configuration."""
     configuration: Configuration
     trainer: str
     mirrors: tuple[int, ...]
-    """Array axes that the checkpoint allows to be mirrored."""
+    """Array axes that the checkpoint allows to mirror."""
     folds: Mapping[str, Weights]
 
 
 def read_folder(folder: Path, folds: tuple[str, ...] = (), checkpoint: str = "final") -> Model:
     """Read a model folder: plans.json, dataset.json and fold_*/checkpoint_*.pth.
 
-    folds: numbers or `all`; none takes every numbered fold, else fold_all, as nnU-Net does. checkpoint: final
-    or best. The configuration and the mirrors are the first fold's. Raises EnvironmentFault for files that
-    are missing, broken or not supported, UsageError for folds that are not there.
+    folds: numbers or `all`; empty: every numbered fold, else fold_all, as in nnU-Net. checkpoint: final or
+    best. Configuration and mirrors are those of the first fold. Raises EnvironmentFault for files that are
+    missing, broken or not supported, UsageError for missing folds.
     """
     files = _checkpoints(folder, folds, f"checkpoint_{checkpoint}.pth")
     plans_file, dataset_file = folder / "plans.json", folder / "dataset.json"
     plans = read_plans(read_json(plans_file, EnvironmentFault, EXPECTED), plans_file)
     dataset = read_dataset(read_json(dataset_file, EnvironmentFault, EXPECTED), dataset_file)
     first = next(iter(files.values()))
-    weights = {fold: Weights(file, _reader(file)) for fold, file in files.items()}
-    return read_model(read_checkpoint(_checkpoint(file=first), first), plans, dataset, folder, weights)
+    weights = {fold: Weights(file, partial(_load_state, file)) for fold, file in files.items()}
+    return read_model(
+        read_checkpoint(expect_checkpoint(open_checkpoint(first), first), first),
+        plans,
+        dataset,
+        folder,
+        weights,
+    )
 
 
 def read_model(
     saved: Checkpoint, plans: Plans, dataset: Dataset, source: Path, folds: Mapping[str, Weights]
 ) -> Model:
-    """A model of what a checkpoint, a plans.json and a dataset.json hold.
+    """Combine a checkpoint, plans and a dataset.
 
-    source: what an error names, the folder or file that holds all three. Raises EnvironmentFault for what is
-    broken or not supported, and for names of a configuration or fold that no file can have.
+    source: the folder or file that holds all three, for errors. Raises EnvironmentFault for unsupported
+    settings, and for names of a configuration or fold that cannot be part of a file name.
     """
     name = saved.init_args.configuration
-    _expect_plain_names((name, *folds), source)
+    _expect_file_names((name, *folds), source)
     return Model(
         source=source,
         plans=plans,
@@ -94,10 +101,7 @@ def read_model(
 
 
 def state_of(checkpoint: Tree, file: Path) -> State:
-    """The weights of a checkpoint, under the network's own names.
-
-    Raises EnvironmentFault for weights that are no named tensors.
-    """
+    """Select the weights of a checkpoint, without prefixes. Raises EnvironmentFault for other entries."""
     weights = checkpoint["network_weights"]
     if not isinstance(weights, dict):
         raise EnvironmentFault(
@@ -110,7 +114,7 @@ def state_of(checkpoint: Tree, file: Path) -> State:
                 file=file,
                 expected="tensors by name",
             )
-    return {_unwrapped(name): tensor for name, tensor in weights.items()}
+    return {_without_wrappers(name): tensor for name, tensor in weights.items()}
 
 
 def expect_checkpoint(content: object, file: Path) -> Tree:
@@ -125,26 +129,22 @@ def expect_checkpoint(content: object, file: Path) -> Tree:
     return content
 
 
-def _expect_plain_names(names: Sequence[str], source: Path) -> None:
-    """Check names that become part of a file's: a checkpoint may hold any, such as a path."""
+def _expect_file_names(names: Sequence[str], source: Path) -> None:
+    """Check names that become part of a file name; a checkpoint could hold a path."""
     for name in names:
-        if not PLAIN_NAME.fullmatch(name):
+        if not FILE_NAME.fullmatch(name):
             raise EnvironmentFault(
-                f"a configuration or fold of the name {name!r}",
+                f"has a configuration or fold of the name {name!r}",
                 file=source,
                 expected="letters, digits, '.', '_' and '-'",
             )
 
 
-def _checkpoint(file: Path) -> Tree:
-    return expect_checkpoint(open_checkpoint(file), file)
+def _load_state(file: Path) -> State:
+    return state_of(expect_checkpoint(open_checkpoint(file), file), file)
 
 
-def _reader(file: Path) -> Callable[[], State]:
-    return lambda: state_of(_checkpoint(file), file)
-
-
-def _unwrapped(name: str) -> str:
+def _without_wrappers(name: str) -> str:
     for wrapper in WRAPPERS:
         name = name.removeprefix(wrapper)
     return name
@@ -152,19 +152,19 @@ def _unwrapped(name: str) -> str:
 
 def _checkpoints(folder: Path, folds: tuple[str, ...], name: str) -> dict[str, Path]:
     found = {place.name.removeprefix("fold_"): place / name for place in sorted(folder.glob("fold_*"))}
-    there = {fold: file for fold, file in found.items() if file.is_file()}
-    numbered = sorted((fold for fold in there if fold.isdecimal()), key=int)
-    chosen = folds or tuple(numbered) or tuple(there)
-    if not chosen or not set(chosen) <= set(there):
-        lacking = ", ".join(f"fold_{fold}" for fold in chosen if fold not in there) or "any fold"
+    available = {fold: file for fold, file in found.items() if file.is_file()}
+    numbered = sorted((fold for fold in available if fold.isdecimal()), key=int)
+    chosen = folds or tuple(numbered) or tuple(available)
+    if not chosen or not set(chosen) <= set(available):
+        missing = ", ".join(f"fold_{fold}" for fold in chosen if fold not in available) or "any fold"
         others = sorted({file.name for file in folder.glob("fold_*/checkpoint_*.pth")})
         raise UsageError(
-            f"no {name} of {lacking}",
+            f"has no {name} of {missing}",
             file=folder,
-            expected=", ".join(f"fold_{fold}" for fold in there) or "fold_*/checkpoint_*.pth",
-            hint=f"there is {', '.join(others)}: see --checkpoint" if others and not there else "",
+            expected=", ".join(f"fold_{fold}" for fold in available) or "fold_*/checkpoint_*.pth",
+            hint=f"there is {', '.join(others)}: see --checkpoint" if others and not available else "",
         )
-    return {fold: there[fold] for fold in chosen}
+    return {fold: available[fold] for fold in chosen}
 
 
 NNUNET = "dynamic_network_architectures"
@@ -177,18 +177,18 @@ NETWORKS = {
     (MBAS, "MedNeXt_July"): "MedNeXtV1MBAS",
     (MBAS, "MedNeXtV2"): "MedNeXtV2MBAS",
 }
-"""By package and class; a class's module within the package has moved more than once."""
-UNREAD = ("deep_supervision",)
-"""Arguments that only training depends on."""
+"""By package and class; the module within the package has changed more than once."""
+TRAINING_ONLY = ("deep_supervision",)
+"""Arguments that prediction does not depend on."""
 
 
 def network_of(model: Model, channels: int, outputs: int) -> tuple[str, dict[str, object]]:
-    """The name and arguments of a model's network.
+    """Find the name and arguments of a model's network among `segcube.networks.NETWORKS`.
 
-    channels, outputs: that it takes and gives. Raises EnvironmentFault for a class that is not known.
+    channels, outputs: counts of the network. Raises EnvironmentFault for an unknown class.
     """
     architecture = model.configuration.architecture
-    arguments = {key: value for key, value in architecture.arch_kwargs.items() if key not in UNREAD}
+    arguments = {key: value for key, value in architecture.arch_kwargs.items() if key not in TRAINING_ONLY}
     name = _name(architecture.network_class_name, model.source)
     if architecture.network_class_name.endswith("_July"):
         kernel = arguments.get("stem_kernel_size", 1)
@@ -205,7 +205,7 @@ def _name(dotted: str, source: Path) -> str:
         if kind == known and dotted.startswith(f"{package}."):
             return name
     raise EnvironmentFault(
-        f"network {dotted}",
+        f"has the network {dotted}",
         file=source,
         expected="one of " + ", ".join(f"{package}...{kind}" for package, kind in NETWORKS),
     )

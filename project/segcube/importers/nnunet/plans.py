@@ -1,4 +1,4 @@
-"""plans.json and dataset.json of nnU-Net v2, as far as a prediction depends on them."""
+"""plans.json, dataset.json and checkpoint settings of nnU-Net v2 that prediction depends on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from segcube.core import EnvironmentFault, Shape, Vector, explain
+from segcube.core import EnvironmentFault, Shape, Vector, explain_validation_error
 from segcube.spec.submission import Order
 
 READERS = {
@@ -17,16 +17,16 @@ READERS = {
     "NibabelIO": "native",
     "NibabelIOWithReorient": "RAS",
 }
-"""The readers of NIfTI files and the orientation that they bring scans to; all hand them on as (z, y, x)."""
+"""The readers of NIfTI files and the orientation they convert to; all of them return (z, y, x)."""
 
 
-class Read(BaseModel):
-    """A part of a file that nnU-Net wrote: keys that no prediction depends on are passed over."""
+class NNUNetModel(BaseModel):
+    """A part of a file of nnU-Net; other keys are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class ResamplingOptions(Read):
+class ResamplingOptions(NNUNetModel):
     """Keyword arguments of a resampling function."""
 
     order: Order = 3
@@ -38,8 +38,8 @@ class ResamplingOptions(Read):
     aniso_axis_mode: Literal["nearest-exact"] = "nearest-exact"
 
 
-class Intensities(Read):
-    """A channel's foreground in the training set."""
+class Intensities(NNUNetModel):
+    """Statistics of a channel in the foreground of the training set."""
 
     mean: float
     std: float
@@ -47,15 +47,15 @@ class Intensities(Read):
     percentile_99_5: float
 
 
-class Architecture(Read):
-    """The network, by class and keyword arguments."""
+class Architecture(NNUNetModel):
+    """Class and keyword arguments of the network."""
 
     network_class_name: str
     arch_kwargs: dict[str, Any]
 
 
-class Configuration(Read):
-    """One configuration, what it inherits resolved."""
+class Configuration(NNUNetModel):
+    """A configuration with the inherited entries."""
 
     spacing: Vector
     patch_size: Shape
@@ -74,15 +74,15 @@ class Configuration(Read):
     cascaded_mask_dilation: float = 0
 
 
-class InitArgs(Read):
-    """What the trainer was made with."""
+class InitArgs(NNUNetModel):
+    """Arguments of the trainer."""
 
     configuration: str
     fold: int | str = 0
 
 
-class Checkpoint(Read):
-    """A checkpoint beside its weights."""
+class Checkpoint(NNUNetModel):
+    """A checkpoint without its weights."""
 
     init_args: InitArgs
     trainer_name: str = "nnUNetTrainer"
@@ -95,7 +95,7 @@ def _permutation(axes: tuple[int, int, int]) -> tuple[int, int, int]:
     return axes
 
 
-class Plans(Read):
+class Plans(NNUNetModel):
     """plans.json."""
 
     plans_name: str = "nnUNetPlans"
@@ -109,7 +109,7 @@ class Plans(Read):
 
     @property
     def intensities(self) -> Mapping[str, Intensities]:
-        """Each channel's, by its number as text; older plans have another key for it."""
+        """Statistics by channel number as text; older plans use another key."""
         older = self.foreground_intensity_properties_by_modality
         return self.foreground_intensity_properties_per_channel or older
 
@@ -118,7 +118,7 @@ Value: TypeAlias = Annotated[int, Field(ge=0)]
 Number: TypeAlias = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
 
 
-class Dataset(Read):
+class Dataset(NNUNetModel):
     """dataset.json."""
 
     channel_names: dict[Number, str] | None = None
@@ -128,16 +128,16 @@ class Dataset(Read):
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The channels' names in the order of their numbers."""
+        """Channel names in the order of their numbers."""
         named = self.channel_names or self.modality or {}
         return tuple(named[key] for key in sorted(named, key=int))
 
 
 def read_plans(content: object, file: Path) -> Plans:
-    """Check the content of a plans.json.
+    """Validate the content of plans.json.
 
-    Raises EnvironmentFault for content that is none, and for readers and label managers other than nnU-Net's
-    own for NIfTI files.
+    Raises EnvironmentFault for invalid content, readers other than nnU-Net's own for NIfTI files, and other
+    label managers.
     """
     plans = _validate(Plans, content, file)
     if plans.image_reader_writer not in READERS:
@@ -152,19 +152,19 @@ def read_plans(content: object, file: Path) -> Plans:
 
 
 def read_checkpoint(content: object, file: Path) -> Checkpoint:
-    """Check a checkpoint beside its weights. Raises EnvironmentFault for what nnU-Net never saves."""
+    """Validate a checkpoint without its weights. Raises EnvironmentFault for invalid content."""
     return _validate(Checkpoint, content, file)
 
 
 def read_dataset(content: object, file: Path) -> Dataset:
-    """Check the content of a dataset.json. Raises EnvironmentFault for content that is none."""
+    """Validate the content of dataset.json. Raises EnvironmentFault for invalid content."""
     return _validate(Dataset, content, file)
 
 
 def read_configuration(plans: Plans, name: str, file: Path) -> Configuration:
-    """A configuration of the plans, what it inherits filled in and plans of nnU-Net 2.0 to 2.3 turned.
+    """Read a configuration with its inherited entries; convert those of nnU-Net 2.0 to 2.3.
 
-    Raises EnvironmentFault for an unknown name, for 2d and for preprocessors other than nnU-Net's own.
+    Raises EnvironmentFault for an unknown name, 2d, and preprocessors other than nnU-Net's own.
     """
     content = _inherited(plans, name, file)
     patch = content.get("patch_size")
@@ -184,17 +184,17 @@ def read_configuration(plans: Plans, name: str, file: Path) -> Configuration:
     return configuration
 
 
-def _inherited(plans: Plans, name: str, file: Path, heirs: tuple[str, ...] = ()) -> dict[str, Any]:
-    if name not in plans.configurations or name in heirs:
-        found = f"configuration {name} inherits itself" if name in heirs else f"no configuration {name}"
+def _inherited(plans: Plans, name: str, file: Path, children: tuple[str, ...] = ()) -> dict[str, Any]:
+    if name not in plans.configurations or name in children:
+        found = f"configuration {name} inherits itself" if name in children else f"no configuration {name}"
         raise EnvironmentFault(found, file=file, expected="one of " + ", ".join(plans.configurations))
     content = plans.configurations[name]
     parent = content.get("inherits_from")
-    return {**(_inherited(plans, parent, file, (*heirs, name)) if parent else {}), **content}
+    return {**(_inherited(plans, parent, file, (*children, name)) if parent else {}), **content}
 
 
 def _older_architecture(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    """What plans before nnU-Net 2.4 said of the network, in today's words."""
+    """Convert the network of plans before nnU-Net 2.4 to the current format."""
     try:
         name = content["UNet_class_name"]
         counts = content["n_conv_per_stage_encoder"]
@@ -223,4 +223,6 @@ def _validate(model: type[Any], content: object, file: Path) -> Any:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise EnvironmentFault(explain(error, model), file=file, expected="nnU-Net's own file") from error
+        raise EnvironmentFault(
+            explain_validation_error(error, model), file=file, expected="a file of nnU-Net v2"
+        ) from error

@@ -6,8 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from segcube.core import EnvironmentFault, RunConsole, UsageError, clear_leftovers
-from segcube.formats.nifti import expect_replaceable, foreign_files
+from segcube.core import EnvironmentFault, RunConsole, UsageError, remove_partial_files
+from segcube.formats.nifti import check_replaceable, foreign_files
+from segcube.inference.folder.case_log import lines_file
 from segcube.inference.folder.request import Request
 from segcube.inference.probabilities import SavedProbabilities, is_saved
 from segcube.spec.submission import LoadedSubmission, Stage
@@ -17,7 +18,9 @@ def check_outputs(request: Request, loaded: LoadedSubmission, cases: Sequence[st
     """Raise UsageError where the run would replace files that segcube did not write; it names all of them."""
     maps = [request.output / loaded.challenge.output_name(case) for case in cases]
     _refuse(foreign_files(maps), request.output)
-    expect_replaceable(request.report, "a report of segcube", (b'"submission"', b'"starter"'))
+    if request.report is not None:
+        for file in (request.report, lines_file(request.report)):
+            check_replaceable(file, "a report of segcube", (b'"submission"', b'"starter"'))
     if request.report is not None and request.report.absolute() in [file.absolute() for file in maps]:
         raise UsageError("--report has the name of a label map", file=request.report, expected="another name")
     if request.save is not None:
@@ -39,8 +42,8 @@ def prepare_output(request: Request, console: RunConsole) -> None:
         raise EnvironmentFault(f"cannot be written: {why}", file=request.output, expected=expected)
     reports = request.report.parent if request.report else request.output
     for folder in {request.output, reports, request.save.folder if request.save else request.output}:
-        for name in clear_leftovers(folder):
-            console.say(f"removed a temporary file of an earlier run: {name}")
+        for name in remove_partial_files(folder):
+            console.info(f"removed a temporary file of an earlier run: {name}")
 
 
 def _check_member_names(save: SavedProbabilities, stage: Stage) -> None:

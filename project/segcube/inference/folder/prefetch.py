@@ -13,8 +13,8 @@ from typing import Self
 
 from segcube import __version__
 from segcube.backends import Backend
-from segcube.core import Case, CaseError, Clock, Code, RunSettings, Volume, as_case_error, begin, cores
-from segcube.formats.nifti import inputs_digest, read_volume, unfinished
+from segcube.core import Case, CaseError, Clock, Code, RunSettings, Volume, as_case_error, cpu_count, submit
+from segcube.formats.nifti import inputs_digest, read_volume, reason_to_redo
 from segcube.inference.cascade import Prefetched, prefetch_images
 from segcube.inference.probabilities import SavedProbabilities, saved_fingerprint
 from segcube.spec.submission import LoadedSubmission
@@ -79,7 +79,7 @@ class CaseReader:
         fingerprint = self._fingerprint(case)
         redo = ""
         if self.settings.resume and file.exists():
-            redo = unfinished(file, fingerprint, case) or self._unsaved(case, fingerprint)
+            redo = reason_to_redo(file, fingerprint, case) or self._unsaved(case, fingerprint)
             if not redo:
                 return CaseInput(case, file, fingerprint)
         channels = tuple(channel.name for channel in self.loaded.challenge.channels)
@@ -141,7 +141,7 @@ class Prefetcher:
     def _begin(self, prepare: bool) -> None:
         if self._waiting:
             case = self._waiting.pop()
-            self._begun.append((case, begin(self._pool, self._reader, case, prepare)))
+            self._begun.append((case, submit(self._pool, self._reader, case, prepare)))
 
     def __iter__(self) -> Iterator[CaseInput]:
         while self._begun:
@@ -178,4 +178,4 @@ class Prefetcher:
 def cases_at_once(volume: Volume) -> int:
     """How many cases like this one are read and prepared at the same time, so that a GPU does not wait."""
     room = READ_BYTES // (FLOAT_BYTES * len(volume.channels) * max(1, prod(volume.grid.shape)))
-    return max(1, min(room, cores() - 1, MOST_AT_ONCE))
+    return max(1, min(room, cpu_count() - 1, MOST_AT_ONCE))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,9 @@ class CaseReport:
     millilitres: Mapping[str, float] = field(default_factory=dict)
     output: str | None = None
 
+
+OnCase = Callable[[CaseReport, int, int], None]
+"""Receives the report of a finished case, how many cases are finished, and how many there are."""
 
 LIBRARIES = (
     "segcube",

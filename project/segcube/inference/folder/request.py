@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segcube.core import EnvironmentFault, RunSettings, UsageError
-from segcube.formats import Discovery, discover
+from segcube.formats import Discovery, discover_cases
 from segcube.inference.probabilities import SavedProbabilities
 from segcube.spec.challenges import Challenge
-from segcube.spec.hosts import BAKED
+from segcube.spec.hosts import BUILT_IN_WEIGHTS
 from segcube.spec.submission import (
     LoadedSubmission,
     apply_preset,
     choose_submission,
     describe_preset,
-    load_for,
+    load_for_challenge,
     read_challenge,
     submission_folders,
 )
@@ -45,10 +45,10 @@ def select(request: Request) -> tuple[LoadedSubmission, Discovery]:
     """
     named = request.weights or request.settings.submission
     if named is not None:
-        loaded = load_for(_submission_in(Path(named)), request.settings.challenge)
+        loaded = load_for_challenge(_submission_in(Path(named)), request.settings.challenge)
     else:
         loaded = _choose(request)
-    return loaded, _discover(request.data, loaded)
+    return loaded, find_cases(request, loaded)
 
 
 def at_preset(
@@ -79,14 +79,16 @@ def _submission_in(folder: Path) -> Path:
 
 
 def _choose(request: Request) -> LoadedSubmission:
-    folders = submission_folders(BAKED)
+    folders = submission_folders(BUILT_IN_WEIGHTS)
     if not folders:
-        raise EnvironmentFault("no submission", file=BAKED, hint="name a submission folder with --weights")
+        raise EnvironmentFault(
+            "no submission", file=BUILT_IN_WEIGHTS, hint="name a submission folder with --weights"
+        )
     if len(folders) == 1:
-        return load_for(folders[0], request.settings.challenge)
+        return load_for_challenge(folders[0], request.settings.challenge)
 
     def fits(challenge: Challenge) -> bool:
-        return discover(request.data, challenge).fits
+        return discover_cases(request.data, challenge).fits
 
     chosen = choose_submission(folders, request.settings.challenge, fits)
     if chosen is None:
@@ -100,12 +102,17 @@ def _choose(request: Request) -> LoadedSubmission:
     return chosen
 
 
-def _discover(data: Path, loaded: LoadedSubmission) -> Discovery:
-    found = discover(data, loaded.challenge)
+def find_cases(request: Request, loaded: LoadedSubmission) -> Discovery:
+    """The cases of the submission's challenge in a folder.
+
+    Raises UsageError where the names fit another challenge that the submission serves.
+    """
+    data = request.data
+    found = discover_cases(data, loaded.challenge)
     if found.fits:
         return found
     for key in loaded.submission.serves:
-        other = discover(data, read_challenge(key, loaded.folder))
+        other = discover_cases(data, read_challenge(key, loaded.folder))
         if other.fits:
             raise UsageError(
                 f"the names do not fit {loaded.challenge.key}",

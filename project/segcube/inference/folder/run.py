@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -14,17 +15,17 @@ from segcube.core import (
     RunConsole,
     Terminated,
     as_case_error,
-    ends_on_sigterm,
     parse_shard,
+    terminate_on_sigterm,
 )
 from segcube.formats import Discovery
-from segcube.formats.nifti import STAND_IN, discard_stale
+from segcube.formats.nifti import FAILED_CASE_MARK, remove_own_map
+from segcube.inference.folder.case_log import CaseLog
 from segcube.inference.folder.outputs import check_outputs, prepare_output
 from segcube.inference.folder.prefetch import CaseInput, CaseReader, Prefetcher
-from segcube.inference.folder.report import CaseReport, DeviceReport, start_report
-from segcube.inference.folder.request import Request, at_preset, select, starter_warning
+from segcube.inference.folder.report import CaseReport, DeviceReport, OnCase, RunReport, start_report
+from segcube.inference.folder.request import Request, at_preset, find_cases, select, starter_warning
 from segcube.inference.folder.writing import (
-    CaseLog,
     MapWriter,
     background_map,
     exit_code,
@@ -45,60 +46,101 @@ def run_folder(request: Request) -> ExitCode:
     """
     with RunConsole(request.quiet) as console:
         try:
-            with ends_on_sigterm():
+            with terminate_on_sigterm():
                 return _run(request, console)
         except Terminated:
-            console.warn("terminated by SIGTERM; the label maps written so far are complete")
+            console.warning("terminated by SIGTERM; the label maps written so far are complete")
             return ExitCode.TERMINATED
 
 
 def _run(request: Request, console: RunConsole) -> ExitCode:
     loaded, found = select(request)
     if request.weights and request.settings.submission:
-        console.say(
+        console.info(
             f"--weights {request.weights} overrides submission {request.settings.submission} of the settings"
         )
-    loaded = at_preset(loaded, request.settings, console.say)
-    cases, refused = _shard(found, request, loaded)
-    check_outputs(request, loaded, [item.name for item in (*cases, *(read.case for read in refused))])
-    backend = open_backend(request.settings, loaded, console.warn)
-    console.say(f"{loaded.submission.name} on {backend.reason}")
+    loaded = at_preset(loaded, request.settings, console.info)
+    shard = _shard(found, request, loaded)
+    check_outputs(request, loaded, shard.names)
+    backend = open_backend(request.settings, loaded, console.warning)
+    models = Models(loaded, backend, request.settings.mirrors, console.warning)
+    report = _predict_shard(request, models, shard, console)
+    empty = found.fits and not shard.names
+    return ExitCode.DONE if empty else exit_code(report.cases, request.settings.on_error)
+
+
+def predict_folder(request: Request, models: Models, on_case: OnCase | None = None) -> RunReport:
+    """Predict every case of a folder with loaded models.
+
+    on_case: called with each case's report, how many cases are finished, and how many there are. Raises
+    UsageError where files would be overwritten that segcube did not write, EnvironmentFault for a disk or a
+    device that fails; a bad case is in the report.
+    """
+    shard = _shard(find_cases(request, models.loaded), request, models.loaded)
+    check_outputs(request, models.loaded, shard.names)
+    with RunConsole(request.quiet) as console:
+        return _predict_shard(request, models, shard, console, on_case)
+
+
+def _predict_shard(
+    request: Request, models: Models, shard: Shard, console: RunConsole, on_case: OnCase | None = None
+) -> RunReport:
+    """Predict the cases of a shard; the models are loaded while the first case is read."""
+    loaded, backend, found = models.loaded, models.backend, shard.found
+    console.info(f"{loaded.submission.name} on {backend.reason}")
     if loaded.submission.starter:
-        console.warn(starter_warning(loaded))
+        console.warning(starter_warning(loaded))
     for message in found.ignored:
-        console.say(f"ignored: {message}")
+        console.info(f"ignored: {message}")
     reader = CaseReader(loaded, request.settings, backend, request.output, request.save)
-    with Prefetcher(cases, reader) as reads:
-        models = Models(loaded, backend, request.settings.mirrors, console.warn)
+    with Prefetcher(shard.cases, reader) as prefetcher:
         models.load_all()
         prepare_output(request, console)
         device = DeviceReport(backend.name, backend.device, backend.precision, backend.reason)
         report = start_report(loaded, request.settings.model_dump(), device)
         if not found.fits:
             names = loaded.challenge.case
-            console.warn(f"{request.data}: no case of {loaded.challenge.key}; expected names like {names}")
-        is_empty_shard = found.fits and not (cases or refused)
-        if is_empty_shard:
+            console.warning(f"{request.data}: no case of {loaded.challenge.key}; expected names like {names}")
+        elif not shard.names:
             count = len(found.cases) + len(found.refused)
-            console.say(f"shard {request.settings.shard} holds none of {count} cases: nothing to do")
-        console.start(len(cases), len(loaded.submission.stages))
-        run = FolderRun(request, models, CaseLog(report, request.report, console))
-        code = _predict_cases(run, refused, reads)
-        return ExitCode.DONE if is_empty_shard else code
+            console.info(f"shard {request.settings.shard} holds none of {count} cases: nothing to do")
+        console.start(len(shard.cases), len(loaded.submission.stages))
+        log = CaseLog(report, request.report, console, len(shard.names), on_case)
+        _predict_cases(FolderRun(request, models, log), shard.refused, prefetcher)
+    if shard.names:
+        where = f"; report in {request.report}" if request.report else ""
+        check = ["segcube", "check", "output", str(request.output), "--data", str(request.data)]
+        console.info(f"{log.summary()}; label maps in {request.output}{where}")
+        console.info(f"next: {shlex.join(check)}")
+    return report
 
 
-def _shard(
-    found: Discovery, request: Request, loaded: LoadedSubmission
-) -> tuple[list[Case], list[CaseInput]]:
-    """The cases of this run's shard, and those of them that discovery refused."""
+@dataclass(frozen=True)
+class Shard:
+    """The cases of a run, and those of them that discovery refused."""
+
+    found: Discovery
+    cases: list[Case]
+    refused: list[CaseInput]
+
+    @property
+    def names(self) -> list[str]:
+        """Of all cases, refused ones included."""
+        return [case.name for case in (*self.cases, *(refused.case for refused in self.refused))]
+
+
+def _shard(found: Discovery, request: Request, loaded: LoadedSubmission) -> Shard:
     index, count = parse_shard(request.settings.shard)
     cases = {case.name: case for case in found.cases}
     refused = {refusal.case.name: refusal for refusal in found.refused}
-    mine = sorted({*cases, *refused})[index - 1 :: count]
-    refusals = [refused[name] for name in mine if name in refused]
+    names = sorted({*cases, *refused})[index - 1 :: count]
+    refusals = [refused[name] for name in names if name in refused]
     output_name = loaded.challenge.output_name
-    reads = [CaseInput(r.case, request.output / output_name(r.case.name), error=r.error) for r in refusals]
-    return [cases[name] for name in mine if name in cases], reads
+    return Shard(
+        found,
+        [cases[name] for name in names if name in cases],
+        [CaseInput(r.case, request.output / output_name(r.case.name), error=r.error) for r in refusals],
+    )
 
 
 @dataclass(frozen=True)
@@ -110,11 +152,10 @@ class FolderRun:
     log: CaseLog
 
 
-def _predict_cases(run: FolderRun, refused: Iterable[CaseInput], cases: Prefetcher) -> ExitCode:
+def _predict_cases(run: FolderRun, refused: Iterable[CaseInput], cases: Prefetcher) -> None:
     """Report what discovery refused, predict the rest, write each map in a thread meanwhile."""
-    report = run.log.report
-    # A report that cannot be written ends the run before its first case, and replaces that of an earlier run
-    run.log.save()
+    # A report that cannot be written ends the run before its first case
+    run.log.begin()
     try:
         with MapWriter(run.log) as writer:
             goes_on = all(_fail(run, case, writer) for case in refused)
@@ -122,13 +163,10 @@ def _predict_cases(run: FolderRun, refused: Iterable[CaseInput], cases: Prefetch
                 if not _predict_case(run, index, case, writer, cases.start_next):
                     break
     except BaseException as error:
-        report.ended = "terminated" if isinstance(error, Terminated) else "failed"
         with contextlib.suppress(EnvironmentFault):
-            run.log.save()
+            run.log.end("terminated" if isinstance(error, Terminated) else "failed")
         raise
-    report.ended = "done"
-    run.log.save()
-    return exit_code(report.cases, run.request.settings.on_error)
+    run.log.end("done")
 
 
 def _predict_case(
@@ -141,7 +179,7 @@ def _predict_case(
         writer.add(CaseReport(case.case.name, "kept", output=case.output.name))
         return True
     if case.redo:
-        run.log.console.say(f"{case.case.name}: predicted again, {case.redo}")
+        run.log.console.info(f"{case.case.name}: predicted again, {case.redo}")
     stages = iter(range(len(run.models.loaded.submission.stages)))
     save = run.request.save and replace(run.request.save, fingerprint=case.fingerprint)
     try:
@@ -171,10 +209,10 @@ def _fail(run: FolderRun, case: CaseInput, writer: MapWriter) -> bool:
     _discard_probabilities(run, name)
     empty = background_map(case.case) if on_error == "empty" else None
     if empty is not None:
-        writer.write(empty, case.output, STAND_IN, failed_report(name, case.error, case.output.name))
+        writer.write(empty, case.output, FAILED_CASE_MARK, failed_report(name, case.error, case.output.name))
     else:
-        if discard_stale(case.output):
-            run.log.console.warn(f"{name}: the map of an earlier run was removed: {case.output}")
+        if remove_own_map(case.output):
+            run.log.console.warning(f"{name}: the map of an earlier run was removed: {case.output}")
         writer.add(failed_report(name, case.error, None))
     return on_error != "stop"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -21,50 +21,20 @@ from segcube.core import (
     ExitCode,
     OnError,
     Prediction,
-    RunConsole,
     as_case_error,
-    begin,
-    write_whole,
+    submit,
 )
 from segcube.formats.nifti import (
-    as_stored,
+    as_stored_labels,
     describe_origin,
-    discard_stale,
     foreign_files,
     read_grid,
+    remove_own_map,
     write_label_map,
 )
-from segcube.inference.folder.report import CaseReport, RunReport
+from segcube.inference.folder.case_log import CaseLog
+from segcube.inference.folder.report import CaseReport
 from segcube.spec.challenges import Challenge
-
-
-@dataclass(frozen=True)
-class CaseLog:
-    """The run's report, the file it is written to, and the console."""
-
-    report: RunReport
-    file: Path | None
-    console: RunConsole
-
-    def refuse(self, case: str, error: CaseError) -> None:
-        """Print why a case is bad."""
-        self.console.warn(f"{case}: {error.code}: {error}")
-
-    def add(self, case: CaseReport) -> None:
-        """Add a finished case, print it, and rewrite the report."""
-        self.report.cases.append(case)
-        for notice in case.notices:
-            self.console.warn(f"{case.case}: {notice.code}: {notice.message}")
-        if case.status != "failed":
-            seconds = sum(case.seconds.values())
-            self.console.say(f"{case.case}: {case.status}" + (f" in {seconds:.1f} s" if seconds else ""))
-        self.save()
-
-    def save(self) -> None:
-        """Write the report, if one was asked for. Raises EnvironmentFault when that cannot be."""
-        if self.file is not None:
-            write_whole(self.file, self.report.as_json())
-
 
 SOUND = ("done", "kept")
 
@@ -73,7 +43,7 @@ def prediction_report(prediction: Prediction, challenge: Challenge, output: str)
     """The report of a finished case: seconds a step, voxels and millilitres a label."""
     labels_xyz = prediction.labels_xyz
     voxels = {name: int(np.count_nonzero(labels_xyz == value)) for name, value in challenge.labels.items()}
-    millilitres = {name: round(count * prediction.grid.millilitres, 3) for name, count in voxels.items()}
+    millilitres = {name: round(count * prediction.grid.voxel_volume_ml, 3) for name, count in voxels.items()}
     return CaseReport(
         case=prediction.case.name,
         status="done",
@@ -135,7 +105,7 @@ class MapWriter:
     def write(self, prediction: Prediction, file: Path, fingerprint: str, report: CaseReport) -> None:
         """Begin to write a map; the one before it is settled first."""
         self.settle()
-        self._pending = begin(self._pool, _timed_write, prediction, file, fingerprint), file, report
+        self._pending = submit(self._pool, _timed_write, prediction, file, fingerprint), file, report
 
     def add(self, report: CaseReport) -> None:
         """Add a case that writes no map, after those before it."""
@@ -158,7 +128,7 @@ class MapWriter:
         else:
             failure = as_case_error(error)
             self._log.refuse(report.case, failure)
-            discard_stale(file)
+            remove_own_map(file)
             report = failed_report(report.case, failure, None)
         self._log.add(report)
 
@@ -181,5 +151,5 @@ def write_with_origin(prediction: Prediction, file: Path, fingerprint: str) -> N
         raise CaseError(
             Code.OUTPUT, "exists, and segcube did not write it", file=file, hint="move it, or write elsewhere"
         )
-    stored = replace(prediction, labels_xyz=as_stored(prediction.labels_xyz))
+    stored = replace(prediction, labels_xyz=as_stored_labels(prediction.labels_xyz))
     write_label_map(stored, file, describe_origin(__version__, fingerprint, stored.labels_xyz))

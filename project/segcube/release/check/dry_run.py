@@ -1,4 +1,4 @@
-"""Run a submission's networks, and then all of it, on made voxels."""
+"""Dry run of a submission: each member on one window of noise, then all of it on one case of noise."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from segcube.inference import Models, predict_volume
 from segcube.release.check.findings import Finding, FindingCode, error
 from segcube.spec.submission import LoadedSubmission
 
-BRIGHTEST = 1000
+MAX_INTENSITY = 1000
 SEED = 0
 
 
 def dry_run(loaded: LoadedSubmission, backend: Backend, log: Callable[[str], None]) -> Iterator[Finding]:
-    """Give every member one window, then the whole submission one made case of a window's size.
+    """Predict one window with each member, then one synthetic case with the whole submission.
 
-    What comes out must be finite, of the right shape, and labels of the challenge.
+    Logits must be finite and of the right shape, the label map of the right shape with labels of the
+    challenge. The case has at most the size of a window.
     """
-    sound = True
+    passed = True
     for member in member_files(loaded.submission, loaded.folder):
         log(f"{member.file.name}: one window of {' x '.join(map(str, member.window))}")
         for finding in _run_member(member, backend):
-            sound = False
+            passed = False
             yield finding
-    if sound:
-        log("all together: one made case")
+    if passed:
+        log("the whole submission: one synthetic case")
         yield from _run_all(loaded, Models(loaded, backend, False, log))
 
 
@@ -40,29 +41,31 @@ def _run_member(member: MemberFile, backend: Backend) -> Iterator[Finding]:
         network = backend.load(member)
         logits = backend.download(network(backend.upload(window_ncxyz.astype(np.float32))))
     except DeviceMemoryError as fault:
-        told = f"too little memory on {backend.device} for one window: {fault}"
-        yield error(FindingCode.DRY_RUN, told, file=file, hint="take smaller windows or more memory")
+        found = f"not enough memory on {backend.device} for one window: {fault}"
+        yield error(
+            FindingCode.DRY_RUN, found, file=file, hint="use smaller windows or a device with more memory"
+        )
         return
     except Exception as fault:
-        told = f"fails on one window: {type(fault).__name__}: {fault}"
-        yield error(FindingCode.DRY_RUN, told, file=file, expected=f"an output of {expected}")
+        found = f"fails on one window: {type(fault).__name__}: {fault}"
+        yield error(FindingCode.DRY_RUN, found, file=file, expected=f"an output of {expected}")
         return
     if logits.shape != expected:
-        told = f"gives {logits.shape} for one window"
-        yield error(FindingCode.DRY_RUN, told, file=file, expected=str(expected))
+        found = f"returns {logits.shape} for one window"
+        yield error(FindingCode.DRY_RUN, found, file=file, expected=str(expected))
     if not np.isfinite(logits).all():
         yield error(
             FindingCode.DRY_RUN,
-            "gives values that are not finite for one window",
+            "returns values that are not finite for one window",
             file=file,
-            expected="finite values for voxels of mean 0 and deviation 1",
-            hint="look at the checkpoint, and at the precision it was trained in",
+            expected="finite values for input of mean 0 and standard deviation 1",
+            hint="check the checkpoint and the precision that it was trained in",
         )
 
 
 def _run_all(loaded: LoadedSubmission, models: Models) -> Iterator[Finding]:
     file = loaded.folder / "submission.yaml"
-    volume = made_volume(loaded)
+    volume = random_volume(loaded)
     try:
         labels_xyz = predict_volume(volume, models).labels_xyz
     except SegcubeError as fault:
@@ -76,22 +79,23 @@ def _run_all(loaded: LoadedSubmission, models: Models) -> Iterator[Finding]:
         return
     values = set(np.unique(labels_xyz).tolist())
     if labels_xyz.shape != volume.grid.shape or not values <= set(loaded.challenge.labels.values()):
-        told = f"a map of {labels_xyz.shape} with labels {sorted(values)}"
-        yield error(FindingCode.DRY_RUN, told, file=file, expected=f"{volume.grid.shape}, known labels")
+        found = f"a map of {labels_xyz.shape} with labels {sorted(values)}"
+        expected = f"{volume.grid.shape} and labels of {loaded.challenge.key}"
+        yield error(FindingCode.DRY_RUN, found, file=file, expected=expected)
 
 
-def made_volume(loaded: LoadedSubmission) -> Volume:
-    """A case of noise, as large as the first window or the challenge's usual grid, whichever is less."""
+def random_volume(loaded: LoadedSubmission) -> Volume:
+    """Return a case of noise of the size of the first window, at most that of the challenge's usual grid."""
     challenge, branch = loaded.challenge, loaded.submission.stages[0].branches[0]
     usual = challenge.geometry.grids[0]
     x, y, z = (
-        min(branch.window.size[branch.axes.index(axis)], most)
-        for axis, most in zip("xyz", usual.shape, strict=True)
+        min(branch.window.size[branch.axes.index(axis)], longest)
+        for axis, longest in zip("xyz", usual.shape, strict=True)
     )
     shape: Shape = (x, y, z)
     grid = Grid(shape, np.diag([*usual.spacing, 1.0]))
     names = challenge.channel_names
     rng = np.random.default_rng(SEED)
-    voxels = tuple(rng.integers(1, BRIGHTEST, shape).astype(np.float32) for _ in names)
+    voxels = tuple(rng.integers(1, MAX_INTENSITY, shape).astype(np.float32) for _ in names)
     forms = Forms(1, tuple(grid.affine[:3].ravel()), 0, (0.0,) * 6, (1.0, *usual.spacing), 2)
-    return Volume(Case("made", {}, challenge.reference), names, voxels, grid, forms)
+    return Volume(Case("synthetic", {}, challenge.reference), names, voxels, grid, forms)

@@ -1,4 +1,4 @@
-"""What a check finds: every finding at once, each for a person and for a machine."""
+"""Findings of a check and their report: codes, levels, JSON and exit codes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from segcube.core import CaseError, Code, ExitCode, Notice, SegcubeError
 
 
 class FindingCode(StrEnum):
-    """What is wrong or odd about a folder of cases, of maps, or of a submission."""
+    """Codes of findings about folders of cases, label maps and submissions, and about trials of hosts."""
 
     NO_CASE = "NO_CASE"
     IGNORED = "IGNORED"
@@ -70,7 +70,7 @@ Level: TypeAlias = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong (error) or odd (warning): where, what, what was expected, how to fix it."""
+    """One problem (error) or oddity (warning): where, what was found and expected, how to fix it."""
 
     level: Level
     code: Code | FindingCode
@@ -80,7 +80,7 @@ class Finding:
     hint: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """The finding as JSON's own types; a finding without a file has null there."""
+        """Return the finding as JSON types; `file` is null for a finding without one."""
         return {
             "level": self.level,
             "code": str(self.code),
@@ -93,34 +93,34 @@ class Finding:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What one check looked at, what it counted, and all that it found."""
+    """The result of one check: all findings, and what was counted."""
 
     check: str
-    """input, output, submission or a host's name."""
+    """input, output, submission or pack."""
     root: Path | None
     """The folder that was checked."""
     findings: tuple[Finding, ...]
     facts: tuple[str, ...] = ()
-    """What was counted or measured, a sentence each."""
+    """What was counted or measured, one sentence each."""
     challenge: str | None = None
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """The findings that an evaluator or a host would stumble over."""
+        """Findings that an evaluator or a host would reject."""
         return tuple(finding for finding in self.findings if finding.level == "error")
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """The findings that may be meant."""
+        """Findings that may be intended."""
         return tuple(finding for finding in self.findings if finding.level == "warning")
 
     def exit_code(self, strict: bool = False) -> ExitCode:
-        """DONE without findings that count, else SOME_FAILED; warnings count if strict."""
+        """Return SOME_FAILED if there are errors, or warnings if strict; else DONE."""
         failed = self.findings if strict else self.errors
         return ExitCode.SOME_FAILED if failed else ExitCode.DONE
 
     def as_json(self, strict: bool = False) -> dict[str, Any]:
-        """The report as JSON's own types, with the exit code that it gives."""
+        """Return the report as JSON types, with its exit code."""
         return {
             "check": self.check,
             "root": None if self.root is None else str(self.root),
@@ -136,23 +136,23 @@ class CheckReport:
 def error(
     code: Code | FindingCode, found: str, *, file: Path | None = None, expected: str = "", hint: str = ""
 ) -> Finding:
-    """A finding of level error."""
+    """Create an error."""
     return Finding("error", code, file, found, expected, hint)
 
 
 def warning(
     code: Code | FindingCode, found: str, *, file: Path | None = None, expected: str = "", hint: str = ""
 ) -> Finding:
-    """A finding of level warning."""
+    """Create a warning."""
     return Finding("warning", code, file, found, expected, hint)
 
 
 def from_fault(
     fault: SegcubeError, code: Code | FindingCode = Code.INTERNAL, file: Path | None = None
 ) -> Finding:
-    """An error that was raised, as a finding.
+    """Convert a raised error to a finding.
 
-    code, file: for a fault that has none of its own.
+    code, file: used where the error has none.
     """
     code = fault.code if isinstance(fault, CaseError) else code
     expected = fault.expected or ("a file that can be read" if code is Code.UNREADABLE else "")
@@ -160,10 +160,10 @@ def from_fault(
 
 
 def from_notices(notices: Iterable[Notice], file: Path) -> tuple[Finding, ...]:
-    """What is odd but sound about a file, as warnings."""
+    """Convert the notices about a readable file to warnings."""
     return tuple(Finding("warning", notice.code, file, notice.message) for notice in notices)
 
 
 def count_of(number: int, noun: str) -> str:
-    """A number with its noun: 1 map, 2 maps."""
+    """Return a number with its noun: 1 map, 2 maps."""
     return f"{number} {noun}" + ("" if number == 1 else "s")

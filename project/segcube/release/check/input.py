@@ -1,4 +1,4 @@
-"""Check a folder of cases: what discovery and reading would say, without a network."""
+"""Check a folder of cases by the rules of a run: discover the cases and read every file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from segcube.core import Case, CaseError, Shape, UsageError, as_case_error
-from segcube.formats import Discovery, discover
+from segcube.formats import Discovery, discover_cases
 from segcube.formats.nifti import read_grid, read_volume
 from segcube.release.check.findings import (
     CheckReport,
@@ -25,10 +25,10 @@ from segcube.spec.challenges import Challenge, load_challenge, match_challenge, 
 
 
 def find_challenge(data: Path, named: str | None) -> Challenge:
-    """The challenge that was named, by key or YAML file, else the one that the files' names fit best.
+    """Return the named challenge (key or YAML file), or the one that the file names fit.
 
-    Raises UsageError for an unknown key, for a folder that is none, and when the names leave it open: it
-    lists the keys.
+    Raises UsageError for an unknown key, for a folder that does not exist, and when the names fit several
+    challenges, which it lists.
     """
     if named is not None:
         return load_challenge(named)
@@ -54,17 +54,17 @@ def _shapes(files: list[Path]) -> Iterator[Shape]:
 
 
 THREADS = 2
-"""Each holds one case in memory."""
+"""Each thread holds one case in memory."""
 
 
 def check_input(folder: Path, challenge: str | None = None) -> CheckReport:
-    """Check cases: names, missing and doubled channels, every file read whole, grids, values, geometry.
+    """Check names, channels, grids, values and geometry of cases, reading every file completely.
 
-    challenge: a key or a YAML file; None to take what the names say. Raises UsageError when the folder cannot
-    be listed or the challenge stays open.
+    challenge: a key or a YAML file; None to take the one that the file names fit. Raises UsageError when the
+    folder cannot be listed or the names fit no single challenge.
     """
     chosen = find_challenge(folder, challenge)
-    discovery = discover(folder, chosen)
+    discovery = discover_cases(folder, chosen)
     findings = list(_folder_findings(folder, discovery, chosen))
     cases = [*discovery.cases, *(refusal.case for refusal in discovery.refused)]
     with ThreadPoolExecutor(THREADS) as pool:
@@ -77,58 +77,51 @@ def check_input(folder: Path, challenge: str | None = None) -> CheckReport:
 
 
 def _folder_findings(folder: Path, discovery: Discovery, challenge: Challenge) -> Iterator[Finding]:
-    """What discovery says: no case at all, cases refused, files ignored."""
+    """Report an empty folder, refused cases and ignored files."""
     if not discovery.cases and not discovery.refused:
         yield error(
             FindingCode.NO_CASE,
             f"no case of {challenge.key}",
             file=folder,
             expected=f"names like {challenge.case} with {', '.join(challenge.channels[0].suffixes)}.nii.gz",
-            hint=_other_challenge(folder),
+            hint=_challenge_hint(folder),
         )
     for refusal in discovery.refused:
         yield from_fault(refusal.error, file=folder / refusal.case.name)
-    for told in discovery.ignored:
-        yield warning(FindingCode.IGNORED, f"ignored: {told}", file=folder)
+    for ignored in discovery.ignored:
+        yield warning(FindingCode.IGNORED, f"ignored: {ignored}", file=folder)
 
 
-def _other_challenge(folder: Path) -> str:
-    """What the names fit better."""
+def _challenge_hint(folder: Path) -> str:
+    """Suggest the challenge that the file names fit."""
     try:
         other = find_challenge(folder, None)
     except UsageError:
-        return "compare the names of folders and files with these, or name another --challenge"
+        return "rename folders and files, or give the --challenge that they belong to"
     return f"the names fit {other.key}: --challenge {other.key}"
 
 
 def _check_case(case: Case, challenge: Challenge) -> list[Finding]:
-    """Read a case; what is refused is told, left out, and the rest read again."""
+    """Read a case; report the channel that is refused, and read the others again without it."""
     findings: list[Finding] = []
     left = [channel for channel in challenge.channel_names if channel in case.files]
     while left:
-        # Without a sound reference each channel can only be read by itself
+        # Without a valid reference channel there is no grid to compare with: read the channels one by one
         together = left if case.reference in left else left[:1]
-        seen = challenge if case.reference in left else None
-        readable = replace(case, reference=case.reference if seen else together[0])
-        fault = _read(readable, together, seen, findings)
-        gone = together if fault is None else [_channel_of(fault, case, together)]
-        left = [channel for channel in left if channel not in gone]
-        if fault is not None:
+        rules = challenge if case.reference in left else None
+        readable = replace(case, reference=case.reference if rules else together[0])
+        try:
+            volume = read_volume(readable, together, rules)
+        except Exception as raised:
+            fault = as_case_error(raised)
             findings.append(from_fault(fault, file=readable.reference_file))
+            left.remove(_channel_of(fault, case, together))
+        else:
+            findings += from_notices(volume.notices, readable.reference_file)
+            left = [channel for channel in left if channel not in together]
     return findings
 
 
-def _read(
-    case: Case, channels: list[str], challenge: Challenge | None, findings: list[Finding]
-) -> CaseError | None:
-    """Read channels and add what is odd about them; returns what refuses them."""
-    try:
-        volume = read_volume(case, channels, challenge)
-    except Exception as fault:
-        return as_case_error(fault)
-    findings += from_notices(volume.notices, case.reference_file)
-    return None
-
-
 def _channel_of(fault: CaseError, case: Case, channels: list[str]) -> str:
+    """The channel whose file an error names, else the first one."""
     return next((channel for channel in channels if case.files[channel] == fault.file), channels[0])

@@ -1,4 +1,4 @@
-"""Whether a label map lies where its case lies."""
+"""Compare the grid and header of a label map with those of its case."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import numpy as np
 from nibabel.orientations import aff2axcodes
 
 from segcube.core import Code, Forms, Grid
-from segcube.formats.nifti import Header, millimetres_apart, qform_affine, same_place
+from segcube.formats.nifti import Header, corner_distance_mm, qform_affine, same_grid
 from segcube.release.check.findings import Finding, FindingCode, error, warning
 from segcube.release.check.read_map import MapFile
 
-SAME_DIRECTIONS = 1e-3
-"""Entries of two affines that differ by less, the origin aside, leave the origin to blame."""
-SAME_VIEW = 0.02
-"""Relative difference of two fields of view that are the same."""
-_MILLIMETRES = {1: 1000.0, 3: 0.001}
-"""Of the units that a header may name: metre and micron; any other counts as mm."""
+DIRECTION_TOLERANCE = 1e-3
+"""If the 3 x 3 parts of two affines differ by less, the origin is the difference to report."""
+FIELD_OF_VIEW_TOLERANCE = 0.02
+"""Relative difference of two fields of view that count as equal."""
+_UNIT_MM = {1: 1000.0, 3: 0.001}
+"""Length in mm of a header's units metre and micron, by NIfTI code; any other code counts as mm."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The channel whose grid a map must have."""
+    """The channel of the case whose grid a map must have."""
 
     file: Path
     header: Header
 
 
 def grid_findings(found: MapFile, reference: Reference) -> Iterator[Finding]:
-    """What is wrong with a map's axes, shape, affine, spacing, forms, units and version, against its case."""
+    """Report axes, shape, affine, spacing, forms, units and storage that differ from the case."""
     if found.decoded is None:
         return
     file, header, expected = found.file, found.decoded.header, reference.header
@@ -41,7 +41,7 @@ def grid_findings(found: MapFile, reference: Reference) -> Iterator[Finding]:
             f"{len(found.decoded.axes)} axes of sizes {list(found.decoded.axes)}",
             file=file,
             expected="three axes",
-            hint="drop the axes of size 1 before you write",
+            hint="remove axes of size 1 before writing",
         )
     if header.grid.shape != expected.grid.shape and not found.refused(Code.NDIM):
         yield _shape_finding(header.grid, reference, file)
@@ -58,40 +58,40 @@ def _shape_finding(grid: Grid, reference: Reference, file: Path) -> Finding:
     hint = "write the map on the grid of the case"
     view = np.multiply(grid.shape, grid.spacing)
     if grid.shape == expected.shape[::-1]:
-        hint = "turn the array from z, y, x to x, y, z before you write it"
-    elif np.allclose(view, np.multiply(expected.shape, expected.spacing), rtol=SAME_VIEW):
-        hint = "the field of view is the same: resample the map back to the grid of the case"
+        hint = "transpose the array from z, y, x to x, y, z before writing"
+    elif np.allclose(view, np.multiply(expected.shape, expected.spacing), rtol=FIELD_OF_VIEW_TOLERANCE):
+        hint = "the field of view is the same: resample the map to the grid of the case"
     return error(
         Code.SHAPE_MISMATCH,
         f"shape {_by(grid.shape)}",
         file=file,
-        expected=f"{_by(expected.shape)}, as {reference.file.name} has it",
+        expected=f"{_by(expected.shape)}, as in {reference.file.name}",
         hint=hint,
     )
 
 
 def _affine_findings(grid: Grid, reference: Reference, file: Path) -> Iterator[Finding]:
     expected = reference.header.grid
-    if same_place(grid, expected):
+    if same_grid(grid, expected):
         return
     hint = f"copy the affine of {reference.file.name}"
     axes, expected_axes = _axes(grid), _axes(expected)
     if axes != expected_axes:
         yield error(
             FindingCode.ORIENTATION,
-            f"its axes run {axes}",
+            f"axes run to {axes}",
             file=file,
-            expected=f"{expected_axes}, as {reference.file.name} has it",
-            hint=f"turn the array back if it was turned; write it with the header of {reference.file.name}",
+            expected=f"{expected_axes}, as in {reference.file.name}",
+            hint=f"undo a reorientation of the array; write it with the header of {reference.file.name}",
         )
         return
-    apart = millimetres_apart(grid, expected)
-    told = f"lies up to {apart:.4g} mm off"
-    if np.abs(grid.affine[:3, :3] - expected.affine[:3, :3]).max() <= SAME_DIRECTIONS:
-        told = f"its origin {_numbers(grid.affine[:3, 3])} is {apart:.4g} mm off"
+    distance = corner_distance_mm(grid, expected)
+    found = f"lies up to {distance:.4g} mm off"
+    if np.abs(grid.affine[:3, :3] - expected.affine[:3, :3]).max() <= DIRECTION_TOLERANCE:
+        found = f"its origin {_numbers(grid.affine[:3, 3])} is {distance:.4g} mm off"
     yield error(
         Code.AFFINE_MISMATCH,
-        told,
+        found,
         file=file,
         expected=f"origin {_numbers(expected.affine[:3, 3])} and the directions of {reference.file.name}",
         hint=hint,
@@ -106,7 +106,7 @@ def _spacing_findings(forms: Forms, reference: Reference, file: Path) -> Iterato
             FindingCode.SPACING,
             f"spacing {_exact(found)} mm",
             file=file,
-            expected=f"{_exact(expected)} mm, as {reference.file.name} has it, to the last bit",
+            expected=f"{_exact(expected)} mm, exactly as in {reference.file.name}",
             hint=f"copy pixdim from the header of {reference.file.name}",
         )
 
@@ -121,7 +121,7 @@ def _form_findings(header: Header, reference: Reference, file: Path) -> Iterator
             Code.NO_FORM,
             "neither sform nor qform",
             file=file,
-            expected=f"{' and '.join(had)}, as {reference.file.name} has it",
+            expected=f"{' and '.join(had)}, as in {reference.file.name}",
             hint=hint,
         )
     elif lost:
@@ -129,18 +129,18 @@ def _form_findings(header: Header, reference: Reference, file: Path) -> Iterator
             FindingCode.FORM_LOST,
             f"its {lost[0]} is lost: the code is 0",
             file=file,
-            expected=f"{' and '.join(had)}, as {reference.file.name} has it",
+            expected=f"{' and '.join(had)}, as in {reference.file.name}",
             hint=hint,
         )
     if forms.sform_code > 0 and forms.qform_code > 0 and not _qform_fits(forms, reference.header):
         yield error(
             Code.QFORM_SFORM,
-            "its qform lies elsewhere than its sform",
+            "its qform differs from its sform",
             file=file,
-            expected="one place, whichever form a reader takes",
+            expected="the same affine, whichever form a reader uses",
             hint=hint,
         )
-    units, expected_units = (_MILLIMETRES.get(entry.units & 7, 1.0) for entry in (forms, expected))
+    units, expected_units = (_UNIT_MM.get(entry.units & 7, 1.0) for entry in (forms, expected))
     if units != expected_units:
         yield error(
             FindingCode.UNITS,
@@ -157,7 +157,7 @@ def _storage_findings(version: int, header: Header, file: Path) -> Iterator[Find
             FindingCode.NIFTI2,
             "is NIfTI-2",
             file=file,
-            expected="NIfTI-1, which every reader knows",
+            expected="NIfTI-1, which every reader supports",
             hint="save it as NIfTI-1",
         )
     if header.dtype.newbyteorder("<") != header.dtype:
@@ -165,7 +165,7 @@ def _storage_findings(version: int, header: Header, file: Path) -> Iterator[Find
             FindingCode.BIG_ENDIAN,
             "is big-endian",
             file=file,
-            expected="little-endian, as others write",
+            expected="little-endian",
             hint="save it again",
         )
 
@@ -175,11 +175,11 @@ def _forms_of(forms: Forms) -> dict[str, bool]:
 
 
 def _qform_fits(forms: Forms, reference: Header) -> bool:
-    """Whether a qform is where the reference's own qform or affine is; those may differ already."""
+    """Return whether a qform equals the affine or the qform of the reference; those may differ already."""
     found, shape = qform_affine(forms), reference.grid.shape
     known = (reference.grid.affine, qform_affine(reference.forms))
     return found is not None and any(
-        affine is not None and same_place(Grid(shape, found), Grid(shape, affine)) for affine in known
+        affine is not None and same_grid(Grid(shape, found), Grid(shape, affine)) for affine in known
     )
 
 
@@ -196,5 +196,5 @@ def _numbers(values: np.ndarray) -> str:
 
 
 def _exact(spacing: np.ndarray) -> str:
-    """Lengths with as many digits as tell float32 numbers apart."""
+    """Format lengths with the digits that distinguish float32 numbers."""
     return " x ".join(str(length) for length in spacing)

@@ -1,4 +1,4 @@
-"""Whether a label map holds a challenge's labels."""
+"""Check the values of a label map against the labels of a challenge."""
 
 from __future__ import annotations
 
@@ -18,45 +18,47 @@ from segcube.spec.challenges import BACKGROUND, Challenge, challenge_keys, load_
 
 
 class _Fit(NamedTuple):
-    """How well another challenge explains values, the better the greater."""
+    """How well another challenge explains the values of a map; greater tuples are better."""
 
     moved: bool
-    """A name that both have stands for another value."""
+    """A name of both challenges has another value."""
     exact: bool
+    """All values of the other challenge are there."""
     shared: int
-    """Names that both have."""
+    """Number of names of both challenges."""
     few: int
+    """Minus the number of names with another value."""
 
 
 def edition_hint(found: frozenset[float], challenge: Challenge, exact: bool = False) -> str:
-    """Which other challenge's values were written, and how the names differ; empty when none explains them.
+    """Return a hint if the values are those of another challenge, such as an earlier edition; else "".
 
-    found: the values of a map, or of all maps of a folder. exact: only a challenge that has no further value.
+    found: the values of a map, or of all maps of a folder. exact: only challenges all of whose values are
+    found.
     """
-    explained = [
-        entry
-        for other in _shipped()
+    others = [
+        _explain(found, challenge, other)
+        for other in _all_challenges()
         if other.key != challenge.key and set(other.channel_names) == set(challenge.channel_names)
-        for entry in _explain(found, challenge, other)
-        if entry[0].exact or not exact
     ]
+    explained = [entry for entry in others if entry is not None and (entry[0].exact or not exact)]
     best = max(explained, key=lambda entry: entry[0], default=None)
     return "" if best is None else f"write the values of {challenge.key}: {best[1]}"
 
 
-def _explain(found: frozenset[float], challenge: Challenge, other: Challenge) -> Iterator[tuple[_Fit, str]]:
-    """What the values mean in another challenge, and how well that explains them; nothing if it does not."""
+def _explain(found: frozenset[float], challenge: Challenge, other: Challenge) -> tuple[_Fit, str] | None:
+    """Return how well another challenge explains the values, and which names differ; None if not at all."""
     background = other.labels[BACKGROUND]
     names = {value: name for name, value in other.labels.items() if value in found and value != background}
     if not found <= {*names, background}:
-        return
+        return None
     moved = [f"{n} is {v}, not {challenge.labels[n]}" for v, n in names.items() if _moved(n, v, challenge)]
     foreign = [f"{n} is {v}" for v, n in names.items() if v not in challenge.labels.values()]
-    if moved or foreign:
-        exact = len(names) == len(other.labels) - 1
-        shared = len(other.labels.keys() & challenge.labels.keys())
-        fit = _Fit(bool(moved), exact, shared, -len(moved))
-        yield fit, f"in {other.key} {', '.join(moved or foreign)}"
+    if not moved and not foreign:
+        return None
+    exact = len(names) == len(other.labels) - 1
+    shared = len(other.labels.keys() & challenge.labels.keys())
+    return _Fit(bool(moved), exact, shared, -len(moved)), f"in {other.key} {', '.join(moved or foreign)}"
 
 
 def _moved(name: str, value: int, challenge: Challenge) -> bool:
@@ -64,30 +66,33 @@ def _moved(name: str, value: int, challenge: Challenge) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _shipped() -> tuple[Challenge, ...]:
+def _all_challenges() -> tuple[Challenge, ...]:
     return tuple(load_challenge(key) for key in challenge_keys())
 
 
-DENSE = 2**16
-"""Values from 0 to below this are counted in one table."""
+TABLE_SIZE = 2**16
+"""Values from 0 to below this are counted with np.bincount."""
 LISTED = 6
-MOST = 0.5
+"""Unknown labels that a finding lists."""
+MAX_LABELLED_FRACTION = 0.5
+"""Of all voxels."""
 
 
 @dataclass(frozen=True)
 class Values:
-    """What the voxels of a map hold, slope and intercept applied."""
+    """Counts of the values of a map, with slope and intercept applied."""
 
     counts: Mapping[float, int]
-    """Voxels of each whole number."""
+    """Number of voxels of each integer value."""
     fractions: int
+    """Number of voxels with a fraction."""
     infinite: int
-    """Voxels that are no finite number."""
+    """Number of voxels that are NaN or infinite."""
     digest: str | None
-    """Of the labels; None when there is no label or when not all voxels are labels."""
+    """Of the labels; None for a map of zeros and for a map with other values than labels."""
 
     def labelled(self, challenge: Challenge) -> dict[str, int]:
-        """Voxels of each of the challenge's labels that is there, the background left out."""
+        """Return the number of voxels of each label that occurs, without the background."""
         found = {
             name: self.counts.get(value, 0)
             for name, value in challenge.labels.items()
@@ -116,14 +121,14 @@ def read_values(decoded: Decoded) -> Values:
 
 
 def _count(whole_xyz: np.ndarray) -> dict[float, int]:
-    """Voxels of each value of an array of whole numbers, of any shape."""
-    # Most voxels are 0: what is left is counted in a moment
+    """Count each value of an array of whole numbers of any shape."""
+    # Most voxels are 0, so counting the others alone is much faster
     others = whole_xyz[whole_xyz != 0]
     counts = {0.0: whole_xyz.size - others.size} if others.size < whole_xyz.size else {}
     if others.size == 0:
         return counts
     low, high = float(others.min()), float(others.max())
-    if low >= 0 and high < DENSE:
+    if low >= 0 and high < TABLE_SIZE:
         table = np.bincount(others.astype(np.uint16))
         return counts | {float(value): int(table[value]) for value in np.flatnonzero(table)}
     values, numbers = np.unique(others, return_counts=True)
@@ -131,29 +136,29 @@ def _count(whole_xyz: np.ndarray) -> dict[float, int]:
 
 
 def _digest(labels_xyz: np.ndarray, counts: Mapping[float, int]) -> str | None:
-    if not any(counts) or min(counts) < 0 or max(counts) >= DENSE:
+    if not any(counts) or min(counts) < 0 or max(counts) >= TABLE_SIZE:
         return None
     return labels_digest(labels_xyz)
 
 
 def label_findings(values: Values, header: Header, challenge: Challenge, file: Path) -> Iterator[Finding]:
-    """What is wrong or odd about a map's type, slope and values."""
+    """Report problems of the data type, slope and values of a map."""
     yield from _type_findings(header, challenge, file)
     if values.infinite:
         yield error(
             Code.NONFINITE,
             f"{values.infinite} voxels are NaN or infinite",
             file=file,
-            expected="labels alone",
+            expected="labels only",
             hint="look for a division by 0 before the argmax",
         )
     if values.fractions:
         yield error(
             FindingCode.FRACTIONS,
-            f"{values.fractions} voxels are fractions",
+            f"{values.fractions} voxels are not whole numbers",
             file=file,
-            expected="whole labels",
-            hint="write labels, not probabilities; resample labels by the nearest neighbour",
+            expected="labels only",
+            hint="write labels, not probabilities; resample labels with nearest-neighbour interpolation",
         )
     unknown = {
         value: count for value, count in values.counts.items() if value not in challenge.labels.values()
@@ -170,8 +175,8 @@ def _type_findings(header: Header, challenge: Challenge, file: Path) -> Iterator
             FindingCode.FLOAT_TYPE,
             f"stored as {header.dtype.name}",
             file=file,
-            expected="an integer type, best uint8",
-            hint="set the data type of the array and of the header before you write",
+            expected="an integer type, preferably uint8",
+            hint="set the data type of array and header before writing",
         )
     elif header.dtype.itemsize > smallest.itemsize:
         yield warning(
@@ -179,7 +184,7 @@ def _type_findings(header: Header, challenge: Challenge, file: Path) -> Iterator
             f"stored as {header.dtype.name}",
             file=file,
             expected=f"{smallest.name}, which holds every label",
-            hint="set the data type of the array and of the header before you write",
+            hint="set the data type of array and header before writing",
         )
     if header.scale is not None:
         slope, intercept = header.scale
@@ -188,7 +193,7 @@ def _type_findings(header: Header, challenge: Challenge, file: Path) -> Iterator
             f"slope {slope:g} and intercept {intercept:g}: not every reader applies them",
             file=file,
             expected="slope 1 and intercept 0",
-            hint="reset scl_slope and scl_inter, which a header keeps from an image",
+            hint="reset scl_slope and scl_inter, which a copied header of an image keeps",
         )
 
 
@@ -201,13 +206,13 @@ def _unknown_labels(
     known = ", ".join(f"{value} {name}" for name, value in challenge.labels.items())
     hint = edition_hint(frozenset(values.counts), challenge)
     if not hint and len(unknown) > LISTED:
-        hint = "this looks like an image, no label map"
+        hint = "this seems to be an image, not a label map"
     return error(
         FindingCode.LABELS,
         f"{word} {listed}{more} in {sum(unknown.values())} voxels",
         file=file,
         expected=f"{known} of {challenge.key}",
-        hint=hint or "write the challenge's own values",
+        hint=hint or "write the label values of the challenge",
     )
 
 
@@ -218,16 +223,16 @@ def _amount_findings(values: Values, challenge: Challenge, file: Path) -> Iterat
     if labelled == 0:
         yield warning(
             FindingCode.EMPTY_MAP,
-            "holds background alone",
+            "contains only background",
             file=file,
-            expected="some label, as most cases have one",
-            hint="look at the case; a run with on_error empty writes such a map for a bad case",
+            expected="at least one label, as in most cases",
+            hint="check the case; with `on_error: empty` a run writes such a map for a case that failed",
         )
-    elif labelled > MOST * total:
+    elif labelled > MAX_LABELLED_FRACTION * total:
         yield warning(
             FindingCode.MOSTLY_LABELLED,
             f"{labelled / total:.0%} of its voxels are labelled",
             file=file,
             expected="mostly background",
-            hint="look whether background and label are swapped",
+            hint="check whether background and label are swapped",
         )

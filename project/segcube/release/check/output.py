@@ -1,8 +1,8 @@
-"""Check a folder of label maps against the cases that they were made of."""
+"""Check a folder of label maps against the cases that they were predicted from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from segcube.core import Case, CaseError, as_case_error
-from segcube.formats import discover
+from segcube.formats import discover_cases
 from segcube.formats.nifti import inputs_digest
 from segcube.release.check.findings import (
     CheckReport,
@@ -29,16 +29,17 @@ from segcube.release.check.read_map import Decoded, MapFile, file_findings, read
 from segcube.spec.challenges import BACKGROUND, Challenge
 
 THREADS = 2
-ZERO_SHARE = 0.1
-"""Images with fewer voxels of exactly 0 have no background that tells where the patient is not."""
-OUTSIDE = 0.5
-ENOUGH_MAPS = 3
-"""With fewer, a label that none has may well be absent."""
+MIN_ZERO_FRACTION = 0.1
+"""An image with fewer voxels of exactly 0 has no background of zeros outside the patient."""
+MAX_OUTSIDE_FRACTION = 0.5
+"""Of the labelled voxels, where the image is 0."""
+MIN_MAPS = 3
+"""With fewer maps, a label that none of them has may really be absent."""
 
 
 @dataclass(frozen=True)
-class Checked:
-    """One map: what was found, and what other maps are compared with."""
+class CheckedMap:
+    """One map with its findings, and the values that other maps are compared with."""
 
     case: Case
     file: Path
@@ -47,14 +48,14 @@ class Checked:
 
 
 def check_output(folder: Path, data: Path, challenge: str | None = None) -> CheckReport:
-    """Check label maps: names, files, grids, types, labels and what they have in common.
+    """Check names, files, grids, data types and labels of maps, and compare the maps with each other.
 
-    challenge: a key or a YAML file; None to take what the data folder's names say. Finds all that the
-    official evaluators find, and what they pass in silence. Raises UsageError when a folder cannot be listed
-    or the challenge stays open.
+    challenge: a key or a YAML file; None to take the one that the names of the data folder fit. Finds what
+    the official evaluators reject, and errors that they do not notice. Raises UsageError when a folder cannot
+    be listed or the names fit no single challenge.
     """
     chosen = find_challenge(data, challenge)
-    discovery = discover(data, chosen)
+    discovery = discover_cases(data, chosen)
     cases = {case.name: case for case in (*discovery.cases, *(r.case for r in discovery.refused))}
     names = pair_maps(folder, sorted(cases), chosen)
     findings = list(names.findings)
@@ -66,17 +67,17 @@ def check_output(folder: Path, data: Path, challenge: str | None = None) -> Chec
         checked = list(pool.map(lambda case: check_map(cases[case], names.maps[case], chosen), names.maps))
     for one in checked:
         findings += one.findings
-    findings += _copies(checked)
-    findings += _absent_labels(checked, chosen, folder)
+    findings += _copy_findings(checked)
+    findings += _absent_label_findings(checked, chosen, folder)
     findings.sort(key=lambda found: (found.file != folder, str(found.file), found.level))
     size = sum(_size(one.file) for one in checked)
-    told = f"{count_of(len(checked), 'map')} of {count_of(len(cases), 'case')}, {size / 1000:.0f} kB"
-    fact = f"{told}, by the rules of {chosen.key}"
+    counts = f"{count_of(len(checked), 'map')} of {count_of(len(cases), 'case')}, {size / 1000:.0f} kB"
+    fact = f"{counts}, by the rules of {chosen.key}"
     return CheckReport("output", folder, tuple(findings), (fact,), chosen.key)
 
 
-def check_map(case: Case, file: Path, challenge: Challenge) -> Checked:
-    """Check one map of a case; whatever happens is a finding."""
+def check_map(case: Case, file: Path, challenge: Challenge) -> CheckedMap:
+    """Check one map of a case; any error becomes a finding."""
     findings = list(file_findings(file))
     values: Values | None = None
     try:
@@ -88,11 +89,11 @@ def check_map(case: Case, file: Path, challenge: Challenge) -> Checked:
             findings += _against_case(found, values, case)
     except Exception as fault:
         findings.append(from_fault(as_case_error(fault), file=file))
-    return Checked(case, file, tuple(findings), values)
+    return CheckedMap(case, file, tuple(findings), values)
 
 
 def _against_case(found: MapFile, values: Values, case: Case) -> Iterator[Finding]:
-    """What the case's reference channel says of a map, if that channel can be read."""
+    """Compare a map with the reference channel of its case, if that can be read."""
     reference = read_map(case.reference_file) if case.reference in case.files else None
     if reference is None or reference.decoded is None or reference.faults:
         why = "missing" if reference is None else str(reference.faults[-1].code)
@@ -106,32 +107,32 @@ def _against_case(found: MapFile, values: Values, case: Case) -> Iterator[Findin
         return
     yield from grid_findings(found, Reference(reference.file, reference.decoded.header))
     if values.digest is not None and found.decoded is not None:
-        yield from _outside(found.file, found.decoded, reference.decoded, case.reference)
+        yield from _outside_findings(found.file, found.decoded, reference.decoded, case.reference)
 
 
-def _outside(file: Path, decoded: Decoded, reference: Decoded, channel: str) -> Iterator[Finding]:
-    """Labels where the image is exactly 0: such a map was mirrored, or its axes were turned."""
+def _outside_findings(file: Path, decoded: Decoded, reference: Decoded, channel: str) -> Iterator[Finding]:
+    """Report a map whose labels lie where the image is 0, as if it was mirrored or its axes were permuted."""
     if decoded.stored_xyz.shape != reference.stored_xyz.shape:
         return
     slope, intercept = reference.header.scale or (1.0, 0.0)
-    nothing = -intercept / slope
-    on_xyz = reference.stored_xyz[decoded.stored_xyz != 0]
-    outside = int(np.count_nonzero(on_xyz == nothing))
-    if outside <= OUTSIDE * on_xyz.size:
+    stored_zero = -intercept / slope
+    labelled = reference.stored_xyz[decoded.stored_xyz != 0]
+    outside = int(np.count_nonzero(labelled == stored_zero))
+    if outside <= MAX_OUTSIDE_FRACTION * labelled.size:
         return
-    if np.count_nonzero(reference.stored_xyz == nothing) >= ZERO_SHARE * reference.stored_xyz.size:
+    if np.count_nonzero(reference.stored_xyz == stored_zero) >= MIN_ZERO_FRACTION * reference.stored_xyz.size:
         yield warning(
             FindingCode.OUTSIDE_IMAGE,
-            f"{outside / on_xyz.size:.0%} of its labelled voxels lie where {channel} is 0",
+            f"{outside / labelled.size:.0%} of its labelled voxels lie where {channel} is 0",
             file=file,
-            expected="labels on the patient",
-            hint="look whether the array was mirrored, or its axes turned, before it was written",
+            expected="labels inside the patient",
+            hint="check whether the array was mirrored or its axes permuted before writing",
         )
 
 
-def _copies(checked: Sequence[Checked]) -> Iterator[Finding]:
-    """Maps with the very voxels of another case's, unless the cases are the same as well."""
-    first: dict[str, Checked] = {}
+def _copy_findings(checked: Sequence[CheckedMap]) -> Iterator[Finding]:
+    """Report maps with the same voxels as the map of another case, unless the cases are identical too."""
+    first: dict[str, CheckedMap] = {}
     for one in checked:
         if one.values is None or one.values.digest is None:
             continue
@@ -139,9 +140,9 @@ def _copies(checked: Sequence[Checked]) -> Iterator[Finding]:
         if other is not one and not _same_inputs(one.case, other.case):
             yield error(
                 FindingCode.COPY,
-                f"holds the very voxels of {other.file.name}",
+                f"has the same voxels as {other.file.name}",
                 file=one.file,
-                expected=f"a map of {one.case.name} of its own",
+                expected=f"the map of {one.case.name}",
                 hint="predict both cases again",
             )
 
@@ -153,28 +154,25 @@ def _same_inputs(one: Case, other: Case) -> bool:
         return False
 
 
-def _absent_labels(checked: Sequence[Checked], challenge: Challenge, folder: Path) -> Iterator[Finding]:
-    """Labels that no map has although several maps have others."""
+def _absent_label_findings(
+    checked: Sequence[CheckedMap], challenge: Challenge, folder: Path
+) -> Iterator[Finding]:
+    """Report labels that no map has, if several maps have other labels."""
     held = [one.values for one in checked if one.values is not None and one.values.labelled(challenge)]
-    if len(held) < ENOUGH_MAPS:
+    if len(held) < MIN_MAPS:
         return
     found = {name for values in held for name in values.labelled(challenge)}
     absent = [name for name in challenge.labels if name not in found and name != BACKGROUND]
     if absent:
-        told = ", ".join(f"{challenge.labels[name]} {name}" for name in absent)
+        listed = ", ".join(f"{challenge.labels[name]} {name}" for name in absent)
         yield warning(
             FindingCode.ABSENT_LABEL,
-            f"none of {len(held)} maps has label {told}",
+            f"none of {len(held)} maps has label {listed}",
             file=folder,
             expected="every label of the challenge in some map",
-            hint=edition_hint(_all_values(held), challenge, exact=True)
-            or "look at the write rule of the submission",
+            hint=edition_hint(frozenset().union(*(values.counts for values in held)), challenge, exact=True)
+            or "check the `write` rule of the submission",
         )
-
-
-def _all_values(held: Sequence[Values]) -> frozenset[float]:
-    counts: list[Mapping[float, int]] = [values.counts for values in held]
-    return frozenset(value for table in counts for value in table)
 
 
 def _size(file: Path) -> int:

@@ -1,4 +1,4 @@
-"""Read a label map as far as it can be read, every refusal kept beside."""
+"""Read a label map as far as possible, and collect what a strict reader would refuse."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from typing import Any
 import numpy as np
 
 from segcube.core import CaseError, Code
-from segcube.formats.nifti import Header, Stream, judge_header, open_stream, read_fields
+from segcube.formats.nifti import Header, NiftiStream, open_stream, parse_header, read_fields
 from segcube.release.check.findings import Finding, FindingCode, error, warning
 
-ROOT = 0
+ROOT_UID = 0
 
 
 def file_findings(file: Path) -> Iterator[Finding]:
-    """Links, permissions and owner of a map.
+    """Report links, permissions and owner of a map.
 
-    The folder's own permissions are the host's, not the submission's: they are not judged.
+    The permissions of the folder are not checked: the host sets them, not the submission.
     """
     if file.is_symlink():
         yield error(
             FindingCode.LINK,
             f"a link to {file.readlink()}",
             file=file,
-            expected="the map itself: a link breaks where the folder is mounted or packed",
-            hint="copy the file in its place",
+            expected="a file: a link breaks when the folder is mounted or packed",
+            hint="replace the link by a copy of the file",
         )
     try:
         status, owner = file.stat(), file.parent.parent.stat().st_uid
@@ -42,15 +42,15 @@ def file_findings(file: Path) -> Iterator[Finding]:
             FindingCode.PERMISSIONS,
             f"mode {stat.S_IMODE(status.st_mode):04o}: other users cannot read it",
             file=file,
-            expected="a file that the evaluator's user may read",
+            expected="a file that the user of the evaluator can read",
             hint="chmod a+r",
         )
-    if status.st_uid == ROOT and owner != ROOT:
+    if status.st_uid == ROOT_UID and owner != ROOT_UID:
         yield warning(
             FindingCode.ROOT_OWNED,
             "belongs to root",
             file=file,
-            expected="the owner of the folder around it",
+            expected="the owner of its folder",
             hint="start the container with --user $(id -u):$(id -g)",
         )
 
@@ -62,20 +62,20 @@ LONGEST_AXIS = 2**15 - 1
 
 @dataclass(frozen=True)
 class Decoded:
-    """A map's header and voxels, the header fixed where it makes no sense."""
+    """Header and voxels of a map; invalid fields of the header are repaired."""
 
     axes: tuple[int, ...]
-    """The lengths of all axes that the header declares, trailing ones included."""
+    """Length of every axis in the header, those after the third included."""
     version: int
-    """Of NIfTI: 1 or 2."""
+    """NIfTI version, 1 or 2."""
     header: Header
     stored_xyz: np.ndarray
-    """The voxels before slope and intercept."""
+    """Voxels without slope and intercept."""
 
 
 @dataclass(frozen=True)
 class MapFile:
-    """What could be read of a label map, and what was refused on the way."""
+    """A label map as far as it can be read, and its faults."""
 
     file: Path
     faults: tuple[CaseError, ...]
@@ -83,14 +83,14 @@ class MapFile:
     """None when the voxels cannot be read."""
 
     def refused(self, *codes: Code) -> bool:
-        """Whether one of these codes is among the faults."""
+        """Return whether one of the faults has one of these codes."""
         return any(fault.code in codes for fault in self.faults)
 
 
 def read_map(file: Path) -> MapFile:
-    """Read a label map in one pass; a header that makes no sense is told, fixed and read on.
+    """Read a label map in one pass; collect faults of the header, repair it and continue.
 
-    A damaged file has that one fault: what else is odd about it may be the damage itself.
+    A damaged file gets that one fault, since other faults may follow from the damage.
     """
     faults: list[CaseError] = []
     try:
@@ -98,25 +98,26 @@ def read_map(file: Path) -> MapFile:
             fields = read_fields(stream)
             version = 1 if int(fields["sizeof_hdr"]) == 348 else 2
             axes = tuple(int(size) for size in fields["dim"][1 : max(int(fields["dim"][0]), 0) + 1])
-            header = _judge(fields, file, faults)
+            header = _parse_repaired(fields, file, faults)
             stored_xyz = _read_voxels(stream, header, faults)
     except CaseError as fault:
         return MapFile(file, (fault,) if fault.code in DAMAGE else (*faults, fault))
     return MapFile(file, tuple(faults), Decoded(axes, version, header, stored_xyz))
 
 
-def _judge(fields: Any, file: Path, faults: list[CaseError]) -> Header:
+def _parse_repaired(fields: Any, file: Path, faults: list[CaseError]) -> Header:
+    """Parse a header; repair and parse it again while it has a fault that can be repaired."""
     while True:
         try:
-            return judge_header(fields, file)
+            return parse_header(fields, file)
         except CaseError as fault:
-            if fault.code not in _MENDS or not _MENDS[fault.code](fields):
+            if fault.code not in _REPAIRS or not _REPAIRS[fault.code](fields):
                 raise
             faults.append(fault)
 
 
-def _read_voxels(stream: Stream, header: Header, faults: list[CaseError]) -> np.ndarray:
-    stream.go_to_voxels(header.offset, header.voxel_bytes)
+def _read_voxels(stream: NiftiStream, header: Header, faults: list[CaseError]) -> np.ndarray:
+    stream.seek_voxels(header.offset, header.voxel_bytes)
     content = np.empty(header.voxel_bytes, dtype=np.uint8)
     stream.read_into(content.data, "voxels")
     try:
@@ -125,22 +126,22 @@ def _read_voxels(stream: Stream, header: Header, faults: list[CaseError]) -> np.
         if fault.code is not Code.TOO_LARGE:
             raise
         faults.append(fault)
-        stream.expect_undamaged()
+        stream.check_damage()
     return content.view(header.dtype).reshape(header.grid.shape, order="F")
 
 
-def _mend_spacing(fields: Any) -> bool:
+def _reset_spacing(fields: Any) -> bool:
     fields["pixdim"][1:4] = 1
     return True
 
 
-def _forget_forms(fields: Any) -> bool:
+def _remove_forms(fields: Any) -> bool:
     fields["sform_code"] = fields["qform_code"] = 0
-    return _mend_spacing(fields)
+    return _reset_spacing(fields)
 
 
 def _fold_axes(fields: Any) -> bool:
-    """Make three axes of fewer or more: the labels can be judged, their places cannot."""
+    """Turn fewer or more axes into three, so that the labels can be counted; False for too many voxels."""
     sizes = [int(size) for size in fields["dim"][1 : int(fields["dim"][0]) + 1]]
     (x, y), z = (*sizes, 1, 1)[:2], prod(sizes[2:])
     if z > LONGEST_AXIS:
@@ -149,8 +150,9 @@ def _fold_axes(fields: Any) -> bool:
     return True
 
 
-_MENDS: Mapping[Code, Callable[[Any], bool]] = {
-    Code.BAD_SPACING: _mend_spacing,
-    Code.BAD_AFFINE: _forget_forms,
+_REPAIRS: Mapping[Code, Callable[[Any], bool]] = {
+    Code.BAD_SPACING: _reset_spacing,
+    Code.BAD_AFFINE: _remove_forms,
     Code.NDIM: _fold_axes,
 }
+"""Functions that repair a header with a fault; they return whether they could."""

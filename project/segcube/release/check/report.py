@@ -1,4 +1,4 @@
-"""A check's report for a person, on stdout, or as JSON."""
+"""Print the report of a check as text or JSON."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from segcube.core import printable
 from segcube.release.check.findings import CheckReport, Finding, count_of
 
 SHOWN = 20
-"""Findings of one code that a person is shown; JSON holds them all."""
-WIDE = 10_000
-"""Columns of what is no terminal: a log wraps by itself."""
+"""Findings of one code that the text lists; JSON has them all."""
+FILE_COLUMNS = 10_000
+"""Width where stdout is a file or a pipe: lines are not wrapped."""
 _STYLES = {"error": "bold red", "warning": "yellow"}
 
 
 def print_report(report: CheckReport, strict: bool = False, as_json: bool = False) -> None:
-    """Print what a check counted and found: file by file, errors first, and a verdict in the end."""
+    """Print the counts, the findings file by file, and a verdict."""
     if as_json:
         print(json.dumps(report.as_json(strict), indent=1))
         return
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else FILE_COLUMNS)
     for fact in report.facts:
         console.print(printable(fact), markup=False, soft_wrap=True)
     shown, left_out = _shorten(report.findings)
@@ -38,14 +38,14 @@ def print_report(report: CheckReport, strict: bool = False, as_json: bool = Fals
     if left_out:
         console.print()
     for code, count in left_out.items():
-        console.print(f"... and {count} more {code}; --json tells them all", markup=False)
+        console.print(f"... and {count} more {code}; --json lists them all", markup=False)
     if report.findings:
         console.print()
     console.print(Text(verdict(report, strict), style=_verdict_style(report, strict)), soft_wrap=True)
 
 
 def verdict(report: CheckReport, strict: bool = False) -> str:
-    """The report in one line."""
+    """Return the result in one line."""
     counts = f"{count_of(len(report.errors), 'error')}, {count_of(len(report.warnings), 'warning')}"
     if not report.findings:
         return "ok: nothing found"
@@ -61,10 +61,10 @@ def _verdict_style(report: CheckReport, strict: bool) -> str:
 
 
 def _print_finding(finding: Finding, console: Console) -> None:
-    told = Text()
-    told.append(f"{finding.level} {finding.code}", style=_STYLES[finding.level])
-    told.append(f"  {printable(finding.found)}")
-    console.print(Padding(told, (0, 0, 0, 2), expand=False))
+    heading = Text()
+    heading.append(f"{finding.level} {finding.code}", style=_STYLES[finding.level])
+    heading.append(f"  {printable(finding.found)}")
+    console.print(Padding(heading, (0, 0, 0, 2), expand=False))
     for label, text in (("expected", finding.expected), ("fix", finding.hint)):
         if text:
             line = Text(f"{label}: {printable(text)}", style="dim")
@@ -72,7 +72,7 @@ def _print_finding(finding: Finding, console: Console) -> None:
 
 
 def _shorten(findings: tuple[Finding, ...]) -> tuple[list[Finding], dict[str, int]]:
-    """The first findings of each code, and how many more there are."""
+    """Return the first findings of each code, and the number of the others."""
     counts: dict[str, int] = {}
     shown: list[Finding] = []
     for finding in findings:
@@ -85,7 +85,7 @@ def _shorten(findings: tuple[Finding, ...]) -> tuple[list[Finding], dict[str, in
 
 def _name(file: Path | None, root: Path | None) -> str:
     if file is None:
-        return "all together"
+        return "general"
     if root is not None and file.is_relative_to(root) and file != root:
         file = file.relative_to(root)
     return printable(str(file))

@@ -1,4 +1,4 @@
-"""Check a submission's folder: all that would end a run, and what its readers will ask for."""
+"""Check a submission: what would end a run, and what organisers require."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ CARD = "MODEL_CARD.md"
 def check_submission(
     folder: Path, device: str = "auto", log: Callable[[str], None] = lambda _: None
 ) -> CheckReport:
-    """Check a submission: schema, names, weights, networks, and a dry run where all that is sound.
+    """Check schema, names, weights and networks of a submission, then do a dry run if there is no error.
 
-    tell: told what the dry run does. Raises EnvironmentFault for a device that cannot be used.
+    log: receives the progress of the dry run. Raises EnvironmentFault for a device that cannot be used.
     """
     try:
         submission = read_submission(folder)
     except EnvironmentFault as fault:
         return CheckReport("submission", folder, (from_fault(fault, FindingCode.SUBMISSION),))
-    findings = [*_paper_findings(submission, folder), *_challenge_findings(submission, folder)]
+    findings = [*_document_findings(submission, folder), *_challenge_findings(submission, folder)]
     weights = check_weights(submission, folder)
     findings += [*weights.findings, *check_graphs(submission, folder)]
     facts = [weights.fact(submission)]
@@ -38,20 +38,21 @@ def check_submission(
         findings += dry_run(loaded, backend, log)
         facts.append(f"dry run: {perf_counter() - start:.1f} s on {backend.reason}")
     else:
-        facts.append("dry run: not done, because of the errors below")
+        facts.append("dry run: skipped because of the errors below")
     findings.sort(key=lambda found: (str(found.file), found.level))
     return CheckReport("submission", folder, tuple(findings), tuple(facts), submission.challenge)
 
 
-def _paper_findings(submission: Submission, folder: Path) -> Iterator[Finding]:
+def _document_findings(submission: Submission, folder: Path) -> Iterator[Finding]:
+    """Warn about a starter, and about a missing licence, citation or model card."""
     file = folder / "submission.yaml"
     if submission.starter:
         yield warning(
             FindingCode.STARTER,
-            "a starter, trained on made cases",
+            "a starter, trained on synthetic cases",
             file=file,
             expected="models of your own",
-            hint="hand in no starter; leave `starter` out of a submission of your own",
+            hint="do not submit a starter; remove `starter` from a submission of your own",
         )
     if submission.licence == "unknown":
         yield warning(
@@ -66,7 +67,7 @@ def _paper_findings(submission: Submission, folder: Path) -> Iterator[Finding]:
             FindingCode.CITATION,
             "no citation",
             file=file,
-            expected="whom to cite for the weights",
+            expected="the publication to cite for the weights",
             hint="add `citation: ...`",
         )
     if not (folder / CARD).is_file():
@@ -80,11 +81,11 @@ def _paper_findings(submission: Submission, folder: Path) -> Iterator[Finding]:
 
 
 def _challenge_findings(submission: Submission, folder: Path) -> Iterator[Finding]:
-    """Each challenge that is served must be known, and have every name that the submission uses."""
+    """Report served challenges that are unknown or lack a name that the submission uses."""
     file = folder / "submission.yaml"
-    for key in submission.keys:
+    for key in submission.challenge_keys:
         try:
             check_names(submission, read_challenge(key, folder), file)
         except SegcubeError as fault:
-            told = f"for {key}: {fault.found}"
-            yield error(FindingCode.CHALLENGE, told, file=file, expected=fault.expected, hint=fault.hint)
+            found = f"for {key}: {fault.found}"
+            yield error(FindingCode.CHALLENGE, found, file=file, expected=fault.expected, hint=fault.hint)

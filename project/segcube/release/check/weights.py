@@ -1,4 +1,4 @@
-"""Check the weights files of a submission, each member against its own branch."""
+"""Check the weights files and compiled networks of a submission, each member against its branch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from segcube.spec.submission import Member, Submission, sha256_of
 
 
 def check_graphs(submission: Submission, folder: Path) -> Iterator[Finding]:
-    """A graph that is damaged is an error, for the run ends there; members without one are a warning."""
+    """Report damaged compiled networks as errors, since they end a run, and missing ones as a warning."""
     try:
         compiled = read_compiled(folder).at_hand()
     except EnvironmentFault as fault:
@@ -25,36 +25,36 @@ def check_graphs(submission: Submission, folder: Path) -> Iterator[Finding]:
     if missing:
         yield warning(
             FindingCode.NOT_COMPILED,
-            f"no compiled graph for {', '.join(dict.fromkeys(missing))}",
+            f"no compiled network for {', '.join(dict.fromkeys(missing))}",
             file=folder,
-            expected="one a member and window, or every run on a CPU compiles anew",
-            hint=f"run segcube compile {folder}",
+            expected="one for each member and window, or each run on a CPU compiles the network again",
+            hint=f"run `segcube compile {folder}`",
         )
 
 
 FOREIGN = (".pth", ".pt", ".ckpt", ".pkl", ".bin", ".onnx")
-"""Endings of other people's checkpoints."""
+"""Extensions of checkpoints that segcube does not load at run time."""
 
 
 @dataclass(frozen=True)
 class CheckedWeights:
-    """What was found about the members' files, and what they add up to."""
+    """Findings about the members' files, and their total size."""
 
     findings: tuple[Finding, ...]
     size: int
     """Bytes of all files."""
     parameters: int
-    """Of all networks that could be built."""
+    """Of all networks that could be loaded."""
 
     def fact(self, submission: Submission) -> str:
-        """The sums in one line."""
+        """Return the totals in one line."""
         members = count_of(len(submission.members), "member")
         size = f"{self.size / 1e6:.1f} MB, {self.parameters / 1e6:.1f} M parameters"
-        return f"{submission.name} for {', '.join(submission.keys)}: {members}, {size}"
+        return f"{submission.name} for {', '.join(submission.challenge_keys)}: {members}, {size}"
 
 
 def check_weights(submission: Submission, folder: Path) -> CheckedWeights:
-    """Check every member: file, digest, card, channels, values and keys; one network is held at a time."""
+    """Check file, sha256, metadata, channels and weights of every member, one network in memory at a time."""
     findings: list[Finding] = []
     size = parameters = 0
     first: dict[str, str] = {}
@@ -71,7 +71,7 @@ def check_weights(submission: Submission, folder: Path) -> CheckedWeights:
 
 
 def _file_findings(member: Member, folder: Path, first: dict[str, str]) -> Iterator[Finding]:
-    """What is wrong with the file as such. first: who brought each digest so far."""
+    """Report a missing, changed or repeated file. first: the first file with each sha256; is updated."""
     file = folder / member.file
     if not file.is_file():
         yield error(
@@ -88,16 +88,16 @@ def _file_findings(member: Member, folder: Path, first: dict[str, str]) -> Itera
             FindingCode.SHA256,
             f"sha256 {found}",
             file=file,
-            expected=f"sha256 {member.sha256}, as submission.yaml says",
-            hint="fetch the file again, or fix the entry if the file was changed on purpose",
+            expected=f"sha256 {member.sha256}, as in submission.yaml",
+            hint="copy the file again, or update the entry if the file was changed on purpose",
         )
     if first.setdefault(found, member.file) != member.file:
         yield warning(
             FindingCode.SAME_WEIGHTS,
             f"the same weights as {first[found]}",
             file=file,
-            expected="another model in each file",
-            hint="export the other fold again; give a member more weight by `weight`",
+            expected="a different model in each file",
+            hint="export the other fold again; use `weight` to give a member more weight",
         )
 
 
@@ -105,7 +105,7 @@ def _branch_findings(member: MemberFile) -> Iterator[Finding]:
     try:
         read_metadata(member.file)
     except SegcubeError:
-        # Loading says the same
+        # Loading the network reports the same
         return
     try:
         check_member(member)
@@ -114,14 +114,14 @@ def _branch_findings(member: MemberFile) -> Iterator[Finding]:
 
 
 def _load(file: Path, findings: list[Finding]) -> int:
-    """Build a network and load its weights strictly; returns its parameters, 0 with a finding."""
+    """Load a network strictly; returns its number of parameters, or 0 and adds a finding."""
     try:
         network = load_network(file, None)
     except SegcubeError as fault:
         findings.append(from_fault(fault, FindingCode.WEIGHTS, file))
         return 0
     except MemoryError:
-        findings.append(error(FindingCode.WEIGHTS, "too little memory to load it", file=file))
+        findings.append(error(FindingCode.WEIGHTS, "not enough memory to load it", file=file))
         return 0
     return sum(parameter.numel() for parameter in network.parameters())
 
@@ -131,11 +131,11 @@ def _unused(submission: Submission, folder: Path) -> Iterator[Finding]:
     for file in sorted(folder.rglob("*")):
         if file in named or file.suffix not in (".safetensors", *FOREIGN) or not file.is_file():
             continue
-        opened = "" if file.suffix == ".safetensors" else "; segcube opens no such file"
+        reason = "" if file.suffix == ".safetensors" else "; segcube does not load such files"
         yield warning(
             FindingCode.UNUSED_WEIGHTS,
-            f"{file.stat().st_size / 1e6:.1f} MB that no member names{opened}",
+            f"{file.stat().st_size / 1e6:.1f} MB that no member names{reason}",
             file=file,
-            expected="the weights of submission.yaml alone",
-            hint="remove it, or it rides along in the image",
+            expected="only the weights that submission.yaml names",
+            hint="remove it or add it as a member",
         )

@@ -1,4 +1,4 @@
-"""What a host is handed: an image, an MLCube, MedPerf files."""
+"""Packing of a submission: image, MLCube and MedPerf files."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-from .build import BuildArguments as BuildArguments
-from .orchestrator import Paper as Paper
-from .order import Order as Order
-from .order import carry_out as carry_out
+from .documents import Publication as Publication
+from .image import BuildArguments as BuildArguments
+from .packing import PackRequest as PackRequest
+from .packing import check_and_pack as check_and_pack

@@ -1,52 +1,33 @@
-"""The two files by which MLCube and MedPerf start an image."""
+"""The documents by which MLCube, MedPerf and the BraTS orchestrator start an image."""
 
 from __future__ import annotations
 
-import gzip
-import tarfile
-from collections.abc import Mapping
-from pathlib import Path
+import re
+from dataclasses import dataclass
 from typing import Any
 
-LEVEL = 1
-"""Weights hardly shrink."""
-
-
-def write_archive(files: Mapping[str, Path], archive: Path) -> None:
-    """Write a .tar.gz of files under the given names, at its root; owners and times are left out."""
-    with (
-        archive.open("wb") as raw,
-        gzip.GzipFile("", "wb", LEVEL, raw, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w") as tar,
-    ):
-        for name, file in sorted(files.items()):
-            entry = tarfile.TarInfo(name)
-            entry.size = file.stat().st_size
-            entry.mode = 0o644
-            with file.open("rb") as opened:
-                tar.addfile(entry, opened)
-
+from segcube.spec.challenges import Challenge
 
 SHM = "4g"
 VOLUMES = "/mlcommons/volumes"
 PARAMETERS = f"{VOLUMES}/parameters/parameters_file.yaml"
 GPUS = "${oc.select:platform.gpus.${platform.accelerator_count},all}"
-"""MLCube's value of `docker run --gpus`: none for 0 accelerators, which `platform.gpus` lists, and else all.
+"""Value of `docker run --gpus` in mlcube.yaml: no GPU if accelerator_count is 0, else all.
 
-`mlcube run --gpus N` replaces it. In gpu_args, Docker would get the option twice and ask for GPUs twice.
+`mlcube run --gpus N` replaces it. In gpu_args, Docker would get the option twice.
 """
 
 
 def mlcube_config(image: str, *, weights: bool, build: bool = False) -> dict[str, Any]:
-    """The content of mlcube.yaml for MLCube 0.0.9 and MedPerf 0.1.
+    """Return the content of mlcube.yaml, for MLCube 0.0.9 and MedPerf 0.1.
 
-    weights: mount workspace/additional_files as the submission. build: build the image from the checkout
-    where it is not on the machine.
+    weights: mount workspace/additional_files as the submission. build: build the image from the
+    checkout if it is not on the machine.
     """
     docker: dict[str, Any] = {"image": image}
     if build:
         docker |= {"build_context": "..", "build_file": "Dockerfile", "build_strategy": "auto"}
-    # MedPerf reads the memory's size with a space, not with "="
+    # MedPerf needs a space before the size of shared memory, not "="
     docker |= {"--gpus": GPUS, "gpu_args": f"--shm-size {SHM}", "cpu_args": f"--shm-size {SHM}"}
     inputs: dict[str, Any] = {
         "data_path": "data/",
@@ -66,7 +47,7 @@ def mlcube_config(image: str, *, weights: bool, build: bool = False) -> dict[str
 
 
 def container_config(image: str, *, weights: bool) -> dict[str, Any]:
-    """The content of container_config.yaml for MedPerf 0.2 and later.
+    """Return the content of container_config.yaml, for MedPerf 0.2 and later.
 
     weights: mount the additional files as the submission.
     """
@@ -87,3 +68,47 @@ def container_config(image: str, *, weights: bool) -> dict[str, Any]:
         "run_args": {"shm_size": SHM, "command": command},
     }
     return {"container_type": "DockerImage", "image": image, "tasks": {"infer": infer}}
+
+
+UNKNOWN = "N/A"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Who published an algorithm and where, for the BraTS orchestrator."""
+
+    authors: str = UNKNOWN
+    paper: str = UNKNOWN
+    """A URL."""
+    manuscript: str = UNKNOWN
+    """URL of the challenge's paper."""
+    rank: str = UNKNOWN
+    zenodo: str | None = None
+    """Zenodo record of the weights; None when they are in the image."""
+
+
+def orchestrator_entry(image: str, challenge: Challenge, publication: Publication) -> dict[str, Any]:
+    """Return the entry of an algorithm under the orchestrator's `algorithms`.
+
+    The orchestrator starts the image with arguments up to the year 2024, and without later; the year is that
+    of the challenge's key.
+    """
+    year = re.search(r"\d{4}", challenge.key)
+    separator = challenge.channels[0].suffixes[0][0]
+    meta = {
+        "authors": publication.authors,
+        "paper": publication.paper,
+        "challenge": challenge.title,
+        "challenge_manuscript": publication.manuscript,
+        "rank": publication.rank,
+        "year": int(year.group()) if year else 2025,
+    }
+    run_args = {
+        "docker_image": image,
+        "input_name_schema": challenge.made_case.replace("{number:", "{id:"),
+        "requires_root": False,
+        "cpu_compatible": True,
+        "subject_modality_separator": separator,
+    }
+    files = {"record_id": publication.zenodo, "param_name": ["weights"]} if publication.zenodo else None
+    return {"meta": meta, "run_args": run_args, "additional_files": files}

@@ -1,37 +1,63 @@
-"""Pack a submission: what Synapse, MedPerf, MLCube and the BraTS orchestrator take."""
+"""Check and pack a submission for Synapse, MedPerf, MLCube and the BraTS orchestrator."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from segcube.backends import member_files
+from segcube.backends.openvino import compile_if_possible, read_compiled
 from segcube.core import EnvironmentFault, UsageError, printable
-from segcube.release.pack.documents import container_config, mlcube_config, write_archive
-from segcube.release.pack.orchestrator import Paper, orchestrator_entry
-from segcube.release.pack.shipped import ShippedFiles, shipped_files
+from segcube.release.check.findings import CheckReport, FindingCode, error
+from segcube.release.check.submission import check_submission
+from segcube.release.pack.documents import (
+    Publication,
+    container_config,
+    mlcube_config,
+    orchestrator_entry,
+)
+from segcube.release.pack.image import BuildArguments, build_image, check_image_name
+from segcube.release.pack.shipped import ShippedFiles, shipped_files, write_archive
+from segcube.release.trial.launch import find_engine
 from segcube.spec.hosts import DEFAULT_PARAMETERS
-from segcube.spec.submission import load_for, whole_folder
+from segcube.spec.submission import LoadedSubmission, atomic_folder, load_for_challenge, read_submission
 
 ORCHESTRATOR = "orchestrator.yml"
 FILES = ("mlcube.yaml", "container_config.yaml", "parameters.yaml", "additional_files.tar.gz")
-"""What the archive holds, at its root."""
+"""The files at the root of the archive."""
+
+
+@dataclass(frozen=True)
+class PackRequest:
+    """What to pack, and under which names."""
+
+    weights: Path
+    image: str
+    out: Path | None = None
+    """Folder to create; packed/NAME if None."""
+    publication: Publication = field(default_factory=Publication)
+    build: BuildArguments | None = None
+    """None to build no image."""
+    device: str = "auto"
+    """Of the dry run."""
 
 
 @dataclass(frozen=True)
 class Packed:
-    """What was written."""
+    """The files that were written."""
 
     folder: Path
     archive: Path
-    """The .tar.gz that Synapse takes."""
+    """The .tar.gz for Synapse."""
     shipped: ShippedFiles
 
-    def told(self, image: str | None) -> str:
-        """A line for each thing, for a person; image: the one that was built, if any."""
+    def summary(self, image: str | None) -> str:
+        """Return one line for each thing written. image: the one that was built, if any."""
         lines = [
             f"{self.folder}  the folder, for mlcube run and medperf",
             f"{self.archive}  the archive, for Synapse",
@@ -41,17 +67,62 @@ class Packed:
         return "\n".join(map(printable, [*lines, *self.shipped.lines()]))
 
 
-def pack_submission(weights: Path, image: str, out: Path, paper: Paper) -> Packed:
-    """Write the folder `out` and the archive beside it; an error leaves neither.
+def check_and_pack(request: PackRequest) -> tuple[CheckReport, Packed | None]:
+    """Check a submission and, if there is no error, build its image and pack it.
 
-    The folder runs with `mlcube run` as it is: its workspace holds the parameters and the weights. Raises
-    UsageError when `out` is there already, EnvironmentFault when it cannot be written, and what `load_for`
-    and `shipped_files` raise.
+    Raises, before the check, UsageError if the folder exists and EnvironmentFault if an image is to be built
+    without a container engine. A build that fails leaves no folder.
     """
-    loaded = load_for(weights)
+    out = request.out or Path("packed") / request.weights.resolve().name
+    check_new(out)
+    engine = find_engine() if request.build else None
+    if request.build and engine is None:
+        raise EnvironmentFault("no container engine responds", expected="docker or podman")
+    report = check_for_packing(request.weights, request.image, device=request.device)
+    if report.errors:
+        return report, None
+    _compile_where_missing(load_for_challenge(request.weights))
+    if engine is not None and request.build is not None:
+        build_image(engine, request.image, request.weights, request.build)
+    return report, pack_submission(request.weights, request.image, out, request.publication)
+
+
+def check_for_packing(weights: Path, image: str, *, device: str = "auto") -> CheckReport:
+    """Check a submission and the name of its image; starters and placeholder names are errors."""
+    report = check_submission(weights, device)
+    findings = [*check_image_name(image), *report.findings]
+    if not report.errors and read_submission(weights).starter:
+        findings = [f for f in findings if f.code is not FindingCode.STARTER]
+        findings.append(
+            error(
+                FindingCode.STARTER,
+                "a starter, trained on synthetic cases",
+                file=weights / "submission.yaml",
+                expected="a model of your own",
+                hint="train one, or convert one with `segcube import`",
+            )
+        )
+    return CheckReport("pack", weights, tuple(findings), report.facts, report.challenge)
+
+
+def _compile_where_missing(loaded: LoadedSubmission) -> None:
+    """Compile networks that are not yet compiled, beside the weights: the host's copy cannot be changed."""
+    compiled = read_compiled(loaded.folder)
+    if any(member not in compiled for member in member_files(loaded.submission, loaded.folder)):
+        compile_if_possible(loaded, lambda line: print(printable(line), file=sys.stderr))
+
+
+def pack_submission(weights: Path, image: str, out: Path, publication: Publication) -> Packed:
+    """Write the folder `out` and the archive beside it, or nothing in case of an error.
+
+    `mlcube run` starts the folder as it is: its workspace has the parameters and the weights. Raises
+    UsageError if `out` exists, EnvironmentFault if it cannot be written, and what `load_for_challenge` and
+    `shipped_files` raise.
+    """
+    loaded = load_for_challenge(weights)
     shipped = shipped_files(loaded)
-    archive = expect_new(out)
-    with whole_folder(out) as folder:
+    archive = check_new(out)
+    with atomic_folder(out) as folder:
         workspace = folder / "workspace"
         (workspace / "additional_files").mkdir(parents=True)
         for place in (folder, workspace):
@@ -61,23 +132,23 @@ def pack_submission(weights: Path, image: str, out: Path, paper: Paper) -> Packe
         write_archive(shipped.files, folder / "additional_files.tar.gz")
         _write(mlcube_config(image, weights=True), folder / "mlcube.yaml")
         _write(container_config(image, weights=True), folder / "container_config.yaml")
-        entry = orchestrator_entry(image, loaded.challenge, paper)
+        entry = orchestrator_entry(image, loaded.challenge, publication)
         _write({"algorithms": {loaded.submission.name: entry}}, folder / ORCHESTRATOR)
         write_archive({name: folder / name for name in FILES}, folder / archive.name)
     (out / archive.name).rename(archive)
     return Packed(out, archive, shipped)
 
 
-def expect_new(out: Path) -> Path:
-    """Check that nothing is in the way of a packed folder; returns the path of the archive beside it.
+def check_new(out: Path) -> Path:
+    """Check that neither folder nor archive exists; returns the path of the archive beside the folder.
 
-    Raises UsageError for a folder or an archive that is there, EnvironmentFault for an install of segcube
-    without the container's parameters.
+    Raises UsageError if one of them exists, EnvironmentFault if segcube is installed without the
+    parameters of the container.
     """
     archive = out.with_name(out.name + ".tar.gz")
     for path in (out, archive):
         if path.exists():
-            raise UsageError("is there already", file=path, expected="a new folder and archive")
+            raise UsageError("exists already", file=path, expected="a new folder and archive")
     if not DEFAULT_PARAMETERS.is_file():
         raise EnvironmentFault("no such file", file=DEFAULT_PARAMETERS, hint="install segcube again")
     return archive

@@ -1,58 +1,67 @@
-"""Which files of a submission's folder are handed in: those that it names, and the documents beside them."""
+"""The files of a submission that are shipped: those that it names, and documents such as the model card."""
 
 from __future__ import annotations
 
+import gzip
 import re
 import shutil
+import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from segcube.backends.openvino import INDEX, read_compiled
 from segcube.core import printable
-from segcube.spec.submission import LoadedSubmission, load_for, submission_folders
+from segcube.spec.submission import LoadedSubmission, load_for_challenge, submission_folders
 
 DOCUMENTS = re.compile(
     r"(MODEL_CARD|COPYING|NOTICE|CITATION|README|LICEN[CS]E([-_.](MIT|BSD|Apache|[AL]?GPL|MPL|CC|ISC)[\w.-]*?)?)"
     r"(\.(md|txt|rst|cff|bib))?",
     re.IGNORECASE,
 )
-"""Names of documents that go with a submission."""
+"""Names of documents that are shipped with a submission."""
+COMPRESSION_LEVEL = 1
+"""Weights hardly compress."""
 
 
 @dataclass(frozen=True)
 class ShippedFiles:
-    """The files of a submission's folder that are handed in, and those that are not."""
+    """The files of a submission's folder that are shipped, and those that are not."""
 
     files: dict[str, Path]
-    """By their names, in order."""
+    """By name, sorted."""
     left_out: tuple[str, ...]
     """Names of the other files and folders."""
 
     def lines(self) -> list[str]:
-        """The list for a person: a line for each name."""
+        """Return a list of both as text, one name a line."""
         lines = ["shipped, in additional_files.tar.gz and in the image:"]
         lines += [f"  {printable(name)}" for name in self.files]
         if self.left_out:
-            lines.append("left out, named neither by submission.yaml nor by openvino.yaml, and no document:")
+            lines.append("left out, neither named in submission.yaml or openvino.yaml nor a document:")
             lines += [f"  {printable(name)}" for name in self.left_out]
         return lines
 
 
 def shipped_files(loaded: LoadedSubmission) -> ShippedFiles:
-    """Choose the files of a submission's folder that are handed in.
+    """Select the files of a submission's folder to ship.
 
-    These are submission.yaml, the members and the challenges of its own that it names, openvino.yaml and the
-    graphs that it names, and documents such as the model card and the licence. Raises EnvironmentFault for an
-    openvino.yaml that cannot be read.
+    These are submission.yaml with the weights and challenge files that it names, openvino.yaml with the
+    compiled networks that it names, and documents such as the model card and the licence. Raises
+    EnvironmentFault for an openvino.yaml that cannot be read.
     """
     folder, submission = loaded.folder, loaded.submission
     named = {"submission.yaml", *(member.file for member in submission.members)}
-    named |= {key for key in submission.keys if key.endswith((".yaml", ".yml")) and (folder / key).is_file()}
+    named |= {
+        key
+        for key in submission.challenge_keys
+        if key.endswith((".yaml", ".yml")) and (folder / key).is_file()
+    }
     if (folder / INDEX).is_file():
         named |= {INDEX, *(entry.file for entry in read_compiled(folder).entries.values())}
     files, left_out = {}, []
     for file in sorted(folder.iterdir()):
-        # A link may lead to any file of this machine; that of a member is checked by its sha256
+        # A link may point to any file of this machine; that of a member is checked by its sha256
         is_document = DOCUMENTS.fullmatch(file.name) and not file.is_symlink()
         if file.is_file() and (file.name in named or is_document):
             files[file.name] = file
@@ -62,13 +71,29 @@ def shipped_files(loaded: LoadedSubmission) -> ShippedFiles:
 
 
 def copy_submissions(source: Path, target: Path) -> None:
-    """Copy the shipped files of a submission, or of each one below a folder; the image's build does so.
+    """Copy the shipped files of a submission, or of each submission below a folder, to `target`.
 
-    `target` is created, and stays empty where there is no submission. Raises what `load_for` raises.
+    Creates `target`, which stays empty if there is no submission. The Dockerfile calls this. Raises what
+    `load_for_challenge` raises.
     """
     target.mkdir(parents=True, exist_ok=True)
     for folder in submission_folders(source):
         place = target / folder.relative_to(source)
         place.mkdir(exist_ok=True)
-        for name, file in shipped_files(load_for(folder)).files.items():
+        for name, file in shipped_files(load_for_challenge(folder)).files.items():
             shutil.copyfile(file, place / name)
+
+
+def write_archive(files: Mapping[str, Path], archive: Path) -> None:
+    """Write files under the given names to the root of a .tar.gz, without owners and times."""
+    with (
+        archive.open("wb") as raw,
+        gzip.GzipFile("", "wb", COMPRESSION_LEVEL, raw, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w") as tar,
+    ):
+        for name, file in sorted(files.items()):
+            entry = tarfile.TarInfo(name)
+            entry.size = file.stat().st_size
+            entry.mode = 0o644
+            with file.open("rb") as opened:
+                tar.addfile(entry, opened)

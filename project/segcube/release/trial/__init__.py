@@ -1,4 +1,4 @@
-"""Trial runs: a submission started as each host starts it."""
+"""Trials of hosts: start a submission as each host does, and check the result."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""One host's try: the folders that it mounts, and how it ended."""
+"""A trial of one host: what it runs on, the folders that it mounts, and its outcome."""
 
 from __future__ import annotations
 
@@ -13,88 +13,82 @@ from segcube.core import EnvironmentFault, UsageError
 from segcube.phantoms import write_phantoms
 from segcube.release.check.findings import Finding
 from segcube.spec.hosts import DEFAULT_PARAMETERS, Host, Mount
-from segcube.spec.submission import load_for, submission_folders
+from segcube.spec.submission import load_for_challenge, submission_folders
 
 SEED = 2024
 EDGE = 128
-"""Voxels a side of a made case: hosts are tried, not labels."""
+"""Voxels along each axis of a synthetic case; small, since trials test hosts and not labels."""
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A submission, and a folder of cases to try it on."""
+class Workload:
+    """A submission and the cases to run it on."""
 
     submission: str
     weights: Path
     """The submission's folder."""
     challenge: str
-    """A key, or the path of the submission's own YAML."""
+    """A key, or the path of a YAML file of the submission."""
     data: Path
 
 
-def made_subjects(weights: Path, out: Path, count: int = 1) -> list[Subject]:
-    """Each submission of a folder with `count` small made cases of its challenge, written below `out`.
+def phantom_workloads(weights: Path, out: Path, count: int = 1) -> list[Workload]:
+    """Return each submission of a folder with `count` small synthetic cases, which are written below `out`.
 
-    Raises EnvironmentFault for a folder without a submission, and UsageError for a challenge that no case can
-    be made for.
+    Raises EnvironmentFault for a folder without a submission, and UsageError for a challenge that has none.
     """
     folders = submission_folders(weights)
     if not folders:
         raise EnvironmentFault("no submission", file=weights, expected="a folder with submission.yaml")
-    subjects: list[Subject] = []
+    workloads: list[Workload] = []
     for folder in folders:
-        loaded = load_for(folder)
+        loaded = load_for_challenge(folder)
         cases = out / loaded.submission.name
         write_phantoms(loaded.challenge, count, SEED, cases, EDGE)
-        subjects.append(_subject(folder, cases / "data"))
-    return subjects
+        workloads.append(_workload(folder, cases / "data"))
+    return workloads
 
 
-def given_subject(weights: Path, data: Path) -> Subject:
-    """The one submission of a folder with cases of one's own; the original files stay as they are.
+def workload_of(weights: Path, data: Path) -> Workload:
+    """Return the only submission of a folder with the user's cases.
 
-    Raises UsageError when the folder holds several submissions.
+    Raises UsageError if the folder has several submissions.
     """
     folders = submission_folders(weights)
     if len(folders) != 1:
-        raise UsageError(f"{len(folders)} submissions", file=weights, expected="one, for cases of your own")
-    return _subject(folders[0], data)
+        raise UsageError(f"{len(folders)} submissions", file=weights, expected="one, if --data is given")
+    return _workload(folders[0], data)
 
 
-def copy_cases(data: Path, to: Path) -> None:
-    """A folder of cases for one host, which may write there without harm."""
-    shutil.copytree(data, to, symlinks=False)
-
-
-def _subject(folder: Path, data: Path) -> Subject:
-    submission = load_for(folder).submission
+def _workload(folder: Path, data: Path) -> Workload:
+    submission = load_for_challenge(folder).submission
     own = folder / submission.challenge
-    return Subject(submission.name, folder, str(own) if own.is_file() else submission.challenge, data)
+    return Workload(submission.name, folder, str(own) if own.is_file() else submission.challenge, data)
 
 
-STRANGER = 12345
-"""A user that no system knows."""
-UNPRIVILEGED = 1000
-"""Who calls where root runs the trial: hosts do not run as root."""
+UNKNOWN_UID = 12345
+"""A user that exists on no system."""
+UNPRIVILEGED_UID = 1000
+"""The caller if root runs the trial: hosts do not run as root."""
 Verdict: TypeAlias = Literal["passed", "failed", "not run"]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A host, what it is tried with, and the folder or file behind each of its mounts, by target."""
+    """A host, its workload, and the folder or file behind each mount, by target."""
 
     host: Host
-    subject: Subject
+    workload: Workload
     sources: Mapping[str, Path]
 
     def folder(self, content: str) -> Path:
-        """The folder behind the first mount of that content."""
+        """Return the folder behind the first mount with that content."""
         return next(self.sources[m.target] for m in self.host.mounts if m.content == content)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a host's try showed."""
+    """Result of a trial."""
 
     host: Host
     submission: str
@@ -104,42 +98,44 @@ class Outcome:
     findings: tuple[Finding, ...] = ()
 
 
-def prepare(host: Host, subject: Subject, folder: Path) -> Trial:
-    """Make the folders that a host mounts, owned by the user that it runs as if this process may."""
+def prepare(host: Host, workload: Workload, folder: Path) -> Trial:
+    """Create the folders that a host mounts, writable for the user that it runs the image as."""
     sources: dict[str, Path] = {}
     for number, mount in enumerate(host.mounts):
         place = folder / f"{number}-{mount.content}"
-        sources[mount.target] = _fill(mount, place, subject)
+        sources[mount.target] = _fill(mount, place, workload)
         if not mount.read_only:
-            _hand_over(place, user_of(host))
-    return Trial(host, subject, sources)
+            _make_writable(place, user_of(host))
+    return Trial(host, workload, sources)
 
 
 def user_of(host: Host) -> tuple[int, int] | None:
-    """uid and gid that a host runs an image as; None for the image's own."""
+    """Return uid and gid that a host runs an image as; None for the image's own user."""
     if host.user == "image":
         return None
-    if host.user == "stranger":
-        return STRANGER, STRANGER
-    return (os.getuid(), os.getgid()) if os.getuid() else (UNPRIVILEGED, UNPRIVILEGED)
+    if host.user == "unknown":
+        return UNKNOWN_UID, UNKNOWN_UID
+    return (os.getuid(), os.getgid()) if os.getuid() else (UNPRIVILEGED_UID, UNPRIVILEGED_UID)
 
 
-def _fill(mount: Mount, place: Path, subject: Subject) -> Path:
+def _fill(mount: Mount, place: Path, workload: Workload) -> Path:
+    """Create what a host mounts; returns the folder or file to mount."""
     if mount.content == "data":
-        copy_cases(subject.data, place)
+        # A copy, since a host may write to its data folder
+        shutil.copytree(workload.data, place, symlinks=False)
     elif mount.content == "weights":
-        shutil.copytree(subject.weights, place)
+        shutil.copytree(workload.weights, place)
     else:
         place.mkdir(parents=True)
     if mount.content == "parameters" and mount.file:
         shutil.copyfile(DEFAULT_PARAMETERS, place / mount.file)
-        return place / mount.file if mount.alone else place
+        return place / mount.file if mount.single_file else place
     if mount.content == "nothing" and mount.file:
         (place / mount.file).touch()
     return place
 
 
-def _hand_over(place: Path, user: tuple[int, int] | None) -> None:
+def _make_writable(place: Path, user: tuple[int, int] | None) -> None:
     if user is None or os.getuid() == user[0]:
         return
     if os.getuid():

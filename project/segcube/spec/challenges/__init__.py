@@ -1,4 +1,4 @@
-"""Challenges: channels, labels, regions, file names and metrics, read from YAML."""
+"""Challenges: channels, labels, regions, file names, geometry and metrics, read from YAML."""
 
 import lazy_loader
 

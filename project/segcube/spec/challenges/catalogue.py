@@ -1,4 +1,4 @@
-"""Challenges by key, the names of their files, and the challenge that a folder's names fit."""
+"""Find challenges by key or by the file names of a data folder, and parse these names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from segcube.core import UsageError, read_model
 from segcube.spec.challenges.schema import Challenge
 
 if TYPE_CHECKING:
-    # numpy comes with it, a sixth of what `segcube info` takes
+    # Imports numpy, which takes a sixth of the time of `segcube info`
     from segcube.core import Shape
 
 
@@ -19,24 +19,24 @@ FOLDER = Path(__file__).parent / "data"
 
 
 def challenge_keys() -> tuple[str, ...]:
-    """Keys of the challenges that are shipped, by name."""
+    """Return the keys of the shipped challenges, sorted."""
     return tuple(sorted(file.stem for file in FOLDER.glob("*.yaml")))
 
 
 def load_challenge(key_or_file: str | Path) -> Challenge:
-    """Read a shipped challenge by its key, or a YAML file of one's own.
+    """Read a shipped challenge by its key, or a challenge file (.yaml, .yml).
 
-    Raises UsageError for an unknown key, naming the valid ones, and for a file that breaks the schema, naming
-    the key, the value and what is valid.
+    Raises UsageError for an unknown challenge, listing the known ones, and for an invalid file, naming the
+    key, its value and the valid ones.
     """
     own = Path(key_or_file)
     if own.suffix in (".yaml", ".yml"):
         return read_model(own, Challenge, UsageError)
     if key_or_file not in challenge_keys():
         raise UsageError(
-            f"no challenge {str(key_or_file)!r}",
+            f"unknown challenge {str(key_or_file)!r}",
             expected="one of " + ", ".join(challenge_keys()),
-            hint="or a YAML file of your own",
+            hint="or name a challenge file that ends in .yaml",
         )
     return read_model(FOLDER / f"{key_or_file}.yaml", Challenge, UsageError)
 
@@ -46,15 +46,15 @@ ENDINGS = (".nii.gz", ".nii")
 
 @dataclass(frozen=True)
 class ImageName:
-    """A file name, read."""
+    """A parsed file name."""
 
     case: str
     channel: str | None
-    """None for expert labels."""
+    """None for reference labels."""
 
 
 def nifti_stem(name: str) -> str | None:
-    """A file name without .nii.gz or .nii; None when it has neither."""
+    """Return a file name without .nii.gz or .nii; None for other endings."""
     for ending in ENDINGS:
         if name.endswith(ending):
             return name.removesuffix(ending)
@@ -62,7 +62,10 @@ def nifti_stem(name: str) -> str | None:
 
 
 def parse_name(name: str, challenge: Challenge, aliases: bool = True) -> ImageName | None:
-    """The case and channel that a file name gives; None when it names neither image nor expert labels."""
+    """Return case and channel of a file name; None for names that are neither images nor reference labels.
+
+    aliases: also accept the names that hosts give to cases.
+    """
     stem = nifti_stem(name)
     if stem is None:
         return None
@@ -75,18 +78,19 @@ def parse_name(name: str, challenge: Challenge, aliases: bool = True) -> ImageNa
 
 
 def match_challenge(names: Iterable[str], shapes: Iterable[Shape] = ()) -> Challenge:
-    """The one challenge that the names of files, folders or cases fit best.
+    """Return the challenge that matches most of the given names of files, folders or cases.
 
-    Names that hosts invent count only where no proper name fits. Among equals, those that cannot have one of
-    the shapes drop out where another has grids of all these shapes; shapes that are no challenge's, as of
-    cropped scans, decide nothing. Raises UsageError when none fits, or several still do: it lists their keys.
+    Aliases (names given by hosts) count only where no regular name matches. Of challenges that match equally,
+    those whose fixed grids have none of `shapes` are excluded, if one of the rest has all of them; unknown
+    shapes, as of cropped scans, exclude nothing. Raises UsageError, listing the keys, where none or several
+    match.
     """
     challenges = [load_challenge(key) for key in challenge_keys()]
     found = tuple(names)
     fitting = _best(challenges, found, aliases=False) or _best(challenges, found, aliases=True)
     if not fitting:
         raise UsageError(
-            "no name fits a challenge", expected="cases of " + ", ".join(challenge_keys()), hint=_MEND
+            "no name matches a challenge", expected="cases of " + ", ".join(challenge_keys()), hint=_HINT
         )
     if len(fitting) > 1:
         seen = set(shapes)
@@ -94,11 +98,11 @@ def match_challenge(names: Iterable[str], shapes: Iterable[Shape] = ()) -> Chall
         fitting = possible if any(seen <= _usual(challenge) for challenge in possible) else fitting
     if len(fitting) > 1:
         keys = ", ".join(challenge.key for challenge in fitting)
-        raise UsageError("the names fit several challenges", expected=f"one of {keys}", hint=_MEND)
+        raise UsageError("the names match several challenges", expected=f"one of {keys}", hint=_HINT)
     return fitting[0]
 
 
-_MEND = "name it with --challenge"
+_HINT = "name it with --challenge"
 
 
 def _best(challenges: Sequence[Challenge], names: Sequence[str], aliases: bool) -> list[Challenge]:

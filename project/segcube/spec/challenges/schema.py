@@ -1,4 +1,4 @@
-"""A challenge as data: names, channels, labels, regions, geometry and metric constants."""
+"""Schema of a challenge file: names, channels, labels, regions, geometry and constants of metrics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
-from segcube.core import AxisCodes, Edge, Extents, Model, Name, Names, Once, expect_once
+from segcube.core import AxisCodes, BoundedShape, Name, Names, SpacingMm, StrictModel, Unique, check_unique
 from segcube.spec.challenges.metrics import LesionWise, Metrics, Overlap
 
 BACKGROUND = "background"
@@ -18,142 +18,148 @@ def _compiles(pattern: str) -> str:
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"no regular expression: {error}") from error
+        raise ValueError(f"not a regular expression: {error}") from error
     return pattern
 
 
-def _expects(form: str, message: str) -> AfterValidator:
-    """Check a whole text against a form.
+def _matches(pattern: str, expected: str) -> AfterValidator:
+    """Return a validator that matches a whole text with a pattern.
 
-    A text that is used as a format could otherwise ask for any attribute, and for any width.
+    Format strings need one: a field could otherwise access any attribute and be of any width.
     """
 
     def check(text: str) -> str:
-        if not re.fullmatch(form, text):
-            raise ValueError(message)
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"expected {expected}")
         return text
 
     return AfterValidator(check)
 
 
 Pattern: TypeAlias = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_compiles)]
-Suffix: TypeAlias = Annotated[Name, _expects("[^/]+", "a part of a file name holds no slash")]
-MadeCase: TypeAlias = Annotated[
+Suffix: TypeAlias = Annotated[Name, _matches("[^/]+", "a part of a file name, without slash")]
+NumberedName: TypeAlias = Annotated[
     Name,
-    _expects(r"[^{}/]*\{number(:0?[1-9]d)?\}[^{}/]*", "a name with {number}, or with digits: {number:03d}"),
+    _matches(r"[^{}/]*\{number(:0?[1-9]d)?\}[^{}/]*", "a name with {number}, or with digits: {number:03d}"),
 ]
 Output: TypeAlias = Annotated[
-    Name, _expects(r"[^{}/]*\{case\}[^{}/]*\.nii\.gz", "the name of one .nii.gz file a case, with {case}")
+    Name, _matches(r"[^{}/]*\{case\}[^{}/]*\.nii\.gz", "the name of a .nii.gz file, with {case}")
 ]
 
 
-class Channel(Model):
+class Channel(StrictModel):
     """An input image of a case."""
 
     name: Name
-    suffixes: Annotated[Once[Suffix], Field(min_length=1)]
-    """What stands between the case's name and .nii or .nii.gz; any of them names this channel."""
+    suffixes: Annotated[Unique[Suffix], Field(min_length=1)]
+    """What follows the case's name in file names, before .nii or .nii.gz; each identifies the channel."""
 
 
-class UsualGrid(Model):
-    """A grid that the challenge's images come in."""
+class UsualGrid(StrictModel):
+    """A grid on which the challenge distributes images."""
 
-    shape: Extents
-    spacing: tuple[Edge, Edge, Edge]
+    shape: BoundedShape
+    spacing: tuple[SpacingMm, SpacingMm, SpacingMm]
     orientation: AxisCodes | None = None
-    """Where each voxel axis runs to, such as LPS; none where the challenge has no usual one."""
+    """Direction of each voxel axis, such as LPS; null where it varies."""
 
 
-class Geometry(Model):
-    """The grids to be expected."""
+class Geometry(StrictModel):
+    """The grids of the challenge's images."""
 
     fixed: bool
-    """Whether another grid is worth a notice; if not, the grids below are mere examples."""
+    """Whether other grids give a notice; otherwise the grids are examples."""
     grids: Annotated[tuple[UsualGrid, ...], Field(min_length=1)]
 
 
-class Paint(Model):
-    """A region and the label that it is written as."""
+class Paint(StrictModel):
+    """A region, and the label that its voxels get in the label map."""
 
     region: Name
     label: Name
 
 
-class Challenge(Model):
-    """All that the code must know about an edition and task of a challenge."""
+class Challenge(StrictModel):
+    """A task of one edition of a challenge."""
 
     key: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)]
     title: Name
     case: Pattern
-    """A case's whole name, as a regular expression."""
-    aliases: Once[Pattern] = ()
-    """Further names that hosts give to cases."""
-    made_case: MadeCase
-    """How a made case is named, from its number."""
+    """Regular expression of a whole case name."""
+    aliases: Unique[Pattern] = ()
+    """Regular expressions of other names that hosts give to cases."""
+    made_case: NumberedName
+    """Names of synthetic cases, as a format of their number."""
     layout: Literal["folders", "walk"]
-    """folders: case folders and flat files; walk: files at any depth."""
+    """folders: files in the data folder and in case folders; walk: files at any depth."""
     channels: Annotated[tuple[Channel, ...], Field(min_length=1)]
     reference: Name
-    """The channel whose grid and header the label map keeps."""
-    label_suffixes: Once[Suffix] = ()
-    """Of expert labels, which may lie beside the images."""
+    """The channel whose grid and header the label map repeats."""
+    label_suffixes: Unique[Suffix] = ()
+    """Suffixes of reference labels, which may be beside the images."""
     labels: dict[Name, Annotated[int, Field(ge=0, le=65535)]]
     regions: dict[Name, Names]
     scored: Names
     write: Annotated[tuple[Paint, ...], Field(min_length=1)]
-    """Default order in which regions are painted, later ones over earlier ones."""
+    """Default order of writing regions to the label map; later ones overwrite earlier ones."""
     geometry: Geometry
     output: Output = "{case}.nii.gz"
     evaluator_pattern: Pattern | None = None
-    """What the organisers' evaluator searches for in a map's file name."""
+    """Regular expression that the organisers' evaluator searches for in file names of label maps."""
     metrics: Metrics = Overlap(profile="plain")
 
     @property
     def channel_names(self) -> tuple[str, ...]:
-        """The channels, in the challenge's order."""
+        """Names of the channels, in the challenge's order."""
         return tuple(channel.name for channel in self.channels)
 
     def is_case(self, name: str, aliases: bool = True) -> bool:
-        """Whether the whole of `name` is a case's name, or one that a host may send."""
+        """Return whether `name` is a case name; with `aliases`, also whether it is an alias."""
         patterns = (self.case, *(self.aliases if aliases else ()))
         return any(re.fullmatch(pattern, name, re.ASCII) for pattern in patterns)
 
     def output_name(self, case: str) -> str:
-        """File name of a case's label map."""
+        """Return the file name of a case's label map."""
         return self.output.format(case=case)
 
     @model_validator(mode="after")
-    def _names_are_sound(self) -> Self:
-        expect_once("channels", [channel.name for channel in self.channels])
+    def _check_names(self) -> Self:
+        check_unique("channels", [channel.name for channel in self.channels])
         suffixes = [suffix for channel in self.channels for suffix in channel.suffixes]
-        expect_once("suffixes", [*suffixes, *self.label_suffixes])
+        check_unique("suffixes", [*suffixes, *self.label_suffixes])
         _expect_known("reference", [self.reference], [channel.name for channel in self.channels])
         made = self.made_case.format(number=1)
         if not self.is_case(made):
-            raise ValueError(f"made_case gives {made!r}, which is no case")
+            raise ValueError(
+                f"made_case {self.made_case!r} gives {made!r}, which does not match case {self.case!r}"
+            )
         if self.evaluator_pattern and not re.search(self.evaluator_pattern, self.output_name(made)):
-            raise ValueError(f"evaluator_pattern does not find {self.output_name(made)!r}")
+            raise ValueError(
+                f"evaluator_pattern {self.evaluator_pattern!r} does not match {self.output_name(made)!r}"
+            )
         return self
 
     @model_validator(mode="after")
-    def _labels_are_sound(self) -> Self:
+    def _check_labels(self) -> Self:
         if self.labels.get(BACKGROUND) != 0:
-            raise ValueError(f"labels have no {BACKGROUND}, or not with the value 0")
-        expect_once("label values", self.labels.values())
+            raise ValueError(f"labels: expected {BACKGROUND} with value 0, found {dict(self.labels)}")
+        check_unique("label values", self.labels.values())
         found = [label for label in self.labels if label != BACKGROUND]
         for region, labels in self.regions.items():
             _expect_known(f"region {region}", labels, found)
         _expect_known("scored", self.scored, self.regions)
-        expect_once("regions of write", [paint.region for paint in self.write])
+        check_unique("regions in write", [paint.region for paint in self.write])
         _expect_known("write", [paint.region for paint in self.write], self.regions)
         _expect_known("write", [paint.label for paint in self.write], self.labels)
         if isinstance(self.metrics, LesionWise):
-            self._lesions_are_sound(self.metrics)
+            self._check_lesions(self.metrics)
         return self
 
-    def _lesions_are_sound(self, metrics: LesionWise) -> None:
+    def _check_lesions(self, metrics: LesionWise) -> None:
         if set(metrics.regions) != set(self.scored):
-            raise ValueError(f"metrics know {list(metrics.regions)}, scored are {list(self.scored)}")
+            raise ValueError(
+                f"metrics.regions are {list(metrics.regions)}; expected those of scored, {list(self.scored)}"
+            )
         _expect_known("relabel_touching", metrics.relabel_touching, metrics.regions)
         for region, labels in metrics.relabel_touching.items():
             others = [label for label in self.labels if label not in (BACKGROUND, region)]
@@ -164,4 +170,4 @@ def _expect_known(place: str, names: Iterable[str], known: Iterable[str]) -> Non
     known = list(known)
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise ValueError(f"{place}: {', '.join(unknown)} is not among {', '.join(known)}")
+        raise ValueError(f"{place}: unknown {', '.join(unknown)}; expected one of {', '.join(known)}")

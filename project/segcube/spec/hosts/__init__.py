@@ -1,4 +1,4 @@
-"""Hosts: how each starts the container, and what it expects."""
+"""Hosts of challenges: how each starts the container, and where it mounts its folders."""
 
 import lazy_loader
 

@@ -1,10 +1,12 @@
-from .command import BAKED as BAKED
-from .command import CARRIED as CARRIED
+from .command import BUILT_IN_WEIGHTS as BUILT_IN_WEIGHTS
+from .command import DEFAULT_MOUNTS as DEFAULT_MOUNTS
 from .command import DEFAULT_PARAMETERS as DEFAULT_PARAMETERS
 from .command import ENTRYPOINT as ENTRYPOINT
-from .command import PACKAGE as PACKAGE
-from .command import ROOT as ROOT
-from .command import UNDER as UNDER
+from .command import MOUNTS_UNDER_VARIABLE as MOUNTS_UNDER_VARIABLE
+from .command import PACKAGE_FOLDER as PACKAGE_FOLDER
+from .command import PROJECT_ROOT as PROJECT_ROOT
+from .command import WHEEL_FILES as WHEEL_FILES
+from .command import segcube_command as segcube_command
 from .table import HOSTS as HOSTS
 from .table import Host as Host
 from .table import Mount as Mount

@@ -1,4 +1,4 @@
-"""The container's paths, and what a host's command line asks for."""
+"""The container's paths, and the segcube command for a host's command line."""
 
 from __future__ import annotations
 
@@ -6,48 +6,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[2]
-"""The folder of segcube's modules."""
-CARRIED = PACKAGE / "checkout"
-"""In an install from a wheel: what setup.py put there of the checkout."""
-ROOT = CARRIED if CARRIED.is_dir() else PACKAGE.parents[1]
-"""The checkout, the image's own folder, or what a wheel carries of the checkout."""
+PACKAGE_FOLDER = Path(__file__).parents[2]
+"""Folder of the package."""
+WHEEL_FILES = PACKAGE_FOLDER / "checkout"
+"""In an installed wheel: the files that setup.py copied from the checkout."""
+PROJECT_ROOT = WHEEL_FILES if WHEEL_FILES.is_dir() else PACKAGE_FOLDER.parents[1]
+"""The checkout, the image's copy of it, or the wheel's."""
 
-ENTRYPOINT = ROOT / "project" / "mlcube.py"
-BAKED = ROOT / "weights"
-"""Where an image or a checkout keeps its submissions, and a wheel the starters."""
-DEFAULT_PARAMETERS = ROOT / "mlcube" / "workspace" / "parameters.yaml"
-"""What a container runs by where its host's parameters say nothing."""
+ENTRYPOINT = PROJECT_ROOT / "project" / "mlcube.py"
+BUILT_IN_WEIGHTS = PROJECT_ROOT / "weights"
+"""Submission folders of the image or checkout; the starters in a wheel."""
+DEFAULT_PARAMETERS = PROJECT_ROOT / "mlcube" / "workspace" / "parameters.yaml"
+"""Settings of the container, below those of the host's parameters file."""
 
-UNDER = "SEGCUBE_MOUNTS_UNDER"
-"""Environment variable: a folder that stands for the root, so that the entrypoint runs without an image."""
+MOUNTS_UNDER_VARIABLE = "SEGCUBE_MOUNTS_UNDER"
+"""Environment variable: folder that replaces / in the mounts, to run the entrypoint without an image."""
 
 
 @dataclass(frozen=True)
-class BareMounts:
-    """Where a host that passes no arguments mounts its folders."""
+class DefaultMounts:
+    """Folders that a host mounts when it passes no arguments."""
 
     name: str
     data: Path
     output: Path
     parameters: tuple[Path, ...] = ()
-    """The first that exists is read."""
+    """The first existing one is used."""
     weights: Path | None = None
-    """Taken when it is mounted, empty or not: an empty one ends the run."""
+    """Used if it is mounted, even if empty: an empty weights folder is an error."""
 
-    def under(self, root: Path) -> BareMounts:
-        """The same places below another root."""
+    def under(self, root: Path) -> DefaultMounts:
+        """Return the same folders below another root."""
 
         def below(path: Path) -> Path:
             return root / path.relative_to(path.anchor)
 
         weights = below(self.weights) if self.weights else None
         parameters = tuple(below(file) for file in self.parameters)
-        return BareMounts(self.name, below(self.data), below(self.output), parameters, weights)
+        return DefaultMounts(self.name, below(self.data), below(self.output), parameters, weights)
 
 
-BARE_MOUNTS = (
-    BareMounts(
+DEFAULT_MOUNTS = (
+    DefaultMounts(
         name="MedPerf 0.2 and later",
         data=Path("/mlcommons/volumes/data"),
         output=Path("/mlcommons/volumes/predictions"),
@@ -57,24 +57,23 @@ BARE_MOUNTS = (
         ),
         weights=Path("/mlcommons/volumes/additional_files"),
     ),
-    BareMounts(name="BraTS 2025 and later, MBAS, a person", data=Path("/input"), output=Path("/output")),
+    DefaultMounts(name="BraTS 2025 and later, MBAS, docker run", data=Path("/input"), output=Path("/output")),
 )
-"""In the order in which they are looked for."""
-
+"""In search order."""
 
 MBAS_SCRIPTS = ("predict.py", "/workspace/predict.py")
 WEIGHTS_OPTIONS = ("--weights", "--checkpoint_dir", "--checkpoint_path", "--additional_files")
-"""A host names its weights mount by any of these."""
+"""Options by which hosts name their weights mount."""
 
 
-def command_of(arguments: Sequence[str], root: Path = Path("/")) -> list[str] | None:
-    """A host's arguments as arguments of segcube; None where neither arguments nor known mounts are there.
+def segcube_command(arguments: Sequence[str], root: Path = Path("/")) -> list[str] | None:
+    """Return segcube's arguments for a host's; None without arguments and without known mounts.
 
-    MBAS's predict.py becomes infer with its folders, and its --gpu a wish. Other commands pass as they are.
-    root: where the known mounts lie.
+    MBAS's predict.py becomes infer on its folders. Commands other than infer are returned as they are.
+    root: folder that contains the known mounts.
     """
     if not arguments:
-        known = (mounts.under(root) for mounts in BARE_MOUNTS)
+        known = (mounts.under(root) for mounts in DEFAULT_MOUNTS)
         mounts = next((m for m in known if m.data.is_dir() and m.output.is_dir()), None)
         return None if mounts is None else _infer_on(mounts)
     if arguments[0] in ("python", "python3") and len(arguments) > 1 and arguments[1] in MBAS_SCRIPTS:
@@ -82,11 +81,11 @@ def command_of(arguments: Sequence[str], root: Path = Path("/")) -> list[str] | 
     if arguments[0] in MBAS_SCRIPTS:
         return _infer_as_mbas(arguments[1:], root)
     if arguments[0] == "infer":
-        return ["infer", *_with_defaults(_spelled(arguments[1:]))]
+        return ["infer", *_with_defaults(_normalized(arguments[1:]))]
     return list(arguments)
 
 
-def _infer_on(mounts: BareMounts) -> list[str]:
+def _infer_on(mounts: DefaultMounts) -> list[str]:
     options = ["--data_path", str(mounts.data), "--output_path", str(mounts.output)]
     parameters = next((file for file in mounts.parameters if file.is_file()), None)
     if parameters is not None:
@@ -97,7 +96,10 @@ def _infer_on(mounts: BareMounts) -> list[str]:
 
 
 def _infer_as_mbas(arguments: Sequence[str], root: Path) -> list[str]:
-    """MBAS's options: its folders count; its weights path is its own image's, and its --gpu a wish."""
+    """Return the infer arguments for predict.py's folders.
+
+    --model_pth names a file of MBAS's reference image; --gpu is ignored, as the device is a run setting.
+    """
     data, output = str(root / "input"), str(root / "output")
     words = iter(arguments)
     for word in words:
@@ -109,15 +111,15 @@ def _infer_as_mbas(arguments: Sequence[str], root: Path) -> list[str]:
     return ["infer", *_with_defaults(["--data_path", data, "--output_path", output])]
 
 
-def _spelled(arguments: Sequence[str]) -> list[str]:
-    """The arguments with every weights option spelled --weights."""
-    spelled: list[str] = []
+def _normalized(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with each spelling of the weights option replaced by --weights."""
+    normalized: list[str] = []
     for argument in arguments:
         name, equals, value = argument.partition("=")
-        # Only an option: a value may well be the folder `weights`
+        # Not a value, which may be a folder called `weights`
         is_weights = name[:2] + name[2:].replace("-", "_") in WEIGHTS_OPTIONS
-        spelled.append(f"--weights{equals}{value}" if is_weights else argument)
-    return spelled
+        normalized.append(f"--weights{equals}{value}" if is_weights else argument)
+    return normalized
 
 
 def _with_defaults(options: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Hosts: how each starts the container, as a table."""
+"""Table of hosts: the command line, mounts and container options with which each starts an image."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Content: TypeAlias = Literal["data", "output", "parameters", "weights", "temporary", "nothing"]
-"""What lies in a mounted folder; nothing is a folder that the host makes and leaves empty."""
+"""What a mounted folder contains; nothing is a folder that the host creates and leaves empty."""
 
 
 @dataclass(frozen=True)
 class Mount:
-    """A folder of the host, or a single file of it, inside the container."""
+    """A folder or a single file of the host, mounted into the container."""
 
     content: Content
     target: str
     read_only: bool = False
     file: str | None = None
-    """For parameters: the name that the file has in the mounted folder."""
-    alone: bool = False
-    """The file itself is mounted at the target, not its folder."""
+    """Name of the file in the mounted folder."""
+    single_file: bool = False
+    """Mount the file itself at the target instead of its folder."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Host:
     """How one host starts an image."""
 
     name: str
-    who: str
-    """The host in words."""
+    description: str
+    """The host and its versions, for people."""
     mounts: tuple[Mount, ...]
     command: tuple[str, ...] = ()
-    """What stands behind the image's name."""
-    user: Literal["image", "caller", "stranger"] = "image"
-    """The image's own user, the calling one's uid:gid, or one that nobody knows."""
+    """Arguments after the image's name."""
+    user: Literal["image", "caller", "unknown"] = "image"
+    """The image's user, the calling user's uid:gid, or a uid without an entry in /etc/passwd."""
     network: bool = False
     flags: tuple[str, ...] = ()
     """Further options of `docker run`."""
@@ -63,14 +63,14 @@ def _mlcube(*, read_only: bool, parameters: str = "parameters.yaml") -> tuple[Mo
 
 
 def _parameters(name: str) -> Mount:
-    """MedPerf mounts the file itself."""
-    return Mount("parameters", f"{_MLCOMMONS}/parameters/{name}", read_only=True, file=name, alone=True)
+    """Mount a single parameters file, as MedPerf does."""
+    return Mount("parameters", f"{_MLCOMMONS}/parameters/{name}", read_only=True, file=name, single_file=True)
 
 
 HOSTS = (
     Host(
         name="mlcube",
-        who="mlcube run, 0.0.9",
+        description="mlcube run, 0.0.9",
         mounts=_mlcube(read_only=False),
         command=_MLCUBE_COMMAND,
         network=True,
@@ -78,7 +78,7 @@ HOSTS = (
     ),
     Host(
         name="mlcube-weights",
-        who="mlcube run, 0.0.9, with additional files",
+        description="mlcube run, 0.0.9, with additional files",
         mounts=(
             Mount("data", "/mlcube_io0"),
             Mount("parameters", "/mlcube_io1", file="parameters.yaml"),
@@ -91,7 +91,7 @@ HOSTS = (
     ),
     Host(
         name="medperf-0.1.3",
-        who="MedPerf 0.1.0 to 0.1.3 (BraTS 2023 and 2024)",
+        description="MedPerf 0.1.0 to 0.1.3 (BraTS 2023 and 2024)",
         mounts=_mlcube(read_only=True),
         command=_MLCUBE_COMMAND,
         user="caller",
@@ -99,7 +99,7 @@ HOSTS = (
     ),
     Host(
         name="medperf-0.1.6",
-        who="MedPerf 0.1.4 to 0.1.6",
+        description="MedPerf 0.1.4 to 0.1.6",
         mounts=(*_mlcube(read_only=True), Mount("temporary", "/tmp")),
         command=(
             "infer",
@@ -112,7 +112,7 @@ HOSTS = (
     ),
     Host(
         name="medperf-0.2",
-        who="MedPerf 0.2 and 0.3, with the command of container_config.yaml",
+        description="MedPerf 0.2 and 0.3, with the command of container_config.yaml",
         mounts=(*_MLCOMMONS_FOLDERS, _parameters("parameters_file.yaml")),
         command=(
             "infer",
@@ -128,7 +128,7 @@ HOSTS = (
     ),
     Host(
         name="medperf-0.2-bare",
-        who="MedPerf 0.2 and 0.3, without a command, with additional files",
+        description="MedPerf 0.2 and 0.3, without a command, with additional files",
         mounts=(
             *_MLCOMMONS_FOLDERS,
             _parameters("parameters.yaml"),
@@ -138,7 +138,7 @@ HOSTS = (
     ),
     Host(
         name="brats-2024",
-        who="the BraTS orchestrator, images up to 2024",
+        description="the BraTS orchestrator, images up to 2024",
         mounts=(
             Mount("data", "/mlcube_io0"),
             Mount("weights", "/mlcube_io1"),
@@ -157,21 +157,21 @@ HOSTS = (
     ),
     Host(
         name="brats-2025",
-        who="BraTS 2025 and 2026, and the orchestrator for them",
+        description="BraTS 2025 and 2026, and the orchestrator for them",
         mounts=_BARE,
         user="caller",
         flags=("--memory", "16G", "--shm-size", "4g"),
     ),
     Host(
         name="mbas",
-        who="MBAS 2024",
+        description="MBAS 2024",
         mounts=(Mount("data", "/input"), Mount("output", "/output")),
         command=("predict.py", "--model_pth", "./save_pths/test.pth", "--gpu", "0"),
         network=True,
     ),
     Host(
         name="mbas-python",
-        who="MBAS 2024, its script by path",
+        description="MBAS 2024, script given by path",
         mounts=(Mount("data", "/input"), Mount("output", "/output")),
         command=(
             "python3",
@@ -185,19 +185,19 @@ HOSTS = (
         ),
         network=True,
     ),
-    Host(name="docker", who="a person: docker run IMAGE", mounts=_BARE, network=True),
+    Host(name="docker", description="docker run IMAGE", mounts=_BARE, network=True),
     Host(
         name="docker-infer",
-        who="a person: docker run IMAGE infer ...",
+        description="docker run IMAGE infer ...",
         mounts=(Mount("data", "/scans", read_only=True), Mount("output", "/maps")),
         command=("infer", "--data-path=/scans", "--output-path=/maps"),
         network=True,
     ),
     Host(
         name="sealed",
-        who="the strictest: read-only root, no capabilities, an unknown user, 64 kB of shared memory",
+        description="strictest: read-only root, no capabilities, unknown user, 64 kB of shared memory",
         mounts=_BARE,
-        user="stranger",
+        user="unknown",
         flags=(
             "--read-only",
             "--tmpfs=/tmp",
@@ -211,5 +211,5 @@ HOSTS = (
 
 
 def host_names() -> tuple[str, ...]:
-    """The hosts' names, in the table's order."""
+    """Return the hosts' names, in the table's order."""
     return tuple(host.name for host in HOSTS)

@@ -1,4 +1,4 @@
-"""A branch of a stage as data: one way of preprocessing, and the members that share it."""
+"""Schema of a branch: one preprocessing pipeline, and the members that share it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
-from segcube.core import AxisCodes, Edge, Extents, FileName, Model, Name, Names, Once, Sha256, expect_once
+from segcube.core import (
+    AxisCodes,
+    BoundedShape,
+    FileName,
+    Name,
+    Names,
+    Sha256,
+    SpacingMm,
+    StrictModel,
+    Unique,
+    check_unique,
+)
 from segcube.spec.challenges.schema import BACKGROUND
 
 Axis: TypeAlias = Literal["x", "y", "z"]
@@ -14,33 +25,35 @@ Axes: TypeAlias = Literal["xyz", "xzy", "yxz", "yzx", "zxy", "zyx"]
 Order: TypeAlias = Literal[0, 1, 3]
 SeparateZ: TypeAlias = Literal["auto", "always", "never"]
 Level: TypeAlias = Annotated[float, Field(ge=-1e30, le=1e30)]
-"""An intensity; divided by the least standard deviation it is still a float32."""
+"""An intensity; divided by the smallest standard deviation it still is a finite float32."""
 
 
 def _weight(value: float) -> float:
     if value != 0 and not 1e-6 <= value <= 1e6:
-        raise ValueError("a weight is 0, or from 1e-06 to 1e+06: others vanish in a sum of float32")
+        raise ValueError(
+            "expected 0, or a weight from 1e-06 to 1e+06, which does not vanish in a float32 sum"
+        )
     return value
 
 
 Weight: TypeAlias = Annotated[float, AfterValidator(_weight)]
 
 MOST_OVERLAP = 0.95
-"""Of windows, a share of their size: a grid has 20 times as many along each axis as without."""
+"""Fraction of the window size; it makes 20 times as many windows along each axis as no overlap."""
 
 
-class Intensity(Model):
-    """What the training pipeline did to intensities before all else."""
+class Intensity(StrictModel):
+    """What the training pipeline does to intensities before cropping and normalisation."""
 
     cast: Literal["int16_abs"] | None = None
 
 
-class Normalize(Model):
-    """How a channel's intensities are brought to scale.
+class Normalize(StrictModel):
+    """Normalisation of a channel's intensities.
 
-    zscore takes its statistics from `mask`: nonzero (the channel's own voxels), foreground (the union of
-    the channels' voxels with holes filled) or none (all voxels). ct clips to `bounds`, then uses the given
-    `mean` and `std`. `percentiles` clips to these percentiles of the mask and rescales to 0..1 first.
+    zscore uses the statistics of `mask`: nonzero (the channel's nonzero voxels), foreground (the union of
+    the channels' nonzero voxels, with holes filled) or none (all voxels). ct clips to `bounds`, then uses
+    `mean` and `std`. `percentiles` first clips to these percentiles of the mask and rescales to 0..1.
     """
 
     scheme: Literal["zscore", "ct", "rescale01", "rgb01", "none"] = "zscore"
@@ -51,34 +64,36 @@ class Normalize(Model):
     std: Annotated[Level, Field(ge=0.0)] | None = None
 
     @model_validator(mode="after")
-    def _ct_knows_its_numbers(self) -> Self:
+    def _check_numbers(self) -> Self:
         numbers = (self.bounds, self.mean, self.std)
         if self.scheme == "ct" and None in numbers:
-            raise ValueError("scheme ct needs bounds, mean and std")
+            raise ValueError("scheme ct requires bounds, mean and std")
         if self.scheme != "ct" and numbers != (None, None, None):
-            raise ValueError(f"bounds, mean and std belong to scheme ct, not to {self.scheme}")
+            raise ValueError(f"bounds, mean and std are for scheme ct, not for {self.scheme}")
         if self.percentiles and not 0 <= self.percentiles[0] < self.percentiles[1] <= 100:
-            raise ValueError("percentiles are two numbers, rising, from 0 to 100")
+            raise ValueError(
+                f"percentiles: expected two increasing numbers from 0 to 100, found {list(self.percentiles)}"
+            )
         if self.bounds and not self.bounds[0] < self.bounds[1]:
-            raise ValueError(f"bounds are two numbers, rising, not {list(self.bounds)}")
+            raise ValueError(f"bounds: expected two increasing numbers, found {list(self.bounds)}")
         return self
 
 
-class Spline(Model):
-    """How one kind of array is resampled; separate_z is that of Resampling."""
+class Spline(StrictModel):
+    """Spline orders for one kind of array; see Resampling."""
 
     order: Order
     order_z: Order = 0
     separate_z: SeparateZ = "auto"
 
 
-class Resampling(Model):
-    """Spline orders of resampling: an image and earlier labels into the branch's grid, output back.
+class Resampling(StrictModel):
+    """Spline orders of resampling: image and previous labels to the branch's grid, output back.
 
-    separate_z: auto resamples the coarse axis of anisotropic data by itself at `order_z`, as nnU-Net does;
-    an entry that is more than an order has its own. ties: which of equally near labels stands, the nearest
-    voxel's (batchgenerators) or the lowest (nnU-Net's torch functions, which compare in half precision).
-    normalize: before resampling, as nnU-Net v2 does, or after it, as nnU-Net v1 and MONAI's transforms.
+    separate_z: auto resamples the coarse axis of anisotropic data separately at `order_z`, as nnU-Net does;
+    image, output and labels may have their own values, as a Spline. ties: of labels with equal shares, take
+    that of the nearest voxel (batchgenerators) or the lowest (nnU-Net's torch functions, which compare in
+    half precision). normalize: before resampling, as in nnU-Net v2, or after it, as in nnU-Net v1 and MONAI.
     """
 
     image: Order | Spline = 3
@@ -89,59 +104,61 @@ class Resampling(Model):
     ties: Literal["nearest", "lowest"] = "nearest"
     normalize: Literal["before", "after"] = "before"
 
-    def of(self, part: Literal["image", "output", "labels"]) -> Spline:
-        """How one kind of array is resampled, all said."""
-        way: Order | Spline = getattr(self, part)
-        if isinstance(way, Spline):
-            return way
-        return Spline(order=way, order_z=self.order_z, separate_z=self.separate_z)
+    def spline_for(self, part: Literal["image", "output", "labels"]) -> Spline:
+        """Return orders and separate_z for one kind of array."""
+        value: Order | Spline = getattr(self, part)
+        if isinstance(value, Spline):
+            return value
+        return Spline(order=value, order_z=self.order_z, separate_z=self.separate_z)
 
 
-class Outputs(Model):
-    """A network's channels: overlapping regions (sigmoid) or labels (softmax, background first)."""
+class Outputs(StrictModel):
+    """Output channels of a network: overlapping regions (sigmoid) or labels (softmax, background first)."""
 
     kind: Literal["regions", "labels"]
     names: Names
 
     @model_validator(mode="after")
-    def _names_are_sound(self) -> Self:
+    def _check_labels(self) -> Self:
         if self.kind == "labels" and (self.names[0] != BACKGROUND or len(self.names) < 2):
-            raise ValueError("label names begin with background and hold at least one more")
+            raise ValueError(
+                f"names of labels: expected background, then at least one label; found {list(self.names)}"
+            )
         return self
 
 
-class Window(Model):
-    """Sliding windows, sizes in the branch's own axis order.
+class Window(StrictModel):
+    """Sliding windows; sizes are in the branch's axis order.
 
-    plan nnunet spreads the steps evenly and mirrors window by window; plan monai moves the last window back
-    and mirrors the whole volume: each as its origin does, to the voxel. average: what windows and mirrors are
-    averaged in, logits (nnU-Net v2, MONAI) or probabilities (nnU-Net v1).
+    plan nnunet spaces windows evenly and mirrors each window; plan monai shifts the last window back to the
+    border and mirrors the whole volume, each exactly as in the original. average: windows and mirrors are
+    averaged as logits (nnU-Net v2, MONAI) or as probabilities (nnU-Net v1).
     """
 
-    size: Extents
+    size: BoundedShape
     overlap: Annotated[float, Field(ge=0.0, le=MOST_OVERLAP)] = 0.5
     plan: Literal["nnunet", "monai"] = "nnunet"
     blend: Literal["gaussian", "constant"] = "gaussian"
     average: Literal["logits", "probabilities"] = "logits"
 
 
-class Member(Model):
-    """A network's weights beside this file, and its say in the ensemble."""
+class Member(StrictModel):
+    """A weights file in the submission folder, and its weight in the ensemble."""
 
     file: FileName
     sha256: Sha256
     weight: Weight | dict[Name, Weight] = 1.0
 
-    def weighs(self, name: str) -> float:
-        """The member's weight for one of the stage's channels."""
+    def weight_for(self, name: str) -> float:
+        """Return the member's weight for one of the stage's channels."""
         return self.weight[name] if isinstance(self.weight, dict) else self.weight
 
 
-class Branch(Model):
-    """One way of preprocessing, with the members that share it.
+class Branch(StrictModel):
+    """A preprocessing pipeline and the members that share it.
 
-    crop: to the box of voxels where any channel differs from 0, as nnU-Net does, or lies above 0, as MONAI's
-    CropForeground does by default.
+    crop: to the bounding box of voxels that are nonzero in any channel, as in nnU-Net, or positive, as in
+    MONAI's CropForeground by default.
     """
 
     channels: Names
@@ -150,20 +167,22 @@ class Branch(Model):
     intensity: Intensity = Intensity()
     crop: Literal["nonzero", "positive", "none"] = "nonzero"
     normalize: Normalize | Annotated[tuple[Normalize, ...], Field(min_length=1)] = Normalize()
-    spacing: tuple[Edge, Edge, Edge] | None = None
+    spacing: tuple[SpacingMm, SpacingMm, SpacingMm] | None = None
     resampling: Resampling = Resampling()
     outputs: Outputs
     window: Window
-    flips: Once[Axis] = ()
+    flips: Unique[Axis] = ()
     members: Annotated[tuple[Member, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _counts_agree(self) -> Self:
+    def _check_counts(self) -> Self:
         if isinstance(self.normalize, tuple) and len(self.normalize) != len(self.channels):
-            raise ValueError(f"{len(self.normalize)} normalize entries for {len(self.channels)} channels")
-        expect_once("members", (member.file for member in self.members))
+            raise ValueError(
+                f"normalize has {len(self.normalize)} entries; expected {len(self.channels)}, one per channel"
+            )
+        check_unique("member files", (member.file for member in self.members))
         return self
 
     def normalize_of(self, channel: int) -> Normalize:
-        """The scheme of one channel, counted from 0."""
+        """Return the normalisation of one channel, counted from 0."""
         return self.normalize[channel] if isinstance(self.normalize, tuple) else self.normalize

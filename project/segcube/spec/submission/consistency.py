@@ -1,4 +1,4 @@
-"""Check a submission against the challenge that it is run for."""
+"""Check the names in a submission against its challenge."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ from segcube.spec.submission.schema import Stage, Submission
 
 
 def check_names(submission: Submission, challenge: Challenge, file: Path) -> None:
-    """Check that every channel, region and label name exists where it is used.
+    """Check that each channel, region and label name is defined where it is used.
 
-    Raises EnvironmentFault that names the place, the name and the valid ones.
+    file: the submission.yaml to name in errors. Raises EnvironmentFault with the place, the unknown names and
+    the valid ones.
     """
     channels = [channel.name for channel in challenge.channels]
     for stage in submission.stages:
         for branch in stage.branches:
-            _expect(f"channels of stage {stage.name}", branch.channels, channels, file)
+            _check_known(f"channels of stage {stage.name}", branch.channels, channels, file)
             _check_region_sums(stage, branch, challenge, file)
     last = submission.stages[-1]
     if last.kind == "labels":
-        _expect(f"labels of stage {last.name}", last.names, challenge.labels, file)
+        _check_known(f"labels of stage {last.name}", last.names, challenge.labels, file)
     else:
-        _expect(f"regions of stage {last.name}", last.names, challenge.regions, file)
+        _check_known(f"regions of stage {last.name}", last.names, challenge.regions, file)
     for index, rule in enumerate(submission.postprocess):
         _check_rule(f"postprocess rule {index} ({rule.rule})", rule, last, challenge, file)
     _check_order(submission, file)
@@ -47,29 +48,29 @@ def _check_region_sums(stage: Stage, branch: Branch, challenge: Challenge, file:
         return
     place = f"outputs of stage {stage.name}"
     if branch.outputs.kind == "regions":
-        _expect(f"regions of stage {stage.name}", stage.regions, branch.outputs.names, file)
+        _check_known(f"regions of stage {stage.name}", stage.regions, branch.outputs.names, file)
         return
-    _expect(place, branch.outputs.names, challenge.labels, file)
+    _check_known(place, branch.outputs.names, challenge.labels, file)
     for region in stage.regions:
-        _expect(f"regions of stage {stage.name}", [region], challenge.regions, file)
+        _check_known(f"regions of stage {stage.name}", [region], challenge.regions, file)
         summed = f"labels of region {region}, summed from {place}"
-        _expect(summed, challenge.regions[region], branch.outputs.names, file)
+        _check_known(summed, challenge.regions[region], branch.outputs.names, file)
 
 
 def _check_rule(place: str, rule: Rule, last: Stage, challenge: Challenge, file: Path) -> None:
     if isinstance(rule, LargestComponent | ReplaceSmall):
         labels = rule.labels if isinstance(rule, LargestComponent) else (rule.label, rule.with_)
-        _expect(place, labels, challenge.labels, file)
+        _check_known(place, labels, challenge.labels, file)
         return
     if last.kind == "labels":
         raise EnvironmentFault(
-            f"{place} works on regions, and stage {last.name} hands on labels",
+            f"{place} applies to regions, but stage {last.name} outputs labels",
             file=file,
-            expected="a stage with regions, or rules on labels",
+            expected="a stage that outputs regions, or rules for labels",
         )
-    _expect(place, _regions_of(rule), last.names, file)
+    _check_known(place, _regions_of(rule), last.names, file)
     if isinstance(rule, Write):
-        _expect(place, [paint.label for paint in rule.order], challenge.labels, file)
+        _check_known(place, [paint.label for paint in rule.order], challenge.labels, file)
 
 
 def _regions_of(rule: Threshold | KeepComponents | Nest | Fill | Retry | Write) -> list[str]:
@@ -89,13 +90,13 @@ def _regions_of(rule: Threshold | KeepComponents | Nest | Fill | Retry | Write) 
 
 
 def _check_order(submission: Submission, file: Path) -> None:
-    """Thresholds come first, region rules next, then at most one write, then rules on labels."""
+    """Check the order: at most one threshold, rules for regions, at most one write, rules for labels."""
     ranks = [_rank(rule) for rule in submission.postprocess]
     if ranks != sorted(ranks) or ranks.count(0) > 1 or ranks.count(2) > 1:
         raise EnvironmentFault(
-            "postprocess: " + ", ".join(rule.rule for rule in submission.postprocess),
+            "order of postprocess: " + ", ".join(rule.rule for rule in submission.postprocess),
             file=file,
-            expected="threshold, then rules on regions, then write, then rules on labels",
+            expected="threshold, then rules for regions, then write, then rules for labels",
         )
 
 
@@ -107,10 +108,10 @@ def _rank(rule: Rule) -> int:
     return 3 if isinstance(rule, LargestComponent | ReplaceSmall) else 1
 
 
-def _expect(place: str, names: Iterable[str], valid: Iterable[str], file: Path) -> None:
+def _check_known(place: str, names: Iterable[str], valid: Iterable[str], file: Path) -> None:
     known = list(valid)
     unknown = [name for name in names if name not in known]
     if unknown:
         raise EnvironmentFault(
-            f"{place}: {', '.join(unknown)}", file=file, expected="names among " + ", ".join(known)
+            f"{place}: unknown {', '.join(unknown)}", file=file, expected="one of " + ", ".join(known)
         )

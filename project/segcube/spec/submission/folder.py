@@ -1,4 +1,4 @@
-"""Submission folders: found, read, checked and written."""
+"""Find, read, check and write submission folders."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from segcube.spec.submission.consistency import check_names
 from segcube.spec.submission.schema import Submission
 
 
-def expect_room(out: Path) -> None:
-    """Check that a folder is not there yet, or empty. Raises UsageError."""
+def check_empty_folder(out: Path) -> None:
+    """Raise UsageError unless `out` does not exist or is an empty folder."""
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise UsageError("is there already", file=out, expected="a folder that is new or empty")
+        raise UsageError("already exists", file=out, expected="a new or empty folder")
 
 
 @contextmanager
-def whole_folder(out: Path) -> Generator[Path, None, None]:
-    """A folder to fill beside `out`, which takes its place at the end; an error leaves nothing.
+def atomic_folder(out: Path) -> Generator[Path, None, None]:
+    """Yield a scratch folder to fill, which becomes `out` at the end; an error leaves nothing behind.
 
-    Raises UsageError when `out` holds something, EnvironmentFault when it cannot be written.
+    Raises UsageError when `out` exists and is not empty, EnvironmentFault when it cannot be written.
     """
-    expect_room(out)
+    check_empty_folder(out)
     try:
         with scratch_folder(out.absolute().parent, out.name) as part:
             yield part
@@ -45,7 +45,7 @@ FILE_NAME = "submission.yaml"
 
 @dataclass(frozen=True)
 class LoadedSubmission:
-    """A submission, its folder, and the challenge that it is run for."""
+    """A submission with its folder and the challenge that it is run for."""
 
     submission: Submission
     folder: Path
@@ -55,28 +55,30 @@ class LoadedSubmission:
 def read_submission(folder: Path) -> Submission:
     """Read `folder`/submission.yaml.
 
-    Raises EnvironmentFault when it is missing, is no YAML, or breaks the schema: the error names the key, the
-    value and what is valid.
+    Raises EnvironmentFault when it is missing, not YAML or does not match the schema; the message names the
+    key, its value and the valid ones.
     """
     file = folder / FILE_NAME
     if not file.is_file():
         found = "no such file" if folder.is_dir() else "no such folder"
-        raise EnvironmentFault(found, file=file, expected="a submission folder", hint="see --weights")
+        raise EnvironmentFault(
+            found, file=file, expected="a submission folder", hint="name one with --weights"
+        )
     return read_model(file, Submission, EnvironmentFault)
 
 
-def load_for(folder: Path, challenge: str = "auto") -> LoadedSubmission:
-    """Read a submission and its challenge; `challenge` may choose among those that it serves.
+def load_for_challenge(folder: Path, challenge: str = "auto") -> LoadedSubmission:
+    """Read a submission and its challenge.
 
-    A challenge may be a YAML file beside submission.yaml. Raises EnvironmentFault for a broken folder and
-    UsageError for a challenge that is not served.
+    challenge: auto for the submission's own, or one of those that it serves; keys, or challenge files in the
+    folder. Raises EnvironmentFault for an invalid folder, UsageError for a challenge that is not served.
     """
     submission = read_submission(folder)
-    if challenge not in ("auto", *submission.keys):
+    if challenge not in ("auto", *submission.challenge_keys):
         raise UsageError(
             f"{submission.name} does not serve {challenge}",
             file=folder / FILE_NAME,
-            expected="one of " + ", ".join(submission.keys),
+            expected="one of " + ", ".join(submission.challenge_keys),
         )
     key = submission.challenge if challenge == "auto" else challenge
     loaded = LoadedSubmission(submission, folder, read_challenge(key, folder))
@@ -86,7 +88,7 @@ def load_for(folder: Path, challenge: str = "auto") -> LoadedSubmission:
 
 
 def read_challenge(key: str, folder: Path) -> Challenge:
-    """The challenge of that key, or of that YAML file beside the submission."""
+    """Read the challenge of a key, or of a challenge file in the submission folder."""
     own = folder / key
     return load_challenge(own if own.suffix in (".yaml", ".yml") and own.is_file() else key)
 
@@ -96,26 +98,27 @@ def _check_files(submission: Submission, folder: Path) -> None:
         file = folder / member.file
         if not file.is_file():
             raise EnvironmentFault(
-                "no such file", file=file, expected="the weights that submission.yaml names"
+                "no such file", file=file, expected="the weights listed in submission.yaml"
             )
 
 
 def choose_submission(
     folders: list[Path], challenge: str, fits: Callable[[Challenge], bool]
 ) -> LoadedSubmission | None:
-    """The submission among `folders` that serves a challenge for which `fits` holds; its own challenge first.
+    """Return the first submission among `folders` that serves a challenge of the data, or None.
 
-    fits: whether the data folder holds cases of that challenge. None when there is none.
+    challenge: auto, or the key of the only one to consider. fits: returns whether the data folder contains
+    cases of a challenge.
     """
     for folder in folders:
-        for key in read_submission(folder).keys:
+        for key in read_submission(folder).challenge_keys:
             if challenge in ("auto", key) and fits(read_challenge(key, folder)):
-                return load_for(folder, key)
+                return load_for_challenge(folder, key)
     return None
 
 
 def submission_folders(root: Path) -> list[Path]:
-    """`root` if it is a submission, else those right below it: what is no starter first, then by name."""
+    """Return `root` if it is a submission, else the submissions in it, sorted by name, starters last."""
     if (root / FILE_NAME).is_file():
         return [root]
     folders = sorted(file.parent for file in root.glob(f"*/{FILE_NAME}"))
@@ -123,7 +126,7 @@ def submission_folders(root: Path) -> list[Path]:
 
 
 def write_submission(submission: Submission, folder: Path) -> Path:
-    """Write submission.yaml into `folder`, defaults left out; returns the file."""
+    """Write submission.yaml to `folder`, without default values; returns the file."""
     file = folder / FILE_NAME
     content = submission.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     file.write_text(yaml.safe_dump(content, sort_keys=False, width=110), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Presets: what a run leaves out of a submission to be done sooner, at a price in accuracy."""
+"""Presets: trade accuracy for speed by omitting mirrors, members and window overlap of a submission."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from segcube.spec.submission.branch import Branch, Member
 from segcube.spec.submission.schema import Submission
 
 FAST_OVERLAP = 0.25
-"""The most that windows overlap."""
+"""Maximum overlap of windows in preset fast."""
 
 
 def apply_preset(submission: Submission, preset: Preset, flips: bool | None = None) -> Submission:
-    """The submission as a preset takes it, window sizes and all else as they are.
+    """Return the submission reduced to a preset; window sizes and everything else are unchanged.
 
-    full: as the submission says. balanced: without mirrors. fast: without mirrors, a member a branch, and
-    windows that overlap by FAST_OVERLAP at most. flips: true keeps the mirrors under each.
+    full: the whole submission. balanced: without mirrors. fast: without mirrors, with one member for each
+    branch (more if the members predict different channels), and an overlap of at most FAST_OVERLAP.
+    flips: True keeps the mirrors in every preset.
     """
     if preset == "full":
         return submission
@@ -31,51 +32,53 @@ def apply_preset(submission: Submission, preset: Preset, flips: bool | None = No
     return submission.model_copy(update={"stages": stages})
 
 
-def describe_preset(preset: Preset, asked: Submission, taken: Submission, mirrors: bool = True) -> str:
-    """What a preset took of a submission, in a line: members, mirrors and overlap.
+def describe_preset(preset: Preset, full: Submission, reduced: Submission, mirrors: bool = True) -> str:
+    """Return members, mirrors and overlap of a preset in one line.
 
-    mirrors: whether those that it left are taken.
+    mirrors: whether the run uses the mirrors that the preset keeps.
     """
-    branches = [branch for stage in taken.stages for branch in stage.branches]
+    branches = [branch for stage in reduced.stages for branch in stage.branches]
     flips = {" ".join(branch.flips) for branch in branches if mirrors and branch.flips}
     overlaps = ", ".join(f"{value:g}" for value in sorted({branch.window.overlap for branch in branches}))
-    told = (
-        f"preset {preset}: {len(taken.members)} of {len(asked.members)} members, "
+    line = (
+        f"preset {preset}: {len(reduced.members)} of {len(full.members)} members, "
         f"{'mirrors ' + ', '.join(sorted(flips)) if flips else 'no mirrors'}, overlap {overlaps}"
     )
-    return f"{told}; as the submission says" if taken == asked else told
+    return f"{line}; same as full" if reduced == full else line
 
 
 def _branch(branch: Branch, names: tuple[str, ...], preset: Preset, mirrored: bool) -> Branch:
-    taken = branch if mirrored else branch.model_copy(update={"flips": ()})
+    reduced = branch if mirrored else branch.model_copy(update={"flips": ()})
     if preset == "balanced":
-        return taken
+        return reduced
     overlap = min(branch.window.overlap, FAST_OVERLAP)
     window = branch.window.model_copy(update={"overlap": overlap})
-    return taken.model_copy(update={"window": window, "members": _spokesmen(branch, names)})
+    return reduced.model_copy(update={"window": window, "members": _main_members(branch, names)})
 
 
-def _spokesmen(branch: Branch, names: tuple[str, ...]) -> tuple[Member, ...]:
-    """The member that weighs most, and one more for each name in which none of them has a say.
+def _main_members(branch: Branch, names: tuple[str, ...]) -> tuple[Member, ...]:
+    """Return the member with the largest weight, and one for each channel in which the others have weight 0.
 
-    Each takes over the weights of those left out, so that the branch counts as much beside others as before.
+    They get the weights of the omitted members, so that the weight of the branch in the stage is unchanged.
     """
     members = branch.members
-    kept = {max(range(len(members)), key=lambda i: sum(members[i].weighs(name) for name in names))}
+    kept = {max(range(len(members)), key=lambda i: sum(members[i].weight_for(name) for name in names))}
     for name in names:
-        heaviest = max(range(len(members)), key=lambda i: members[i].weighs(name))
-        if members[heaviest].weighs(name) > 0 and not any(members[i].weighs(name) > 0 for i in kept):
+        heaviest = max(range(len(members)), key=lambda i: members[i].weight_for(name))
+        if members[heaviest].weight_for(name) > 0 and not any(members[i].weight_for(name) > 0 for i in kept):
             kept.add(heaviest)
-    left = [members[i] for i in sorted(kept)]
-    return members if len(left) == len(members) else tuple(_for_all(m, left, members, names) for m in left)
+    chosen = [members[i] for i in sorted(kept)]
+    if len(chosen) == len(members):
+        return members
+    return tuple(_reweighted(member, chosen, members, names) for member in chosen)
 
 
-def _for_all(
-    member: Member, left: list[Member], members: tuple[Member, ...], names: tuple[str, ...]
+def _reweighted(
+    member: Member, chosen: list[Member], members: tuple[Member, ...], names: tuple[str, ...]
 ) -> Member:
     def weight(name: str) -> float:
-        of_those_left = sum(m.weighs(name) for m in left)
-        of_all = sum(m.weighs(name) for m in members)
-        return member.weighs(name) * of_all / of_those_left if of_those_left else 0.0
+        sum_of_chosen = sum(m.weight_for(name) for m in chosen)
+        sum_of_all = sum(m.weight_for(name) for m in members)
+        return member.weight_for(name) * sum_of_all / sum_of_chosen if sum_of_chosen else 0.0
 
     return member.model_copy(update={"weight": {name: weight(name) for name in names}})

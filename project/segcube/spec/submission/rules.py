@@ -1,4 +1,4 @@
-"""Postprocessing rules of a submission, as data."""
+"""Schema of the postprocessing rules of a submission."""
 
 from __future__ import annotations
 
@@ -6,91 +6,85 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
-from segcube.core import Model, Name, Names, Voxels, expect_once
+from segcube.core import Name, Names, StrictModel, VoxelCount, check_unique
+from segcube.spec.challenges.schema import Paint
 
 Connectivity: TypeAlias = Literal[6, 18, 26]
 Probability: TypeAlias = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-class Threshold(Model):
-    """A region is where its probability lies above a bound; regions that are not named keep 0.5."""
+class Threshold(StrictModel):
+    """Threshold the probabilities of regions; regions that are not listed have 0.5."""
 
     rule: Literal["threshold"]
     at: Annotated[dict[Name, Probability], Field(min_length=1)]
 
 
-class Holds(Model):
-    """Keep a component, whatever its size, that holds this share of a kept object of another region."""
+class Holds(StrictModel):
+    """Keep a component that contains this share of a kept component of another region, whatever its size."""
 
     region: Name
     share: Probability = 0.5
 
 
-class KeepComponents(Model):
-    """Keep a region's components that are large and sure enough, the largest first."""
+class KeepComponents(StrictModel):
+    """Keep the components of a region by size and mean probability, at most `max_count` of the largest."""
 
     rule: Literal["keep_components"]
     region: Name
     connectivity: Connectivity = 26
-    min_voxels: Voxels = 0
+    min_voxels: VoxelCount = 0
     min_mean_probability: Probability = 0.0
-    max_count: Annotated[Voxels, Field(ge=1)] | None = None
+    max_count: Annotated[VoxelCount, Field(ge=1)] | None = None
     unless_holds: Holds | None = None
 
     @model_validator(mode="after")
-    def _holds_another_region(self) -> Self:
+    def _check_other_region(self) -> Self:
         if self.unless_holds and self.unless_holds.region == self.region:
-            raise ValueError(f"unless_holds names {self.region} itself, not another region")
+            raise ValueError(f"unless_holds.region is {self.region} itself; expected another region")
         return self
 
 
-class Nest(Model):
-    """Each region joins the next one of the order, the innermost first."""
+class Nest(StrictModel):
+    """Add each region to the next one in the order, innermost first."""
 
     rule: Literal["nest"]
     order: Annotated[Names, Field(min_length=2)]
 
 
-class Fill(Model):
+class Fill(StrictModel):
     """Fill the holes of regions."""
 
     rule: Literal["fill"]
     regions: Names
 
 
-class Retry(Model):
-    """Try an empty region again at a share of its highest probability."""
+class Retry(StrictModel):
+    """Threshold an empty region again, at `factor` times its highest probability."""
 
     rule: Literal["retry"]
     region: Name
     factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
 
 
-class Paint(Model):
-    """A region and the label that it is written as."""
-
-    region: Name
-    label: Name
-
-
-def _regions_once(order: tuple[Paint, ...]) -> tuple[Paint, ...]:
-    expect_once("painted regions", (paint.region for paint in order))
+def _unique_regions(order: tuple[Paint, ...]) -> tuple[Paint, ...]:
+    check_unique("regions", (paint.region for paint in order))
     return order
 
 
-Paints: TypeAlias = Annotated[tuple[Paint, ...], AfterValidator(_regions_once)]
-"""Painted one over the other; a region twice would cover itself."""
+Paints: TypeAlias = Annotated[tuple[Paint, ...], AfterValidator(_unique_regions)]
+"""Regions and their labels, in order of writing."""
 
 
-class Write(Model):
-    """Paint regions into labels, later ones over earlier ones; without it the challenge's order serves."""
+class Write(StrictModel):
+    """Write regions to the label map, later ones over earlier ones; by default in the challenge's order."""
 
     rule: Literal["write"]
     order: Annotated[Paints, Field(min_length=1)]
 
 
-class LargestComponent(Model):
-    """Keep the largest component of each label, or of all of them together."""
+class LargestComponent(StrictModel):
+    """Keep the largest component of each label, or of the union of the labels (`together`)."""
 
     rule: Literal["largest_component"]
     labels: Names
@@ -98,18 +92,18 @@ class LargestComponent(Model):
     together: bool = False
 
 
-class ReplaceSmall(Model):
-    """A label with fewer voxels than a bound in the whole map becomes another label."""
+class ReplaceSmall(StrictModel):
+    """Replace a label by another one where the label map has fewer than `below` voxels of it."""
 
     rule: Literal["replace_small"]
     label: Name
-    below: Annotated[Voxels, Field(ge=1)]
+    below: Annotated[VoxelCount, Field(ge=1)]
     with_: Annotated[Name, Field(alias="with")]
 
     @model_validator(mode="after")
-    def _becomes_another_label(self) -> Self:
+    def _check_other_label(self) -> Self:
         if self.label == self.with_:
-            raise ValueError(f"{self.label} becomes itself, not another label")
+            raise ValueError(f"with is {self.label} itself; expected another label")
         return self
 
 

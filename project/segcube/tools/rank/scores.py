@@ -1,4 +1,4 @@
-"""Score files of `segcube evaluate --json`, read and held against each other."""
+"""Read the score files of `segcube evaluate --json`, and check that they are comparable."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from segcube.core import UsageError, explain, read_json
+from segcube.core import UsageError, explain_validation_error, read_json
 
 LISTED = 5
 
 
 class ScoreFile(BaseModel):
-    """What a ranking needs of a score file; "inf" and "nan" are read as numbers."""
+    """The part of a score file that a ranking reads; "inf" and "nan" become numbers."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,15 +30,15 @@ class ScoreFile(BaseModel):
 
 
 def read_scores(files: Sequence[Path]) -> dict[str, ScoreFile]:
-    """Read two or more score files; each is called by its stem, or by its path where stems repeat.
+    """Read two or more score files, named by their stems, or by their paths where stems repeat.
 
-    Raises UsageError for a file that cannot be read or holds no case, for less than two files, a file that is
-    given twice, and files that do not compare: it says what differs.
+    Raises UsageError for an unreadable file, a file without cases, less than two files, a repeated file, and
+    files that are not comparable: the message names the difference.
     """
     if len(files) < 2:
         raise UsageError(f"{len(files)} score file(s)", expected="two or more to rank")
     if len({file.resolve() for file in files}) < len(files):
-        raise UsageError("a score file is given twice", expected="one file a submission")
+        raise UsageError("a score file is named twice", expected="one file a submission")
     stems = [file.stem for file in files]
     names = stems if len(set(stems)) == len(stems) else [str(file.with_suffix("")) for file in files]
     scores = {name: _read(file) for name, file in zip(names, files, strict=True)}
@@ -50,12 +50,10 @@ def read_scores(files: Sequence[Path]) -> dict[str, ScoreFile]:
 
 def check_comparable(first: ScoreFile, other: ScoreFile, first_file: Path, other_file: Path) -> None:
     """Raise UsageError unless both hold the same cases and regions, scored by the same rules."""
-    for key, one, two in (
-        ("profile", first.profile, other.profile),
-        ("challenge", first.challenge, other.challenge),
-    ):
+    for key in ("profile", "challenge"):
+        one, two = getattr(first, key), getattr(other, key)
         if one != two:
-            raise UsageError(f"{key} {two}", file=other_file, expected=f"{one}, as {first_file} has it")
+            raise UsageError(f"{key} {two}", file=other_file, expected=f"{one}, as in {first_file}")
     _expect_same("cases", first.cases, other.cases, first_file, other_file)
     for case, regions in first.cases.items():
         _expect_same(f"regions of {case}", regions, other.cases[case], first_file, other_file)
@@ -75,9 +73,9 @@ def _read(file: Path) -> ScoreFile:
     try:
         scores = ScoreFile.model_validate(content)
     except ValidationError as error:
-        raise UsageError(explain(error, ScoreFile), file=file, expected=expected) from error
+        raise UsageError(explain_validation_error(error, ScoreFile), file=file, expected=expected) from error
     if not scores.cases:
-        raise UsageError("holds no case", file=file, expected=expected)
+        raise UsageError("has no cases", file=file, expected=expected)
     for case, regions in scores.cases.items():
         if set(regions) != set(scores.regions):
             raise UsageError(

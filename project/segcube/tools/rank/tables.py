@@ -1,39 +1,39 @@
-"""A ranking on the terminal."""
+"""Print a ranking on the terminal."""
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Column, Table
 
-from segcube.core import plain
+from segcube.core import literal_text
 from segcube.tools.rank.ranking import Pair, Ranking
 
 NAMED = 3
-"""Cases that are named on either side of a pair."""
+"""Cases to name on either side of a pair."""
 
 
 def print_ranking(ranking: Ranking) -> None:
-    """A row a submission, the best first; below it, a few lines a pair."""
+    """Print a table of the submissions, the best first, and a few lines for each pair."""
     console = Console(highlight=False, soft_wrap=True)
     title = f"{ranking.challenge}, profile {ranking.profile}, {len(ranking.table.cases)} cases"
-    means = (Column(plain(f"mean {name}")) for name in ranking.directions)
-    table = Table("place", "submission", "rank", *means, title=plain(title))
-    for index in ranking.order:
-        means = [f"{ranking.mean(index, metric):.4g}" for metric in ranking.directions]
+    means = (Column(literal_text(f"mean {name}")) for name in ranking.directions)
+    table = Table("place", "submission", "rank", *means, title=literal_text(title))
+    for index in ranking.ranks.order:
+        means = [f"{ranking.table.mean(index, metric):.4g}" for metric in ranking.directions]
         place, final = ranking.ranks.places[index], ranking.ranks.final[index]
-        table.add_row(str(place), plain(ranking.table.submissions[index]), f"{final:.3f}", *means)
+        table.add_row(str(place), literal_text(ranking.table.submissions[index]), f"{final:.3f}", *means)
     console.print(table)
     for pair in ranking.pairs:
         console.print()
         for line in pair_lines(pair):
-            console.print(plain(line))
+            console.print(literal_text(line))
     if ranking.differing:
         console.print()
-        console.print(plain(f"scored with different versions of {', '.join(ranking.differing)}"))
+        console.print(literal_text(f"scored with different versions of {', '.join(ranking.differing)}"))
 
 
 def pair_lines(pair: Pair) -> list[str]:
-    """Say by how much and on which cases one submission beats another."""
+    """Describe by how much and in which cases one submission beats another."""
     if pair.rank_gain == 0:
         first = f"{pair.better} and {pair.worse} rank alike"
     else:
@@ -46,7 +46,7 @@ def pair_lines(pair: Pair) -> list[str]:
     ]
     gained = [(case, gain) for case, gain in pair.cases.items() if gain > 0][:NAMED]
     lost = [(case, gain) for case, gain in reversed(list(pair.cases.items())) if gain < 0][:NAMED]
-    for word, named in (("most in", gained), ("loses in", lost)):
+    for words, named in (("best in", gained), ("worst in", lost)):
         if named:
-            lines.append(f"  {word} " + ", ".join(f"{case} ({gain:+.2f})" for case, gain in named))
+            lines.append(f"  {words} " + ", ".join(f"{case} ({gain:+.2f})" for case, gain in named))
     return lines

@@ -1,4 +1,4 @@
-"""The validation cases of a greedy soup: predicted by segcube's own session, scored by evaluate."""
+"""The validation cases of a greedy soup: predicted as in a run, scored as by `segcube evaluate`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from segcube.core import Case, CaseError, UsageError
+from segcube.core import Case, CaseError, UsageError, resolve_settings
 from segcube.evaluation import Direction, direction_of, evaluate_folder, find_maps
-from segcube.formats import discover
-from segcube.formats.nifti import inputs_digest
-from segcube.inference import load_submission
+from segcube.formats import discover_cases
+from segcube.formats.nifti import SESSION_MARK, inputs_digest
+from segcube.inference import load_models, predict_case
+from segcube.inference.folder import write_with_origin
 from segcube.spec.challenges import Challenge
 from segcube.spec.submission import sha256_of
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Cases with labels, and how they are predicted and scored."""
+    """Cases with labels, and the settings to predict and score them."""
 
     data: Path
     labels: Path
@@ -29,7 +30,7 @@ class Validation:
     profile: str = "plain"
     metric: str = "dice"
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """As `load_submission` takes them."""
+    """As in parameters.yaml."""
     log: Callable[[str], None] = print
 
     def __post_init__(self) -> None:
@@ -37,15 +38,15 @@ class Validation:
 
     @property
     def direction(self) -> Direction:
-        """Which way the metric is better."""
+        """The better direction of the metric."""
         return direction_of(self.metric)
 
     def cases(self) -> tuple[Case, ...]:
         """The cases that have labels.
 
-        Raises UsageError when there is none, or a label map without its case.
+        Raises UsageError if there is none, or for a label map without its case.
         """
-        found = {case.name: case for case in discover(self.data, self.challenge).cases}
+        found = {case.name: case for case in discover_cases(self.data, self.challenge).cases}
         labelled = find_maps(self.labels, self.challenge)
         missing = sorted(labelled.keys() - found.keys())
         if missing or not labelled:
@@ -64,17 +65,18 @@ class Validation:
         return {case.name: f"{inputs_digest(case)} {sha256_of(labelled[case.name])}" for case in self.cases()}
 
     def score(self, weights: Path) -> float:
-        """The metric's mean over scored regions and cases; a case that cannot be predicted scores as missing.
+        """The mean of the metric over scored regions and cases; a failed prediction scores as a missing map.
 
-        weights: folder of a submission. NaN where the metric has no value for a case that cannot be
-        predicted, and where it has none at all. Raises EnvironmentFault as `load_submission` does, UsageError
-        for a metric that the profile does not have and for a label map that cannot be read.
+        weights: folder of a submission. NaN if the metric has no value for a failed prediction, or none at
+        all. Raises EnvironmentFault as `load_models` does, UsageError for a metric that the profile lacks
+        and for an unreadable label map.
         """
-        session = load_submission(weights, **self.settings)
+        models = load_models(weights, resolve_settings(dict(self.settings)))
         with TemporaryDirectory(prefix="segcube-soup-") as folder:
             for case in self.cases():
                 try:
-                    session.write(session.predict(case), Path(folder))
+                    file = Path(folder) / self.challenge.output_name(case.name)
+                    write_with_origin(predict_case(case, models), file, SESSION_MARK)
                 except CaseError as error:
                     self.log(f"{case.name}: {error}")
             scored = evaluate_folder(Path(folder), self.labels, self.challenge, self.profile)

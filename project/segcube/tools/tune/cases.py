@@ -1,18 +1,18 @@
-"""The cases of a tuning: saved probabilities and the true labels, cut to what can matter."""
+"""The cases of a tuning: saved probabilities and reference labels, cropped to all possible lesions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
+from zipfile import BadZipFile
 
 import numpy as np
 
-from segcube.core import Box, CaseError, Code, Grid, Vector, mask_box
+from segcube.core import Box, CaseError, Code, Grid, Shape, Vector, bounding_box
 from segcube.formats.nifti import read_labels
-from segcube.tools.tune.saved import Saved, read_saved
 from segcube.tools.tune.search_space import Weights
 
 SAME_PLACE = 1e-2
@@ -20,16 +20,68 @@ SAME_PLACE = 1e-2
 
 
 @dataclass(frozen=True)
+class SavedProbabilities:
+    """A stage's probabilities inside a box of the native grid; outside of it everything is background."""
+
+    names: tuple[str, ...]
+    kind: Literal["regions", "labels"]
+    probabilities_kxyz: np.ndarray
+    """On the box."""
+    box: Box
+    grid: Grid
+
+    def within(self, frame: Box) -> np.ndarray:
+        """Crop or pad to a box of the native grid: (K, X, Y, Z) of the same type."""
+        background_k = [float(self.kind == "labels" and index == 0) for index in range(len(self.names))]
+        framed_kxyz = np.empty((len(self.names), *frame.shape), dtype=self.probabilities_kxyz.dtype)
+        framed_kxyz[...] = np.reshape(background_k, (-1, 1, 1, 1))
+        common = self.box.intersection(frame)
+        common.relative_to(frame).apply(framed_kxyz)[...] = common.relative_to(self.box).apply(
+            self.probabilities_kxyz
+        )
+        return framed_kxyz
+
+
+def read_saved(file: Path) -> SavedProbabilities:
+    """Read a file of `segcube infer --save-probabilities`. Raises CaseError UNREADABLE for any other file."""
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
+            kind = str(content["kind"])
+            saved = SavedProbabilities(
+                tuple(str(name) for name in content["names"]),
+                cast(Literal["regions", "labels"], kind),
+                content["probabilities_kxyz"],
+                Box(_shape(content["box_start"]), _shape(content["box_stop"])),
+                Grid(_shape(content["shape"]), content["affine"]),
+            )
+    except (OSError, ValueError, KeyError, BadZipFile, EOFError) as error:
+        raise _unreadable(file, f"{type(error).__name__}: {error}") from error
+    if kind not in ("regions", "labels") or saved.probabilities_kxyz.shape != (
+        len(saved.names),
+        *saved.box.shape,
+    ):
+        raise _unreadable(file, f"{kind} of shape {saved.probabilities_kxyz.shape}")
+    return saved
+
+
+def _unreadable(file: Path, found: str, expected: str = "probabilities") -> CaseError:
+    command = "segcube infer --save-probabilities"
+    return CaseError(
+        Code.UNREADABLE, found, file=file, expected=f"{expected} of `{command}`", hint="save them again"
+    )
+
+
+@dataclass(frozen=True)
 class TuningCase:
-    """A case inside a box of its native grid that holds all lesions and all that may become one."""
+    """A case inside the box of its native grid that holds all lesions, true and possible."""
 
     name: str
     names: tuple[str, ...]
     kind: Literal["regions", "labels"]
     merged_kxyz: np.ndarray
-    """float32: what the label map of the run was decided by."""
+    """float32: the probabilities of the run's label map."""
     members_mkxyz: np.ndarray
-    """float16, a member each; none where their weights are not searched."""
+    """float16, of each member; none where weights are not searched."""
     weights: Weights
     """At which the members were merged."""
     reference_xyz: np.ndarray
@@ -37,39 +89,36 @@ class TuningCase:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How cases are read."""
+class ReadOptions:
+    """How to read cases."""
 
     suffixes: tuple[str, ...]
-    """What stands between a case's name and .npz in the name of each member's file; none without those."""
+    """Between a case's name and .npz in the file name of each member; none without members."""
     weights: Weights
-    """Of the members; none without those."""
+    """Of the members; none without members."""
     floor: float
-    """No region is searched below this probability."""
+    """The lowest threshold of the search."""
     margin: int
-    """Voxels around lesions that their scores may look at."""
+    """Voxels around lesions that their scores depend on."""
 
 
-def read_case(name: str, probabilities: Path, reference: Path, reading: Reading) -> TuningCase:
-    """Read one case.
+def read_case(name: str, probabilities: Path, reference: Path, options: ReadOptions) -> TuningCase:
+    """Read one case from the folder of saved probabilities and its reference label map.
 
-    probabilities: the folder of saved files. reference: the true label map. Raises CaseError for a file that
-    cannot be read, and SHAPE_MISMATCH or AFFINE_MISMATCH for files on different grids.
+    Raises CaseError for an unreadable file, and SHAPE_MISMATCH or AFFINE_MISMATCH for different grids.
     """
-    files = [probabilities / f"{name}{suffix}.npz" for suffix in ("", *reading.suffixes)]
+    files = [probabilities / f"{name}{suffix}.npz" for suffix in ("", *options.suffixes)]
     merged, *members = saved = [read_saved(file) for file in files]
     labels_xyz, grid, _ = read_labels(reference)
-    _check_precision(merged, files[0])
+    if merged.probabilities_kxyz.dtype != np.float32:
+        found = f"probabilities of {merged.probabilities_kxyz.dtype}"
+        raise _unreadable(files[0], found, "float32 probabilities")
     for one, file in zip(saved, files, strict=True):
         _check_grid(one, file, grid, reference)
         if (one.names, one.kind) != (merged.names, merged.kind):
-            raise CaseError(
-                Code.UNREADABLE,
-                f"{one.kind} {', '.join(one.names)}",
-                file=file,
-                expected=f"those of {files[0]}",
-            )
-    frame = _frame(saved, labels_xyz, reading)
+            found = f"{one.kind} {', '.join(one.names)}"
+            raise CaseError(Code.UNREADABLE, found, file=file, expected=f"those of {files[0]}")
+    frame = _frame(saved, labels_xyz, options)
     merged_kxyz = merged.within(frame)
     members_mkxyz = np.empty((len(members), *merged_kxyz.shape), dtype=np.float16)
     for index, member in enumerate(members):
@@ -80,29 +129,41 @@ def read_case(name: str, probabilities: Path, reference: Path, reading: Reading)
         merged.kind,
         merged_kxyz,
         members_mkxyz,
-        reading.weights or ((1.0,) * len(merged.names),),
+        options.weights or ((1.0,) * len(merged.names),),
         frame.apply(labels_xyz).copy(),
         grid.spacing,
     )
 
 
-def _check_precision(merged: Saved, file: Path) -> None:
-    found = merged.probabilities_kxyz.dtype
-    if found != np.float32:
-        raise CaseError(
-            Code.UNREADABLE,
-            f"probabilities of {found}",
-            file=file,
-            expected="float32, by which the run decided its label map",
-            hint="save them again with `segcube infer --save-probabilities`",
-        )
-
-
-def _check_grid(saved: Saved, file: Path, grid: Grid, reference: Path) -> None:
+def _check_grid(saved: SavedProbabilities, file: Path, grid: Grid, reference: Path) -> None:
     if saved.grid.shape != grid.shape:
         raise CaseError(Code.SHAPE_MISMATCH, f"{saved.grid.shape}", file=file, expected=f"{grid.shape}")
     if not np.allclose(saved.grid.affine, grid.affine, atol=SAME_PLACE):
         raise CaseError(Code.AFFINE_MISMATCH, "another affine", file=file, expected=f"that of {reference}")
+
+
+def read_cases(
+    references: Mapping[str, Path], probabilities: Path, options: ReadOptions
+) -> tuple[list[TuningCase], dict[str, str]]:
+    """Read the cases that are readable, and the errors of the others, by case."""
+    cases: list[TuningCase] = []
+    problems: dict[str, str] = {}
+    for name, reference in references.items():
+        try:
+            cases.append(read_case(name, probabilities, reference, options))
+        except CaseError as error:
+            problems[name] = str(error)
+    return cases, problems
+
+
+def find_member_files(folder: Path, cases: Sequence[str], stems: Sequence[str]) -> tuple[str, ...]:
+    """The suffixes of the members' files if every case has all of them; none for less than two members.
+
+    stems: of the members' weights files.
+    """
+    suffixes = tuple(f".{stem}" for stem in stems)
+    complete = all((folder / f"{case}{suffix}.npz").is_file() for case in cases for suffix in suffixes)
+    return suffixes if len(suffixes) > 1 and complete else ()
 
 
 def weighted_mean(members_mxyz: np.ndarray, column: Sequence[float], out_xyz: np.ndarray) -> None:
@@ -114,43 +175,38 @@ def weighted_mean(members_mxyz: np.ndarray, column: Sequence[float], out_xyz: np
     out_xyz /= np.float32(sum(column))
 
 
-def furthest_from_members(case: TuningCase) -> float:
-    """How far a merged probability lies from the weighted mean of the members' at most; 0 without members."""
+def largest_difference(case: TuningCase) -> float:
+    """Between the merged probabilities and the weighted mean of the members'; 0 without members."""
     if not len(case.members_mkxyz):
         return 0.0
-    mean_xyz, furthest = np.empty(case.reference_xyz.shape, dtype=np.float32), 0.0
+    mean_xyz, largest = np.empty(case.reference_xyz.shape, dtype=np.float32), 0.0
     for channel, column in enumerate(zip(*case.weights, strict=True)):
         weighted_mean(case.members_mkxyz[:, channel], column, mean_xyz)
-        furthest = max(furthest, float(np.abs(mean_xyz - case.merged_kxyz[channel]).max()))
-    return furthest
+        largest = max(largest, float(np.abs(mean_xyz - case.merged_kxyz[channel]).max()))
+    return largest
 
 
-def find_saved(folder: Path, cases: Sequence[str], stems: Sequence[str]) -> tuple[str, ...]:
-    """The suffixes of the members' files where every case has all of them; none for less than two members.
-
-    stems: of the members' files.
-    """
-    suffixes = tuple(f".{stem}" for stem in stems)
-    whole = all((folder / f"{case}{suffix}.npz").is_file() for case in cases for suffix in suffixes)
-    return suffixes if len(suffixes) > 1 and whole else ()
-
-
-def _frame(saved: Sequence[Saved], labels_xyz: np.ndarray, reading: Reading) -> Box:
-    """The box of all lesions, true and possible, and a margin; one voxel where there is neither."""
-    everywhere = Box((0, 0, 0), saved[0].grid.shape)
-    around = reduce(_join, [one.box for one in saved if 0 not in one.box.shape], None)
-    boxes = [mask_box(labels_xyz != 0)]
-    if around is not None:
-        possible = mask_box(_possible([one.within(around) for one in saved], saved[0].kind, reading.floor))
-        if possible is not None:
-            boxes.append(_shifted(possible, around.start))
-    held = reduce(_join, [box for box in boxes if box is not None], None)
-    return Box((0, 0, 0), (1, 1, 1)) if held is None else _grown(held, reading.margin, everywhere)
+def _frame(saved: Sequence[SavedProbabilities], labels_xyz: np.ndarray, options: ReadOptions) -> Box:
+    """The box around all lesions, true and possible, with a margin; one voxel if there is none."""
+    boxes = [bounding_box(labels_xyz != 0)]
+    filled = [one.box for one in saved if 0 not in one.box.shape]
+    if filled:
+        around = reduce(Box.union, filled)
+        possible = bounding_box(
+            _possible([one.within(around) for one in saved], saved[0].kind, options.floor)
+        )
+        boxes.append(possible and possible.shifted(around.start))
+    found = [box for box in boxes if box is not None]
+    if not found:
+        return Box((0, 0, 0), (1, 1, 1))
+    box, margin = reduce(Box.union, found), options.margin
+    grown = Box(_shape(n - margin for n in box.start), _shape(n + margin for n in box.stop))
+    return grown.intersection(Box((0, 0, 0), saved[0].grid.shape))
 
 
 def _possible(members: Sequence[np.ndarray], kind: str, floor: float) -> np.ndarray:
     """Where some weighted mean of the members may be foreground: such a mean lies within their range."""
-    # Compared in float32: a bound that is rounded to float16 might cut off what lies just above it
+    # Compared in float32: a threshold rounded to float16 might exclude a value just above it
     highest_kxyz = reduce(np.maximum, members).astype(np.float32, copy=False)
     if kind == "regions":
         return np.asarray((highest_kxyz > floor).any(axis=0))
@@ -158,34 +214,6 @@ def _possible(members: Sequence[np.ndarray], kind: str, floor: float) -> np.ndar
     return np.asarray((highest_kxyz[1:] >= background_xyz).any(axis=0))
 
 
-def _join(one: Box | None, other: Box) -> Box:
-    if one is None:
-        return other
-    start = np.minimum(one.start, other.start).tolist()
-    stop = np.maximum(one.stop, other.stop).tolist()
-    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
-
-
-def _shifted(box: Box, by: Sequence[int]) -> Box:
-    start, stop = np.add(box.start, by).tolist(), np.add(box.stop, by).tolist()
-    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
-
-
-def _grown(box: Box, margin: int, within: Box) -> Box:
-    start = np.maximum(np.subtract(box.start, margin), within.start).tolist()
-    stop = np.minimum(np.add(box.stop, margin), within.stop).tolist()
-    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
-
-
-def read_cases(
-    references: Mapping[str, Path], probabilities: Path, reading: Reading
-) -> tuple[list[TuningCase], dict[str, str]]:
-    """Read the cases that have both; what is wrong with the others stands beside, by case."""
-    cases: list[TuningCase] = []
-    problems: dict[str, str] = {}
-    for name, reference in references.items():
-        try:
-            cases.append(read_case(name, probabilities, reference, reading))
-        except CaseError as error:
-            problems[name] = str(error)
-    return cases, problems
+def _shape(values: Iterable[int]) -> Shape:
+    x, y, z = (int(value) for value in values)
+    return x, y, z

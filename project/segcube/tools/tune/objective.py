@@ -1,116 +1,143 @@
-"""The score that a tuning raises: a profile's Dice of lesions, for many maps against one reference."""
+"""The objective of a tuning: a case's scores at given rules and weights, with a cache."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Literal
 
 import numpy as np
 
-from segcube.evaluation.metrics import (
-    Pair,
-    Parts,
-    RegionParts,
-    dice,
-    dilated,
-    find_parts,
-    match,
-    region_values,
-    volume_of,
-)
-from segcube.spec.challenges import Challenge, LesionWise, Matched, Metrics
-from segcube.tools.tune.cases import TuningCase
-
-Scorer = Callable[[str, np.ndarray], float]
-"""Scores one region of a case: its name, and the labels that were found (X, Y, Z)."""
-
-
-def region_scorer(case: TuningCase, challenge: Challenge, metrics: Metrics) -> Scorer:
-    """Score regions of a case as `score_labels` does, without the distances that have no say here.
-
-    The case's box holds all that a dilation reaches. Two empty masks give 1 in every profile.
-    """
-    empty_xyz = np.zeros_like(case.reference_xyz)
-    x, y, z = empty_xyz.shape
-    if isinstance(metrics, LesionWise):
-        truth = Pair(empty_xyz, case.reference_xyz, case.spacing, (x, y, z))
-        return _LesionwiseDice(truth, challenge, metrics)
-    values = {name: region_values(challenge.labels, challenge.regions[name]) for name in challenge.scored}
-
-    def masks(region: str, found_xyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return Pair(found_xyz, case.reference_xyz, case.spacing, (x, y, z)).masks(values[region])
-
-    if isinstance(metrics, Matched):
-        return lambda region, found_xyz: _matched_dice(*masks(region, found_xyz), metrics.match_at)
-    return lambda region, found_xyz: dice(*masks(region, found_xyz))
-
-
-def margin_of(metrics: Metrics) -> int:
-    """Voxels around lesions that their scores may look at: dilations end within them."""
-    dilations = (
-        [rule.dilation for rule in metrics.regions.values()] if isinstance(metrics, LesionWise) else []
-    )
-    return 1 + max(dilations, default=0)
+from segcube.core import Box, Shape
+from segcube.spec.challenges import Challenge, LesionWise
+from segcube.spec.submission import Fill, KeepComponents, Nest, Retry, Rule, Threshold
+from segcube.tools.tune.cases import TuningCase, weighted_mean
+from segcube.tools.tune.region_scores import RegionScore
+from segcube.tools.tune.search_space import Weights, active_rules, thresholds_of
+from segcube.transforms import component_means, find_components, first_highest, kept_components, label_map
 
 
 @dataclass(frozen=True)
-class _Lesion:
-    size: int
-    counted: bool
-    window: tuple[slice, slice, slice]
-    mask_xyz: np.ndarray
-    grown_xyz: np.ndarray
-    """Both on the window; what meets the grown one is compared with the lesion."""
+class HostProbabilities:
+    """Probabilities in host memory, as the rules take them."""
+
+    names: tuple[str, ...]
+    kind: Literal["regions", "labels"]
+    values_kxyz: np.ndarray
+
+    @property
+    def shape(self) -> Shape:
+        x, y, z = self.values_kxyz.shape[1:]
+        return x, y, z
+
+    def slabs(self) -> Iterator[tuple[Box, np.ndarray]]:
+        yield Box((0, 0, 0), self.shape), self.values_kxyz
+
+    def indices(self) -> Iterator[tuple[Box, np.ndarray]]:
+        yield Box((0, 0, 0), self.shape), first_highest(self.values_kxyz)
 
 
-class _LesionwiseDice:
-    """The lesions of a reference, made once."""
+class CaseObjective:
+    """The scores of one case, computed by the functions of a run and cached.
 
-    def __init__(self, truth: Pair, challenge: Challenge, metrics: LesionWise) -> None:
-        self._empty_xyz = truth.found_xyz
-        self._truth, self._challenge, self._metrics = truth, challenge, metrics
-        parts = RegionParts(truth, challenge, metrics)
-        self._lesions = {region: self._cut(region, parts.of(region)[1]) for region in challenge.scored}
+    Points at which the filters keep the same components share a label map, and label maps with the same mask
+    of a region share its score.
+    """
 
-    def __call__(self, region: str, found_xyz: np.ndarray) -> float:
-        pair = Pair(found_xyz, self._empty_xyz, self._truth.spacing, self._truth.shape)
-        found, _ = RegionParts(pair, self._challenge, self._metrics).of(region)
-        met_any = np.zeros(len(found.sizes), dtype=bool)
-        total, counted = 0.0, 0
-        for lesion in self._lesions[region]:
-            ids_xyz = found.ids_xyz[lesion.window]
-            met = np.bincount(ids_xyz[lesion.grown_xyz], minlength=len(found.sizes)) > 0
-            met[0] = False
-            met_any |= met
-            if lesion.counted:
-                counted += 1
-                common = int(np.count_nonzero(ids_xyz[lesion.mask_xyz]))
-                total += 2 * common / (lesion.size + int(found.sizes[met].sum()))
-        false = int(np.count_nonzero((found.sizes > 0) & ~met_any)) if self._metrics.false_positives else 0
-        return total / (counted + false) if counted + false else 1.0
+    def __init__(self, case: TuningCase, challenge: Challenge, region_score: RegionScore) -> None:
+        self.case = case
+        self._challenge = challenge
+        metrics = challenge.metrics
+        self._regions_interact = isinstance(metrics, LesionWise) and bool(metrics.relabel_touching)
+        self._region_score = region_score
+        self._values_kxyz = np.zeros(case.merged_kxyz.shape, dtype=np.float32)
+        self._own_columns = tuple(zip(*case.weights, strict=True))
+        self._columns: dict[int, tuple[float, ...]] = {}
+        self._components: dict[Hashable, tuple[np.ndarray, np.ndarray]] = {}
+        self._scores_by_decision: dict[Hashable, Mapping[str, float]] = {}
+        self._scores_by_mask: dict[Hashable, float] = {}
 
-    def _cut(self, region: str, reference: Parts) -> list[_Lesion]:
-        rule = self._metrics.regions[region]
-        lesions: list[_Lesion] = []
-        for number in reference.numbers:
-            size = int(reference.sizes[number])
-            window = reference.slices_of(number, rule.dilation)
-            mask_xyz = reference.ids_xyz[window] == number
-            counted = volume_of(size, self._truth.spacing) > rule.threshold
-            lesions.append(_Lesion(size, counted, window, mask_xyz, dilated(mask_xyz, rule.dilation)))
-        return lesions
+    def scores(self, rules: Sequence[Rule], weights: Weights) -> Mapping[str, float]:
+        """The score of each scored region; each channel needs a weight that is not 0."""
+        decision = self._decision(rules, weights)
+        if decision not in self._scores_by_decision:
+            labels_xyz = self.labels(rules, weights)
+            self._scores_by_decision[decision] = {
+                region: self._score(region, labels_xyz) for region in self._challenge.scored
+            }
+        return self._scores_by_decision[decision]
+
+    def labels(self, rules: Sequence[Rule], weights: Weights) -> np.ndarray:
+        """The label map (X, Y, Z) of the case's box, equal to a run's at the submission's own values."""
+        for channel, column in enumerate(zip(*weights, strict=True)):
+            self._channel(channel, column)
+        probabilities = HostProbabilities(self.case.names, self.case.kind, self._values_kxyz)
+        return label_map(probabilities, active_rules(rules), self._challenge)
+
+    def _decision(self, rules: Sequence[Rule], weights: Weights) -> Hashable:
+        """All that determines the label map: thresholds, weights, and the components that each filter
+        keeps."""
+        thresholds = thresholds_of(rules)
+        changed: set[str] = set()
+        parts: list[Hashable] = [weights, tuple(sorted(thresholds.items()))]
+        for rule in rules:
+            if isinstance(rule, KeepComponents) and rule.region not in changed:
+                channel = self.case.names.index(rule.region)
+                column = tuple(row[channel] for row in weights)
+                sizes, means = self._components_of(rule, channel, column, thresholds[rule.region])
+                holds = rule.unless_holds.model_dump_json() if rule.unless_holds else None
+                parts.append(
+                    (rule.region, rule.connectivity, holds, kept_components(sizes, means, rule).tobytes())
+                )
+            elif not isinstance(rule, Threshold):
+                parts.append(rule.model_dump_json())
+            changed |= _changed_regions(rule)
+        return tuple(parts)
+
+    def _components_of(
+        self, rule: KeepComponents, channel: int, column: tuple[float, ...], threshold: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Size and mean probability of each component of a thresholded region."""
+        key = (channel, column, threshold, rule.connectivity)
+        if key not in self._components:
+            values_xyz = self._channel(channel, column)
+            components = find_components(values_xyz > threshold, rule.connectivity)
+            alone = HostProbabilities((rule.region,), self.case.kind, values_xyz[None])
+            self._components[key] = components.sizes, component_means(alone, rule.region, components)
+        return self._components[key]
+
+    def _channel(self, channel: int, column: tuple[float, ...]) -> np.ndarray:
+        """The weighted mean of a channel over members, (X, Y, Z), computed again where its weights differ.
+
+        At the submission's own weights it is the run's to the last bit: members are saved as float16.
+        """
+        values_xyz = self._values_kxyz[channel]
+        if self._columns.get(channel) != column:
+            if column == self._own_columns[channel]:
+                values_xyz[...] = self.case.merged_kxyz[channel]
+            else:
+                weighted_mean(self.case.members_mkxyz[:, channel], column, values_xyz)
+            self._columns[channel] = column
+        return values_xyz
+
+    def _score(self, region: str, labels_xyz: np.ndarray) -> float:
+        values = [self._challenge.labels[label] for label in self._challenge.regions[region]]
+        # Where touching tissue is relabelled, a region's score depends on the other regions too
+        seen = labels_xyz if self._regions_interact else np.packbits(np.isin(labels_xyz, values))
+        key = (region, blake2b(seen.tobytes(), digest_size=16).digest())
+        if key not in self._scores_by_mask:
+            self._scores_by_mask[key] = self._region_score(region, labels_xyz)
+        return self._scores_by_mask[key]
 
 
-def _matched_dice(found_xyz: np.ndarray, reference_xyz: np.ndarray, match_at: float) -> float:
-    """pq_dice: the sum of the matched pairs' Dice over the mean number of instances of the two masks."""
-    found, reference = find_parts(found_xyz), find_parts(reference_xyz)
-    instances = len(found.numbers) + len(reference.numbers)
-    if not instances:
-        return 1.0
-    total = 0.0
-    for number, partner in match(found, reference, match_at).items():
-        window = reference.slices_of(number)
-        common = (reference.ids_xyz[window] == number) & (found.ids_xyz[window] == partner)
-        both = int(reference.sizes[number]) + int(found.sizes[partner])
-        total += 2 * int(np.count_nonzero(common)) / both
-    return 2 * total / instances
+def _changed_regions(rule: Rule) -> set[str]:
+    match rule:
+        case KeepComponents() | Retry():
+            return {rule.region}
+        case Nest():
+            return set(rule.order)
+        case Fill():
+            return set(rule.regions)
+        case _:
+            return set()

@@ -1,218 +1,159 @@
-"""What a search may turn, and through which values."""
+"""The search space of a tuning: thresholds, component filters and members' weights, and their candidates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
 
 from segcube.spec.submission import KeepComponents, Rule, Threshold
 
 HALF = 0.5
-
-Weights = tuple[tuple[float, ...], ...]
-"""A row a member, a column a channel of the stage."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """Rules and weights to try, laid out so that every one that is searched has its place."""
-
-    rules: tuple[Rule, ...]
-    weights: Weights
-
-    @property
-    def thresholds(self) -> dict[str, float]:
-        """The bound of each region; none for a stage of labels."""
-        return {
-            name: at for rule in self.rules if isinstance(rule, Threshold) for name, at in rule.at.items()
-        }
-
-    @property
-    def sound(self) -> bool:
-        """Whether each channel has a member that speaks for it."""
-        return all(any(column) for column in zip(*self.weights, strict=True))
-
-
-def starting_point(
-    rules: Sequence[Rule], names: Sequence[str], kind: Literal["regions", "labels"], weights: Weights
-) -> Point:
-    """Lay out a submission's own rules: a threshold and a filter for each region, idle where it has none.
-
-    Added filters stand right after the thresholds, before what a rule may look at. A stage of labels has its
-    rules as they are.
-    """
-    if kind == "labels":
-        return Point(tuple(rules), weights)
-    own = {name: at for rule in rules if isinstance(rule, Threshold) for name, at in rule.at.items()}
-    threshold = Threshold(rule="threshold", at={name: own.get(name, HALF) for name in names})
-    filtered = {rule.region for rule in rules if isinstance(rule, KeepComponents)}
-    added = [KeepComponents(rule="keep_components", region=name) for name in names if name not in filtered]
-    others = [rule for rule in rules if not isinstance(rule, Threshold)]
-    return Point((threshold, *added, *others), weights)
-
-
-def written_rules(point: Point) -> tuple[Rule, ...]:
-    """The rules as a submission writes them, filters that keep everything left out."""
-    return tuple(rule for rule in point.rules if not (isinstance(rule, KeepComponents) and is_idle(rule)))
-
-
-def is_idle(rule: KeepComponents) -> bool:
-    """Whether a filter keeps every component."""
-    return rule.min_voxels <= 1 and rule.min_mean_probability == 0 and rule.max_count is None
-
-
-def written_weights(
-    point: Point, members: Sequence[str], names: Sequence[str]
-) -> Mapping[str, Mapping[str, float]]:
-    """The weight of each member, by its file, in each channel."""
-    return {
-        member: dict(zip(names, row, strict=True)) for member, row in zip(members, point.weights, strict=True)
-    }
-
-
 LOWEST, HIGHEST = 0.1, 0.9
-COARSE = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-FINE = 0.05
-FILTERS: dict[str, tuple[Any, ...]] = {
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+FINE_STEPS = (-0.05, 0.05)
+FILTERS: Mapping[str, tuple[Any, ...]] = {
     "min_voxels": (0, 10, 25, 50, 100, 200, 400),
     "min_mean_probability": (0.0, 0.5, 0.6, 0.7, 0.8, 0.9),
     "max_count": (None, 1, 2, 3, 5, 10),
 }
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
-Field = Literal["min_voxels", "min_mean_probability", "max_count"]
+Weights: TypeAlias = tuple[tuple[float, ...], ...]
+"""A row for each member, a column for each channel of the stage."""
 
-
-class Knob(Protocol):
-    """One number of a point."""
-
-    @property
-    def name(self) -> str:
-        """What it is called in a report."""
-        ...
-
-    def value(self, point: Point) -> Any:
-        """Where it stands."""
-        ...
-
-    def values(self, point: Point) -> Sequence[Any]:
-        """Where it may be turned to, the present value first, then the nearest ones."""
-        ...
-
-    def turn(self, point: Point, value: Any) -> Point:
-        """The point with this number changed."""
-        ...
+Point: TypeAlias = Mapping[str, Any]
+"""The value of each parameter by its name: "WT threshold", "WT min_voxels", "WT weight of a.safetensors"."""
 
 
 @dataclass(frozen=True)
-class ThresholdKnob:
-    """The bound of a region; a fine one goes a small step to either side."""
+class Parameter:
+    """A parameter of the search: fixed candidates, or steps from its present value."""
 
-    region: str
-    fine: bool = False
-
-    @property
-    def name(self) -> str:
-        return f"{self.region} threshold"
-
-    def value(self, point: Point) -> float:
-        return point.thresholds[self.region]
-
-    def values(self, point: Point) -> Sequence[float]:
-        at = self.value(point)
-        around = (round(at - FINE, 4), round(at + FINE, 4))
-        return _nearest_first(at, [v for v in around if LOWEST <= v <= HIGHEST] if self.fine else COARSE)
-
-    def turn(self, point: Point, value: float) -> Point:
-        at = point.thresholds | {self.region: value}
-        changed = [
-            rule.model_copy(update={"at": at}) if isinstance(rule, Threshold) else rule
-            for rule in point.rules
-        ]
-        return replace(point, rules=tuple(changed))
-
-
-@dataclass(frozen=True)
-class FilterKnob:
-    """A bound of a filter of components."""
-
-    index: int
-    """Of the rule, in the point's order."""
-    region: str
-    field: Field
-
-    @property
-    def name(self) -> str:
-        return f"{self.region} {self.field}"
-
-    def value(self, point: Point) -> Any:
-        return getattr(point.rules[self.index], self.field)
-
-    def values(self, point: Point) -> Sequence[Any]:
-        return _nearest_first(self.value(point), FILTERS[self.field])
-
-    def turn(self, point: Point, value: Any) -> Point:
-        changed: list[Rule] = list(point.rules)
-        changed[self.index] = changed[self.index].model_copy(update={self.field: value})
-        return replace(point, rules=tuple(changed))
-
-
-@dataclass(frozen=True)
-class WeightKnob:
-    """A member's say in one channel."""
-
-    member: int
-    channel: int
     name: str
+    values: tuple[Any, ...] = ()
+    steps: tuple[float, ...] = ()
 
-    def value(self, point: Point) -> float:
-        return point.weights[self.member][self.channel]
+    def candidates(self, point: Point) -> list[Any]:
+        """The values to try, the present one first, then the nearest: a search keeps the first of equals."""
+        present = point[self.name]
+        stepped = [round(present + step, 4) for step in self.steps]
+        values = [*self.values, *(value for value in stepped if LOWEST <= value <= HIGHEST)]
 
-    def values(self, point: Point) -> Sequence[float]:
-        return _nearest_first(self.value(point), SHARES)
+        def distance(value: Any) -> float:
+            if value == present:
+                return -1.0
+            return float("inf") if value is None or present is None else abs(value - present)
 
-    def turn(self, point: Point, value: float) -> Point:
-        rows = [list(row) for row in point.weights]
-        rows[self.member][self.channel] = value
-        return replace(point, weights=tuple(tuple(row) for row in rows))
+        return sorted(dict.fromkeys([present, *values]), key=distance)
 
 
-def knob_blocks(start: Point, names: Sequence[str], members: Sequence[str]) -> list[tuple[Knob, ...]]:
-    """The knobs of a point in blocks that are searched together, channel by channel.
+@dataclass(frozen=True)
+class SearchSpace:
+    """The parameters of a submission, and the rules and weights at their values."""
 
-    names: the stage's channels. members: files of the members whose weights are searched; none or one where
-    they are not. A point without thresholds has weights alone.
+    channels: tuple[str, ...]
+    """Of the stage."""
+    kind: Literal["regions", "labels"]
+    rules: tuple[Rule, ...]
+    """At the start; for regions with a threshold and a component filter each, inactive where added."""
+    members: tuple[str, ...]
+    """Files of the members; none where weights are not searched."""
+    weights: Weights
+    """At the start; one row if there are no members."""
+
+    @cached_property
+    def _filters(self) -> dict[str, int]:
+        """The index of each region's first component filter, the one that is searched."""
+        found: dict[str, int] = {}
+        if self.kind == "regions":
+            for index, rule in enumerate(self.rules):
+                if isinstance(rule, KeepComponents) and rule.region in self.channels:
+                    found.setdefault(rule.region, index)
+        return found
+
+    @cached_property
+    def start(self) -> Point:
+        """The submission's own values."""
+        point: dict[str, Any] = {}
+        if self.kind == "regions":
+            point |= {f"{name} threshold": at for name, at in thresholds_of(self.rules).items()}
+        for region, index in self._filters.items():
+            point |= {f"{region} {field}": getattr(self.rules[index], field) for field in FILTERS}
+        for member, row in zip(self.members, self.weights, strict=False):
+            point |= {f"{name} weight of {member}": w for name, w in zip(self.channels, row, strict=True)}
+        return point
+
+    @cached_property
+    def blocks(self) -> tuple[tuple[Parameter, ...], ...]:
+        """Parameters in blocks that are searched together, channel by channel."""
+        blocks: list[tuple[Parameter, ...]] = []
+        for name in self.channels:
+            if len(self.members) > 1:
+                blocks += [(Parameter(f"{name} weight of {member}", SHARES),) for member in self.members]
+            if name in self._filters:
+                voxels, mean, count = (Parameter(f"{name} {field}", FILTERS[field]) for field in FILTERS)
+                # A low threshold often helps only together with a filter of the components that it adds
+                blocks.append((Parameter(f"{name} threshold", THRESHOLDS), voxels))
+                blocks.append((mean, count))
+                blocks.append((Parameter(f"{name} threshold", steps=FINE_STEPS),))
+        return tuple(blocks)
+
+    def rules_at(self, point: Point) -> tuple[Rule, ...]:
+        """The rules at a point, inactive filters included."""
+        rules = list(self.rules)
+        for region, index in self._filters.items():
+            values = {field: point[f"{region} {field}"] for field in FILTERS}
+            rules[index] = rules[index].model_copy(update=values)
+        if self.kind == "regions":
+            at = {name: point[f"{name} threshold"] for name in self.channels}
+            rules[0] = rules[0].model_copy(update={"at": at})
+        return tuple(rules)
+
+    def weights_at(self, point: Point) -> Weights:
+        """The weights at a point."""
+        if not self.members:
+            return self.weights
+        return tuple(tuple(point[f"{name} weight of {m}"] for name in self.channels) for m in self.members)
+
+    def is_valid(self, point: Point) -> bool:
+        """Whether each channel has a member with a weight."""
+        return all(any(column) for column in zip(*self.weights_at(point), strict=True))
+
+
+def build_search_space(
+    rules: Sequence[Rule],
+    channels: Sequence[str],
+    kind: Literal["regions", "labels"],
+    members: Sequence[str],
+    weights: Weights,
+) -> SearchSpace:
+    """Lay out the rules of a submission so that each region has a threshold and a component filter.
+
+    Added filters come right after the thresholds, before rules that depend on other regions. The rules of a
+    stage of labels stay as they are.
     """
-    blocks: list[tuple[Knob, ...]] = []
-    for channel, name in enumerate(names):
-        if len(members) > 1:
-            blocks += [
-                (WeightKnob(m, channel, f"{name} weight of {file}"),) for m, file in enumerate(members)
-            ]
-        if name in start.thresholds:
-            blocks += _region_blocks(start, name)
-    return blocks
+    if kind == "regions":
+        own = thresholds_of(rules)
+        threshold = Threshold(rule="threshold", at={name: own.get(name, HALF) for name in channels})
+        filtered = {rule.region for rule in rules if isinstance(rule, KeepComponents)}
+        added = [
+            KeepComponents(rule="keep_components", region=name) for name in channels if name not in filtered
+        ]
+        rules = [threshold, *added, *(rule for rule in rules if not isinstance(rule, Threshold))]
+    return SearchSpace(tuple(channels), kind, tuple(rules), tuple(members), weights)
 
 
-def _region_blocks(start: Point, region: str) -> list[tuple[Knob, ...]]:
-    index = next(
-        i for i, rule in enumerate(start.rules) if isinstance(rule, KeepComponents) and rule.region == region
-    )
-    # A low bound often pays only together with a filter of what it lets in
-    return [
-        (ThresholdKnob(region), FilterKnob(index, region, "min_voxels")),
-        (FilterKnob(index, region, "min_mean_probability"), FilterKnob(index, region, "max_count")),
-        (ThresholdKnob(region, fine=True),),
-    ]
+def thresholds_of(rules: Sequence[Rule]) -> dict[str, float]:
+    """The threshold of each region that has one."""
+    return {name: at for rule in rules if isinstance(rule, Threshold) for name, at in rule.at.items()}
 
 
-def _nearest_first(present: Any, values: Sequence[Any]) -> list[Any]:
-    """Values in the order of their distance from the present one: a search keeps the first of equals."""
+def active_rules(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """The rules without filters that keep every component."""
+    return tuple(rule for rule in rules if not (isinstance(rule, KeepComponents) and _keeps_all(rule)))
 
-    def distance(value: Any) -> float:
-        if value == present:
-            return -1.0
-        return float("inf") if value is None or present is None else abs(value - present)
 
-    return sorted(dict.fromkeys([present, *values]), key=distance)
+def _keeps_all(rule: KeepComponents) -> bool:
+    return rule.min_voxels <= 1 and rule.min_mean_probability == 0 and rule.max_count is None

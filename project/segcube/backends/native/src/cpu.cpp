@@ -1,13 +1,13 @@
-// What Python calls; each gives 0, or 1 where there was no memory.
+// The C functions that Python calls; each returns 0, or 1 if memory was exhausted.
 #include <new>
 
-#include "cpu/adding.h"
+#include "cpu/accumulator.h"
 #include "cpu/depthwise.h"
 #include "cpu/direct.h"
-#include "cpu/lift.h"
 #include "cpu/norm.h"
+#include "cpu/pointwise_mlp.h"
 #include "cpu/pool.h"
-#include "cpu/widening.h"
+#include "cpu/upsample_add.h"
 #include "cpu/winograd.h"
 
 #ifndef SEGCUBE_SOURCES
@@ -17,7 +17,7 @@
 namespace {
 
 template <class Work>
-int without_throwing(const Work& work) {
+int run_catching_bad_alloc(const Work& work) {
   try {
     work();
   } catch (const std::bad_alloc&) {
@@ -28,46 +28,46 @@ int without_throwing(const Work& work) {
 
 }  // namespace
 
-// The digest of the sources that this was built from; kernels/digest.py computes it.
+// The digest of the sources that this library was built from; library.py computes it and compares.
 extern "C" const char* segcube_sources() { return SEGCUBE_SOURCES; }
 
-extern "C" int segcube_convolve(const segcube::Convolution* how) {
-  return without_throwing([&] {
-    if (segcube::Winograd::fits(*how))
-      segcube::Winograd(*how).run();
+extern "C" int segcube_convolve(const segcube::ConvolutionArgs* args) {
+  return run_catching_bad_alloc([&] {
+    if (segcube::Winograd::fits(*args))
+      segcube::Winograd(*args).run();
     else
-      segcube::Direct(*how).run();
+      segcube::Direct(*args).run();
   });
 }
 
-extern "C" int segcube_convolve_transposed(const segcube::Convolution* how) {
-  return without_throwing([&] { segcube::Blocks(*how).run(); });
+extern "C" int segcube_convolve_transposed(const segcube::ConvolutionArgs* args) {
+  return run_catching_bad_alloc([&] { segcube::BlockTransposed(*args).run(); });
 }
 
-extern "C" int segcube_depthwise(const segcube::Convolution* how) {
-  return without_throwing([&] { segcube::Tiled<segcube::Depthwise>(*how).run(); });
+extern "C" int segcube_depthwise(const segcube::ConvolutionArgs* args) {
+  return run_catching_bad_alloc([&] { segcube::Tiled<segcube::Depthwise>(*args).run(); });
 }
 
-extern "C" int segcube_depthwise_transposed(const segcube::Convolution* how) {
-  return without_throwing([&] { segcube::Tiled<segcube::DepthwiseTransposed>(*how).run(); });
+extern "C" int segcube_depthwise_transposed(const segcube::ConvolutionArgs* args) {
+  return run_catching_bad_alloc([&] { segcube::Tiled<segcube::DepthwiseTransposed>(*args).run(); });
 }
 
-extern "C" int segcube_widen(const segcube::Widening* how) {
-  return without_throwing([&] { segcube::Widened(*how).run(); });
+extern "C" int segcube_pointwise_mlp(const segcube::PointwiseMlpArgs* args) {
+  return run_catching_bad_alloc([&] { segcube::PointwiseMlp(*args).run(); });
 }
 
-extern "C" int segcube_lift(const segcube::Lift* how) {
-  return without_throwing([&] { segcube::Lifted(*how).run(); });
+extern "C" int segcube_upsample_add(const segcube::UpsampleAddArgs* args) {
+  return run_catching_bad_alloc([&] { segcube::UpsampleAdd(*args).run(); });
 }
 
-extern "C" int segcube_norm(const segcube::Norm* how) {
-  return without_throwing([&] { segcube::norm(*how); });
+extern "C" int segcube_norm(const segcube::NormArgs* args) {
+  return run_catching_bad_alloc([&] { segcube::norm(*args); });
 }
 
-extern "C" int segcube_pool(const segcube::Pool* how) {
-  return without_throwing([&] { segcube::pool(*how); });
+extern "C" int segcube_pool(const segcube::PoolArgs* args) {
+  return run_catching_bad_alloc([&] { segcube::pool(*args); });
 }
 
-extern "C" int segcube_add(const segcube::Adding* how) {
-  return without_throwing([&] { segcube::add(*how); });
+extern "C" int segcube_accumulate(const segcube::AccumulateArgs* args) {
+  return run_catching_bad_alloc([&] { segcube::accumulate(*args); });
 }

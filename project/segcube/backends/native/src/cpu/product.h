@@ -1,19 +1,19 @@
-// Products of small matrices, which all convolutions here come down to.
+// Products of small matrices, to which all convolutions here reduce.
 #pragma once
 #include <type_traits>
 
-#include "lanes.h"
+#include "vectors.h"
 
 namespace segcube {
 
-// Outputs that are summed at once, with two vectors of voxels each: 12 sums, 2 vectors and a weight in 16 registers.
-// AVX-512 has 32 of them; networks have multiples of 8 channels.
+// Outputs that are summed at once, with two vectors of voxels each: AVX2's 16 registers hold 12 sums, 2 vectors of
+// inputs and a weight. AVX-512 has 32 registers, and networks have multiples of 8 channels.
 constexpr int OUTPUTS = LANES == 16 ? 8 : 6;
 
 template <int number>
 using Count = std::integral_constant<int, number>;
 
-// Do a task for the vectors of a row, in twos and the rest: sum(Count<vectors>, first voxel).
+// Call sum(Count<vectors>, first voxel) for the vectors of a row: pairs of vectors, then the last one.
 template <class Sum>
 inline void over_voxels(int voxels, const Sum& sum) {
   int t = 0;
@@ -21,18 +21,18 @@ inline void over_voxels(int voxels, const Sum& sum) {
   if (t < voxels) sum(Count<1>{}, t);
 }
 
-// Do a task for fewer than `past` outputs, if there are any.
-template <int past, class Sum>
+// Call sum(Count<outputs>, first) for fewer than `end` outputs, if there are any.
+template <int end, class Sum>
 inline void over_last_outputs(int outputs, int first, const Sum& sum) {
-  if constexpr (past > 1) {
-    if (outputs == past - 1)
-      sum(Count<past - 1>{}, first);
+  if constexpr (end > 1) {
+    if (outputs == end - 1)
+      sum(Count<end - 1>{}, first);
     else
-      over_last_outputs<past - 1>(outputs, first, sum);
+      over_last_outputs<end - 1>(outputs, first, sum);
   }
 }
 
-// Do a task for the outputs, OUTPUTS at once and the rest: sum(Count<outputs>, first output).
+// Call sum(Count<outputs>, first output) for the outputs: OUTPUTS at once, then the rest.
 template <class Sum>
 inline void over_outputs(int outputs, const Sum& sum) {
   int n = 0;
@@ -40,16 +40,16 @@ inline void over_outputs(int outputs, const Sum& sum) {
   over_last_outputs<OUTPUTS>(outputs - n, n, sum);
 }
 
-// Where the weight of a term and an output stands: a block of [term][output] for each OUTPUTS outputs, and the rest.
-inline long weight_at(int term, int output, int terms, int outputs) {
+// The offset of the weight of a term and an output: blocks of [term][output] for OUTPUTS outputs, then the rest.
+inline long weight_offset(int term, int output, int terms, int outputs) {
   const int first = output / OUTPUTS * OUTPUTS;
   const int width = outputs - first < OUTPUTS ? outputs - first : OUTPUTS;
   return static_cast<long>(first) * terms + static_cast<long>(term) * width + (output - first);
 }
 
-// An output's weights, a term each, put where they stand.
-inline void lay_out_weights(const float* kernel, int output, int terms, int outputs, float* to) {
-  for (int term = 0; term < terms; term++) to[weight_at(term, output, terms, outputs)] = kernel[term];
+// Store an output's weights, one per term, at their offsets.
+inline void pack_weights(const float* kernel, int output, int terms, int outputs, float* to) {
+  for (int term = 0; term < terms; term++) to[weight_offset(term, output, terms, outputs)] = kernel[term];
 }
 
 // Sums for N outputs of V vectors of voxels.
@@ -74,7 +74,7 @@ struct Sums {
       for (int v = 0; v < V; v++) store(to + n * pitch + v * LANES, total[n][v]);
   }
 
-  // The first `count` voxels of each row, or all.
+  // Store the first `count` voxels of each row, at most all.
   void write(float* to, int pitch, int count) const {
     if (count >= V * LANES) return store_to(to, pitch);
     float whole[N * V * LANES];
@@ -82,8 +82,8 @@ struct Sums {
     for (int n = 0; n < N; n++) copy(whole + n * V * LANES, count, to + static_cast<long>(n) * pitch);
   }
 
-  // What lies at `sum` is s: there comes s + total, and s - total at `difference`.
-  void part(float* sum, float* difference, int pitch) const {
+  // With s at `sum`: store s + total there, and s - total at `difference`.
+  void split(float* sum, float* difference, int pitch) const {
     for (int n = 0; n < N; n++)
       for (int v = 0; v < V; v++) {
         const Vector other = load(sum + n * pitch + v * LANES);
@@ -92,13 +92,13 @@ struct Sums {
       }
   }
 
-  // total[n] += weight * the row n; rows lie `pitch` floats apart.
+  // total[n] += weight * rows[n]; rows are `pitch` floats apart.
   void add_rows(const float* rows, int pitch, float weight) {
     for (int n = 0; n < N; n++)
       for (int v = 0; v < V; v++) total[n][v] += weight * load(rows + n * static_cast<long>(pitch) + v * LANES);
   }
 
-  // total[n] += weight[term][n] * (row[term] + sign * other[term]); rows of terms lie `pitch` floats apart.
+  // total[n] += weight[term][n] * (row[term] + sign * other[term]); rows of terms are `pitch` floats apart.
   template <int sign>
   void add(const float* row, const float* other, int terms, int pitch, const float* weights) {
     for (int term = 0; term < terms; term++) {
@@ -117,15 +117,15 @@ struct Sums {
   }
 };
 
-// sums[n][t] = sum over the terms of weight(term, n) * rows[term][t] for t < voxels, whole vectors.
+// sums[n][t] = sum over terms of weight(term, n) * rows[term][t] for t < voxels, a multiple of LANES.
 inline void multiply(const float* rows, int terms, int pitch, const float* weights, int outputs, float* sums,
                      int sums_pitch, int voxels) {
   over_voxels(voxels, [&](auto vectors, int t) {
     over_outputs(outputs, [&](auto count, int first) {
-      Sums<count.value, vectors.value> found;
-      found.clear();
-      found.template add<0>(rows + t, nullptr, terms, pitch, weights + static_cast<long>(first) * terms);
-      found.store_to(sums + static_cast<long>(first) * sums_pitch + t, sums_pitch);
+      Sums<count.value, vectors.value> block;
+      block.clear();
+      block.template add<0>(rows + t, nullptr, terms, pitch, weights + static_cast<long>(first) * terms);
+      block.store_to(sums + static_cast<long>(first) * sums_pitch + t, sums_pitch);
     });
   });
 }

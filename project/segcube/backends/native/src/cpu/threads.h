@@ -1,4 +1,4 @@
-// Pieces of work on several threads.
+// Work in pieces on several threads, and aligned scratch memory.
 #pragma once
 #include <atomic>
 #include <cstdlib>
@@ -12,8 +12,9 @@
 
 namespace segcube {
 
-// Do the pieces by workers, one a thread, that take them as they get to them; make() gives a worker, which has its own
-// scratch. Where the system gives fewer threads, fewer do it all. Throws what a worker throws, when all have ended.
+// Run worker(piece) for all pieces on up to `threads` threads, the calling one among them. make() creates a thread's
+// worker with its own scratch memory. Threads fetch pieces from a common counter. If the system refuses threads, those
+// that exist do all the work. Rethrows a worker's exception after all threads have ended.
 template <class Make>
 void on_threads(int pieces, int threads, const Make& make) {
   std::atomic<int> next{0};
@@ -29,10 +30,10 @@ void on_threads(int pieces, int threads, const Make& make) {
     }
   };
   std::vector<std::thread> helpers;
-  const int most = threads < pieces ? threads : pieces;
-  helpers.reserve(most > 1 ? most - 1 : 0);
+  const int count = threads < pieces ? threads : pieces;
+  helpers.reserve(count > 1 ? count - 1 : 0);
   try {
-    while (static_cast<int>(helpers.size()) + 1 < most) helpers.emplace_back(work);
+    while (static_cast<int>(helpers.size()) + 1 < count) helpers.emplace_back(work);
   } catch (const std::system_error&) {
   }
   work();
@@ -40,7 +41,7 @@ void on_threads(int pieces, int threads, const Make& make) {
   if (thrown) std::rethrow_exception(thrown);
 }
 
-// Floats on a cache line's border.
+// Uninitialised floats, aligned to a cache line.
 class Floats {
  public:
   explicit Floats(size_t count) : data_(static_cast<float*>(std::aligned_alloc(64, (count * 4 + 127) / 64 * 64))) {

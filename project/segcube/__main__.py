@@ -1,0 +1,5 @@
+"""`python -m segcube`."""
+
+from segcube.cli import main
+
+main()

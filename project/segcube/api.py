@@ -1,0 +1,277 @@
+"""The Python API: load a submission once, then predict cases, arrays and folders with it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segcube.core import (
+    BackendName,
+    Case,
+    OnError,
+    Precision,
+    Preset,
+    RunSettings,
+    UsageError,
+    resolve_settings,
+)
+from segcube.core import Prediction as CasePrediction
+from segcube.formats import discover_cases
+from segcube.formats.nifti import SESSION_MARK, to_nifti, volume_of_arrays
+from segcube.inference import Models, load_models, predict_case, predict_in_turn
+from segcube.inference.folder import (
+    OnCase,
+    Request,
+    RunReport,
+    predict_folder,
+    write_with_origin,
+)
+from segcube.spec.challenges import Challenge
+
+if TYPE_CHECKING:
+    from nibabel.nifti1 import Nifti1Image
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+
+
+@dataclass(frozen=True)
+class Prediction(CasePrediction):
+    """A case's label map on its native grid: `labels_xyz` (X, Y, Z), and what belongs to it."""
+
+    challenge: Challenge | None = None
+
+    @property
+    def label_names(self) -> dict[int, str]:
+        """The name of each label value, background included."""
+        return {value: name for name, value in self._challenge.labels.items()}
+
+    @property
+    def affine(self) -> NDArray[np.float64]:
+        """From voxel to millimetre (RAS+), float64 (4, 4)."""
+        return self.grid.affine
+
+    @property
+    def probabilities(self) -> dict[str, NDArray[np.float32]] | None:
+        """Each region's or label's probabilities, float32 (X, Y, Z); None unless they were requested."""
+        if self.probabilities_kxyz is None:
+            return None
+        return dict(zip(self.probability_names, self.probabilities_kxyz, strict=True))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is unusual about the case, each as `CODE: message`."""
+        return tuple(f"{notice.code}: {notice.message}" for notice in self.notices)
+
+    def to_nifti(self) -> Nifti1Image:
+        """The label map as a nibabel image with the grid and the transforms of the reference channel."""
+        return to_nifti(self)
+
+    def save(self, path: PathLike) -> Path:
+        """Write the label map to a .nii or .nii.gz file, or under the challenge's name into a folder.
+
+        A map that segcube wrote earlier is replaced. Returns the file. Raises CaseError where another file is
+        in the way, and EnvironmentFault when it cannot be written.
+        """
+        file = Path(path)
+        if not file.name.endswith((".nii", ".nii.gz")):
+            file = file / self._challenge.output_name(self.case.name)
+        write_with_origin(self, file, SESSION_MARK)
+        return file
+
+    @property
+    def _challenge(self) -> Challenge:
+        assert self.challenge is not None, "a model gives it"
+        return self.challenge
+
+
+class Model:
+    """A loaded submission; `predict` may be called from any thread.
+
+    Threads read their cases in parallel and use the networks one after the other.
+    """
+
+    def __init__(self, models: Models, settings: RunSettings) -> None:
+        self._models: Models | None = models
+        self._settings = settings
+
+    @property
+    def name(self) -> str:
+        """The submission's name."""
+        return self._open.loaded.submission.name
+
+    @property
+    def challenge(self) -> Challenge:
+        """The challenge: channels, labels, regions, file names."""
+        return self._open.loaded.challenge
+
+    @property
+    def device(self) -> str:
+        """Backend, device and precision, and why these."""
+        return self._open.backend.reason
+
+    def predict(
+        self, case: Mapping[str, PathLike] | PathLike | Case, *, probabilities: bool = False
+    ) -> Prediction:
+        """Predict one case.
+
+        case: a file for each of the challenge's channels, the folder of one case, or a Case. probabilities:
+        the prediction holds the last stage's probabilities as well. Raises CaseError for a bad case, and
+        UsageError for a folder of no or several cases, or in a process that was forked after loading.
+        """
+        return self._own(predict_case(self._case(case), self._open, probabilities))
+
+    def predict_array(
+        self,
+        image_cxyz: NDArray[np.number[Any]],
+        affine: NDArray[np.floating[Any]],
+        *,
+        channels: Sequence[str] | None = None,
+        name: str = "array",
+        probabilities: bool = False,
+    ) -> Prediction:
+        """Predict a case that is in memory.
+
+        image_cxyz: (C, X, Y, Z), in nibabel's axis order. affine: (4, 4), from voxel to millimetre (RAS+).
+        channels: the name of each channel; None for the challenge's channels in its order. name: of the case,
+        in messages and file names. Raises UsageError for other shapes or channels, CaseError for intensities
+        that cannot be used.
+        """
+        expected = self.challenge.channel_names
+        given = tuple(channels) if channels is not None else expected
+        if image_cxyz.ndim != 4 or len(image_cxyz) != len(given) or sorted(given) != sorted(expected):
+            raise UsageError(
+                f"an image of shape {image_cxyz.shape} with channels {', '.join(given)}",
+                expected=f"(C, X, Y, Z) with channels {', '.join(expected)}",
+            )
+        ordered = [image_cxyz[given.index(channel)] for channel in expected]
+        case = Case(name, {}, self.challenge.reference)
+        volume = volume_of_arrays(case, expected, ordered, affine, self.challenge)
+        return self._own(predict_in_turn(volume, self._open, probabilities))
+
+    def predict_folder(
+        self,
+        data: PathLike,
+        out: PathLike,
+        *,
+        on_error: OnError = "skip",
+        resume: bool = False,
+        report: PathLike | None = None,
+        progress: OnCase | None = None,
+    ) -> RunReport:
+        """Predict every case of a folder and write its label map to `out`.
+
+        on_error: skip a bad case, write an empty map for it, or stop. resume: keep finished maps that this
+        run would give again. report: a JSON file for the report as well. progress: called after each case
+        with its report, how many cases are finished, and how many there are. Raises UsageError where files
+        would be overwritten that segcube did not write, EnvironmentFault for a disk or device that fails.
+        """
+        models = self._open
+        settings = self._settings.model_copy(update={"on_error": on_error, "resume": resume})
+        request = Request(
+            Path(data),
+            Path(out),
+            models.loaded.folder,
+            settings,
+            None if report is None else Path(report),
+            quiet=True,
+        )
+        with models.reserved():
+            return predict_folder(request, models, progress)
+
+    def close(self) -> None:
+        """Release the networks and the device's memory; the model cannot be used any more."""
+        if self._models is not None:
+            with self._models.reserved():
+                self._models.backend.release()
+            self._models = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _open(self) -> Models:
+        if self._models is None:
+            raise UsageError("the model is closed", hint="load it again")
+        return self._models
+
+    def _own(self, found: CasePrediction) -> Prediction:
+        values = {field.name: getattr(found, field.name) for field in fields(found)}
+        return Prediction(**values, challenge=self.challenge)
+
+    def _case(self, case: Mapping[str, PathLike] | PathLike | Case) -> Case:
+        if isinstance(case, Case):
+            return case
+        if isinstance(case, Mapping):
+            return self._case_of_files({name: Path(file) for name, file in case.items()})
+        folder = Path(case)
+        found = discover_cases(folder, self.challenge)
+        if found.refused:
+            raise found.refused[0].error
+        if len(found.cases) != 1:
+            raise UsageError(
+                f"holds {len(found.cases)} cases",
+                file=folder,
+                expected="the folder of one case",
+                hint="use predict_folder for several",
+            )
+        return found.cases[0]
+
+    def _case_of_files(self, files: dict[str, Path]) -> Case:
+        """A case of one file a channel; it is named after the reference channel's file."""
+        channels = self.challenge.channel_names
+        if unknown := [name for name in files if name not in channels]:
+            raise UsageError(f"channels {', '.join(unknown)}", expected=", ".join(channels))
+        reference = files.get(self.challenge.reference)
+        name = reference.name.removesuffix(".gz").removesuffix(".nii") if reference else "case"
+        return Case(name, files, self.challenge.reference)
+
+
+def load(
+    weights: PathLike,
+    *,
+    device: str = "auto",
+    precision: Precision = "auto",
+    backend: BackendName = "auto",
+    mirrors: bool | None = None,
+    preset: Preset = "full",
+    challenge: str = "auto",
+) -> Model:
+    """Load a submission's weights to a device.
+
+    weights: the submission's folder. device: auto, cpu, cuda or cuda:N. mirrors: test-time mirroring; None as
+    submission and preset have it. challenge: a key among those that the submission serves. Raises
+    EnvironmentFault for weights or a device that cannot be used, UsageError for unknown values.
+    """
+    values = {"device": device, "precision": precision, "backend": backend, "preset": preset}
+    settings = resolve_settings(values | {"flips": mirrors, "challenge": challenge})
+    return Model(load_models(Path(weights), settings), settings)
+
+
+class Session(Model):
+    """What `load_submission` returns: a Model with the method `write`. Deprecated."""
+
+    def write(self, prediction: CasePrediction, folder: PathLike) -> Path:
+        """Write a label map into `folder` under the challenge's name; returns the file."""
+        file = Path(folder) / self.challenge.output_name(prediction.case.name)
+        write_with_origin(prediction, file, SESSION_MARK)
+        return file
+
+
+def load_submission(folder: PathLike, **settings: Any) -> Session:
+    """Load a submission; settings are those of parameters.yaml. Deprecated: use `segcube.load`."""
+    warnings.warn("segcube.load_submission is deprecated: use segcube.load", DeprecationWarning, stacklevel=2)
+    resolved = resolve_settings(settings)
+    return Session(load_models(Path(folder), resolved), resolved)

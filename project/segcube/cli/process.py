@@ -1,0 +1,190 @@
+"""How the process of a command starts and ends: exit codes, Ctrl-C, SIGTERM, and streams that are closed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Callable, Generator
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from segcube.core import (
+    EnvironmentFault,
+    ExitCode,
+    SegcubeError,
+    internal_error,
+    printable,
+    remove_scratch_folders,
+)
+
+MIN_ADDRESS_SPACE = 2**30
+"""Bytes. torch and its libraries alone take more than half of it."""
+FALLBACK_FOLDER = "/proc"
+"""The working folder where the one at the start was deleted."""
+
+
+EXTRAS = {
+    "dynamic_network_architectures": "torch",
+    "einops": "torch",
+    "monai": "torch",
+    "torch": "torch",
+    "schedulefree": "train",
+    "matplotlib": "report",
+}
+"""The extra that installs a package."""
+
+
+def run_command(task: Callable[[], int | None]) -> NoReturn:
+    """Run a command's work and raise typer.Exit with its exit code, 0 for None.
+
+    Any error becomes one line on stderr and its exit code, without a traceback. Ctrl-C becomes the line
+    `interrupted` and exit code 130.
+    """
+    _open_closed_streams()
+    with _exits_on_sigterm():
+        code = _exit_code_of(task)
+        # Ctrl-C may come between the creation of a scratch folder and the block that removes it
+        remove_scratch_folders()
+        discard_broken_streams()
+    raise typer.Exit(int(code or 0))
+
+
+def _exit_code_of(task: Callable[[], int | None]) -> int | None:
+    try:
+        return task()
+    except ModuleNotFoundError as error:
+        return _report_error(_missing_package(error), ExitCode.ENVIRONMENT)
+    except SegcubeError as error:
+        return _report_error(str(error), error.exit_code)
+    except MemoryError:
+        return _report_error("not enough memory; give the run more", ExitCode.ENVIRONMENT)
+    except (OSError, ImportError) as error:
+        return _report_error(str(EnvironmentFault(str(error))), ExitCode.ENVIRONMENT)
+    except KeyboardInterrupt:
+        return report_interrupted()
+    except Exception as error:
+        return _report_error(str(internal_error(error)), ExitCode.INTERNAL)
+
+
+def _missing_package(error: ModuleNotFoundError) -> str:
+    """The message about a package that is not installed, with the extra that installs it."""
+    package = (error.name or "").partition(".")[0]
+    extra = EXTRAS.get(package)
+    if extra is None:
+        return f"{error}; install segcube again with its dependencies"
+    hint = f"pip install 'segcube[{extra}]'"
+    if extra == "torch":
+        hint += "; a CPU runs a submission without torch once `segcube compile` compiled it"
+    return f"{package} is not installed; {hint}"
+
+
+def _report_error(message: str, code: ExitCode) -> ExitCode:
+    _print_to_stderr(f"error: {printable(message)}")
+    return code
+
+
+def report_interrupted() -> ExitCode:
+    """Report on stderr that Ctrl-C ended the command; returns the exit code for that."""
+    _print_to_stderr("interrupted")
+    return ExitCode.INTERRUPTED
+
+
+def _print_to_stderr(line: str) -> None:
+    # The exit code must not change where stderr is closed, full or a broken pipe
+    with contextlib.suppress(OSError, ValueError):
+        typer.echo(line, err=True)
+
+
+def handle_ctrl_c() -> None:
+    """Raise KeyboardInterrupt on SIGINT, but end the process at once while a module is being imported.
+
+    An import may catch the exception as if an optional dependency were missing, and go on.
+    """
+    signal.signal(signal.SIGINT, _on_sigint)
+
+
+def _on_sigint(_number: int, frame: FrameType | None) -> None:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            _exit_now(report_interrupted())
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _exits_on_sigterm() -> Generator[None, None, None]:
+    """End the process on SIGTERM, until a command sets a handler of its own.
+
+    The kernel does not deliver a signal without a handler to the first process of a container.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: _exit_now(ExitCode.TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _exit_now(code: ExitCode) -> NoReturn:
+    """End the process without unwinding; files appear whole or not at all, so scratch is all that is left."""
+    remove_scratch_folders()
+    os._exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Open /dev/null in place of a stdin, stdout or stderr that is closed.
+
+    The next file that is opened would get its number, and libraries that write to stderr below Python would
+    write into that file.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)
+
+
+def discard_broken_streams() -> None:
+    """Redirect stdout and stderr to /dev/null if they cannot be flushed, as on a full disk or a closed pipe.
+
+    Python would otherwise fail to flush them at its end and change the exit code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except AttributeError:
+            continue
+
+
+def prepare_for_torch() -> None:
+    """Make sure that torch can be loaded: it aborts without a message where these conditions do not hold.
+
+    Changes the working folder if the current one was deleted, since MKL reads it. Raises EnvironmentFault for
+    a limit of the address space below MIN_ADDRESS_SPACE.
+    """
+    try:
+        Path.cwd()
+    except OSError:
+        # No file can be created in this folder, so relative paths still fail
+        with contextlib.suppress(OSError):
+            os.chdir(FALLBACK_FOLDER)
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < MIN_ADDRESS_SPACE:
+        raise EnvironmentFault(
+            f"address space limited to {limit / 2**20:.0f} MiB",
+            expected=f"at least {MIN_ADDRESS_SPACE / 2**20:.0f} MiB to load torch",
+            hint="raise ulimit -v",
+        )

@@ -1,0 +1,113 @@
+"""The course of a run: each case printed and appended to a file of lines, the report written at the end."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from segcube.core import CaseError, EnvironmentFault, RunConsole, write_atomic
+from segcube.inference.folder.report import CaseReport, OnCase, RunReport
+
+
+@dataclass
+class CaseLog:
+    """A run's report, the files that it is written to, and the console.
+
+    The report is written when the run begins and when it ends; a line of JSON a case is appended to the file
+    beside it, so that the cost of a case does not grow with their number.
+    """
+
+    report: RunReport
+    file: Path | None
+    console: RunConsole
+    count: int = 0
+    """Cases of the run."""
+    on_case: OnCase | None = None
+    _begun: float = field(default_factory=perf_counter, init=False)
+
+    def begin(self) -> None:
+        """Write the report without a case, and begin the file of lines. Raises EnvironmentFault."""
+        if self.file is not None:
+            write_atomic(self.file, self.report.as_json())
+            about = {key: value for key, value in asdict(self.report).items() if key != "cases"}
+            write_atomic(lines_file(self.file), _line(about))
+
+    def refuse(self, case: str, error: CaseError) -> None:
+        """Print why a case is bad."""
+        self.console.warning(f"{case}: {error.code}: {error}")
+
+    def add(self, case: CaseReport) -> None:
+        """Add a finished case, print it and append its line. Raises EnvironmentFault."""
+        self.report.cases.append(case)
+        for notice in case.notices:
+            self.console.warning(f"{case.case}: {notice.code}: {notice.message}")
+        if case.status != "failed":
+            seconds = sum(case.seconds.values())
+            took = f" in {seconds:.1f} s" if seconds else ""
+            self.console.info(
+                f"[{self.finished}/{self.count}] {case.case}: {case.status}{took}{self._left()}"
+            )
+        if self.file is not None:
+            _append(lines_file(self.file), _line(asdict(case)))
+        if self.on_case is not None:
+            self.on_case(case, self.finished, self.count)
+
+    def end(self, ended: str) -> None:
+        """Write the report whole: done, terminated or failed. Raises EnvironmentFault."""
+        self.report.ended = ended
+        if self.file is not None:
+            write_atomic(self.file, self.report.as_json())
+
+    def summary(self) -> str:
+        """Cases by status and reason code, and the time that they took."""
+        statuses = Counter(case.status for case in self.report.cases)
+        codes = Counter(case.code for case in self.report.cases if case.code)
+        parts = [f"{count} {status}" for status, count in statuses.items()] or ["no case"]
+        reasons = ", ".join(f"{code} {count}" for code, count in codes.items())
+        took = duration(perf_counter() - self._begun)
+        return f"{', '.join(parts)}{f' ({reasons})' if reasons else ''} in {took}"
+
+    @property
+    def finished(self) -> int:
+        """Cases that are finished, bad ones included."""
+        return len(self.report.cases)
+
+    def _left(self) -> str:
+        """The time that the cases left will take, at the pace of those finished."""
+        left = self.count - self.finished
+        if left <= 0:
+            return ""
+        return f", about {duration((perf_counter() - self._begun) / self.finished * left)} left"
+
+
+def lines_file(report: Path) -> Path:
+    """The file of lines beside a report: report.jsonl beside report.json."""
+    return (
+        report.with_suffix(".jsonl") if report.suffix == ".json" else report.with_name(f"{report.name}.jsonl")
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words of hours, minutes and seconds, to two units."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _line(values: Mapping[str, Any]) -> bytes:
+    return (json.dumps(values, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+
+
+def _append(file: Path, line: bytes) -> None:
+    try:
+        with file.open("ab") as opened:
+            opened.write(line)
+    except OSError as error:
+        raise EnvironmentFault(f"cannot be written: {error.strerror or error}", file=file) from error

@@ -1,0 +1,47 @@
+"""Load a submission's networks, and predict single cases with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from segcube.backends import open_backend
+from segcube.core import Case, CaseError, Code, Prediction, RunConsole, RunSettings, Volume
+from segcube.formats.nifti import read_volume
+from segcube.inference.folder.request import at_preset, starter_warning
+from segcube.inference.models import Models
+from segcube.inference.pipeline import predict_volume
+from segcube.spec.submission import load_for_challenge
+
+
+def load_models(folder: Path, settings: RunSettings) -> Models:
+    """Load a submission's weights to the device of the settings; warnings go to stderr.
+
+    Raises EnvironmentFault for weights or a device that cannot be used, UsageError for a challenge that the
+    submission does not serve.
+    """
+    console = RunConsole()
+    loaded = at_preset(load_for_challenge(folder, settings.challenge), settings, console.info)
+    if loaded.submission.starter:
+        console.warning(starter_warning(loaded))
+    backend = open_backend(settings, loaded, console.warning)
+    models = Models(loaded, backend, settings.mirrors, console.warning)
+    models.load_all()
+    return models
+
+
+def predict_case(case: Case, models: Models, with_probabilities: bool = False) -> Prediction:
+    """Read and predict one case; several threads may call it. Raises CaseError."""
+    challenge = models.loaded.challenge
+    if missing := [name for name in challenge.channel_names if name not in case.files]:
+        raise CaseError(
+            Code.MISSING_MODALITY,
+            f"{', '.join(missing)} of {case.name} missing",
+            expected=", ".join(challenge.channel_names),
+        )
+    return predict_in_turn(read_volume(case, challenge.channel_names, challenge), models, with_probabilities)
+
+
+def predict_in_turn(volume: Volume, models: Models, with_probabilities: bool = False) -> Prediction:
+    """Predict a volume once no other thread uses the networks; its voxels are released. Raises CaseError."""
+    with models.reserved():
+        return predict_volume(volume, models, with_probabilities=with_probabilities, on_released=lambda: None)

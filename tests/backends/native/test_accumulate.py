@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from segcube.backends import AccumulatorView
+from segcube.backends.native.accumulate import add_window, takes
+
+GRID = (9, 11, 43)
+WEIGHT_K = np.float32([1, 0.5, -2])
+
+
+def values(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+
+
+@pytest.mark.parametrize("turned", [(), (2,), (0, 1, 2)])
+@pytest.mark.parametrize("size", [(4, 5, 37), (9, 11, 43), (2, 3, 5), (1, 1, 1)])
+def test_a_window_is_added_where_it_lies(kernels, size, turned):
+    sum_kxyz, window_kxyz = values(3, *GRID), np.flip(values(3, *size, seed=1), [axis + 1 for axis in turned])
+    inner = tuple(slice(n - length, n) for n, length in zip(GRID, size, strict=True))
+    expected = sum_kxyz.copy()
+    expected[(slice(None), *inner)] += window_kxyz * WEIGHT_K[:, None, None, None]
+    add_window(kernels, window_kxyz, AccumulatorView(sum_kxyz[(slice(None), *inner)], WEIGHT_K))
+    np.testing.assert_allclose(sum_kxyz, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("turned", [(), (2,), (0, 1, 2)])
+def test_each_voxel_counts_by_its_weight(kernels, turned):
+    sum_kxyz = values(3, *GRID)
+    window_kxyz = np.flip(values(3, 4, 5, 37, seed=1), [axis + 1 for axis in turned])
+    weight_xyz = values(6, 5, 40, seed=2)[1:5, :, 3:]
+    inner = (slice(2, 6), slice(0, 5), slice(6, 43))
+    expected = sum_kxyz.copy()
+    expected[(slice(None), *inner)] += window_kxyz * weight_xyz * WEIGHT_K[:, None, None, None]
+    add_window(kernels, window_kxyz, AccumulatorView(sum_kxyz[(slice(None), *inner)], WEIGHT_K, weight_xyz))
+    np.testing.assert_allclose(sum_kxyz, expected, atol=1e-6)
+
+
+def test_it_takes_rows_of_floats_in_one_piece():
+    sums, window, weight = values(2, 3, 4, 5), values(2, 3, 4, 5), values(3, 4, 5)
+    view = AccumulatorView(sums[:, 1:], WEIGHT_K[:2], weight[1:])
+    assert takes(window[..., ::-1], view)
+    assert takes(window, view.flipped((2,)))
+    assert not takes(window, AccumulatorView(sums[..., ::-1], WEIGHT_K[:2], weight))
+    assert not takes(window, AccumulatorView(sums[..., ::2], WEIGHT_K[:2]))
+    assert not takes(window[..., ::2], view)
+    assert not takes(window.astype(np.float64), view)
+    assert not takes(window.transpose(0, 3, 2, 1), view)

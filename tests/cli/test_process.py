@@ -1,0 +1,43 @@
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from segcube.cli.process import run_command
+
+
+def test_ctrl_c_prints_one_line_and_exits_130(capsys):
+    def task():
+        raise KeyboardInterrupt
+
+    with pytest.raises(typer.Exit) as left:
+        run_command(task)
+    assert left.value.exit_code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+SCRIPT = """
+from segcube.cli.process import handle_ctrl_c
+
+handle_ctrl_c()
+import swallows
+print("went on")
+"""
+
+SWALLOWS = """
+import signal
+
+try:
+    signal.raise_signal(signal.SIGINT)
+except BaseException:
+    pass
+"""
+
+
+def test_ctrl_c_during_an_import_ends_the_process(tmp_path):
+    (tmp_path / "swallows.py").write_text(SWALLOWS)
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")

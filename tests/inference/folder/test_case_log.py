@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from segcube.core import EnvironmentFault, RunConsole
+from segcube.inference.folder.case_log import CaseLog, duration, lines_file
+from segcube.inference.folder.report import CaseReport, DeviceReport, RunReport
+
+DEVICE = DeviceReport("openvino", "cpu", "fp32", "a test")
+
+
+@pytest.fixture
+def log(tmp_path) -> CaseLog:
+    report = RunReport("mine", False, "mbas2024", {}, DEVICE, {}, {})
+    return CaseLog(report, tmp_path / "report.json", RunConsole(), count=3)
+
+
+def lines(file: Path) -> list[dict]:
+    return [json.loads(line) for line in lines_file(file).read_text().splitlines()]
+
+
+def test_each_case_appends_a_line_and_the_report_is_whole_at_the_end(log):
+    log.begin()
+    for name in ("a", "b"):
+        log.add(CaseReport(name, "done"))
+    about, *cases = lines(log.file)
+    assert about["submission"] == "mine"
+    assert [case["case"] for case in cases] == ["a", "b"]
+    assert json.loads(log.file.read_text())["cases"] == []
+    log.end("done")
+    report = json.loads(log.file.read_text())
+    assert report["ended"] == "done"
+    assert [case["case"] for case in report["cases"]] == ["a", "b"]
+
+
+def test_a_new_run_begins_a_new_file_of_lines(log):
+    log.begin()
+    log.add(CaseReport("a", "done"))
+    replace(log).begin()
+    assert len(lines(log.file)) == 1
+
+
+def test_the_summary_counts_statuses_and_codes(log):
+    for case in (CaseReport("a", "done"), CaseReport("b", "failed", "NDIM"), CaseReport("c", "done")):
+        log.add(case)
+    assert log.summary().startswith("2 done, 1 failed (NDIM 1) in ")
+
+
+def test_the_lines_of_cases_have_numbers_and_the_time_left(log, capsys):
+    log.add(CaseReport("a", "done", seconds={"read": 1.0}))
+    assert "[1/3] a: done in 1.0 s, about " in capsys.readouterr().err
+
+
+def test_a_folder_that_goes_away_ends_the_run(log):
+    log.begin()
+    for file in log.file.parent.iterdir():
+        file.unlink()
+    log.file.parent.rmdir()
+    with pytest.raises(EnvironmentFault):
+        log.add(CaseReport("a", "done"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.26, "0.3 s"), (42.4, "42 s"), (62, "1 min 2 s"), (3599.6, "1 h 0 min"), (7300, "2 h 1 min")],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_the_file_of_lines_is_beside_the_report():
+    assert lines_file(Path("a/report.json")) == Path("a/report.jsonl")
+    assert lines_file(Path("a/report")) == Path("a/report.jsonl")
