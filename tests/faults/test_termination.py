@@ -90,14 +90,14 @@ def test_maps_of_other_weights_are_predicted_again_and_reported(commands, many, 
     other = make_submission(room / "other", seed=5)
     again = commands.run(many, room / "out", "--resume", weights=other)
     assert set(again.statuses().values()) == {"done"}
-    assert again.stderr.count("made of another submission") == CASES
+    assert again.stderr.count("is of another submission") == CASES
     assert again.maps() != maps
 
 
 DAMAGE = {
-    "cut": (lambda file: os.truncate(file, file.stat().st_size - 5), "not whole: TRUNCATED"),
-    "emptied": (lambda file: os.truncate(file, 0), "not whole: EMPTY_FILE"),
-    "flipped": (lambda file: flip(file), "not whole: CORRUPT"),
+    "cut": (lambda file: os.truncate(file, file.stat().st_size - 5), "map is damaged: TRUNCATED"),
+    "emptied": (lambda file: os.truncate(file, 0), "map is damaged: EMPTY_FILE"),
+    "flipped": (lambda file: flip(file), "map is damaged: CORRUPT"),
 }
 
 
