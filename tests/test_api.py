@@ -207,6 +207,18 @@ def test_arrays_of_other_channels_are_refused(model, image_cxyz, channels):
         model.predict_array(image_cxyz, np.eye(4), channels=channels)
 
 
+@pytest.mark.parametrize("shape", [(0, 4, 4), (40000, 1, 1)])
+def test_arrays_that_no_file_could_hold_are_refused(model, shape):
+    with pytest.raises(UsageError, match="shape"):
+        model.predict_array(np.zeros((4, *shape), np.uint8), np.eye(4))
+
+
+def test_an_unknown_on_error_is_refused(model, case, tmp_path):
+    with pytest.raises(UsageError, match="on_error"):
+        model.predict_folder(case.parent, tmp_path / "out", on_error="ignore")
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_array_stays_as_it_is(model):
     image_cxyz = np.random.default_rng(0).normal(size=(4, 16, 16, 16)).astype(np.float32)
     image_cxyz[0, 0, 0, 0] = np.nan

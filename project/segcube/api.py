@@ -144,6 +144,7 @@ class Model:
         in messages and file names. Raises UsageError for other shapes or channels, CaseError for intensities
         that cannot be used.
         """
+        image_cxyz = np.asarray(image_cxyz)
         expected = self.challenge.channel_names
         given = tuple(channels) if channels is not None else expected
         if image_cxyz.ndim != 4 or len(image_cxyz) != len(given) or sorted(given) != sorted(expected):
@@ -174,7 +175,7 @@ class Model:
         would be overwritten that segcube did not write, EnvironmentFault for a disk or device that fails.
         """
         models = self._open
-        settings = self._settings.model_copy(update={"on_error": on_error, "resume": resume})
+        settings = resolve_settings(self._settings.model_dump() | {"on_error": on_error, "resume": resume})
         request = Request(
             Path(data),
             Path(out),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from nibabel.nifti1 import Nifti1Header, Nifti1Image
 
-from segcube.core import MAX_VOXELS, Case, Prediction, UsageError, Volume
+from segcube.core import MAX_AXIS, MAX_VOXELS, Case, Prediction, UsageError, Volume
 from segcube.formats.nifti.affine import geometry_notices
 from segcube.formats.nifti.header import parse_header
 from segcube.formats.nifti.read import merge_notices, native_values, value_notices
@@ -34,8 +34,9 @@ def volume_of_arrays(
     shape = arrays_xyz[0].shape
     if any(array.ndim != 3 or array.shape != shape or array.dtype.kind not in "iuf" for array in arrays_xyz):
         raise UsageError(f"{case.name}: arrays of {shape}", expected="numbers of one shape (X, Y, Z)")
-    if 0 in shape or np.prod(shape) > MAX_VOXELS:
-        raise UsageError(f"{case.name}: shape {shape}", expected=f"1 to {MAX_VOXELS} voxels")
+    if 0 in shape or max(shape) > MAX_AXIS or np.prod(shape) > MAX_VOXELS:
+        limits = f"1 to {MAX_VOXELS} voxels, at most {MAX_AXIS} along an axis"
+        raise UsageError(f"{case.name}: shape {shape}", expected=limits)
     affine = np.asarray(affine, dtype=np.float64)
     if affine.shape != (4, 4):
         raise UsageError(f"{case.name}: an affine of shape {affine.shape}", expected="(4, 4)")
