@@ -259,3 +259,20 @@ def test_an_error_removes_the_folder_and_a_renamed_folder_stays(tmp_path):
     with scratch_folder(tmp_path / "new", "a") as folder:
         folder.rename(tmp_path / "kept")
     assert (tmp_path / "kept").is_dir()
+
+
+def test_a_pipe_receives_the_content_and_stays(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_atomic(pipe, b"a report")
+    assert os.read(reader, 100) == b"a report"
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_device_stays(tmp_path):
+    link = tmp_path / "null"
+    link.symlink_to("/dev/null")
+    write_atomic(link, b"a report")
+    assert link.is_char_device()

@@ -28,12 +28,17 @@ def write_atomic(file: Path, content: bytes) -> None:
     """Write a file atomically, replacing an existing one; parent folders are created.
 
     The content goes to an unnamed file where the file system supports that, otherwise to a hidden file in the
-    same folder. Raises EnvironmentFault when the folder is not writable or the disk is full.
+    same folder; a device or a pipe receives it as it is. Raises EnvironmentFault when the folder is not
+    writable or the disk is full.
     """
     # Not the process id: containers that share a folder may have equal ones
     hidden = file.parent / f"{SCRATCH_PREFIX}{uuid4().hex}{SUFFIX}"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_char_device() or file.is_fifo():
+            # /dev/null and /dev/stdout receive the content; replacing them would remove the device
+            file.write_bytes(content)
+            return
         try:
             if not _write_unnamed(hidden, file, content):
                 _write_named(hidden, file, content)

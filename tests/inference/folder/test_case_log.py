@@ -75,3 +75,7 @@ def test_durations(seconds, text):
 def test_the_file_of_lines_is_beside_the_report():
     assert lines_file(Path("a/report.json")) == Path("a/report.jsonl")
     assert lines_file(Path("a/report")) == Path("a/report.jsonl")
+
+
+def test_a_report_to_a_device_has_no_file_of_lines():
+    assert lines_file(Path("/dev/null")) is None

@@ -35,7 +35,8 @@ class CaseLog:
         if self.file is not None:
             write_atomic(self.file, self.report.as_json())
             about = {key: value for key, value in asdict(self.report).items() if key != "cases"}
-            write_atomic(lines_file(self.file), _line(about))
+            if (lines := lines_file(self.file)) is not None:
+                write_atomic(lines, _line(about))
 
     def refuse(self, case: str, error: CaseError) -> None:
         """Print why a case is bad."""
@@ -52,8 +53,8 @@ class CaseLog:
             self.console.info(
                 f"[{self.finished}/{self.count}] {case.case}: {case.status}{took}{self._left()}"
             )
-        if self.file is not None:
-            _append(lines_file(self.file), _line(asdict(case)))
+        if self.file is not None and (lines := lines_file(self.file)) is not None:
+            _append(lines, _line(asdict(case)))
         if self.on_case is not None:
             self.on_case(case, self.finished, self.count)
 
@@ -85,11 +86,11 @@ class CaseLog:
         return f", about {duration((perf_counter() - self._begun) / self.finished * left)} left"
 
 
-def lines_file(report: Path) -> Path:
-    """The file of lines beside a report: report.jsonl beside report.json."""
-    return (
-        report.with_suffix(".jsonl") if report.suffix == ".json" else report.with_name(f"{report.name}.jsonl")
-    )
+def lines_file(report: Path) -> Path | None:
+    """The file of lines beside a report: report.jsonl beside report.json; None beside a device or a pipe."""
+    if report.exists() and not report.is_file():
+        return None
+    return report.with_name(f"{report.name.removesuffix('.json')}.jsonl")
 
 
 def duration(seconds: float) -> str:
