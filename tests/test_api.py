@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import segcube
-from segcube.core import Case, CaseError, Code, UsageError
+from segcube.core import Case, CaseError, Code, UsageError, cpu_count, limit_threads
 
 BACKENDS = ("openvino", "torch")
 
@@ -120,6 +120,16 @@ def test_a_map_is_written_to_a_folder_named_by_text(tmp_path, tumour_submission,
         prediction.save(tmp_path / "out")
     assert caught.value.code == Code.OUTPUT
     assert file.read_bytes() == b"an expert's labels"
+
+
+def test_torch_computes_with_so_many_threads(tumour_submission):
+    before = torch.get_num_threads()
+    try:
+        segcube.load(tumour_submission, device="cpu", backend="torch", threads=1)
+        assert (cpu_count(), torch.get_num_threads()) == (1, 1)
+    finally:
+        torch.set_num_threads(before)
+        limit_threads(None)
 
 
 def test_a_starter_is_reported_as_one(capsys):

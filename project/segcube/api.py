@@ -240,11 +240,12 @@ class Model:
         return Case(name, files, self.challenge.reference)
 
 
-def load(
+def load(  # noqa: PLR0913
     weights: PathLike,
     *,
     device: str = "auto",
     precision: Precision = "auto",
+    threads: int | None = None,
     backend: BackendName = "auto",
     mirrors: bool | None = None,
     preset: Preset = "full",
@@ -253,11 +254,13 @@ def load(
     """Load a submission's weights to a device.
 
     weights: the submission's folder. device: auto, cpu, cuda or cuda:N. mirrors: test-time mirroring; None as
-    submission and preset have it. challenge: a key among those that the submission serves. Raises
-    EnvironmentFault for weights or a device that cannot be used, UsageError for unknown values.
+    submission and preset have it. threads: at most so many CPU threads compute in this process from now on,
+    for every model; None for SEGCUBE_THREADS, or else as many as the CPUs that the process may use.
+    challenge: a key among those that the submission serves. Raises EnvironmentFault for weights or a device
+    that cannot be used, UsageError for unknown values.
     """
-    values = {"device": device, "precision": precision, "backend": backend, "preset": preset}
-    settings = resolve_settings(values | {"flips": mirrors, "challenge": challenge})
+    values = {"device": device, "precision": precision, "threads": threads, "backend": backend}
+    settings = resolve_settings(values | {"preset": preset, "flips": mirrors, "challenge": challenge})
     return Model(load_models(Path(weights), settings), settings)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from segcube.backends import open_backend, selection
 from segcube.backends.openvino import INDEX
-from segcube.core import EnvironmentFault, RunSettings, UsageError
+from segcube.core import EnvironmentFault, RunSettings, UsageError, limit_threads
 from segcube.spec.submission import load_for_challenge
 
 
@@ -22,6 +22,12 @@ def test_a_cpu_runs_openvino_where_it_is_installed(tumour_submission, log):
     backend = opened(tumour_submission, log)
     assert (backend.name, backend.device, backend.precision) == ("openvino", "cpu", "fp32")
     assert not log
+
+
+def test_openvino_computes_with_so_many_threads(tumour_submission, log, member):
+    compiled = opened(tumour_submission, log, threads=1).load(member).program.graph.compile()
+    limit_threads(None)
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
 
 
 def test_torch_runs_where_it_is_asked_for(tumour_submission, log):

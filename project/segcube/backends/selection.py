@@ -14,7 +14,7 @@ from threading import Thread
 from segcube.backends.malloc import keep_freed_memory
 from segcube.backends.openvino.graphs import NoGraphs
 from segcube.backends.protocol import Backend
-from segcube.core import Compile, EnvironmentFault, RunSettings, UsageError, can_start_thread
+from segcube.core import Compile, EnvironmentFault, RunSettings, UsageError, can_start_thread, limit_threads
 from segcube.spec.submission import LoadedSubmission
 
 DRIVER_FILES = tuple(
@@ -40,8 +40,9 @@ def open_backend(settings: RunSettings, loaded: LoadedSubmission, log: Callable[
     device auto takes the first CUDA device where one is visible and the CPU where none is; backend auto takes
     OpenVINO on a CPU where it is installed. log: receives what had to be done otherwise. Raises
     EnvironmentFault for a requested or visible device or backend that cannot be used; UsageError for one that
-    does not run on the device.
+    does not run on the device. From now on this process computes with at most `settings.threads` threads.
     """
+    limit_threads(settings.threads)
     choice = choose_backend(settings)
     if choice.device != "cpu":
         return _cuda(choice.device, choice.precision, settings.compile, log)

@@ -12,7 +12,7 @@ import torch
 
 from segcube.backends.fit import check_member
 from segcube.backends.protocol import DeviceMemoryError, MemberFile
-from segcube.core import EnvironmentFault, Shape
+from segcube.core import EnvironmentFault, Shape, reduced_cpu_count
 from segcube.networks import load_network
 
 OUT_OF_MEMORY = (
@@ -128,6 +128,8 @@ def out_of_memory_errors() -> Generator[None, None, None]:
 
 def on_cpu(precision: str, why: str) -> TorchBackend:
     """torch on the CPU; why: what comes before its name and precision in the reason."""
+    if (threads := reduced_cpu_count()) is not None:
+        torch.set_num_threads(min(threads, torch.get_num_threads()))
     return TorchBackend("cpu", precision, f"{why}; torch {torch.__version__}, {precision}")
 
 

@@ -68,6 +68,14 @@ PrecisionOf: TypeAlias = Annotated[
     Precision | None,
     _option("precision", "Precision of the forward passes. Default: auto, fp16 on CUDA, fp32 on a CPU."),
 ]
+Threads: TypeAlias = Annotated[
+    int | None,
+    _option(
+        "threads",
+        "Most CPU threads that compute. Default: the CPUs of the process's affinity, no more than its "
+        "cgroup's quota.",
+    ),
+]
 CompileOf: TypeAlias = Annotated[
     Compile | None,
     _option(
@@ -143,6 +151,7 @@ def infer(
     device: Device = None,
     backend: BackendOf = None,
     precision: PrecisionOf = None,
+    threads: Threads = None,
     compile_: CompileOf = None,
     preset: PresetOf = None,
     flips: Flips = None,
@@ -168,6 +177,7 @@ def infer(
     """
     options = {"challenge": challenge, "device": device, "backend": backend, "precision": precision}
     options |= {"compile": compile_, "preset": preset, "flips": flips, "shard": shard, "on_error": on_error}
+    options |= {"threads": threads}
     given = {key: value for key, value in {**options, "resume": resume}.items() if value is not None}
 
     def run() -> int:

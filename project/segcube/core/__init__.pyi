@@ -49,7 +49,9 @@ from .settings import resolve_settings as resolve_settings
 from .threads import can_start_thread as can_start_thread
 from .threads import cpu_count as cpu_count
 from .threads import for_each_in_threads as for_each_in_threads
+from .threads import limit_threads as limit_threads
 from .threads import prefetch as prefetch
+from .threads import reduced_cpu_count as reduced_cpu_count
 from .threads import run_outside_main_thread as run_outside_main_thread
 from .threads import submit as submit
 from .types import Array as Array

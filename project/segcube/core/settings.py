@@ -30,6 +30,12 @@ class RunSettings(StrictModel):
     )
     backend: BackendName = "auto"
     precision: Precision = "auto"
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="at most so many CPU threads; unset as many as CPUs that the process may use",
+    )
     compile: Compile = Field(
         default="auto", description="CUDA graphs: auto as soon as they pay off, on from the start, or off"
     )

@@ -1,4 +1,4 @@
-"""Tasks in threads, or in the calling thread where the system cannot start one."""
+"""How many threads compute; tasks in threads, or in the calling thread where the system cannot start one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
+from math import ceil
+from pathlib import Path
 from threading import Lock, Thread
 from typing import ParamSpec, TypeVar
+
+from segcube.core.errors import UsageError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -19,11 +23,81 @@ THREAD_BYTES = 2**25
 """Memory to start a thread: its stack and what Python allocates for it."""
 MAX_THREADS = 4
 """Threads for one task: more of them wait for Python's lock, and the result of each takes memory."""
+THREADS_VARIABLE = "SEGCUBE_THREADS"
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUP = Path("/proc/self/cgroup")
+
+_limit: int | None = None
 
 
 def cpu_count() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Return how many threads compute at once: as many as CPUs may be used, or fewer as the user limits them.
+
+    The CPUs are those of the affinity mask, and no more than the cgroup's quota pays for. Raises UsageError
+    for a SEGCUBE_THREADS that is no number.
+    """
+    limits = [_cached_quota(), _limit or _limit_of_environment()]
+    return max(1, min([_usable_cpus(), *(limit for limit in limits if limit is not None)]))
+
+
+def reduced_cpu_count() -> int | None:
+    """Return `cpu_count` where it is smaller than the affinity mask, which libraries read themselves."""
+    count = cpu_count()
+    return count if count < _usable_cpus() else None
+
+
+def limit_threads(count: int | None) -> None:
+    """Let this process compute with at most so many threads; None leaves it to SEGCUBE_THREADS."""
+    global _limit
+    _limit = count
+
+
+def _limit_of_environment() -> int | None:
+    text = os.environ.get(THREADS_VARIABLE)
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) == 0:
+        raise UsageError(f"{THREADS_VARIABLE}={text}", expected="a number of threads, at least 1")
+    return int(text)
+
+
+def _usable_cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def _cached_quota() -> int | None:
+    # The kernels ask at every call
+    return cgroup_quota(CGROUPS, OWN_CGROUP)
+
+
+def cgroup_quota(cgroups: Path, own: Path) -> int | None:
+    """Return the CPUs that the process's cgroup and those above it may use, rounded up; None without a quota.
+
+    cgroups: where they are mounted. own: lists the process's groups, a line for version 2 (0::/path) or for
+    each controller of version 1 (2:cpu,cpuacct:/path).
+    """
+    folders = [cgroups, cgroups / "cpu", cgroups / "cpu,cpuacct"]
+    with suppress(OSError):
+        for line in own.read_text().splitlines():
+            number, controllers, path = line.split(":", 2)
+            if number == "0" or "cpu" in controllers.split(","):
+                inner = cgroups / controllers / path.lstrip("/")
+                folders += [folder for folder in (inner, *inner.parents) if cgroups in folder.parents]
+    return min((quota for folder in folders if (quota := _quota_of(folder))), default=None)
+
+
+def _quota_of(folder: Path) -> int | None:
+    """The quota in a cgroup's folder: one file in version 2 ("max 100000" for none), two in version 1."""
+    with suppress(OSError, ValueError, ZeroDivisionError):
+        if (folder / "cpu.max").is_file():
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            quota, period = ((folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        return ceil(int(quota) / int(period)) if int(quota) > 0 else None
+    return None
 
 
 def can_start_thread() -> bool:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from typing import TypeVar
 
-from segcube.core import EnvironmentFault
+from segcube.core import EnvironmentFault, cpu_count
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,9 +22,9 @@ SAFE_PATH = "PYTHONSAFEPATH"
 
 
 def worker_count(workers: int | None, items: int) -> int:
-    """The number of processes for so many items: at most as many as requested, as cores and as items."""
-    cores = len(os.sched_getaffinity(0))
-    return max(1, min(workers or cores, cores, items))
+    """The number of processes for so many items: at most as many as requested, as threads and as items."""
+    most = cpu_count()
+    return max(1, min(workers or most, most, items))
 
 
 def map_in_processes(

@@ -13,7 +13,7 @@ import openvino as ov
 from segcube.backends.malloc import give_freed_memory_back
 from segcube.backends.openvino.mapped import MappedWeights
 from segcube.backends.protocol import DeviceMemoryError
-from segcube.core import for_each_in_threads, run_outside_main_thread
+from segcube.core import for_each_in_threads, reduced_cpu_count, run_outside_main_thread
 
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "could not create a memory", "Cannot allocate memory")
@@ -70,6 +70,8 @@ class OpenVINONetwork:
                 "PERFORMANCE_HINT": "LATENCY",
                 "INFERENCE_PRECISION_HINT": precision,
             }
+            if (threads := reduced_cpu_count()) is not None:
+                options["INFERENCE_NUM_THREADS"] = threads
             if self.natively:
                 # A pinned thread would pass its core on to the threads that the kernels start
                 options["ENABLE_CPU_PINNING"] = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from segcube.core import cpu_count
 from segcube.spec import Fold, patient_of, split_by_patient
 from segcube.spec.challenges import Challenge
 from segcube.tools.tune.cases import TuningCase
@@ -190,7 +190,7 @@ def tune_cases(
     names = [case.name for case in cases]
     dealt = split_by_patient(names, *folds)
     objectives = [CaseObjective(case, challenge, score_of(case)) for case in cases]
-    with ThreadPoolExecutor(max(1, min(len(os.sched_getaffinity(0)), len(cases)))) as pool:
+    with ThreadPoolExecutor(max(1, min(cpu_count(), len(cases)))) as pool:
 
         def score_cases(point: Point, chosen: Sequence[int]) -> list[Mapping[str, float]]:
             rules, weights = space.rules_at(point), space.weights_at(point)
