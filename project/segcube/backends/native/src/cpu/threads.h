@@ -1,8 +1,13 @@
-// Work in pieces on several threads, and aligned scratch memory.
+// Work in pieces on a pool of threads, and aligned scratch memory.
 #pragma once
+#include <pthread.h>
+
+#include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -12,9 +17,73 @@
 
 namespace segcube {
 
+// Threads that help with the calls of a process. They start when they are first needed and wait for the next call, until
+// the process ends; therefore a pool is never destroyed.
+class ThreadPool {
+ public:
+  // Run work() in this thread, and at the same time in up to `helpers` others that are idle. Returns when all of them
+  // have ended. Several threads may call it: each does at least its own work. work must not throw.
+  void run(const std::function<void()>& work, int helpers) {
+    if (helpers < 1) return work();
+    Call call{work, helpers};
+    {
+      const std::lock_guard<std::mutex> hold(lock_);
+      calls_.push_back(&call);
+      start(helpers);
+    }
+    for (int i = 0; i < helpers; i++) called_.notify_one();
+    work();
+    std::unique_lock<std::mutex> hold(lock_);
+    calls_.erase(std::remove(calls_.begin(), calls_.end(), &call), calls_.end());
+    call.ended.wait(hold, [&] { return call.running == 0; });
+  }
+
+ private:
+  struct Call {
+    const std::function<void()>& work;
+    int missing;      // helpers that may still join
+    int running = 0;  // helpers that have joined and not ended
+    std::condition_variable ended{};
+  };
+
+  // The system may refuse threads; those that exist then do the work.
+  void start(int helpers) {
+    try {
+      for (; threads_ < helpers; threads_++) std::thread([this] { help(); }).detach();
+    } catch (const std::system_error&) {
+    } catch (const std::bad_alloc&) {
+    }
+  }
+
+  void help() {
+    std::unique_lock<std::mutex> hold(lock_);
+    while (true) {
+      called_.wait(hold, [&] { return !calls_.empty(); });
+      Call& call = *calls_.front();
+      call.running++;
+      if (--call.missing == 0) calls_.erase(calls_.begin());
+      hold.unlock();
+      call.work();
+      hold.lock();
+      // The call may be gone as soon as the lock is released
+      if (--call.running == 0) call.ended.notify_one();
+    }
+  }
+
+  std::mutex lock_;
+  std::condition_variable called_;
+  std::vector<Call*> calls_;  // that take helpers
+  int threads_ = 0;
+};
+
+// One per build of the kernels: not inline, which dlopen would merge. A forked child has none of its parent's threads,
+// and perhaps a locked mutex, so that it gets another pool.
+static ThreadPool* thread_pool = new ThreadPool;
+static const int renewed_in_child = pthread_atfork(nullptr, nullptr, [] { thread_pool = new ThreadPool; });
+
 // Run worker(piece) for all pieces on up to `threads` threads, the calling one among them. make() creates a thread's
-// worker with its own scratch memory. Threads fetch pieces from a common counter. If the system refuses threads, those
-// that exist do all the work. Rethrows a worker's exception after all threads have ended.
+// worker with its own scratch memory. Threads fetch pieces from a common counter. Rethrows a worker's exception after
+// all threads have ended.
 template <class Make>
 void on_threads(int pieces, int threads, const Make& make) {
   std::atomic<int> next{0};
@@ -29,15 +98,7 @@ void on_threads(int pieces, int threads, const Make& make) {
       thrown = std::current_exception();
     }
   };
-  std::vector<std::thread> helpers;
-  const int count = threads < pieces ? threads : pieces;
-  helpers.reserve(count > 1 ? count - 1 : 0);
-  try {
-    while (static_cast<int>(helpers.size()) + 1 < count) helpers.emplace_back(work);
-  } catch (const std::system_error&) {
-  }
-  work();
-  for (std::thread& helper : helpers) helper.join();
+  thread_pool->run(std::ref(work), std::min(threads, pieces) - 1);
   if (thrown) std::rethrow_exception(thrown);
 }
 
