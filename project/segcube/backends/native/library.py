@@ -1,4 +1,4 @@
-"""The library of CPU kernels: built for this interpreter, this processor and from these sources.
+"""The library of CPU kernels: built for this processor and from these sources.
 
 setup.py runs this file by its path, so it imports nothing of segcube.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import sysconfig
 from pathlib import Path
 
 NATIVE = Path(__file__).parent
@@ -24,20 +23,18 @@ class NoLibrary(Exception):
 def load_library(folder: Path = NATIVE) -> tuple[ctypes.CDLL, str]:
     """Load the fastest build for this processor; returns it with the name of its vectors.
 
-    folder: holds the builds, and their sources in src. Raises NoLibrary where none was built for this
-    interpreter, the processor lacks the vectors, or the build is of other sources.
+    folder: holds the builds, and their sources in src. Raises NoLibrary where none was built, the processor
+    lacks the vectors, or the build is of other sources.
     """
     flags = _processor_flags()
     names = [name for name, needed in VECTORS.items() if flags.issuperset(needed)]
     if not names:
         raise NoLibrary("this processor has no AVX2")
-    # The folder may hold builds for another Python, possibly of other sources
-    suffix = sysconfig.get_config_var("EXT_SUFFIX")
     for name in names:
-        file = folder / f"_{name}{suffix}"
+        file = folder / f"_{name}.so"
         if file.is_file():
             return _load_checked(file, folder / "src"), name
-    raise NoLibrary("none were built for this Python: install g++ and " + REBUILD)
+    raise NoLibrary("none were built: install g++ and " + REBUILD)
 
 
 def _load_checked(file: Path, sources: Path) -> ctypes.CDLL:

@@ -4,9 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cstdlib>
-#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -16,6 +14,16 @@
 #include <vector>
 
 namespace segcube {
+
+// std::condition_variable::wait would need a newer C++ library than the wheel's tag promises.
+class Condition {
+ public:
+  void wait(std::unique_lock<std::mutex>& hold) { pthread_cond_wait(&condition_, hold.mutex()->native_handle()); }
+  void notify_one() { pthread_cond_signal(&condition_); }
+
+ private:
+  pthread_cond_t condition_ = PTHREAD_COND_INITIALIZER;
+};
 
 // Threads that help with the calls of a process. They start when they are first needed and wait for the next call, until
 // the process ends; therefore a pool is never destroyed.
@@ -35,7 +43,7 @@ class ThreadPool {
     work();
     std::unique_lock<std::mutex> hold(lock_);
     calls_.erase(std::remove(calls_.begin(), calls_.end(), &call), calls_.end());
-    call.ended.wait(hold, [&] { return call.running == 0; });
+    while (call.running) call.ended.wait(hold);
   }
 
  private:
@@ -43,7 +51,7 @@ class ThreadPool {
     const std::function<void()>& work;
     int missing;      // helpers that may still join
     int running = 0;  // helpers that have joined and not ended
-    std::condition_variable ended{};
+    Condition ended{};
   };
 
   // The system may refuse threads; those that exist then do the work.
@@ -58,7 +66,7 @@ class ThreadPool {
   void help() {
     std::unique_lock<std::mutex> hold(lock_);
     while (true) {
-      called_.wait(hold, [&] { return !calls_.empty(); });
+      while (calls_.empty()) called_.wait(hold);
       Call& call = *calls_.front();
       call.running++;
       if (--call.missing == 0) calls_.erase(calls_.begin());
@@ -71,7 +79,7 @@ class ThreadPool {
   }
 
   std::mutex lock_;
-  std::condition_variable called_;
+  Condition called_;
   std::vector<Call*> calls_;  // that take helpers
   int threads_ = 0;
 };
@@ -82,24 +90,22 @@ static ThreadPool* thread_pool = new ThreadPool;
 static const int renewed_in_child = pthread_atfork(nullptr, nullptr, [] { thread_pool = new ThreadPool; });
 
 // Run worker(piece) for all pieces on up to `threads` threads, the calling one among them. make() creates a thread's
-// worker with its own scratch memory. Threads fetch pieces from a common counter. Rethrows a worker's exception after
-// all threads have ended.
+// worker with its own scratch memory. Threads fetch pieces from a common counter. Throws bad_alloc after all threads have
+// ended if a worker did; a std::exception_ptr would need a newer C++ library than the wheel's tag promises.
 template <class Make>
 void on_threads(int pieces, int threads, const Make& make) {
   std::atomic<int> next{0};
-  std::mutex lock;
-  std::exception_ptr thrown;
+  std::atomic<bool> exhausted{false};
   const auto work = [&] {
     try {
       auto worker = make();
       for (int piece = next++; piece < pieces; piece = next++) worker(piece);
-    } catch (...) {
-      const std::lock_guard<std::mutex> hold(lock);
-      thrown = std::current_exception();
+    } catch (const std::bad_alloc&) {
+      exhausted = true;
     }
   };
   thread_pool->run(std::ref(work), std::min(threads, pieces) - 1);
-  if (thrown) std::rethrow_exception(thrown);
+  if (exhausted) throw std::bad_alloc();
 }
 
 // Uninitialised floats, aligned to a cache line.
