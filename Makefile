@@ -19,7 +19,7 @@ endef
 export CHECK_PYTHON
 TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 
-.PHONY: setup demo test test-hosts wheel wheels image mlcube orchestrator oracle test-oracle parity fuzz audit lint bench bench-full bench-quick bench-own bench-image starters clean
+.PHONY: setup demo test test-hosts wheel wheels image mlcube orchestrator oracle test-oracle parity fuzz audit lint bench bench-full bench-quick bench-own bench-image docs starters clean
 
 setup: $(VENV)/ready
 
@@ -122,8 +122,8 @@ audit: setup .venv-audit/ready
 	touch $@
 
 lint: setup
-	$(BIN)/ruff check setup.py project tests benchmarks
-	$(BIN)/ruff format --check setup.py project tests benchmarks
+	$(BIN)/ruff check setup.py project tests benchmarks docs
+	$(BIN)/ruff format --check setup.py project tests benchmarks docs
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/python tests/lint/words.py
@@ -152,6 +152,11 @@ bench-own: setup
 
 bench-image: setup image
 	$(BIN)/python benchmarks/image.py
+
+# docs/cli.md from the commands, docs/demo.png from phantoms
+docs: setup
+	$(BIN)/python docs/commands.py
+	$(BIN)/python docs/picture.py
 
 starters: setup
 	$(BIN)/python -m segcube.training.starters --out weights
