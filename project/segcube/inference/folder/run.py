@@ -111,8 +111,15 @@ def _predict_shard(
         where = f"; report in {request.report}" if request.report else ""
         check = ["segcube", "check", "output", str(request.output), "--data", str(request.data)]
         console.info(f"{log.summary()}; label maps in {request.output}{where}")
-        console.info(f"next: {shlex.join(check)}")
+        console.info(f"next: {shlex.join([*check, '--challenge', _challenge_argument(request, loaded)])}")
     return report
+
+
+def _challenge_argument(request: Request, loaded: LoadedSubmission) -> str:
+    """What --challenge takes for the run's challenge: its key, or its file in the submission folder."""
+    named = request.settings.challenge
+    own = loaded.folder / (loaded.submission.challenge if named == "auto" else named)
+    return str(own) if own.suffix in (".yaml", ".yml") and own.is_file() else loaded.challenge.key
 
 
 @dataclass(frozen=True)
