@@ -25,7 +25,8 @@ def test_valid_members_are_counted(tumour_submission):
     assert checked.findings == ()
     assert checked.size == sum(file.stat().st_size for file in tumour_submission.glob("*.safetensors"))
     assert checked.parameters > 0
-    assert "2 members" in checked.fact(read_submission(tumour_submission))
+    [totals] = checked.facts(read_submission(tumour_submission))
+    assert "2 members" in totals
 
 
 def test_unused_and_repeated_weights_are_warnings(tumour_submission):

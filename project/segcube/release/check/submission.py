@@ -30,7 +30,7 @@ def check_submission(
     findings = [*_document_findings(submission, folder), *_challenge_findings(submission, folder)]
     weights = check_weights(submission, folder)
     findings += [*weights.findings, *check_graphs(submission, folder)]
-    facts = [weights.fact(submission)]
+    facts = weights.facts(submission)
     if not any(finding.level == "error" for finding in findings):
         loaded = LoadedSubmission(submission, folder, read_challenge(submission.challenge, folder))
         backend = open_backend(resolve_settings({"device": device}), loaded, log)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from safetensors import safe_open
+
+from segcube import networks
 from segcube.backends import MemberFile, check_member, member_files
 from segcube.backends.openvino import read_compiled
 from segcube.core import EnvironmentFault, SegcubeError
-from segcube.networks import load_network, read_metadata
+from segcube.networks import read_metadata
 from segcube.release.check.findings import Finding, FindingCode, count_of, error, from_fault, warning
 from segcube.spec.submission import Member, Submission, sha256_of
 
@@ -34,6 +40,12 @@ def check_graphs(submission: Submission, folder: Path) -> Iterator[Finding]:
 
 FOREIGN = (".pth", ".pt", ".ckpt", ".pkl", ".bin", ".onnx")
 """Extensions of checkpoints that segcube does not load at run time."""
+FLOATS = ("F64", "F32", "F16")
+"""Kinds of tensors whose values numpy can check."""
+WITHOUT_TORCH = (
+    "not checked without torch: that each file has all tensors of its network, in its shapes; "
+    "pip install 'segcube[torch]'"
+)
 
 
 @dataclass(frozen=True)
@@ -44,13 +56,14 @@ class CheckedWeights:
     size: int
     """Bytes of all files."""
     parameters: int
-    """Of all networks that could be loaded."""
+    """Of all networks that could be loaded; without torch, all values of all files."""
 
-    def fact(self, submission: Submission) -> str:
-        """Return the totals in one line."""
+    def facts(self, submission: Submission) -> list[str]:
+        """Return the totals in one line, and what could not be checked in another."""
         members = count_of(len(submission.members), "member")
         size = f"{self.size / 1e6:.1f} MB, {self.parameters / 1e6:.1f} M parameters"
-        return f"{submission.name} for {', '.join(submission.challenge_keys)}: {members}, {size}"
+        totals = f"{submission.name} for {', '.join(submission.challenge_keys)}: {members}, {size}"
+        return [totals] if _torch_is_installed() else [totals, WITHOUT_TORCH]
 
 
 def check_weights(submission: Submission, folder: Path) -> CheckedWeights:
@@ -114,9 +127,11 @@ def _branch_findings(member: MemberFile) -> Iterator[Finding]:
 
 
 def _load(file: Path, findings: list[Finding]) -> int:
-    """Load a network strictly; returns its number of parameters, or 0 and adds a finding."""
+    """Load a member strictly; returns its number of parameters, or 0 and adds a finding."""
     try:
-        network = load_network(file, None)
+        if not _torch_is_installed():
+            return _count_finite(file)
+        network = networks.load_network(file, None)
     except SegcubeError as fault:
         findings.append(from_fault(fault, FindingCode.WEIGHTS, file))
         return 0
@@ -124,6 +139,23 @@ def _load(file: Path, findings: list[Finding]) -> int:
         findings.append(error(FindingCode.WEIGHTS, "not enough memory to load it", file=file))
         return 0
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _torch_is_installed() -> bool:
+    return importlib.util.find_spec("torch") is not None
+
+
+def _count_finite(file: Path) -> int:
+    """The number of values in a weights file. Raises EnvironmentFault for values that are not finite."""
+    read_metadata(file)
+    count = 0
+    with safe_open(file, framework="np") as tensors:
+        for name in tensors.keys():  # noqa: SIM118
+            about = tensors.get_slice(name)
+            if about.get_dtype() in FLOATS and not np.isfinite(tensors.get_tensor(name)).all():
+                raise EnvironmentFault(f"{name} holds values that are not finite", file=file)
+            count += math.prod(about.get_shape())
+    return count
 
 
 def _unused(submission: Submission, folder: Path) -> Iterator[Finding]:
