@@ -6,6 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from segcube.backends import open_backend, selection
@@ -28,6 +29,21 @@ def test_openvino_computes_with_so_many_threads(tumour_submission, log, member):
     compiled = opened(tumour_submission, log, threads=1).load(member).program.graph.compile()
     limit_threads(None)
     assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+
+
+def test_openvino_runs_without_native_kernels(tumour_submission, log, member, monkeypatch):
+    window_ncxyz = np.random.default_rng(0).standard_normal((1, 4, 16, 16, 32), np.float32)
+    expected = opened(tumour_submission, log).load(member)(window_ncxyz).copy()
+    monkeypatch.setenv("SEGCUBE_KERNELS", "off")
+    backend = opened(tumour_submission, log)
+    assert "native kernels: none (SEGCUBE_KERNELS=off)" in backend.reason
+    np.testing.assert_allclose(backend.load(member)(window_ncxyz), expected, atol=1e-4)
+
+
+def test_an_unknown_build_of_kernels_is_refused_before_the_first_case(tumour_submission, log, monkeypatch):
+    monkeypatch.setenv("SEGCUBE_KERNELS", "avx1024")
+    with pytest.raises(UsageError, match="avx1024"):
+        opened(tumour_submission, log, backend="torch")
 
 
 def test_torch_runs_where_it_is_asked_for(tumour_submission, log):

@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Thread
 
 from segcube.backends.malloc import keep_freed_memory
+from segcube.backends.native.installed import FAILED_SELFTEST, find_kernels
 from segcube.backends.openvino.graphs import NoGraphs
 from segcube.backends.protocol import Backend
 from segcube.core import Compile, EnvironmentFault, RunSettings, UsageError, can_start_thread, limit_threads
@@ -46,6 +47,9 @@ def open_backend(settings: RunSettings, loaded: LoadedSubmission, log: Callable[
     choice = choose_backend(settings)
     if choice.device != "cpu":
         return _cuda(choice.device, choice.precision, settings.compile, log)
+    # Before the first case: it raises for a SEGCUBE_KERNELS that cannot be used
+    if find_kernels() == FAILED_SELFTEST:
+        log(f"the native kernels are not used: {FAILED_SELFTEST}")
     if choice.backend == "openvino":
         return _openvino(settings, loaded, choice.precision, choice.why, log)
     return _torch_cpu(choice.precision, choice.why)

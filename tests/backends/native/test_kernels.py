@@ -12,7 +12,8 @@ import torch
 from torch.nn import functional
 
 from segcube.backends import AccumulatorView
-from segcube.backends.native.kernels import Affine, ConvWeights, LayerInput, UpsampleAddInputs, find_kernels
+from segcube.backends.native import find_kernels
+from segcube.backends.native.kernels import Affine, ConvWeights, LayerInput, UpsampleAddInputs
 from segcube.backends.native.library import CPU_INFO, VECTORS
 
 NEAR = 2e-4

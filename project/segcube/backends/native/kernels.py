@@ -5,13 +5,12 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
-from segcube.backends.native.library import NoLibrary, load_library
 from segcube.backends.native.structs import (
+    AccumulateArgs,
     ConvolutionArgs,
     Int3,
     NormArgs,
@@ -21,10 +20,15 @@ from segcube.backends.native.structs import (
     accumulator_args,
     address,
     call,
+    float_strides,
+    has_contiguous_rows,
+    supports_accumulator,
 )
 from segcube.backends.protocol import AccumulatorView
 from segcube.core import cpu_count
 
+ROWS = 2
+"""The axis of x, y and z along which rows run."""
 IDENTITY_NORM = np.array([0, 1, 0, 1], np.float32)
 """Mean, scale, shift and slope of a channel that is read unchanged."""
 
@@ -177,20 +181,20 @@ class NativeKernels:
         sizes = Int3(*image.image.shape[1:]), Int3(*block)
         call(self.library.segcube_pool, PoolArgs(*arrays, *sizes, len(image.image), cpu_count()))
 
+    def accumulate(self, window_kxyz: np.ndarray, view: AccumulatorView) -> bool:
+        """Add a window to an accumulator of its shape; False, and nothing is added, for unsupported arrays.
 
-@cache
-def find_kernels() -> NativeKernels | str:
-    """The build for this processor, or the reason why this process has none."""
-    try:
-        return NativeKernels(*load_library())
-    except NoLibrary as reason:
-        return str(reason)
-
-
-def native_kernels() -> NativeKernels | None:
-    """The build for this processor; None where this process has none."""
-    found = find_kernels()
-    return None if isinstance(found, str) else found
+        Supported are float32 arrays with contiguous rows, flipped or not.
+        """
+        if not (supports_accumulator(view) and has_contiguous_rows(window_kxyz)):
+            return False
+        assert view.sum_kxyz.shape == window_kxyz.shape, "window and accumulator have the same shape"
+        if window_kxyz.strides[-1] < 0:
+            window_kxyz, view = np.flip(window_kxyz, ROWS + 1), view.flipped([ROWS])
+        arrays = accumulator_args(view), address(window_kxyz), float_strides(window_kxyz)
+        args = AccumulateArgs(*arrays, Int3(*window_kxyz.shape[1:]), len(window_kxyz), cpu_count())
+        call(self.library.segcube_accumulate, args)
+        return True
 
 
 def _convolution_args(

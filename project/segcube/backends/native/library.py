@@ -20,16 +20,17 @@ class NoLibrary(Exception):
     """Why this process has no library of native kernels."""
 
 
-def load_library(folder: Path = NATIVE) -> tuple[ctypes.CDLL, str]:
+def load_library(folder: Path = NATIVE, vectors: str | None = None) -> tuple[ctypes.CDLL, str]:
     """Load the fastest build for this processor; returns it with the name of its vectors.
 
-    folder: holds the builds, and their sources in src. Raises NoLibrary where none was built, the processor
-    lacks the vectors, or the build is of other sources.
+    folder: holds the builds, and their sources in src. vectors: the only build to consider. Raises NoLibrary
+    where none was built, the processor lacks the vectors, or the build is of other sources.
     """
     flags = _processor_flags()
-    names = [name for name, needed in VECTORS.items() if flags.issuperset(needed)]
+    considered = [vectors] if vectors else list(VECTORS)
+    names = [name for name in considered if flags.issuperset(VECTORS[name])]
     if not names:
-        raise NoLibrary("this processor has no AVX2")
+        raise NoLibrary(f"this processor has no {considered[-1].upper()}")
     for name in names:
         file = folder / f"_{name}.so"
         if file.is_file():

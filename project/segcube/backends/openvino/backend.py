@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import openvino as ov
 
-from segcube.backends.native.kernels import native_kernels
+from segcube.backends.native.installed import find_kernels
 from segcube.backends.native.layers import Call
 from segcube.backends.openvino.graphs import Compiled
 from segcube.backends.openvino.mapped import MappedWeights, map_weights
@@ -111,8 +111,9 @@ class OpenVINOBackend:
         weights = map_weights(member.file, member.sha256)
         model = read_model(self.core, self.compiled.read(member), weights, member)
         # In half precision OpenVINO's kernels are faster, and native ones would round sums once more
-        calls = run_natively(model, native_kernels()) if self.precision == "fp32" else None
-        return LoadedModel(model, weights, calls or [], calls is not None and can_accumulate(model, calls))
+        kernels = find_kernels() if self.precision == "fp32" else "not in half precision"
+        calls = [] if isinstance(kernels, str) else run_natively(model, kernels)
+        return LoadedModel(model, weights, calls, can_accumulate(model, calls))
 
     def _network(self, member: MemberFile, loaded: LoadedModel) -> OpenVINONetwork | NativeMember:
         if loaded.calls:

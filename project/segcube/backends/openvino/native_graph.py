@@ -54,11 +54,11 @@ from segcube.backends.openvino.patterns import (
 GELUS = ("Gelu", "Erf")
 
 
-def run_natively(model: ov.Model, kernels: NativeKernels | None) -> list[Call] | None:
+def run_natively(model: ov.Model, kernels: NativeKernels) -> list[Call]:
     """Put native kernels in the place of a graph's convolutions, if all have one; returns their calls.
 
-    The nodes compute what the list holds when the graph runs. None where the graph stays as it is: native
-    kernels for some convolutions do not pay, because OpenVINO's need their channels interleaved, and
+    The nodes compute what the list holds when the graph runs. It is empty where the graph stays as it is:
+    native kernels for some convolutions do not pay, because OpenVINO's need their channels interleaved, and
     reordering an image takes as long as a native kernel saves.
 
     The kernels also replace concatenations that convolutions read, means of blocks, and instance norms behind
@@ -66,12 +66,10 @@ def run_natively(model: ov.Model, kernels: NativeKernels | None) -> list[Call] |
     image: they compute it while they read. A norm with a residual overwrites its convolution's image. The
     hidden channels of a MedNeXt block have no image either, nor has what is added to a skip.
     """
-    if kernels is None:
-        return None
     _drop_factors_of_one(model)
     patterns = _find_patterns(model)
     if patterns is None:
-        return None
+        return []
     rewriter = Rewriter(kernels, patterns.sums, patterns.inner)
     steps = {norm.last: partial(rewriter.replace_norm, norm) for norm in patterns.norms}
     steps |= {mlp.last: partial(rewriter.replace_mlp, mlp) for mlp in patterns.mlps}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import openvino as ov
 
-from segcube.backends.native.kernels import find_kernels
+from segcube.backends.native.installed import kernels_summary
 from segcube.backends.openvino.backend import OpenVINOBackend
 from segcube.backends.openvino.compile_on_demand import compile_for_run
 from segcube.backends.openvino.graphs import NoGraphs, read_compiled
@@ -39,11 +39,7 @@ def open_openvino(
     version = ov.__version__.split("-")[0]
     reason = f"{why}; openvino {version}, {precision}"
     if precision == "fp32":
-        kernels = find_kernels()
-        if isinstance(kernels, str):
-            reason += f", without kernels of its own ({kernels})"
-        else:
-            reason += f", kernels of its own for {kernels.vectors}"
+        reason += f", native kernels: {kernels_summary()}"
     return OpenVINOBackend(compiled, precision, reason, core=core)
 
 
