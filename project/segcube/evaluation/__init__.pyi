@@ -7,3 +7,4 @@ from .folder import evaluate_folder as evaluate_folder
 from .folder import find_maps as find_maps
 from .results import as_csv as as_csv
 from .results import as_json as as_json
+from .results import encode_json as encode_json

@@ -98,20 +98,36 @@ def as_json(evaluation: Evaluation, lesions: bool = False) -> bytes:
 
     lesions: include a row for each lesion; otherwise `lesions` is empty.
     """
-    content = {
-        "profile": evaluation.profile,
-        "challenge": evaluation.challenge,
-        "versions": evaluation.versions,
-        "cases": {name: _regions(scores.regions) for name, scores in evaluation.cases.items()},
-        "lesions": {name: _lesions(scores) for name, scores in evaluation.cases.items()} if lesions else {},
-        "mean": _regions(evaluation.mean),
-        "median": _regions(evaluation.median),
-        "problems": evaluation.problems,
-        "notices": {name: scores.notices for name, scores in evaluation.cases.items() if scores.notices},
-        "without_reference": evaluation.without_reference,
-        "bad_references": evaluation.bad_references,
-    }
-    return (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    cases = evaluation.cases
+    return encode_json(
+        {
+            "profile": evaluation.profile,
+            "challenge": evaluation.challenge,
+            "versions": evaluation.versions,
+            "cases": {name: scores.regions for name, scores in cases.items()},
+            "lesions": {name: _lesions(scores) for name, scores in cases.items()} if lesions else {},
+            "mean": evaluation.mean,
+            "median": evaluation.median,
+            "problems": evaluation.problems,
+            "notices": {name: scores.notices for name, scores in cases.items() if scores.notices},
+            "without_reference": evaluation.without_reference,
+            "bad_references": evaluation.bad_references,
+        }
+    )
+
+
+def encode_json(content: Any) -> bytes:
+    """Encode as indented JSON, UTF-8; numbers that are not finite become strings: "inf", "nan"."""
+    text = json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode(errors="backslashreplace")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def as_csv(evaluation: Evaluation) -> bytes:
@@ -122,28 +138,16 @@ def as_csv(evaluation: Evaluation) -> bytes:
     writer.writerow(["case", "region", *metrics, "problem"])
     for name, scores in evaluation.cases.items():
         for region, row in scores.regions.items():
-            values = [_plain(row[metric]) if metric in row else "" for metric in metrics]
+            values = [_finite(row.get(metric, "")) for metric in metrics]
             writer.writerow([name, region, *values, scores.problem or ""])
     return text.getvalue().encode()
 
 
-def _regions(regions: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float | str]]:
-    return {region: _values(row) for region, row in regions.items()}
-
-
 def _lesions(scores: CaseScores) -> dict[str, list[dict[str, Any]]]:
+    """The lesions of each region; their metrics stand beside the other fields."""
     rows: dict[str, list[dict[str, Any]]] = {region: [] for region in scores.regions}
     for lesion in scores.lesions:
         row = asdict(lesion)
         region, values = row.pop("region"), row.pop("scores")
-        rows[region].append(row | _values(values))
+        rows[region].append(row | values)
     return rows
-
-
-def _values(row: Mapping[str, float]) -> dict[str, float | str]:
-    return {name: _plain(value) for name, value in row.items()}
-
-
-def _plain(value: float) -> float | str:
-    """A number, or its name as a string where JSON has no such number: inf, nan."""
-    return value if math.isfinite(value) else str(float(value))

@@ -73,6 +73,24 @@ def test_a_case_without_probabilities_is_reported(request_of, save_labels, tmp_p
     assert inputs.notices == ("BraTS-GLI-00002-000: no saved probabilities",)
 
 
+def test_a_broken_case_is_left_out_alone(request_of, save_labels, tmp_path):
+    request = request_of(challenge="brats2023-gli")
+    save_labels(tmp_path / "ref" / "BraTS-GLI-00002-000-seg.nii.gz", np.zeros((8, 7, 6)))
+    (tmp_path / "saved" / "BraTS-GLI-00002-000.npz").write_bytes(b"")
+    inputs = read_inputs(request)
+    assert [case.name for case in inputs.cases] == [CASE]
+    assert "BraTS-GLI-00002-000" in inputs.notices[0]
+
+
+def test_members_are_used_only_if_every_case_has_them(
+    request_of, save_labels, save, tumour_submission, tmp_path
+):
+    request = request_of(stems(tumour_submission), weights=tumour_submission)
+    save_labels(tmp_path / "ref" / "BraTS-GLI-00002-000-seg.nii.gz", np.zeros((8, 7, 6)))
+    save(tmp_path / "saved" / "BraTS-GLI-00002-000.npz", np.full((3, 8, 7, 6), 0.4), NAMES, "regions")
+    assert read_inputs(request).space.members == ()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

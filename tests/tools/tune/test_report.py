@@ -5,7 +5,7 @@ from segcube.spec.submission import Nest
 from segcube.tools.tune import print_tuned, tuned_block
 from segcube.tools.tune.inputs import Inputs
 from segcube.tools.tune.report import verdict
-from segcube.tools.tune.search import HeldOut, Tuned
+from segcube.tools.tune.search import Tuned
 from segcube.tools.tune.search_space import build_search_space
 
 NAMES = ("TC", "WT", "ET")
@@ -22,9 +22,9 @@ def report(glioma, make_case):
         values = {"WT threshold": 0.35, "WT min_voxels": 50, "TC weight of b.safetensors": 0.5}
         fitted = {**SPACE.start, **values}
         points = fitted, SPACE.start
-        held_out = HeldOut(("a", "b"), [{"WT": 0.5}] * 2, [{"WT": score} for score in after], points)
         inputs = Inputs(glioma, glioma.metrics, (NEST,), SPACE, (make_case(),), ())
-        tuned = Tuned(SPACE, fitted, held_out, 0.7)
+        scores = [{"WT": score} for score in after]
+        tuned = Tuned(SPACE, ("a", "b"), fitted, points, [{"WT": 0.5}] * 2, scores)
         return verdict(tuned, inputs), tuned_block(tuned, inputs)
 
     return make
@@ -57,9 +57,9 @@ def test_foreign_names_are_printed_literally(glioma, make_case, capsys):
     foreign = "[red]x[/red] :skull: \x1b[31m\nforged"
     space = build_search_space((), NAMES, "regions", (foreign, "b"), ((1.0,) * 3, (1.0,) * 3))
     fitted = {**space.start, f"WT weight of {foreign}": 0.5}
-    held_out = HeldOut(("a", "b"), [{foreign: 0.5}] * 2, [{foreign: 0.6}] * 2, (fitted,))
+    before, after = [{foreign: 0.5}] * 2, [{foreign: 0.6}] * 2
     inputs = Inputs(glioma, glioma.metrics, (), space, (make_case(),), ())
-    print_tuned(Tuned(space, fitted, held_out, 0.6), inputs)
+    print_tuned(Tuned(space, ("a", "b"), fitted, (fitted,), before, after), inputs)
     printed = capsys.readouterr().err
     assert printed.count(r"[red]x[/red] :skull: \x1b[31m\nforged") == 2
     assert "\x1b" not in printed

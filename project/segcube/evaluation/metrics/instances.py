@@ -68,17 +68,20 @@ def compare_instances(
     lesions: list[Instance] = []
     for number in reference.numbers:
         partner = partners.get(number)
-        scores = _measure(number, partner, found, reference, spacing) if partner else {}
+        scores = _measure(number, *partner, found, reference, spacing) if partner else {}
         lesions.append(Instance(number, volume_of(int(reference.sizes[number]), spacing), scores))
-    alone = [number for number in found.numbers if number not in partners.values()]
+    matched = {partner for partner, _ in partners.values()}
+    alone = [number for number in found.numbers if number not in matched]
     volumes = [volume_of(int(found.sizes[number]), spacing) for number in alone]
     return Instances(tuple(lesions), tuple(zip(alone, volumes, strict=True)))
 
 
-def match_instances(found: ComponentMap, reference: ComponentMap, match_at: float) -> dict[int, int]:
+def match_instances(
+    found: ComponentMap, reference: ComponentMap, match_at: float
+) -> dict[int, tuple[int, float]]:
     """Match instances one to one for the largest sum of Dice.
 
-    Returns the prediction's number by the reference's. An empty side gives no pair.
+    Returns the predicted number and the Dice of each pair by the reference number. An empty side gives none.
     """
     if found.is_empty or reference.is_empty:
         return {}
@@ -89,7 +92,7 @@ def match_instances(found: ComponentMap, reference: ComponentMap, match_at: floa
     dice = 2 * common / (reference.sizes[1:, None] + found.sizes[None, 1:])
     cost = np.where(dice >= match_at, 1.0 - dice, UNMATCHED)
     pairs = zip(*linear_sum_assignment(cost), strict=True)
-    return {int(row) + 1: int(column) + 1 for row, column in pairs if cost[row, column] < 1.0}
+    return {int(i) + 1: (int(j) + 1, float(dice[i, j])) for i, j in pairs if cost[i, j] < 1.0}
 
 
 def _components(mask_xyz: np.ndarray) -> ComponentMap:
@@ -98,21 +101,19 @@ def _components(mask_xyz: np.ndarray) -> ComponentMap:
 
 
 def _measure(
-    number: int, partner: int, found: ComponentMap, reference: ComponentMap, spacing: Vector
+    number: int, partner: int, dice: float, found: ComponentMap, reference: ComponentMap, spacing: Vector
 ) -> dict[str, float]:
     """COLUMNS of a matched pair.
 
     The official package reads volumes as (z, y, x) and their spacing as (x, y, z); `hd95` and `nsd` do the
     same, `hd95_mm` and `nsd_mm` use the right axes. The tolerance of both NSD is the voxel's smallest edge.
     """
-    window = reference.slices_of(number)
-    common = np.count_nonzero((reference.ids_xyz[window] == number) & (found.ids_xyz[window] == partner))
     borders = found.border_of((partner,)), reference.border_of((number,))
     swapped = BorderDistances(*borders, (spacing[2], spacing[1], spacing[0]))
     correct = swapped if spacing[0] == spacing[2] else BorderDistances(*borders, spacing)
     tolerance = min(spacing)
     return {
-        "dice": 2 * int(common) / int(reference.sizes[number] + found.sizes[partner]),
+        "dice": dice,
         "hd95": swapped.hd95(),
         "nsd": swapped.nsd(tolerance),
         "hd95_mm": correct.hd95(),

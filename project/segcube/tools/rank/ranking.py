@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.stats import permutation_test, rankdata
 
 from segcube.core import UsageError
-from segcube.evaluation import Direction, counted_metrics
+from segcube.evaluation import Direction, counted_metrics, encode_json
 from segcube.tools.rank.scores import ScoreFile, differing_versions, read_scores
 
 DIGITS = 9
@@ -44,20 +42,17 @@ class ScoreTable:
 
 
 @dataclass(frozen=True)
-class Ranks:
-    """Ranks from 1, the best."""
+class Place:
+    """The result of a submission."""
 
-    by_case: np.ndarray
-    """(submission, case): mean over columns, the organisers' cumulative rank divided by their number."""
-    final: np.ndarray
-    """Of each submission: mean over the cases."""
-    places: np.ndarray
-    """Of each submission, by the final rank; equals share the better place."""
-
-    @property
-    def order(self) -> list[int]:
-        """Indices of the submissions, the best first."""
-        return [int(index) for index in np.argsort(self.places, kind="stable")]
+    place: int
+    """From 1, the best; equals share the better place."""
+    rank: float
+    """Mean over the cases."""
+    mean: Mapping[str, float]
+    """By metric."""
+    cases: Mapping[str, float]
+    """Rank in each case: the mean over regions and metrics."""
 
 
 @dataclass(frozen=True)
@@ -67,33 +62,26 @@ class Pair:
     better: str
     worse: str
     rank_gain: float
-    """Difference of the final ranks, 0 for equals."""
+    """Difference of the ranks, 0 for equals."""
     p_value: float
+    wins: int
+    """Cases where the better one is ranked better."""
+    losses: int
+    """Cases where the worse one is ranked better."""
     gains: Mapping[str, Mapping[str, float]]
     """By region and metric: mean difference, better minus worse, over cases where both are finite; or nan."""
     cases: Mapping[str, float]
     """Difference of the ranks in each case, positive where the better one wins, largest first."""
 
-    @property
-    def wins(self) -> int:
-        """Cases where the better one is ranked better."""
-        return sum(gain > 0 for gain in self.cases.values())
-
-    @property
-    def losses(self) -> int:
-        """Cases where the worse one is ranked better."""
-        return sum(gain < 0 for gain in self.cases.values())
-
 
 @dataclass(frozen=True)
 class Ranking:
-    """Submissions with their ranks, and the comparison of each pair."""
+    """Submissions with their places, the best first, and the comparison of each pair."""
 
     profile: str
     challenge: str
     directions: Mapping[str, Direction]
-    table: ScoreTable
-    ranks: Ranks
+    places: Mapping[str, Place]
     pairs: Sequence[Pair]
     seed: int
     differing: tuple[str, ...]
@@ -101,41 +89,18 @@ class Ranking:
 
     def as_json(self) -> bytes:
         """Encode the ranking as indented JSON, UTF-8; numbers that are not finite become strings."""
-        table, ranks = self.table, self.ranks
-        content = {
-            "profile": self.profile,
-            "challenge": self.challenge,
-            "metrics": {
-                name: "higher is better" if direction.higher_is_better else "lower is better"
-                for name, direction in self.directions.items()
-            },
-            "permutations": PERMUTATIONS,
-            "seed": self.seed,
-            "submissions": {
-                table.submissions[index]: {
-                    "place": int(ranks.places[index]),
-                    "rank": float(ranks.final[index]),
-                    "mean": {metric: table.mean(index, metric) for metric in self.directions},
-                    "cases": dict(zip(table.cases, ranks.by_case[index].tolist(), strict=True)),
-                }
-                for index in ranks.order
-            },
-            "pairs": [
-                {
-                    "better": pair.better,
-                    "worse": pair.worse,
-                    "rank_gain": pair.rank_gain,
-                    "p_value": pair.p_value,
-                    "wins": pair.wins,
-                    "losses": pair.losses,
-                    "gains": pair.gains,
-                    "cases": pair.cases,
-                }
-                for pair in self.pairs
-            ],
-        }
-        text = json.dumps(_finite(content), indent=1, ensure_ascii=False) + "\n"
-        return text.encode(errors="backslashreplace")
+        high, low = "higher is better", "lower is better"
+        return encode_json(
+            {
+                "profile": self.profile,
+                "challenge": self.challenge,
+                "metrics": {name: high if d.higher_is_better else low for name, d in self.directions.items()},
+                "permutations": PERMUTATIONS,
+                "seed": self.seed,
+                "submissions": {name: asdict(place) for name, place in self.places.items()},
+                "pairs": [asdict(pair) for pair in self.pairs],
+            }
+        )
 
 
 def rank_files(files: Sequence[Path], metrics: Sequence[str] = (), seed: int = 0) -> Ranking:
@@ -148,10 +113,22 @@ def rank_files(files: Sequence[Path], metrics: Sequence[str] = (), seed: int = 0
     first = next(iter(scores.values()))
     directions = counted_metrics(first.profile, metrics)
     table = tabulate(scores, directions)
-    ranks = rank(table, directions)
-    pairs = compare(table, ranks, seed)
+    by_case = rank_cases(table, directions)
+    ranks = by_case.mean(axis=1)
+    numbers = np.asarray(rankdata(ranks.round(DIGITS), method="min")).astype(int)
+    order = [int(index) for index in np.argsort(numbers, kind="stable")]
+    places = {
+        table.submissions[index]: Place(
+            int(numbers[index]),
+            float(ranks[index]),
+            {metric: table.mean(index, metric) for metric in directions},
+            dict(zip(table.cases, by_case[index].tolist(), strict=True)),
+        )
+        for index in order
+    }
+    pairs = [compare(table, by_case, one, two, seed) for one, two in combinations(order, 2)]
     versions = differing_versions(scores)
-    return Ranking(first.profile, first.challenge, directions, table, ranks, pairs, seed, versions)
+    return Ranking(first.profile, first.challenge, directions, places, pairs, seed, versions)
 
 
 def tabulate(scores: Mapping[str, ScoreFile], directions: Mapping[str, Direction]) -> ScoreTable:
@@ -167,19 +144,18 @@ def tabulate(scores: Mapping[str, ScoreFile], directions: Mapping[str, Direction
             for column, (region, metric) in enumerate(columns):
                 found = score.cases[case][region]
                 if metric not in found:
-                    raise UsageError(
-                        f"{name} has no {metric} of {region} in {case}", expected=", ".join(found)
-                    )
+                    missing = f"{name} has no {metric} of {region} in {case}"
+                    raise UsageError(missing, expected=", ".join(found))
                 value = found[metric]
                 values[submission, row, column] = np.nan if value is None else value
     return ScoreTable(tuple(scores), tuple(first.cases), columns, values)
 
 
-def rank(table: ScoreTable, directions: Mapping[str, Direction]) -> Ranks:
-    """Rank every column of every case over the submissions, then average; ties share their mean rank.
+def rank_cases(table: ScoreTable, directions: Mapping[str, Direction]) -> np.ndarray:
+    """Rank every column of every case over the submissions, then average: (submission, case), 1 is best.
 
-    As the BraTS organisers do (Bakas et al. 2018, arXiv:1811.02629). inf is the worst distance and ties with
-    inf; nan compares as the metric's direction defines and ties with nan.
+    As the BraTS organisers do (Bakas et al. 2018, arXiv:1811.02629). Ties share their mean rank. inf is the
+    worst distance and ties with inf; nan compares as the metric's direction defines and ties with nan.
     """
     losses = np.empty_like(table.values)
     for column, (_, metric) in enumerate(table.columns):
@@ -187,34 +163,28 @@ def rank(table: ScoreTable, directions: Mapping[str, Direction]) -> Ranks:
         rounded = np.round(-values if direction.higher_is_better else values, DIGITS)
         undefined = -np.inf if direction.undefined == "best" else np.inf
         losses[..., column] = np.where(np.isnan(rounded), undefined, rounded)
-    by_case = np.asarray(rankdata(losses, method="average", axis=0)).mean(axis=2)
-    final = by_case.mean(axis=1)
-    return Ranks(by_case, final, np.asarray(rankdata(final.round(DIGITS), method="min")).astype(int))
+    return np.asarray(rankdata(losses, method="average", axis=0)).mean(axis=2)
 
 
-def compare(table: ScoreTable, ranks: Ranks, seed: int) -> list[Pair]:
-    """Compare every two submissions, the best ranked first."""
-    order = np.argsort(ranks.final.round(DIGITS), kind="stable")
-    return [_compare(table, ranks, int(one), int(two), seed) for one, two in combinations(order, 2)]
-
-
-def _compare(table: ScoreTable, ranks: Ranks, one: int, two: int, seed: int) -> Pair:
-    rank_gains = (ranks.by_case[two] - ranks.by_case[one]).round(DIGITS)
+def compare(table: ScoreTable, by_case: np.ndarray, better: int, worse: int, seed: int) -> Pair:
+    """Compare two submissions, by index. by_case: the ranks of `rank_cases`."""
+    rank_gains = (by_case[worse] - by_case[better]).round(DIGITS)
     gains: dict[str, dict[str, float]] = {}
     for column, (region, metric) in enumerate(table.columns):
-        first, second = table.values[one, :, column], table.values[two, :, column]
+        first, second = table.values[better, :, column], table.values[worse, :, column]
         both = np.isfinite(first) & np.isfinite(second)
-        difference = float((first[both] - second[both]).mean()) if both.any() else np.nan
+        difference = float((first[both] - second[both]).mean()) if both.any() else math.nan
         gains.setdefault(region, {})[metric] = difference
+    order = np.argsort(-rank_gains, kind="stable")
     return Pair(
-        better=table.submissions[one],
-        worse=table.submissions[two],
-        rank_gain=float(rank_gains.mean()),
-        p_value=p_value(rank_gains, seed),
-        gains=gains,
-        cases={
-            table.cases[index]: float(rank_gains[index]) for index in np.argsort(-rank_gains, kind="stable")
-        },
+        table.submissions[better],
+        table.submissions[worse],
+        float(rank_gains.mean()),
+        p_value(rank_gains, seed),
+        int(np.count_nonzero(rank_gains > 0)),
+        int(np.count_nonzero(rank_gains < 0)),
+        gains,
+        {table.cases[index]: float(rank_gains[index]) for index in order},
     )
 
 
@@ -238,12 +208,3 @@ def p_value(rank_gains: np.ndarray, seed: int) -> float:
         rng=np.random.default_rng(seed),
     )
     return float(result.pvalue)
-
-
-def _finite(value: Any) -> Any:
-    """The same content with the name of each number that is not finite in its place."""
-    if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_finite(inner) for inner in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,29 +42,15 @@ def read_scores(files: Sequence[Path]) -> dict[str, ScoreFile]:
     stems = [file.stem for file in files]
     names = stems if len(set(stems)) == len(stems) else [str(file.with_suffix("")) for file in files]
     scores = {name: _read(file) for name, file in zip(names, files, strict=True)}
-    first = scores[names[0]]
     for name, file in zip(names[1:], files[1:], strict=True):
-        check_comparable(first, scores[name], files[0], file)
+        _check_comparable(scores[names[0]], scores[name], files[0], file)
     return scores
-
-
-def check_comparable(first: ScoreFile, other: ScoreFile, first_file: Path, other_file: Path) -> None:
-    """Raise UsageError unless both hold the same cases and regions, scored by the same rules."""
-    for key in ("profile", "challenge"):
-        one, two = getattr(first, key), getattr(other, key)
-        if one != two:
-            raise UsageError(f"{key} {two}", file=other_file, expected=f"{one}, as in {first_file}")
-    _expect_same("cases", first.cases, other.cases, first_file, other_file)
-    for case, regions in first.cases.items():
-        _expect_same(f"regions of {case}", regions, other.cases[case], first_file, other_file)
 
 
 def differing_versions(scores: Mapping[str, ScoreFile]) -> tuple[str, ...]:
     """Libraries whose versions differ between the files, by name."""
-    names = {name for score in scores.values() for name in score.versions}
-    return tuple(
-        sorted(name for name in names if len({str(s.versions.get(name)) for s in scores.values()}) > 1)
-    )
+    names = sorted({name for score in scores.values() for name in score.versions})
+    return tuple(name for name in names if len({str(s.versions.get(name)) for s in scores.values()}) > 1)
 
 
 def _read(file: Path) -> ScoreFile:
@@ -78,21 +64,24 @@ def _read(file: Path) -> ScoreFile:
         raise UsageError("has no cases", file=file, expected=expected)
     for case, regions in scores.cases.items():
         if set(regions) != set(scores.regions):
-            raise UsageError(
-                f"{case} has regions {', '.join(regions)}", file=file, expected=", ".join(scores.regions)
-            )
+            found = f"{case} has regions {', '.join(regions)}"
+            raise UsageError(found, file=file, expected=", ".join(scores.regions))
     return scores
 
 
-def _expect_same(
-    what: str, first: Iterable[str], other: Iterable[str], first_file: Path, other_file: Path
-) -> None:
-    missing, extra = sorted(set(first) - set(other)), sorted(set(other) - set(first))
-    if missing or extra:
-        parts = [f"{word} {_some(names)}" for word, names in (("lacks", missing), ("adds", extra)) if names]
-        raise UsageError(
-            f"{what}: {', '.join(parts)}", file=other_file, expected=f"the same as in {first_file}"
-        )
+def _check_comparable(first: ScoreFile, other: ScoreFile, first_file: Path, other_file: Path) -> None:
+    """Raise UsageError unless both hold the same cases and regions, scored by the same rules."""
+    for key in ("profile", "challenge"):
+        one, two = getattr(first, key), getattr(other, key)
+        if one != two:
+            raise UsageError(f"{key} {two}", file=other_file, expected=f"{one}, as in {first_file}")
+    named = {"cases": (first.cases, other.cases)}
+    named |= {f"regions of {case}": (first.cases[case], other.cases.get(case, {})) for case in first.cases}
+    for what, (one, two) in named.items():
+        sides = (("lacks", sorted(one.keys() - two.keys())), ("adds", sorted(two.keys() - one.keys())))
+        if parts := [f"{word} {_some(names)}" for word, names in sides if names]:
+            found, expected = f"{what}: {', '.join(parts)}", f"the same as in {first_file}"
+            raise UsageError(found, file=other_file, expected=expected)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -15,13 +15,13 @@ NAMED = 3
 def print_ranking(ranking: Ranking) -> None:
     """Print a table of the submissions, the best first, and a few lines for each pair."""
     console = Console(highlight=False, soft_wrap=True)
-    title = f"{ranking.challenge}, profile {ranking.profile}, {len(ranking.table.cases)} cases"
+    count = len(next(iter(ranking.places.values())).cases)
+    title = f"{ranking.challenge}, profile {ranking.profile}, {count} cases"
     means = (Column(literal_text(f"mean {name}")) for name in ranking.directions)
     table = Table("place", "submission", "rank", *means, title=literal_text(title))
-    for index in ranking.ranks.order:
-        means = [f"{ranking.table.mean(index, metric):.4g}" for metric in ranking.directions]
-        place, final = ranking.ranks.places[index], ranking.ranks.final[index]
-        table.add_row(str(place), literal_text(ranking.table.submissions[index]), f"{final:.3f}", *means)
+    for name, place in ranking.places.items():
+        means = (f"{mean:.4g}" for mean in place.mean.values())
+        table.add_row(str(place.place), literal_text(name), f"{place.rank:.3f}", *means)
     console.print(table)
     for pair in ranking.pairs:
         console.print()
@@ -40,10 +40,8 @@ def pair_lines(pair: Pair) -> list[str]:
         first = f"{pair.better} beats {pair.worse} by {pair.rank_gain:.3f} ranks, p = {pair.p_value:.3g}"
     equal = len(pair.cases) - pair.wins - pair.losses
     lines = [f"{first}: better in {pair.wins} cases, equal in {equal}, worse in {pair.losses}"]
-    lines += [
-        f"  {region}: " + ", ".join(f"{metric} {gain:+.4g}" for metric, gain in gains.items())
-        for region, gains in pair.gains.items()
-    ]
+    for region, gains in pair.gains.items():
+        lines.append(f"  {region}: " + ", ".join(f"{metric} {gain:+.4g}" for metric, gain in gains.items()))
     gained = [(case, gain) for case, gain in pair.cases.items() if gain > 0][:NAMED]
     lost = [(case, gain) for case, gain in reversed(list(pair.cases.items())) if gain < 0][:NAMED]
     for words, named in (("best in", gained), ("worst in", lost)):

@@ -14,7 +14,14 @@ from safetensors import safe_open
 from segcube.backends import check_members
 from segcube.core import UsageError, printable
 from segcube.networks import NetworkCard, load_network, read_metadata, save_weights
-from segcube.spec.submission import Member, Submission, atomic_folder, load_for_challenge, write_submission
+from segcube.spec.submission import (
+    Member,
+    Stage,
+    Submission,
+    atomic_folder,
+    load_for_challenge,
+    write_submission,
+)
 from segcube.tools.soup.candidates import Candidates
 
 CARD = "MODEL_CARD.md"
@@ -109,13 +116,13 @@ def _new_file(candidates: Candidates) -> str:
 
 
 def _with_member(candidates: Candidates, member: Member) -> Submission:
+    def changed(stage: Stage) -> Stage:
+        branch = stage.branches[0].model_copy(update={"members": (member,)})
+        return stage.model_copy(update={"branches": (branch,)})
+
     submission = candidates.loaded.submission
-    stages = list(submission.stages)
-    for index, stage in enumerate(stages):
-        if stage.name == candidates.stage:
-            branch = stage.branches[0].model_copy(update={"members": (member,)})
-            stages[index] = stage.model_copy(update={"branches": (branch,)})
-    return submission.model_copy(update={"stages": tuple(stages)})
+    stages = tuple(changed(one) if one.name == candidates.stage else one for one in submission.stages)
+    return submission.model_copy(update={"stages": stages})
 
 
 def _write_card(

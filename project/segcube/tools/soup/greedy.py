@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from segcube.backends import choose_backend
 from segcube.core import resolve_settings
@@ -15,7 +16,7 @@ from segcube.inference.folder import library_versions
 from segcube.spec.submission import Member, check_empty_folder
 from segcube.tools.soup.averaging import expect_one_network, write_averaged, write_soup
 from segcube.tools.soup.candidates import Candidates
-from segcube.tools.soup.journal import Conditions, Journal, Trial, open_journal
+from segcube.tools.soup.journal import Journal, Trial, open_journal
 from segcube.tools.soup.validation import Validation
 
 
@@ -41,44 +42,37 @@ def greedy_soup(
     # Before the members are scored, which may take hours
     expect_one_network(candidates.files)
     journal = open_journal(journal_file, _conditions(candidates, validation))
-    kept, score = _search(candidates, validation, journal)
+    direction = validation.direction
+    alone = [_score((member,), None, candidates, validation, journal) for member in candidates.members]
+    # Stable: equals keep the submission's order
+    ordered = sorted(zip(candidates.members, alone, strict=True), key=lambda pair: _loss(pair[1], direction))
+    first, score = ordered[0]
+    kept = (first,)
+    journal.add(Trial((first.file,), score, kept=True))
+    for member, _ in ordered[1:]:
+        found = _score((*kept, member), score, candidates, validation, journal)
+        if _loss(found, direction) < _loss(score, direction):
+            kept, score = (*kept, member), found
     count = f"{len(kept)} of {len(candidates.members)} members"
     write_soup(candidates, kept, f"A greedy soup of {count}, {validation.metric} {score:.4f}.", out)
     return GreedyResult(tuple(member.file for member in kept), score)
 
 
-def _conditions(candidates: Candidates, validation: Validation) -> Conditions:
+def _conditions(candidates: Candidates, validation: Validation) -> dict[str, Any]:
+    """All that the scores depend on."""
     settings = resolve_settings(dict(validation.settings))
     # An automatic device or backend gives other scores on another machine
     choice = choose_backend(settings)
     here = {"device": choice.device, "backend": choice.backend, "precision": choice.precision}
-    return Conditions(
-        metric=f"{validation.profile} {validation.metric}",
-        submission=candidates.loaded.submission.model_dump(mode="json", by_alias=True),
-        challenge=validation.challenge.model_dump(mode="json"),
-        candidates={member.file: member.sha256 for member in candidates.members},
-        cases=validation.digests(),
-        settings={"stage": candidates.stage, **settings.model_dump(mode="json"), **here},
-        versions=library_versions(),
-    )
-
-
-def _search(
-    candidates: Candidates, validation: Validation, journal: Journal
-) -> tuple[tuple[Member, ...], float]:
-    """The members to keep, in the order in which they were added, and the score of their mean."""
-    direction = validation.direction
-    alone = [_score((member,), None, candidates, validation, journal) for member in candidates.members]
-    # Stable: equals keep the submission's order
-    ordered = sorted(zip(candidates.members, alone, strict=True), key=lambda pair: _loss(pair[1], direction))
-    first, best = ordered[0]
-    kept: tuple[Member, ...] = (first,)
-    journal.add(Trial((first.file,), best, kept=True))
-    for member, _ in ordered[1:]:
-        score = _score((*kept, member), best, candidates, validation, journal)
-        if _loss(score, direction) < _loss(best, direction):
-            kept, best = (*kept, member), score
-    return kept, best
+    return {
+        "metric": f"{validation.profile} {validation.metric}",
+        "submission": candidates.loaded.submission.model_dump(mode="json", by_alias=True),
+        "challenge": validation.challenge.model_dump(mode="json"),
+        "candidates": {member.file: member.sha256 for member in candidates.members},
+        "cases": validation.digests(),
+        "settings": {"stage": candidates.stage, **settings.model_dump(mode="json"), **here},
+        "versions": library_versions(),
+    }
 
 
 def _score(

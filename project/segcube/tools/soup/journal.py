@@ -12,24 +12,6 @@ from segcube.core import UsageError, parse_json
 
 
 @dataclass(frozen=True)
-class Conditions:
-    """All that the scores depend on: under other conditions a journal cannot be resumed."""
-
-    metric: str
-    submission: Mapping[str, Any]
-    """The content of submission.yaml."""
-    challenge: Mapping[str, Any]
-    candidates: Mapping[str, str]
-    """Files and their sha256."""
-    cases: Mapping[str, str]
-    """Validation cases, with a digest of their images and labels."""
-    settings: Mapping[str, Any]
-    """Of the predictions, resolved for this machine."""
-    versions: Mapping[str, str]
-    """Of segcube and its libraries."""
-
-
-@dataclass(frozen=True)
 class Trial:
     """The files of a soup, its score, and whether it was kept."""
 
@@ -43,7 +25,6 @@ class Journal:
     """A file of conditions and trials; each trial is written at once."""
 
     file: Path
-    conditions: Conditions
     trials: dict[tuple[str, ...], Trial] = field(default_factory=dict)
 
     def score_of(self, soup: Sequence[str]) -> float | None:
@@ -60,26 +41,26 @@ class Journal:
                 stream.write(json.dumps(asdict(trial)) + "\n")
 
 
-def open_journal(file: Path, conditions: Conditions) -> Journal:
+def open_journal(file: Path, conditions: Mapping[str, Any]) -> Journal:
     """Open a journal, or begin one.
 
-    An incomplete last line, left by a killed run, is dropped. Raises UsageError for a journal of other
-    conditions, naming the changes, and for any other file.
+    conditions: all that the scores depend on, as JSON types by name. An incomplete last line, left by a
+    killed run, is dropped. Raises UsageError for a journal of other conditions, naming the changes, and for
+    any other file.
     """
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(asdict(conditions)) + "\n", encoding="utf-8")
-        return Journal(file, conditions)
+        file.write_text(json.dumps(conditions) + "\n", encoding="utf-8")
+        return Journal(file)
     content = file.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     try:
         first, *lines = [parse_json(line.decode()) for line in whole.splitlines()]
         trials = [Trial(tuple(line["soup"]), float(line["score"]), bool(line["kept"])) for line in lines]
-        changed = _changes(first, json.loads(json.dumps(asdict(conditions))))
+        changed = _changes(first, json.loads(json.dumps(conditions)))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UsageError(
-            f"is not the journal of a soup: {error}", file=file, hint="name another --ledger"
-        ) from error
+        found = f"is not the journal of a soup: {error}"
+        raise UsageError(found, file=file, hint="name another --ledger") from error
     if changed:
         raise UsageError(
             f"was written for other {', '.join(changed)}",
@@ -89,7 +70,7 @@ def open_journal(file: Path, conditions: Conditions) -> Journal:
         )
     if whole != content:
         file.write_bytes(whole)
-    return Journal(file, conditions, {tuple(sorted(trial.soup)): trial for trial in trials})
+    return Journal(file, {tuple(sorted(trial.soup)): trial for trial in trials})
 
 
 def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
@@ -97,8 +78,7 @@ def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     found = [] if before["metric"] == after["metric"] else [f"metric ({before['metric']})"]
     for key, new in after.items():
         old = before.get(key, {})
-        if key == "metric" or old == new:
-            continue
-        names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
-        found.append(f"{key} ({', '.join(names)})")
+        if key != "metric" and old != new:
+            names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+            found.append(f"{key} ({', '.join(names)})")
     return found

@@ -49,14 +49,12 @@ class Validation:
         found = {case.name: case for case in discover_cases(self.data, self.challenge).cases}
         labelled = find_maps(self.labels, self.challenge)
         missing = sorted(labelled.keys() - found.keys())
-        if missing or not labelled:
-            raise UsageError(
-                f"has no case for {len(missing)} label maps, {missing[0]} first"
-                if missing
-                else "has no labels",
-                file=self.data if missing else self.labels,
-                expected="a case for each label map, and at least one",
-            )
+        expected = "a case for each label map, and at least one"
+        if not labelled:
+            raise UsageError("has no labels", file=self.labels, expected=expected)
+        if missing:
+            problem = f"has no case for {len(missing)} label maps, {missing[0]} first"
+            raise UsageError(problem, file=self.data, expected=expected)
         return tuple(found[name] for name in sorted(labelled))
 
     def digests(self) -> dict[str, str]:

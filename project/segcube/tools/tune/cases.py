@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -32,9 +32,8 @@ class SavedProbabilities:
 
     def within(self, frame: Box) -> np.ndarray:
         """Crop or pad to a box of the native grid: (K, X, Y, Z) of the same type."""
-        background_k = [float(self.kind == "labels" and index == 0) for index in range(len(self.names))]
-        framed_kxyz = np.empty((len(self.names), *frame.shape), dtype=self.probabilities_kxyz.dtype)
-        framed_kxyz[...] = np.reshape(background_k, (-1, 1, 1, 1))
+        framed_kxyz = np.zeros((len(self.names), *frame.shape), dtype=self.probabilities_kxyz.dtype)
+        framed_kxyz[:1] = self.kind == "labels"
         common = self.box.intersection(frame)
         common.relative_to(frame).apply(framed_kxyz)[...] = common.relative_to(self.box).apply(
             self.probabilities_kxyz
@@ -46,29 +45,24 @@ def read_saved(file: Path) -> SavedProbabilities:
     """Read a file of `segcube infer --save-probabilities`. Raises CaseError UNREADABLE for any other file."""
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
-            kind = str(content["kind"])
             saved = SavedProbabilities(
                 tuple(str(name) for name in content["names"]),
-                cast(Literal["regions", "labels"], kind),
+                cast(Literal["regions", "labels"], str(content["kind"])),
                 content["probabilities_kxyz"],
                 Box(_shape(content["box_start"]), _shape(content["box_stop"])),
                 Grid(_shape(content["shape"]), content["affine"]),
             )
     except (OSError, ValueError, KeyError, BadZipFile, EOFError) as error:
         raise _unreadable(file, f"{type(error).__name__}: {error}") from error
-    if kind not in ("regions", "labels") or saved.probabilities_kxyz.shape != (
-        len(saved.names),
-        *saved.box.shape,
-    ):
-        raise _unreadable(file, f"{kind} of shape {saved.probabilities_kxyz.shape}")
+    shape = saved.probabilities_kxyz.shape
+    if saved.kind not in ("regions", "labels") or shape != (len(saved.names), *saved.box.shape):
+        raise _unreadable(file, f"{saved.kind} of shape {shape}")
     return saved
 
 
 def _unreadable(file: Path, found: str, expected: str = "probabilities") -> CaseError:
-    command = "segcube infer --save-probabilities"
-    return CaseError(
-        Code.UNREADABLE, found, file=file, expected=f"{expected} of `{command}`", hint="save them again"
-    )
+    expected += " of `segcube infer --save-probabilities`"
+    return CaseError(Code.UNREADABLE, found, file=file, expected=expected, hint="save them again")
 
 
 @dataclass(frozen=True)
@@ -88,82 +82,43 @@ class TuningCase:
     spacing: Vector
 
 
-@dataclass(frozen=True)
-class ReadOptions:
-    """How to read cases."""
+def read_case(
+    name: str, files: Sequence[Path], reference: Path, weights: Weights, floor: float, margin: int
+) -> TuningCase:
+    """Read one case from its saved probabilities and its reference label map.
 
-    suffixes: tuple[str, ...]
-    """Between a case's name and .npz in the file name of each member; none without members."""
-    weights: Weights
-    """Of the members; none without members."""
-    floor: float
-    """The lowest threshold of the search."""
-    margin: int
-    """Voxels around lesions that their scores depend on."""
-
-
-def read_case(name: str, probabilities: Path, reference: Path, options: ReadOptions) -> TuningCase:
-    """Read one case from the folder of saved probabilities and its reference label map.
-
-    Raises CaseError for an unreadable file, and SHAPE_MISMATCH or AFFINE_MISMATCH for different grids.
+    files: of the merged probabilities, then of each member. weights: of the members. floor: the lowest
+    threshold of the search. margin: voxels around lesions that their scores depend on. Raises CaseError for
+    an unreadable file, and SHAPE_MISMATCH or AFFINE_MISMATCH for different grids.
     """
-    files = [probabilities / f"{name}{suffix}.npz" for suffix in ("", *options.suffixes)]
     merged, *members = saved = [read_saved(file) for file in files]
     labels_xyz, grid, _ = read_labels(reference)
     if merged.probabilities_kxyz.dtype != np.float32:
         found = f"probabilities of {merged.probabilities_kxyz.dtype}"
         raise _unreadable(files[0], found, "float32 probabilities")
     for one, file in zip(saved, files, strict=True):
-        _check_grid(one, file, grid, reference)
+        if one.grid.shape != grid.shape:
+            raise CaseError(Code.SHAPE_MISMATCH, f"{one.grid.shape}", file=file, expected=f"{grid.shape}")
+        if not np.allclose(one.grid.affine, grid.affine, atol=SAME_PLACE):
+            expected = f"that of {reference}"
+            raise CaseError(Code.AFFINE_MISMATCH, "another affine", file=file, expected=expected)
         if (one.names, one.kind) != (merged.names, merged.kind):
             found = f"{one.kind} {', '.join(one.names)}"
             raise CaseError(Code.UNREADABLE, found, file=file, expected=f"those of {files[0]}")
-    frame = _frame(saved, labels_xyz, options)
-    merged_kxyz = merged.within(frame)
-    members_mkxyz = np.empty((len(members), *merged_kxyz.shape), dtype=np.float16)
+    frame = _frame(saved, labels_xyz, floor, margin)
+    members_mkxyz = np.empty((len(members), len(merged.names), *frame.shape), dtype=np.float16)
     for index, member in enumerate(members):
         members_mkxyz[index] = member.within(frame)
     return TuningCase(
         name,
         merged.names,
         merged.kind,
-        merged_kxyz,
+        merged.within(frame),
         members_mkxyz,
-        options.weights or ((1.0,) * len(merged.names),),
+        weights or ((1.0,) * len(merged.names),),
         frame.apply(labels_xyz).copy(),
         grid.spacing,
     )
-
-
-def _check_grid(saved: SavedProbabilities, file: Path, grid: Grid, reference: Path) -> None:
-    if saved.grid.shape != grid.shape:
-        raise CaseError(Code.SHAPE_MISMATCH, f"{saved.grid.shape}", file=file, expected=f"{grid.shape}")
-    if not np.allclose(saved.grid.affine, grid.affine, atol=SAME_PLACE):
-        raise CaseError(Code.AFFINE_MISMATCH, "another affine", file=file, expected=f"that of {reference}")
-
-
-def read_cases(
-    references: Mapping[str, Path], probabilities: Path, options: ReadOptions
-) -> tuple[list[TuningCase], dict[str, str]]:
-    """Read the cases that are readable, and the errors of the others, by case."""
-    cases: list[TuningCase] = []
-    problems: dict[str, str] = {}
-    for name, reference in references.items():
-        try:
-            cases.append(read_case(name, probabilities, reference, options))
-        except CaseError as error:
-            problems[name] = str(error)
-    return cases, problems
-
-
-def find_member_files(folder: Path, cases: Sequence[str], stems: Sequence[str]) -> tuple[str, ...]:
-    """The suffixes of the members' files if every case has all of them; none for less than two members.
-
-    stems: of the members' weights files.
-    """
-    suffixes = tuple(f".{stem}" for stem in stems)
-    complete = all((folder / f"{case}{suffix}.npz").is_file() for case in cases for suffix in suffixes)
-    return suffixes if len(suffixes) > 1 and complete else ()
 
 
 def weighted_mean(members_mxyz: np.ndarray, column: Sequence[float], out_xyz: np.ndarray) -> None:
@@ -186,20 +141,18 @@ def largest_difference(case: TuningCase) -> float:
     return largest
 
 
-def _frame(saved: Sequence[SavedProbabilities], labels_xyz: np.ndarray, options: ReadOptions) -> Box:
+def _frame(saved: Sequence[SavedProbabilities], labels_xyz: np.ndarray, floor: float, margin: int) -> Box:
     """The box around all lesions, true and possible, with a margin; one voxel if there is none."""
     boxes = [bounding_box(labels_xyz != 0)]
     filled = [one.box for one in saved if 0 not in one.box.shape]
     if filled:
         around = reduce(Box.union, filled)
-        possible = bounding_box(
-            _possible([one.within(around) for one in saved], saved[0].kind, options.floor)
-        )
+        possible = bounding_box(_possible([one.within(around) for one in saved], saved[0].kind, floor))
         boxes.append(possible and possible.shifted(around.start))
     found = [box for box in boxes if box is not None]
     if not found:
         return Box((0, 0, 0), (1, 1, 1))
-    box, margin = reduce(Box.union, found), options.margin
+    box = reduce(Box.union, found)
     grown = Box(_shape(n - margin for n in box.start), _shape(n + margin for n in box.stop))
     return grown.intersection(Box((0, 0, 0), saved[0].grid.shape))
 

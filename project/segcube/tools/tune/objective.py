@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
@@ -13,7 +13,6 @@ from segcube.core import Box, Shape
 from segcube.spec.challenges import Challenge, LesionWise
 from segcube.spec.submission import Fill, KeepComponents, Nest, Retry, Rule, Threshold
 from segcube.tools.tune.cases import TuningCase, weighted_mean
-from segcube.tools.tune.region_scores import RegionScore
 from segcube.tools.tune.search_space import Weights, active_rules, thresholds_of
 from segcube.transforms import component_means, find_components, first_highest, kept_components, label_map
 
@@ -42,17 +41,16 @@ class CaseObjective:
     """The scores of one case, computed by the functions of a run and cached.
 
     Points at which the filters keep the same components share a label map, and label maps with the same mask
-    of a region share its score.
+    of a region share its score. region_score: scores a region by its name and the predicted labels.
     """
 
-    def __init__(self, case: TuningCase, challenge: Challenge, region_score: RegionScore) -> None:
+    def __init__(
+        self, case: TuningCase, challenge: Challenge, region_score: Callable[[str, np.ndarray], float]
+    ) -> None:
         self.case = case
         self._challenge = challenge
-        metrics = challenge.metrics
-        self._regions_interact = isinstance(metrics, LesionWise) and bool(metrics.relabel_touching)
         self._region_score = region_score
         self._values_kxyz = np.zeros(case.merged_kxyz.shape, dtype=np.float32)
-        self._own_columns = tuple(zip(*case.weights, strict=True))
         self._columns: dict[int, tuple[float, ...]] = {}
         self._components: dict[Hashable, tuple[np.ndarray, np.ndarray]] = {}
         self._scores_by_decision: dict[Hashable, Mapping[str, float]] = {}
@@ -87,12 +85,14 @@ class CaseObjective:
                 column = tuple(row[channel] for row in weights)
                 sizes, means = self._components_of(rule, channel, column, thresholds[rule.region])
                 holds = rule.unless_holds.model_dump_json() if rule.unless_holds else None
-                parts.append(
-                    (rule.region, rule.connectivity, holds, kept_components(sizes, means, rule).tobytes())
-                )
+                kept = kept_components(sizes, means, rule).tobytes()
+                parts.append((rule.region, rule.connectivity, holds, kept))
             elif not isinstance(rule, Threshold):
                 parts.append(rule.model_dump_json())
-            changed |= _changed_regions(rule)
+            if isinstance(rule, KeepComponents | Retry):
+                changed.add(rule.region)
+            elif isinstance(rule, Nest | Fill):
+                changed.update(rule.order if isinstance(rule, Nest) else rule.regions)
         return tuple(parts)
 
     def _components_of(
@@ -114,7 +114,7 @@ class CaseObjective:
         """
         values_xyz = self._values_kxyz[channel]
         if self._columns.get(channel) != column:
-            if column == self._own_columns[channel]:
+            if column == tuple(row[channel] for row in self.case.weights):
                 values_xyz[...] = self.case.merged_kxyz[channel]
             else:
                 weighted_mean(self.case.members_mkxyz[:, channel], column, values_xyz)
@@ -123,21 +123,11 @@ class CaseObjective:
 
     def _score(self, region: str, labels_xyz: np.ndarray) -> float:
         values = [self._challenge.labels[label] for label in self._challenge.regions[region]]
+        metrics = self._challenge.metrics
         # Where touching tissue is relabelled, a region's score depends on the other regions too
-        seen = labels_xyz if self._regions_interact else np.packbits(np.isin(labels_xyz, values))
+        interact = isinstance(metrics, LesionWise) and bool(metrics.relabel_touching)
+        seen = labels_xyz if interact else np.packbits(np.isin(labels_xyz, values))
         key = (region, blake2b(seen.tobytes(), digest_size=16).digest())
         if key not in self._scores_by_mask:
             self._scores_by_mask[key] = self._region_score(region, labels_xyz)
         return self._scores_by_mask[key]
-
-
-def _changed_regions(rule: Rule) -> set[str]:
-    match rule:
-        case KeepComponents() | Retry():
-            return {rule.region}
-        case Nest():
-            return set(rule.order)
-        case Fill():
-            return set(rule.regions)
-        case _:
-            return set()

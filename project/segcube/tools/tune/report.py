@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import yaml
 from rich.console import Console
 from rich.table import Table
@@ -17,10 +18,9 @@ from segcube.tools.tune.search_space import active_rules
 
 def verdict(tuned: Tuned, inputs: Inputs) -> str:
     """One line: the gain of an unseen case, and whether the own values stay."""
-    held_out = tuned.held_out
     metric = OBJECTIVES[inputs.metrics.profile]
-    gain = f"{metric} of an unseen case: {held_out.gain:+.4f} ± {held_out.error:.4f}"
-    line = f"{gain} ({len(held_out.cases)} cases, {len(held_out.points)} folds)"
+    gain = f"{metric} of an unseen case: {tuned.gain:+.4f} ± {tuned.error:.4f}"
+    line = f"{gain} ({len(tuned.cases)} cases, {len(tuned.in_folds)} folds)"
     return line if tuned.improves else f"{line}: no reliable gain, the own values stay"
 
 
@@ -43,12 +43,14 @@ def print_tuned(tuned: Tuned, inputs: Inputs) -> None:
     """Print to stderr the gain of each region and the changed values with those of each fold."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     table = Table("region", "own values", "tuned, unseen", "gain", title=OBJECTIVES[inputs.metrics.profile])
-    for region, (before, after) in tuned.held_out.regions().items():
+    for region in tuned.before[0]:
+        before, after = (np.mean([row[region] for row in rows]) for rows in (tuned.before, tuned.after))
         table.add_row(literal_text(region), f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
     console.print(table)
-    for change in tuned.changes:
-        folds = ", ".join(map(str, change.in_folds))
-        console.print(
-            literal_text(f"{change.name}: {change.before} -> {change.after} (in the folds: {folds})")
-        )
+    start = tuned.space.start
+    for name in dict.fromkeys(name for block in tuned.space.blocks for name in block):
+        if start[name] != tuned.fitted[name]:
+            folds = ", ".join(str(point[name]) for point in tuned.in_folds)
+            line = f"{name}: {start[name]} -> {tuned.fitted[name]} (in the folds: {folds})"
+            console.print(literal_text(line))
     console.print(literal_text(verdict(tuned, inputs)))

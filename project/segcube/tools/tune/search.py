@@ -1,4 +1,4 @@
-"""Search thresholds, filters and weights on saved probabilities, cross-validated over patients."""
+"""The search of a tuning: block by block, cross-validated over patients."""
 
 from __future__ import annotations
 
@@ -7,30 +7,29 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, product
-from typing import Any
 
 import numpy as np
 
 from segcube.core import cpu_count
-from segcube.spec import Fold, patient_of, split_by_patient
-from segcube.spec.challenges import Challenge
-from segcube.tools.tune.cases import TuningCase
+from segcube.spec import patient_of, split_by_patient
 from segcube.tools.tune.inputs import Inputs, TuneRequest
 from segcube.tools.tune.objective import CaseObjective
-from segcube.tools.tune.region_scores import RegionScore, region_score_of
-from segcube.tools.tune.search_space import Parameter, Point, SearchSpace
+from segcube.tools.tune.region_scores import region_score_of
+from segcube.tools.tune.search_space import Block, Point, SearchSpace, candidates
 
 PASSES = 2
 LEAST_GAIN = 1e-3
 """The mean score must gain so much for a value to change: less is noise, and own values have their
 reasons."""
 
-ScoreCases = Callable[[Point, Sequence[int]], list[Mapping[str, float]]]
-"""The scores by region at a point, for each of some cases by index."""
+Scores = Sequence[Mapping[str, float]]
+"""By region, for each of some cases."""
+ScoreCases = Callable[[Point, Sequence[int]], Scores]
+"""The scores at a point, for each of some cases by index."""
 Log = Callable[[str], None]
 
 
-def mean_score(scores: Sequence[Mapping[str, float]]) -> float:
+def mean_score(scores: Scores) -> float:
     """Mean over cases and regions."""
     return float(np.mean(list(chain.from_iterable(case.values() for case in scores))))
 
@@ -51,20 +50,15 @@ def fit(score_cases: ScoreCases, space: SearchSpace, chosen: Sequence[int]) -> P
 
 
 def _best_of_block(
-    score_cases: ScoreCases,
-    space: SearchSpace,
-    start: Point,
-    block: Sequence[Parameter],
-    chosen: Sequence[int],
+    score_cases: ScoreCases, space: SearchSpace, start: Point, block: Block, chosen: Sequence[int]
 ) -> Point:
     def score(point: Point) -> float:
         return mean_score(score_cases(point, chosen)) if space.is_valid(point) else -math.inf
 
-    best, present = start, score(start)
-    highest = present
-    names = [parameter.name for parameter in block]
-    for values in product(*(parameter.candidates(start) for parameter in block)):
-        point = {**start, **dict(zip(names, values, strict=True))}
+    best, highest = start, score(start)
+    present = highest
+    for values in product(*(candidates(start[name], values) for name, values in block.items())):
+        point = {**start, **dict(zip(block, values, strict=True))}
         found = score(point)
         if found > highest:
             best, highest = point, found
@@ -72,16 +66,19 @@ def _best_of_block(
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """Scores of every case while it was held out."""
+class Tuned:
+    """The result of a tuning."""
 
+    space: SearchSpace
     cases: tuple[str, ...]
-    before: Sequence[Mapping[str, float]]
-    """By region, at the submission's own values."""
-    after: Sequence[Mapping[str, float]]
-    """By region, at the values that were fitted to the other folds."""
-    points: tuple[Point, ...]
-    """The fit of each fold."""
+    fitted: Point
+    """The best point for all cases together."""
+    in_folds: tuple[Point, ...]
+    """The fit of each fold; values that agree are more reliable."""
+    before: Scores
+    """Of every case, at the submission's own values."""
+    after: Scores
+    """Of every case while it was held out, at the values that were fitted to the other folds."""
 
     @property
     def gain(self) -> float:
@@ -98,116 +95,45 @@ class HeldOut:
         return float(np.std(means, ddof=1)) / math.sqrt(len(means))
 
     @property
-    def is_significant(self) -> bool:
-        """Whether the gain is worth a change, and larger than its standard error."""
-        return self.gain >= LEAST_GAIN and self.gain > self.error
-
-    def regions(self) -> dict[str, tuple[float, float]]:
-        """Mean score of each region, before and after."""
-        return {
-            region: (
-                float(np.mean([scores[region] for scores in self.before])),
-                float(np.mean([scores[region] for scores in self.after])),
-            )
-            for region in self.before[0]
-        }
-
-
-def cross_validate(
-    score_cases: ScoreCases, cases: Sequence[str], space: SearchSpace, folds: Sequence[Fold], log: Log
-) -> HeldOut:
-    """Fit to each fold's cases and score those that it holds out.
-
-    cases: names, in the order of the folds' indices; each is held out once.
-    """
-    after: dict[int, Mapping[str, float]] = {}
-    points: list[Point] = []
-    for number, fold in enumerate(folds, start=1):
-        log(f"fold {number} of {len(folds)}")
-        points.append(fit(score_cases, space, fold.training))
-        after |= zip(fold.validation, score_cases(points[-1], fold.validation), strict=True)
-    everyone = range(len(cases))
-    before = score_cases(space.start, everyone)
-    return HeldOut(tuple(cases), before, [after[index] for index in everyone], tuple(points))
-
-
-@dataclass(frozen=True)
-class Change:
-    """A parameter whose value was tuned."""
-
-    name: str
-    before: Any
-    after: Any
-    in_folds: tuple[Any, ...]
-    """The fit of each fold; values that agree are more reliable."""
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """The result of a tuning."""
-
-    space: SearchSpace
-    fitted: Point
-    """The best point for all cases together."""
-    held_out: HeldOut
-    score_fitted: float
-    """At `fitted`, on the cases that it was fitted to: higher than an unseen case's."""
-
-    @property
     def improves(self) -> bool:
-        """Whether to use the fitted values: unseen cases gain by them."""
-        return self.held_out.is_significant and self.fitted != self.space.start
-
-    @property
-    def point(self) -> Point:
-        """The values to use: the fitted ones, or else the submission's own."""
-        return self.fitted if self.improves else self.space.start
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """The parameters whose fitted values differ from the start, in the order of the search."""
-        names = dict.fromkeys(parameter.name for block in self.space.blocks for parameter in block)
-        return tuple(
-            Change(name, before, after, tuple(point[name] for point in self.held_out.points))
-            for name in names
-            if (before := self.space.start[name]) != (after := self.fitted[name])
-        )
+        """Whether to use the fitted values: unseen cases gain by them, and by more than the gain's error."""
+        return self.gain >= LEAST_GAIN and self.gain > self.error and self.fitted != self.space.start
 
 
 def tune_cases(
-    cases: Sequence[TuningCase],
-    space: SearchSpace,
-    challenge: Challenge,
-    score_of: Callable[[TuningCase], RegionScore],
-    folds: tuple[int, int],
-    log: Log = lambda _: None,
+    score_cases: ScoreCases, cases: Sequence[str], space: SearchSpace, folds: tuple[int, int], log: Log
 ) -> Tuned:
     """Search the space for the best mean score, cross-validated over patients.
 
-    score_of: makes the region score of a case. folds: their number, and the seed of the random split. Raises
+    cases: names, in the order of the indices. folds: their number, and the seed of the random split. Raises
     UsageError for less than two patients.
     """
-    names = [case.name for case in cases]
-    dealt = split_by_patient(names, *folds)
-    objectives = [CaseObjective(case, challenge, score_of(case)) for case in cases]
-    with ThreadPoolExecutor(max(1, min(cpu_count(), len(cases)))) as pool:
-
-        def score_cases(point: Point, chosen: Sequence[int]) -> list[Mapping[str, float]]:
-            rules, weights = space.rules_at(point), space.weights_at(point)
-            return list(pool.map(lambda index: objectives[index].scores(rules, weights), chosen))
-
-        held_out = cross_validate(score_cases, names, space, dealt, log)
-        log("all cases")
-        everyone = range(len(cases))
-        fitted = fit(score_cases, space, everyone)
-        return Tuned(space, fitted, held_out, mean_score(score_cases(fitted, everyone)))
+    after: dict[int, Mapping[str, float]] = {}
+    points: list[Point] = []
+    dealt = split_by_patient(cases, *folds)
+    everyone = range(len(cases))
+    for number, fold in enumerate(dealt, start=1):
+        log(f"fold {number} of {len(dealt)}")
+        points.append(fit(score_cases, space, fold.training))
+        after |= zip(fold.validation, score_cases(points[-1], fold.validation), strict=True)
+    before = score_cases(space.start, everyone)
+    log("all cases")
+    fitted = fit(score_cases, space, everyone)
+    return Tuned(space, tuple(cases), fitted, tuple(points), before, [after[index] for index in everyone])
 
 
 def tune_inputs(inputs: Inputs, request: TuneRequest, log: Log = lambda _: None) -> Tuned:
     """Tune a submission by the profile's objective. Raises UsageError for less than two patients."""
+    cases = inputs.cases
+    challenge = inputs.challenge
+    objectives = [
+        CaseObjective(case, challenge, region_score_of(case, challenge, inputs.metrics)) for case in cases
+    ]
+    with ThreadPoolExecutor(min(cpu_count(), len(cases))) as pool:
 
-    def score_of(case: TuningCase) -> RegionScore:
-        return region_score_of(case, inputs.challenge, inputs.metrics)
+        def score_cases(point: Point, chosen: Sequence[int]) -> Scores:
+            rules, weights = inputs.space.rules_at(point), inputs.space.weights_at(point)
+            return list(pool.map(lambda index: objectives[index].scores(rules, weights), chosen))
 
-    folds = request.folds, request.seed
-    return tune_cases(inputs.cases, inputs.space, inputs.challenge, score_of, folds, log)
+        folds = request.folds, request.seed
+        return tune_cases(score_cases, [case.name for case in cases], inputs.space, folds, log)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from segcube.spec.submission import KeepComponents, Rule, Threshold
@@ -26,27 +26,8 @@ Weights: TypeAlias = tuple[tuple[float, ...], ...]
 Point: TypeAlias = Mapping[str, Any]
 """The value of each parameter by its name: "WT threshold", "WT min_voxels", "WT weight of a.safetensors"."""
 
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of the search: fixed candidates, or steps from its present value."""
-
-    name: str
-    values: tuple[Any, ...] = ()
-    steps: tuple[float, ...] = ()
-
-    def candidates(self, point: Point) -> list[Any]:
-        """The values to try, the present one first, then the nearest: a search keeps the first of equals."""
-        present = point[self.name]
-        stepped = [round(present + step, 4) for step in self.steps]
-        values = [*self.values, *(value for value in stepped if LOWEST <= value <= HIGHEST)]
-
-        def distance(value: Any) -> float:
-            if value == present:
-                return -1.0
-            return float("inf") if value is None or present is None else abs(value - present)
-
-        return sorted(dict.fromkeys([present, *values]), key=distance)
+Block: TypeAlias = Mapping[str, tuple[Any, ...]]
+"""The values of parameters that are searched together, by name; none for steps around the present one."""
 
 
 @dataclass(frozen=True)
@@ -55,58 +36,26 @@ class SearchSpace:
 
     channels: tuple[str, ...]
     """Of the stage."""
-    kind: Literal["regions", "labels"]
     rules: tuple[Rule, ...]
     """At the start; for regions with a threshold and a component filter each, inactive where added."""
     members: tuple[str, ...]
     """Files of the members; none where weights are not searched."""
     weights: Weights
     """At the start; one row if there are no members."""
-
-    @cached_property
-    def _filters(self) -> dict[str, int]:
-        """The index of each region's first component filter, the one that is searched."""
-        found: dict[str, int] = {}
-        if self.kind == "regions":
-            for index, rule in enumerate(self.rules):
-                if isinstance(rule, KeepComponents) and rule.region in self.channels:
-                    found.setdefault(rule.region, index)
-        return found
-
-    @cached_property
-    def start(self) -> Point:
-        """The submission's own values."""
-        point: dict[str, Any] = {}
-        if self.kind == "regions":
-            point |= {f"{name} threshold": at for name, at in thresholds_of(self.rules).items()}
-        for region, index in self._filters.items():
-            point |= {f"{region} {field}": getattr(self.rules[index], field) for field in FILTERS}
-        for member, row in zip(self.members, self.weights, strict=False):
-            point |= {f"{name} weight of {member}": w for name, w in zip(self.channels, row, strict=True)}
-        return point
-
-    @cached_property
-    def blocks(self) -> tuple[tuple[Parameter, ...], ...]:
-        """Parameters in blocks that are searched together, channel by channel."""
-        blocks: list[tuple[Parameter, ...]] = []
-        for name in self.channels:
-            if len(self.members) > 1:
-                blocks += [(Parameter(f"{name} weight of {member}", SHARES),) for member in self.members]
-            if name in self._filters:
-                voxels, mean, count = (Parameter(f"{name} {field}", FILTERS[field]) for field in FILTERS)
-                # A low threshold often helps only together with a filter of the components that it adds
-                blocks.append((Parameter(f"{name} threshold", THRESHOLDS), voxels))
-                blocks.append((mean, count))
-                blocks.append((Parameter(f"{name} threshold", steps=FINE_STEPS),))
-        return tuple(blocks)
+    filters: Mapping[str, int]
+    """The index of each region's first component filter, the one that is searched; none for labels."""
+    start: Point
+    """The submission's own values."""
+    blocks: tuple[Block, ...]
+    """All parameters, channel by channel."""
 
     def rules_at(self, point: Point) -> tuple[Rule, ...]:
         """The rules at a point, inactive filters included."""
         rules = list(self.rules)
-        for region, index in self._filters.items():
+        for region, index in self.filters.items():
             values = {field: point[f"{region} {field}"] for field in FILTERS}
             rules[index] = rules[index].model_copy(update=values)
-        if self.kind == "regions":
+        if self.filters:
             at = {name: point[f"{name} threshold"] for name in self.channels}
             rules[0] = rules[0].model_copy(update={"at": at})
         return tuple(rules)
@@ -134,15 +83,55 @@ def build_search_space(
     Added filters come right after the thresholds, before rules that depend on other regions. The rules of a
     stage of labels stay as they are.
     """
+    start: dict[str, Any] = {}
+    filters: dict[str, int] = {}
     if kind == "regions":
-        own = thresholds_of(rules)
-        threshold = Threshold(rule="threshold", at={name: own.get(name, HALF) for name in channels})
+        at = {name: thresholds_of(rules).get(name, HALF) for name in channels}
         filtered = {rule.region for rule in rules if isinstance(rule, KeepComponents)}
         added = [
             KeepComponents(rule="keep_components", region=name) for name in channels if name not in filtered
         ]
-        rules = [threshold, *added, *(rule for rule in rules if not isinstance(rule, Threshold))]
-    return SearchSpace(tuple(channels), kind, tuple(rules), tuple(members), weights)
+        others = [rule for rule in rules if not isinstance(rule, Threshold)]
+        rules = [Threshold(rule="threshold", at=at), *added, *others]
+        for index, rule in enumerate(rules):
+            if isinstance(rule, KeepComponents) and rule.region in at:
+                filters.setdefault(rule.region, index)
+        start |= {f"{name} threshold": value for name, value in at.items()}
+        for region, index in filters.items():
+            start |= {f"{region} {field}": getattr(rules[index], field) for field in FILTERS}
+    for member, row in zip(members, weights, strict=False):
+        start |= {f"{name} weight of {member}": weight for name, weight in zip(channels, row, strict=True)}
+    blocks = [block for name in channels for block in _blocks(name, members, name in filters)]
+    return SearchSpace(tuple(channels), tuple(rules), tuple(members), weights, filters, start, tuple(blocks))
+
+
+def _blocks(channel: str, members: Sequence[str], filtered: bool) -> list[Block]:
+    blocks: list[Block] = []
+    if len(members) > 1:
+        blocks += [{f"{channel} weight of {member}": SHARES} for member in members]
+    if filtered:
+        voxels, mean, count = ({f"{channel} {field}": values} for field, values in FILTERS.items())
+        # A low threshold often helps only together with a filter of the components that it adds
+        blocks += [{f"{channel} threshold": THRESHOLDS} | voxels, mean | count]
+        blocks.append({f"{channel} threshold": ()})
+    return blocks
+
+
+def candidates(present: Any, values: Sequence[Any]) -> list[Any]:
+    """The values to try, the present one first, then the nearest: a search keeps the first of equals.
+
+    values: none for a fine step up and down within the bounds.
+    """
+    if not values:
+        stepped = [round(present + step, 4) for step in FINE_STEPS]
+        values = [value for value in stepped if LOWEST <= value <= HIGHEST]
+
+    def distance(value: Any) -> float:
+        if value == present:
+            return -1.0
+        return math.inf if value is None or present is None else abs(value - present)
+
+    return sorted(dict.fromkeys([present, *values]), key=distance)
 
 
 def thresholds_of(rules: Sequence[Rule]) -> dict[str, float]:
