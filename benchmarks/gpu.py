@@ -129,7 +129,7 @@ def windows_a_second(weights: Path, case: Path) -> str:
 def busy_share(weights: Path, data: Path, out: Path) -> str:
     """Utilisation of the device between the first and the last map, and seconds per case."""
     with gpu_watched("cuda") as gpu:
-        run_folder(Request(data, out, weights, RunSettings(device="cuda"), quiet=True))
+        run_folder(Request(data, out, weights, RunSettings(device="cuda")))
     finished = sorted(file.stat().st_mtime for file in out.iterdir())
     seconds = (finished[-1] - finished[0]) / (len(finished) - 1)
     busy = gpu.mean(finished[0], finished[-1])

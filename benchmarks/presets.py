@@ -48,7 +48,7 @@ def measure(key: str, name: str, preset: Preset, folder: Path) -> Found:
     """Run a starter with a preset on `folder`/data and score it."""
     maps, report = folder / f"maps-{preset}", folder / f"{preset}.json"
     settings = RunSettings(device="cpu", preset=preset)
-    request = Request(folder / "data", maps, ROOT / "weights" / name, settings, report, quiet=True)
+    request = Request(folder / "data", maps, ROOT / "weights" / name, settings, report)
     start = time.process_time()
     ended = run_folder(request)
     cpu = time.process_time() - start

@@ -25,7 +25,7 @@ def main() -> None:
             folder = Path(scratch)
             data = write_cases(key, CASES, folder, SEED)
             settings = RunSettings(device=sys.argv[1] if len(sys.argv) > 1 else "auto")
-            run_folder(Request(data, folder / "maps", ROOT / "weights" / name, settings, quiet=True))
+            run_folder(Request(data, folder / "maps", ROOT / "weights" / name, settings))
             print(f"{name} on {CASES} synthetic cases of seed {SEED}")
             scores = evaluate_folder(folder / "maps", folder / "labels", load_challenge(key))
             cases = {case: found.regions for case, found in scores.cases.items()}

@@ -10,12 +10,13 @@ from typing import Any, Literal, get_args, get_origin
 import typer
 
 from segcube.cli.app import app
+from segcube.cli.command import COMMON_OPTIONS
 
 PAGE = Path(__file__).with_name("cli.md")
 INTRODUCTION = """# Commands
 
 `make docs` writes this page from the commands; `segcube COMMAND --help` prints the same.
-[running.md](running.md) explains exit codes, settings and variables.
+[running.md](running.md) explains exit codes, settings and variables. Every command also has these options:
 """
 
 
@@ -57,8 +58,14 @@ def row(parameter: Any) -> str:
         default = parameter.opts[0] if parameter.default is True else parameter.default
         parts.append(f"Default: `{default}`.")
     if parameter.envvar:
-        parts.append(f"Variable: `{parameter.envvar}`.")
+        names = [parameter.envvar] if isinstance(parameter.envvar, str) else parameter.envvar
+        parts.append(f"Variable: {', '.join(f'`{name}`' for name in names)}.")
     return f"| {', '.join(f'`{spelling}`' for spelling in spellings)} | {' '.join(parts)} |"
+
+
+def options(parameters: list[Any]) -> str:
+    """A table of parameters."""
+    return "\n".join(["| option | meaning |", "|---|---|", *map(row, parameters)])
 
 
 def describe(words: str, command: Any) -> str:
@@ -67,8 +74,7 @@ def describe(words: str, command: Any) -> str:
     paragraphs = "\n\n".join(" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
     lines = [line.strip() for line in example.splitlines()[1:] if line.strip()]
     code = "\n".join(["```sh", *lines, "```"]) if lines else ""
-    rows = [row(parameter) for parameter in command.params if parameter.name != "help"]
-    table = "\n".join(["| option | meaning |", "|---|---|", *rows])
+    table = options([parameter for parameter in command.params if parameter not in COMMON_OPTIONS])
     return "\n\n".join(part for part in (f"## {words}", paragraphs, code, table) if part)
 
 
@@ -80,7 +86,8 @@ def page() -> str:
         for words, command in found
     )
     overview = f"| command | does |\n|---|---|\n{listed}"
-    return "\n\n".join([INTRODUCTION.strip(), overview, *(describe(*entry) for entry in found)]) + "\n"
+    head = [INTRODUCTION.strip(), options(COMMON_OPTIONS), overview]
+    return "\n\n".join([*head, *(describe(*entry) for entry in found)]) + "\n"
 
 
 if __name__ == "__main__":

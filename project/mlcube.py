@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from segcube.cli import main as run
+from segcube.core import DEBUG_VARIABLE
 from segcube.spec.hosts import DEFAULT_MOUNTS, MOUNTS_UNDER_VARIABLE, segcube_command
 
 CACHES = {
@@ -21,6 +22,10 @@ def main() -> None:
     """Run the command for the arguments or the mounted folders; exit with 2 if there are neither."""
     _prepare_environment()
     arguments = sys.argv[1:]
+    if "--debug" in arguments:
+        # Anywhere, even where the host passes no arguments and before a command
+        arguments.remove("--debug")
+        os.environ[DEBUG_VARIABLE] = "1"
     if Path(sys.argv[0]).name == "predict.py":
         arguments = ["predict.py", *arguments]
     command = segcube_command(arguments, Path(os.environ.get(MOUNTS_UNDER_VARIABLE, "/")))

@@ -132,10 +132,10 @@ def test_torch_computes_with_so_many_threads(tumour_submission):
         limit_threads(None)
 
 
-def test_a_starter_is_reported_as_one(capsys):
+def test_a_starter_is_reported_as_one(caplog):
     starters = Path(__file__).parents[1] / "weights"
     segcube.load(starters / "mbas-starter", device="cpu")
-    assert "mbas-starter is a STARTER" in capsys.readouterr().err
+    assert "mbas-starter is a STARTER" in caplog.text
 
 
 def test_a_model_predicts_as_often_as_wanted(tmp_path, tumour_submission, make_case, glioma):
@@ -164,9 +164,10 @@ def test_a_bad_case_raises_its_reason(tmp_path, tumour_submission, make_case, gl
         model.predict(folder)
 
 
-def test_a_model_takes_a_preset(tumour_submission, capsys):
+def test_a_model_takes_a_preset(tumour_submission, caplog):
+    caplog.set_level("INFO", "segcube")
     segcube.load(tumour_submission, device="cpu", preset="fast")
-    assert "preset fast: 1 of 2 members" in capsys.readouterr().err
+    assert "preset fast: 1 of 2 members" in caplog.text
 
 
 def test_an_unknown_device_is_named(tumour_submission):

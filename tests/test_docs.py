@@ -140,7 +140,7 @@ def test_commands_and_options_exist(page):
     for line in command_lines(page.read_text()):
         command, words = typer.main.get_command(app), line.split()[1:]
         while words and hasattr(command, "commands") and words[0] not in ("COMMAND", "..."):
-            assert words[0] in {*command.commands, "--help", "--version"}, line
+            assert words[0] in {*command.commands, "-h", "--help", "--version"}, line
             command = command.commands.get(words.pop(0))
         options = {
             name
@@ -148,7 +148,7 @@ def test_commands_and_options_exist(page):
             for name in (*option.opts, *option.secondary_opts)
         }
         for option in re.findall(r"(?<=\s)--?[a-z][\w-]*", f" {' '.join(words)}"):
-            assert option in {*options, "--help"}, line
+            assert option in {*options, "-h", "--help"}, line
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

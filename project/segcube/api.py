@@ -182,7 +182,6 @@ class Model:
             models.loaded.folder,
             settings,
             None if report is None else Path(report),
-            quiet=True,
         )
         with models.reserved():
             return predict_folder(request, models, progress)

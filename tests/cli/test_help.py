@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 from segcube.cli.app import app
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Every command and group with its name, those of `import` left out."""
+    """Every command and group with its name."""
     yield " ".join(path), command
     for name, child in getattr(command, "commands", {}).items():
-        if name != "import":
-            yield from commands(child, (*path, name))
+        yield from commands(child, (*path, name))
 
 
 COMMANDS = dict(commands(typer.main.get_command(app)))
@@ -30,5 +30,30 @@ def test_every_command_has_an_example(name):
 def test_every_option_is_explained_with_its_default(name):
     for parameter in COMMANDS[name].params:
         assert parameter.help.endswith("."), parameter.name
-        if parameter.default is None and not parameter.required:
+        if parameter.default in (None, "") and not parameter.required and "completion" not in parameter.name:
             assert "Default:" in parameter.help, parameter.name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_h_shows_the_help(name):
+    result = CliRunner().invoke(app, [*name.split(), "-h"])
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Usage: segcube")
+    assert "Example:" in result.stdout
+
+
+def test_commands_are_listed_in_sections():
+    lines = CliRunner().invoke(app, ["-h"]).stdout.splitlines()
+    titles = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert titles == ["Options:", "Use:", "Prepare:", "Evaluate:", "Submit:"]
+
+
+SHORT = {"data": "-i", "out": "-o", "weights": "-w", "quiet": "-q", "verbose": "-v"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_option_has_the_same_short_form_in_every_command(name):
+    for parameter in COMMANDS[name].params:
+        if parameter.param_type_name == "option":
+            short = [spelling for spelling in parameter.opts if not spelling.startswith("--")]
+            assert short == [SHORT[parameter.name]] if parameter.name in SHORT else not short

@@ -39,7 +39,16 @@ def test_lightning_checkpoints_become_a_submission(tmp_path, checkpoint):
     files = [checkpoint("a.ckpt", 0), checkpoint("b.ckpt", 1)]
     result = run(
         *("lightning", *files, "--out", tmp_path / "weights", "--challenge", "brats2024-ssa"),
-        *("--weights", "1,0,0.5", "--weights", "1", "--filter", "validation", "--licence", "CC-BY-4.0"),
+        *(
+            "--member-weights",
+            "1,0,0.5",
+            "--member-weights",
+            "1",
+            "--filter",
+            "validation",
+            "--licence",
+            "CC-BY-4.0",
+        ),
     )
     assert result.exit_code == 0, result.output
     assert "2 members, for brats2024-ssa" in result.output
@@ -54,7 +63,7 @@ def test_lightning_checkpoints_become_a_submission(tmp_path, checkpoint):
     ("options", "words"),
     [
         (["--window", "128,128"], "--window '128,128'; expected 3 numbers"),
-        (["--weights", "1,x"], "--weights '1,x'; expected numbers"),
+        (["--member-weights", "1,x"], "--member-weights '1,x'; expected numbers"),
         (["--window", "30,32,32"], "cannot take windows of (30, 32, 32)"),
         (["--overlap", "2"], "overlap"),
         (["--regions", "TC,WT"], "3 outputs for the regions TC, WT"),

@@ -26,7 +26,8 @@ def segcube_command(words: str):
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_arguments_options_and_variables_of_each_command(words):
-    parameters = segcube_command(words).params
+    command = segcube_command(words)
+    parameters = command.params
     options = {
         spelling
         for parameter in parameters
@@ -39,7 +40,8 @@ def test_arguments_options_and_variables_of_each_command(words):
         for name in ([parameter.envvar] if isinstance(parameter.envvar, str) else parameter.envvar or [])
     }
     arguments = [p.name for p in parameters if p.param_type_name == "argument"]
-    assert set(COMMANDS[words]["options"]) <= options
+    for option in COMMANDS[words]["options"]:
+        assert command.current_spelling(option) in options, option
     assert set(COMMANDS[words]["variables"]) <= variables
     assert len(arguments) == len(COMMANDS[words]["arguments"])
 

@@ -13,6 +13,7 @@ import typer
 
 from segcube import __version__
 from segcube.cli.check import check
+from segcube.cli.command import Command, Group
 from segcube.cli.evaluate import evaluate, picture, rank
 from segcube.cli.import_ import import_
 from segcube.cli.infer import infer
@@ -20,52 +21,59 @@ from segcube.cli.info import info
 from segcube.cli.models import compile_, soup, tune
 from segcube.cli.pack import pack
 from segcube.cli.phantoms import phantoms
-from segcube.cli.process import discard_broken_streams, handle_ctrl_c, report_interrupted
+from segcube.cli.process import discard_broken_streams, handle_ctrl_c, report_error, report_interrupted
+from segcube.core import DEBUG_VARIABLE
 
 GC_THRESHOLD = 10_000
 """Allocations before a garbage collection, 700 in Python: imports allocate much and free nothing."""
 
 app = typer.Typer(
     name="segcube",
+    cls=Group,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 @app.callback(invoke_without_command=True)
 def start(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Print the traceback of unexpected errors; also after a command.")
+    ] = False,
 ) -> None:
     """Turn trained segmentation folds into a challenge submission, and run it.
 
-    A submission is a folder with submission.yaml and the weights of its networks. `segcube COMMAND --help`
-    shows the options of a command with an example.
+    A submission is a folder with submission.yaml and the weights of its networks. `segcube COMMAND -h` shows
+    the options of a command with an example.
 
     \b
     Example:
-      segcube import nnunet MODEL_FOLDER --out weights/NAME --challenge brats2024-ssa
-      segcube infer --data_path data --output_path maps --weights weights/NAME
-      segcube evaluate --pred maps --ref labels --challenge brats2024-ssa
+      segcube import nnunet MODEL_FOLDER -o weights/NAME --challenge brats2024-ssa
+      segcube infer -i data -o maps -w weights/NAME
+      segcube evaluate --maps maps --ref labels --challenge brats2024-ssa
     """
+    if debug:
+        os.environ[DEBUG_VARIABLE] = "1"
     if version:
         typer.echo(__version__)
         raise typer.Exit
 
 
-app.command()(infer)
-app.command()(info)
-app.command()(evaluate)
-app.command()(rank)
-app.command()(picture)
-app.command()(tune)
-app.command("compile")(compile_)
-app.command()(pack)
-app.command()(phantoms)
-app.add_typer(check)
+app.command(cls=Command)(infer)
+app.command(cls=Command)(info)
+app.command(cls=Command)(phantoms)
 app.add_typer(import_)
+app.command("compile", cls=Command)(compile_)
 app.add_typer(soup)
+app.command(cls=Command)(tune)
+app.command(cls=Command)(evaluate)
+app.command(cls=Command)(rank)
+app.command(cls=Command)(picture)
+app.add_typer(check)
+app.command(cls=Command)(pack)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -82,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except KeyboardInterrupt:
         code = report_interrupted()
+    except Exception as error:
+        code = report_error(error)
     else:
         code = 0
     # From here on Ctrl-C ends the process at once, without a traceback

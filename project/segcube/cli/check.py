@@ -7,24 +7,16 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from segcube.cli.process import run_command
-from segcube.core import printable
+from segcube.cli.command import Command, Group
+from segcube.cli.options import AsJson, ChallengeByNames, Data, Device, Submission
+from segcube.core import LOG
 
 if TYPE_CHECKING:
     from segcube.release.check import CheckReport
-    from segcube.release.trial import Outcome
 
-check = typer.Typer(name="check", no_args_is_help=True, rich_markup_mode=None)
+check = typer.Typer(name="check", cls=Group, no_args_is_help=True, rich_markup_mode=None)
 
-ChallengeOf: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--challenge",
-        help="Challenge key or YAML file. Default: the one challenge that the file names fit.",
-    ),
-]
 Strict: TypeAlias = Annotated[bool, typer.Option("--strict", help="Count warnings as errors.")]
-AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
 @check.callback()
@@ -37,17 +29,17 @@ def start() -> None:
 
     \b
     Example:
-      segcube check output maps --data data --challenge brats2024-ssa
+      segcube check output maps -i data --challenge brats2024-ssa
     """
 
 
-@check.command("input")
+@check.command("input", cls=Command)
 def check_input(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of cases.")],
-    challenge: ChallengeOf = None,
+    challenge: ChallengeByNames = None,
     strict: Strict = False,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Check cases before they are predicted.
 
     Reads every file completely. Reports wrong names, missing and duplicate channels, damaged files, grids
@@ -57,23 +49,19 @@ def check_input(
     Example:
       segcube check input data --challenge brats2024-ssa
     """
+    from segcube.release.check import check_input
 
-    def run() -> int:
-        from segcube.release.check import check_input
-
-        return _print(check_input(folder, challenge), strict, as_json)
-
-    run_command(run)
+    return _print(check_input(folder, challenge), strict, as_json)
 
 
-@check.command("output")
+@check.command("output", cls=Command)
 def check_output(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of label maps.")],
-    data: Annotated[Path, typer.Option(help="Folder of the cases that the maps were predicted from.")],
-    challenge: ChallengeOf = None,
+    data: Data,
+    challenge: ChallengeByNames = None,
     strict: Strict = False,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Check label maps before they are submitted.
 
     Reports wrong names, other files, missing and duplicate maps, damage, permissions, shapes, affines and
@@ -81,24 +69,20 @@ def check_output(
 
     \b
     Example:
-      segcube check output maps --data data --challenge brats2024-ssa
+      segcube check output maps -i data --challenge brats2024-ssa
     """
+    from segcube.release.check import check_output
 
-    def run() -> int:
-        from segcube.release.check import check_output
-
-        return _print(check_output(folder, data, challenge), strict, as_json)
-
-    run_command(run)
+    return _print(check_output(folder, data, challenge), strict, as_json)
 
 
-@check.command("submission")
+@check.command("submission", cls=Command)
 def check_submission(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a submission.")],
-    device: Annotated[str, typer.Option(help="Device of the dry run: auto, cpu, cuda or cuda:N.")] = "auto",
+    folder: Submission,
+    device: Device = "auto",
     strict: Strict = False,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Check a submission before it is packed.
 
     Reports problems of submission.yaml, of weights files and their sha256, and of networks that do not fit
@@ -108,14 +92,9 @@ def check_submission(
     Example:
       segcube check submission weights/NAME
     """
+    from segcube.release.check import check_submission
 
-    def run() -> int:
-        from segcube.core import RunConsole
-        from segcube.release.check import check_submission
-
-        return _print(check_submission(folder, device, RunConsole(quiet=as_json).info), strict, as_json)
-
-    run_command(run)
+    return _print(check_submission(folder, device, LOG.debug if as_json else LOG.info), strict, as_json)
 
 
 def _print(report: CheckReport, strict: bool, as_json: bool) -> int:
@@ -126,7 +105,7 @@ def _print(report: CheckReport, strict: bool, as_json: bool) -> int:
     return report.exit_code(strict)
 
 
-@check.command("hosts")
+@check.command("hosts", cls=Command)
 def check_hosts(
     host: Annotated[
         list[str] | None,
@@ -139,14 +118,19 @@ def check_hosts(
     ] = False,
     weights: Annotated[
         Path | None,
-        typer.Option(help="With --process: a submission, or a folder of several. Default: the starters."),
+        typer.Option(
+            "-w",
+            "--weights",
+            help="With --process: a submission, or a folder of several. Default: the starters.",
+        ),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Folder of cases to predict. Default: synthetic cases.")
+        Path | None,
+        typer.Option("-i", "--data", help="Folder of cases to predict. Default: synthetic cases."),
     ] = None,
     strict: Strict = False,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Start the image on this machine as each host starts it.
 
     Hosts differ in arguments, mounts, user, network and shared memory. Each one passes if the exit code is 0,
@@ -155,25 +139,18 @@ def check_hosts(
     \b
     Example:
       segcube check hosts --image REGISTRY/TEAM/NAME:TAG
-      segcube check hosts --process --weights weights/NAME --host sealed
+      segcube check hosts --process -w weights/NAME --host sealed
     """
+    from segcube.release.trial import (
+        NOT_PROVED_BY_PROCESS,
+        HostSelection,
+        exit_code,
+        outcome_line,
+        print_trials,
+        try_hosts,
+    )
 
-    def run() -> int:
-        from segcube.release.trial import (
-            NOT_PROVED_BY_PROCESS,
-            HostSelection,
-            exit_code,
-            outcome_line,
-            print_trials,
-            try_hosts,
-        )
-
-        def report(outcome: Outcome) -> None:
-            typer.echo(printable(outcome_line(outcome)), err=True)
-
-        selection = HostSelection(tuple(host or ()), image, process, weights, data)
-        outcomes = try_hosts(selection, report)
-        print_trials(outcomes, NOT_PROVED_BY_PROCESS if process else "", strict=strict, as_json=as_json)
-        return exit_code(outcomes, strict)
-
-    run_command(run)
+    selection = HostSelection(tuple(host or ()), image, process, weights, data)
+    outcomes = try_hosts(selection, lambda outcome: LOG.info(outcome_line(outcome)))
+    print_trials(outcomes, NOT_PROVED_BY_PROCESS if process else "", strict=strict, as_json=as_json)
+    return exit_code(outcomes, strict)

@@ -7,25 +7,15 @@ from typing import Annotated
 
 import typer
 
-from segcube.cli.process import run_command
+from segcube.cli.options import Challenge, ChallengeByNames, Data, Maps, Profile, Ref
 from segcube.core import ExitCode, printable
 
 
 def evaluate(
-    pred: Annotated[Path, typer.Option(help="Folder of predicted label maps.")],
-    ref: Annotated[Path, typer.Option(help="Folder of reference label maps.")],
-    challenge: Annotated[
-        str | None,
-        typer.Option(
-            help="Challenge key or YAML file. Default: the one challenge that the file names fit.",
-        ),
-    ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            help="Scoring rules: brats2023, brats2024, brats2026, mbas or plain. Default: the challenge's.",
-        ),
-    ] = None,
+    maps: Maps,
+    ref: Ref,
+    challenge: ChallengeByNames = None,
+    profile: Profile = None,
     json: Annotated[Path | None, typer.Option(help="JSON file for all scores. Default: none.")] = None,
     csv: Annotated[
         Path | None,
@@ -45,7 +35,7 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="Number of cases to score in parallel. Default: one for each CPU core."),
     ] = None,
-) -> None:
+) -> ExitCode:
     """Score label maps as the challenge's organisers do.
 
     Prints mean and median of each metric and region and the worst cases. A case without a valid map scores 0
@@ -55,35 +45,31 @@ def evaluate(
 
     \b
     Example:
-      segcube evaluate --pred maps --ref labels --challenge brats2024-ssa --json scores.json
+      segcube evaluate --maps maps --ref labels --challenge brats2024-ssa --json scores.json
     """
+    from segcube.cli.tables import print_problems, print_scores
+    from segcube.core import case_bar, write_atomic
+    from segcube.evaluation import as_csv, as_json, choose_challenge, evaluate_folder
+    from segcube.formats.nifti import check_replaceable
 
-    def run() -> ExitCode:
-        from segcube.cli.tables import print_problems, print_scores
-        from segcube.core import case_bar, write_atomic
-        from segcube.evaluation import as_csv, as_json, choose_challenge, evaluate_folder
-        from segcube.formats.nifti import check_replaceable
-
-        check_replaceable(json, "an evaluation of segcube", (b'"profile"', b'"versions"'))
-        check_replaceable(csv, "a table of segcube's scores", (b"case,region",))
-        chosen = choose_challenge(pred, ref, challenge)
-        with case_bar("scoring") as on_case:
-            found = evaluate_folder(pred, ref, chosen, profile, workers, millimetres, on_case)
-        if json is not None:
-            write_atomic(json, as_json(found, lesions))
-        if csv is not None:
-            write_atomic(csv, as_csv(found))
-        cases = {name: scores.regions for name, scores in found.cases.items()}
-        title = f"{found.challenge}, profile {found.profile}, {len(cases)} cases"
-        if cases:
-            print_scores(title, found.mean, found.median, cases)
-        notices = {name: scores.notices for name, scores in found.cases.items()}
-        print_problems(found.problems, notices, found.without_reference, found.bad_references)
-        if not found.bad_references:
-            return ExitCode.DONE
-        return ExitCode.SOME_FAILED if cases else ExitCode.NONE_DONE
-
-    run_command(run)
+    check_replaceable(json, "an evaluation of segcube", (b'"profile"', b'"versions"'))
+    check_replaceable(csv, "a table of segcube's scores", (b"case,region",))
+    chosen = choose_challenge(maps, ref, challenge)
+    with case_bar("scoring") as on_case:
+        found = evaluate_folder(maps, ref, chosen, profile, workers, millimetres, on_case)
+    if json is not None:
+        write_atomic(json, as_json(found, lesions))
+    if csv is not None:
+        write_atomic(csv, as_csv(found))
+    cases = {name: scores.regions for name, scores in found.cases.items()}
+    title = f"{found.challenge}, profile {found.profile}, {len(cases)} cases"
+    if cases:
+        print_scores(title, found.mean, found.median, cases)
+    notices = {name: scores.notices for name, scores in found.cases.items()}
+    print_problems(found.problems, notices, found.without_reference, found.bad_references)
+    if not found.bad_references:
+        return ExitCode.DONE
+    return ExitCode.SOME_FAILED if cases else ExitCode.NONE_DONE
 
 
 def rank(
@@ -107,45 +93,37 @@ def rank(
     Example:
       segcube rank mine.json theirs.json --metric lesionwise_dice
     """
+    from segcube.core import write_atomic
+    from segcube.formats.nifti import check_replaceable
+    from segcube.tools.rank import print_ranking, rank_files
 
-    def run() -> None:
-        from segcube.core import write_atomic
-        from segcube.formats.nifti import check_replaceable
-        from segcube.tools.rank import print_ranking, rank_files
-
-        check_replaceable(json, "a ranking of segcube", (b'"profile"', b'"permutations"'))
-        ranking = rank_files(files, metric or (), seed)
-        if json is not None:
-            write_atomic(json, ranking.as_json())
-        print_ranking(ranking)
-
-    run_command(run)
+    check_replaceable(json, "a ranking of segcube", (b'"profile"', b'"permutations"'))
+    ranking = rank_files(files, metric or (), seed)
+    if json is not None:
+        write_atomic(json, ranking.as_json())
+    print_ranking(ranking)
 
 
 def picture(
     out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write the pictures to.")],
-    data: Annotated[Path, typer.Option(help="Folder of cases.")],
-    maps: Annotated[Path, typer.Option(help="Folder of their label maps.")],
-    challenge: Annotated[str, typer.Option(help="Challenge of the cases: a key or a YAML file.")],
-) -> None:
+    data: Data,
+    maps: Maps,
+    challenge: Challenge,
+) -> int:
     """Draw each case with its label map as a PNG file.
 
     \b
     Example:
-      segcube picture pictures --data data --maps maps --challenge brats2023-gli
+      segcube picture pictures -i data --maps maps --challenge brats2023-gli
     """
+    from segcube.core import CaseError
+    from segcube.pages import draw_folder
+    from segcube.spec.challenges import load_challenge
 
-    def run() -> int:
-        from segcube.core import CaseError
-        from segcube.pages import draw_folder
-        from segcube.spec.challenges import load_challenge
+    def report(case: str, error: CaseError) -> None:
+        typer.echo(printable(f"{case}: {error.code}: {error}"), err=True)
 
-        def report(case: str, error: CaseError) -> None:
-            typer.echo(printable(f"{case}: {error.code}: {error}"), err=True)
+    def show(file: Path) -> None:
+        typer.echo(printable(str(file)))
 
-        def show(file: Path) -> None:
-            typer.echo(printable(str(file)))
-
-        return draw_folder(data, maps, load_challenge(challenge), out, show, report)
-
-    run_command(run)
+    return draw_folder(data, maps, load_challenge(challenge), out, show, report)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from segcube.cli.process import run_command
+from segcube.cli.options import AsJson
 
 
 def info(
@@ -15,7 +15,7 @@ def info(
         Path | None,
         typer.Argument(metavar="DIR", help="Folder of a submission. Default: list the challenges."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the challenges, or describe a submission.
 
@@ -28,13 +28,9 @@ def info(
       segcube info weights/NAME
       segcube info weights/NAME --json
     """
+    from segcube.cli.tables import print_challenges, print_submission
 
-    def run() -> None:
-        from segcube.cli.tables import print_challenges, print_submission
-
-        if folder is None:
-            print_challenges(as_json)
-        else:
-            print_submission(folder, as_json)
-
-    run_command(run)
+    if folder is None:
+        print_challenges(as_json)
+    else:
+        print_submission(folder, as_json)

@@ -7,14 +7,16 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from segcube.cli.process import run_command
-from segcube.core import EnvironmentFault, printable
+from segcube.cli.command import Command, Group
+from segcube.cli.options import Data, Device, Mirrors, Out, Profile, Ref, Submission, challenge_option
+from segcube.core import LOG, EnvironmentFault, printable
 
 
 def compile_(
-    weights: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a submission.")],
+    weights: Submission,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the compiled networks. Default: DIR itself.")
+        Path | None,
+        typer.Option("-o", "--out", help="Folder for the compiled networks. Default: DIR itself."),
     ] = None,
 ) -> None:
     """Compile the networks of a submission for OpenVINO.
@@ -26,26 +28,18 @@ def compile_(
     Example:
       segcube compile weights/NAME
     """
+    from segcube.backends.openvino import NoGraphs, compile_submission
+    from segcube.spec.submission import load_for_challenge
 
-    def run() -> None:
-        from segcube.backends.openvino import NoGraphs, compile_submission
-        from segcube.spec.submission import load_for_challenge
-
-        place = out or weights
-        try:
-            size = compile_submission(load_for_challenge(weights), place, _log)
-        except NoGraphs as error:
-            raise EnvironmentFault(str(error), hint="run it with --backend torch") from error
-        typer.echo(printable(f"{place}: compiled networks of {size / 1e6:.2f} MB"))
-
-    run_command(run)
+    place = out or weights
+    try:
+        size = compile_submission(load_for_challenge(weights), place, LOG.info)
+    except NoGraphs as error:
+        raise EnvironmentFault(str(error), hint="run it with --backend torch") from error
+    typer.echo(printable(f"{place}: compiled networks of {size / 1e6:.2f} MB"))
 
 
-def _log(line: str) -> None:
-    typer.echo(printable(line), err=True)
-
-
-soup = typer.Typer(name="soup", no_args_is_help=True, rich_markup_mode=None)
+soup = typer.Typer(name="soup", cls=Group, no_args_is_help=True, rich_markup_mode=None)
 
 
 @soup.callback()
@@ -56,47 +50,36 @@ def start() -> None:
 
     \b
     Example:
-      segcube soup uniform weights/NAME --out weights/SOUP
+      segcube soup uniform weights/NAME -o weights/SOUP
     """
 
 
-Weights: TypeAlias = Annotated[
-    Path,
-    typer.Argument(
-        metavar="DIR", help="Folder of a submission whose stage has one branch; its members are averaged."
-    ),
-]
-Out: TypeAlias = Annotated[Path, typer.Option(help="Folder of the new submission; must be new or empty.")]
 Stage: TypeAlias = Annotated[
     str | None, typer.Option(help="Stage of a cascade whose members are averaged. Default: the last one.")
 ]
 
 
-@soup.command()
-def uniform(weights: Weights, out: Out, stage: Stage = None) -> None:
+@soup.command(cls=Command)
+def uniform(weights: Submission, out: Out, stage: Stage = None) -> None:
     """Average all members.
 
     \b
     Example:
-      segcube soup uniform weights/NAME --out weights/SOUP
+      segcube soup uniform weights/NAME -o weights/SOUP
     """
+    from segcube.tools.soup import read_candidates, uniform_soup
 
-    def run() -> None:
-        from segcube.tools.soup import read_candidates, uniform_soup
-
-        candidates = read_candidates(weights, stage)
-        uniform_soup(candidates, out)
-        typer.echo(printable(f"{out}: the mean of {len(candidates.members)} members"))
-
-    run_command(run)
+    candidates = read_candidates(weights, stage)
+    uniform_soup(candidates, out)
+    typer.echo(printable(f"{out}: the mean of {len(candidates.members)} members"))
 
 
-@soup.command()
+@soup.command(cls=Command)
 def greedy(
-    weights: Weights,
+    weights: Submission,
     out: Out,
-    data: Annotated[Path, typer.Option(help="Folder of validation cases.")],
-    labels: Annotated[Path, typer.Option(help="Folder of their reference label maps.")],
+    data: Data,
+    ref: Ref,
     stage: Stage = None,
     metric: Annotated[
         str, typer.Option(help="Metric of `segcube evaluate` to improve, such as dice or hd95.")
@@ -106,10 +89,8 @@ def greedy(
         Path | None,
         typer.Option(help="File that records every trial. Default: OUT.soup.jsonl, beside the new folder."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    flips: Annotated[
-        bool, typer.Option("--flips/--no-flips", help="Mirroring at test time, along the submission's axes.")
-    ] = True,
+    device: Device = "auto",
+    mirrors: Mirrors = True,
 ) -> None:
     """Average the members that improve a score on validation cases.
 
@@ -118,42 +99,41 @@ def greedy(
 
     \b
     Example:
-      segcube soup greedy weights/NAME --out weights/SOUP --data data --labels labels
+      segcube soup greedy weights/NAME -o weights/SOUP -i data --ref labels
     """
+    from segcube.tools.soup import Validation, greedy_soup, read_candidates
 
-    def run() -> None:
-        from segcube.tools.soup import Validation, greedy_soup, read_candidates
-
-        candidates = read_candidates(weights, stage)
-        settings = {"device": device, "flips": flips}
-        validation = Validation(data, labels, candidates.loaded.challenge, profile, metric, settings, _log)
-        file = ledger or out.with_name(f"{out.absolute().name}.soup.jsonl")
-        result = greedy_soup(candidates, validation, out, file)
-        kept = ", ".join(result.kept)
-        typer.echo(printable(f"{out}: the mean of {kept}, {metric} {result.score:.4f}"))
-
-    run_command(run)
+    candidates = read_candidates(weights, stage)
+    settings = {"device": device, "flips": mirrors}
+    validation = Validation(data, ref, candidates.loaded.challenge, profile, metric, settings, LOG.info)
+    file = ledger or out.with_name(f"{out.absolute().name}.soup.jsonl")
+    result = greedy_soup(candidates, validation, out, file)
+    kept = ", ".join(result.kept)
+    typer.echo(printable(f"{out}: the mean of {kept}, {metric} {result.score:.4f}"))
 
 
 def tune(
     probabilities: Annotated[
         Path, typer.Option(help="Folder of probabilities from `segcube infer --save-probabilities`.")
     ],
-    ref: Annotated[Path, typer.Option(help="Folder of reference label maps.")],
-    profile: Annotated[
-        str | None, typer.Option(help="Scoring rules, as in `segcube evaluate`. Default: the challenge's.")
-    ] = None,
+    ref: Ref,
+    profile: Profile = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Submission to tune. Default: none, tune from thresholds of 0.5."),
+        typer.Option(
+            "-w", "--weights", help="Submission to tune. Default: none, tune from thresholds of 0.5."
+        ),
     ] = None,
     challenge: Annotated[
         str | None,
-        typer.Option(
-            help="Challenge key or YAML file. Default: the submission's, else the one that the names fit."
+        challenge_option(
+            "Key of a challenge, or a YAML file that defines one. Default: the submission's, else the one "
+            "that the file names fit."
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="YAML file to write. Default: print it.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="YAML file to write. Default: print it.")
+    ] = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation, by patient.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the folds.")] = 0,
 ) -> None:
@@ -165,26 +145,22 @@ def tune(
 
     \b
     Example:
-      segcube infer --data_path data --output_path maps --save-probabilities saved --each-member
-      segcube tune --probabilities saved --ref labels --weights weights/NAME --out block.yaml
+      segcube infer -i data -o maps --save-probabilities saved --each-member
+      segcube tune --probabilities saved --ref labels -w weights/NAME -o block.yaml
     """
+    from segcube.core import write_atomic
+    from segcube.formats.nifti import check_replaceable
+    from segcube.tools.tune import TuneRequest, print_tuned, read_inputs, tune_inputs, tuned_block
 
-    def run() -> None:
-        from segcube.core import write_atomic
-        from segcube.formats.nifti import check_replaceable
-        from segcube.tools.tune import TuneRequest, print_tuned, read_inputs, tune_inputs, tuned_block
-
-        check_replaceable(out, "a block that segcube tuned", (b"postprocess:",))
-        request = TuneRequest(probabilities, ref, weights, challenge, profile, folds, seed)
-        inputs = read_inputs(request)
-        for notice in inputs.notices:
-            typer.echo(printable(notice), err=True)
-        tuned = tune_inputs(inputs, request, lambda line: typer.echo(line, err=True))
-        print_tuned(tuned, inputs)
-        block = tuned_block(tuned, inputs)
-        if out is None:
-            typer.echo(block, nl=False)
-        else:
-            write_atomic(out, block.encode())
-
-    run_command(run)
+    check_replaceable(out, "a block that segcube tuned", (b"postprocess:",))
+    request = TuneRequest(probabilities, ref, weights, challenge, profile, folds, seed)
+    inputs = read_inputs(request)
+    for notice in inputs.notices:
+        LOG.warning(notice)
+    tuned = tune_inputs(inputs, request, LOG.info)
+    print_tuned(tuned, inputs)
+    block = tuned_block(tuned, inputs)
+    if out is None:
+        typer.echo(block, nl=False)
+    else:
+        write_atomic(out, block.encode())

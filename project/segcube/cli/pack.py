@@ -7,16 +7,19 @@ from typing import Annotated, Literal
 
 import typer
 
-from segcube.cli.process import run_command
+from segcube.cli.options import Device, Submission
 
 UNKNOWN = "N/A"
 
 
 def pack(
-    weights: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a submission.")],
+    weights: Submission,
     image: Annotated[str, typer.Option(help="Name of the image that you will push, with registry and tag.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder to create, with an archive beside it. Default: packed/NAME.")
+        Path | None,
+        typer.Option(
+            "-o", "--out", help="Folder to create, with an archive beside it. Default: packed/NAME."
+        ),
     ] = None,
     build: Annotated[
         bool, typer.Option("--build", help="Build the image with Docker or Podman, this submission inside.")
@@ -37,8 +40,8 @@ def pack(
         str | None,
         typer.Option(help="Zenodo record of the weights. Default: none, the weights are in the image."),
     ] = None,
-    device: Annotated[str, typer.Option(help="Device of the dry run: auto, cpu, cuda or cuda:N.")] = "auto",
-) -> None:
+    device: Device = "auto",
+) -> int:
     """Check a submission and pack it for the hosts.
 
     Runs `segcube check submission`. If there is no error, compiles networks that are not yet compiled and
@@ -51,18 +54,14 @@ def pack(
     Example:
       segcube pack weights/NAME --image docker.synapse.org/syn123/brats:1 --build
     """
+    from segcube.release.check import print_report
+    from segcube.release.pack import BuildArguments, PackRequest, Publication, check_and_pack
 
-    def run() -> int:
-        from segcube.release.check import print_report
-        from segcube.release.pack import BuildArguments, PackRequest, Publication, check_and_pack
-
-        publication = Publication(authors, paper, manuscript, rank, zenodo)
-        build_arguments = BuildArguments(torch, source) if build else None
-        request = PackRequest(weights, image, out, publication, build_arguments, device)
-        report, packed = check_and_pack(request)
-        print_report(report)
-        if packed is not None:
-            typer.echo(packed.summary(image if build else None))
-        return report.exit_code()
-
-    run_command(run)
+    publication = Publication(authors, paper, manuscript, rank, zenodo)
+    build_arguments = BuildArguments(torch, source) if build else None
+    request = PackRequest(weights, image, out, publication, build_arguments, device)
+    report, packed = check_and_pack(request)
+    print_report(report)
+    if packed is not None:
+        typer.echo(packed.summary(image if build else None))
+    return report.exit_code()

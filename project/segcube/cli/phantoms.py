@@ -7,16 +7,13 @@ from typing import Annotated
 
 import typer
 
-from segcube.cli.process import run_command
+from segcube.cli.options import Challenge
 from segcube.core import printable
 
 
 def phantoms(
     out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write data/ and labels/ to.")],
-    challenge: Annotated[
-        str,
-        typer.Option(help="Challenge that sets names, channels and geometry: a key or a YAML file."),
-    ],
+    challenge: Challenge,
     count: Annotated[int, typer.Option(min=1, help="Number of cases.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed writes the same cases.")] = 0,
 ) -> None:
@@ -27,14 +24,10 @@ def phantoms(
     \b
     Example:
       segcube phantoms demo --challenge brats2023-gli --count 2
-      segcube infer --data_path demo/data --output_path demo/maps
+      segcube infer -i demo/data -o demo/maps
     """
+    from segcube.phantoms import write_phantoms
+    from segcube.spec.challenges import load_challenge
 
-    def run() -> None:
-        from segcube.phantoms import write_phantoms
-        from segcube.spec.challenges import load_challenge
-
-        for name in write_phantoms(load_challenge(challenge), count, seed, out):
-            typer.echo(printable(name))
-
-    run_command(run)
+    for name in write_phantoms(load_challenge(challenge), count, seed, out):
+        typer.echo(printable(name))

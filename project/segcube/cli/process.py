@@ -20,6 +20,7 @@ from segcube.core import (
     ExitCode,
     SegcubeError,
     internal_error,
+    log_traceback,
     printable,
     remove_scratch_folders,
 )
@@ -44,8 +45,8 @@ EXTRAS = {
 def run_command(task: Callable[[], int | None]) -> NoReturn:
     """Run a command's work and raise typer.Exit with its exit code, 0 for None.
 
-    Any error becomes one line on stderr and its exit code, without a traceback. Ctrl-C becomes the line
-    `interrupted` and exit code 130.
+    Any error becomes one line on stderr and its exit code; --debug adds the traceback of an unexpected one.
+    Ctrl-C becomes the line `interrupted` and exit code 130.
     """
     _open_closed_streams()
     with _exits_on_sigterm():
@@ -59,18 +60,28 @@ def run_command(task: Callable[[], int | None]) -> NoReturn:
 def _exit_code_of(task: Callable[[], int | None]) -> int | None:
     try:
         return task()
-    except ModuleNotFoundError as error:
-        return _report_error(_missing_package(error), ExitCode.ENVIRONMENT)
-    except SegcubeError as error:
-        return _report_error(str(error), error.exit_code)
-    except MemoryError:
-        return _report_error("not enough memory; give the run more", ExitCode.ENVIRONMENT)
-    except (OSError, ImportError) as error:
-        return _report_error(str(EnvironmentFault(str(error))), ExitCode.ENVIRONMENT)
     except KeyboardInterrupt:
         return report_interrupted()
     except Exception as error:
-        return _report_error(str(internal_error(error)), ExitCode.INTERNAL)
+        return report_error(error)
+
+
+def report_error(error: Exception) -> ExitCode:
+    """Report on stderr why a command failed; returns the exit code for that."""
+    message, code = str(error), ExitCode.ENVIRONMENT
+    if isinstance(error, SegcubeError):
+        code = error.exit_code
+    elif isinstance(error, (OSError, ImportError, MemoryError)):
+        log_traceback(error)
+        if isinstance(error, ModuleNotFoundError):
+            message = _missing_package(error)
+        elif isinstance(error, MemoryError):
+            message = "not enough memory; give the run more"
+        message = str(EnvironmentFault(message))
+    else:
+        message, code = str(internal_error(error)), ExitCode.INTERNAL
+    _print_to_stderr(f"error: {printable(message)}")
+    return code
 
 
 def _missing_package(error: ModuleNotFoundError) -> str:
@@ -83,11 +94,6 @@ def _missing_package(error: ModuleNotFoundError) -> str:
     if extra == "torch":
         hint += "; a CPU runs a submission without torch once `segcube compile` compiled it"
     return f"{package} is not installed; {hint}"
-
-
-def _report_error(message: str, code: ExitCode) -> ExitCode:
-    _print_to_stderr(f"error: {printable(message)}")
-    return code
 
 
 def report_interrupted() -> ExitCode:

@@ -15,12 +15,15 @@ from .choices import Precision as Precision
 from .choices import Preset as Preset
 from .clock import FORWARD as FORWARD
 from .clock import Clock as Clock
-from .console import RunConsole as RunConsole
 from .console import case_bar as case_bar
+from .console import console_logging as console_logging
 from .console import literal_text as literal_text
+from .console import stage_bar as stage_bar
 from .documents import parse_json as parse_json
 from .documents import read_json as read_json
 from .documents import read_yaml as read_yaml
+from .errors import DEBUG_VARIABLE as DEBUG_VARIABLE
+from .errors import LOG as LOG
 from .errors import CaseError as CaseError
 from .errors import Code as Code
 from .errors import EnvironmentFault as EnvironmentFault
@@ -29,6 +32,7 @@ from .errors import SegcubeError as SegcubeError
 from .errors import UsageError as UsageError
 from .errors import as_case_error as as_case_error
 from .errors import internal_error as internal_error
+from .errors import log_traceback as log_traceback
 from .errors import printable as printable
 from .files import SCRATCH_PREFIX as SCRATCH_PREFIX
 from .files import remove_partial_files as remove_partial_files

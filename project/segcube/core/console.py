@@ -1,20 +1,24 @@
-"""Messages and progress bars on stderr."""
+"""Messages and progress bars on stderr; messages are those of the logger `segcube`."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
+import traceback
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import IO, Self, cast
+from functools import cache
+from typing import IO, TYPE_CHECKING, cast
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from segcube.core.errors import printable
+from segcube.core.errors import LOG, printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 def literal_text(text: object, style: str = "") -> Text:
@@ -46,62 +50,64 @@ class _Stderr:
             return False
 
 
-class RunConsole:
-    """Messages and progress of an inference run; a closed stderr never stops the run.
+@cache
+def _console() -> Console:
+    """The console of messages and progress bars; a closed stderr stops neither."""
+    return Console(file=cast("IO[str]", _Stderr()), highlight=False, soft_wrap=True, emoji=False)
 
-    quiet: print warnings only.
+
+class ConsoleHandler(logging.Handler):
+    """Prints messages to stderr, above a progress bar, warnings in yellow."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a message and the traceback that came with it."""
+        style = "yellow" if record.levelno >= logging.WARNING else ""
+        _console().print(literal_text(record.getMessage(), style))
+        for part in traceback.format_exception(record.exc_info[1]) if record.exc_info else ():
+            for line in part.splitlines():
+                _console().print(literal_text(line))
+
+
+@contextmanager
+def console_logging(quiet: bool = False, verbose: bool = False) -> Generator[None, None, None]:
+    """Print the messages of the package meanwhile: warnings if quiet, details as well if verbose."""
+    handler, level = ConsoleHandler(), LOG.level
+    LOG.addHandler(handler)
+    LOG.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+    try:
+        yield
+    finally:
+        LOG.removeHandler(handler)
+        LOG.setLevel(level)
+
+
+@contextmanager
+def _progress(*, transient: bool) -> Generator[Progress, None, None]:
+    """A progress bar with the time left, on a terminal where messages are shown."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    prints = any(isinstance(handler, ConsoleHandler) for handler in LOG.handlers)
+    shown = prints and LOG.isEnabledFor(logging.INFO) and _console().is_terminal
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_console(), disable=not shown, transient=transient) as progress:
+        yield progress
+
+
+@contextmanager
+def stage_bar(cases: int, stages: int) -> Generator[Callable[[str, int, str, int], None], None, None]:
+    """Show a progress bar for `cases` of `stages` each.
+
+    Yields a function to call when a stage begins: the case's name, its index from 0, the stage's name and its
+    index from 0.
     """
+    with _progress(transient=False) as progress:
+        task = progress.add_task("reading", total=cases * stages)
 
-    def __init__(self, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._console = Console(file=cast("IO[str]", _Stderr()), highlight=False, soft_wrap=True, emoji=False)
-        self._progress: Progress | None = None
-        self._stages = 0
+        def begin_stage(case: str, index: int, stage: str, stage_index: int) -> None:
+            description = escape(printable(f"{case} · {stage}"))
+            progress.update(task, description=description, completed=index * stages + stage_index)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
-
-    def info(self, message: str) -> None:
-        """Print a line, unless quiet."""
-        if not self._quiet:
-            self._console.print(printable(message), markup=False)
-
-    def warning(self, message: str) -> None:
-        """Print a line in yellow, even if quiet."""
-        self._console.print(printable(message), style="yellow", markup=False)
-
-    def start(self, cases: int, stages: int) -> None:
-        """Show a progress bar for `cases` of `stages` each, on a terminal and unless quiet."""
-        self._stages = stages
-        if self._quiet or not self._console.is_terminal:
-            return
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("stages"),
-            TimeRemainingColumn(),
-        )
-        self._progress = Progress(*columns, console=self._console)
-        self._progress.add_task("reading", total=cases * stages)
-        self._progress.start()
-
-    def show(self, case: str, index: int, stage: str, stage_index: int) -> None:
-        """Update the progress bar: a case, at `index` from 0, begins a stage, at `stage_index` from 0."""
-        if self._progress is not None:
-            task = self._progress.task_ids[0]
-            self._progress.update(
-                task,
-                description=escape(printable(f"{case} · {stage}")),
-                completed=index * self._stages + stage_index,
-            )
+        yield begin_stage
 
 
 @contextmanager
@@ -110,9 +116,7 @@ def case_bar(verb: str) -> Generator[Callable[[str, int], None], None, None]:
 
     verb: what is done to the cases, such as "scoring".
     """
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+    with _progress(transient=True) as progress:
         task = progress.add_task(verb, total=None)
 
         def finish_case(case: str, total: int) -> None:

@@ -1,10 +1,17 @@
-"""Reason codes, exit codes and the errors that carry them."""
+"""Reason codes, exit codes, the errors that carry them, and the logger."""
 
 from __future__ import annotations
 
+import logging
+import os
 import traceback
 from enum import IntEnum, StrEnum
 from pathlib import Path
+
+LOG = logging.getLogger("segcube")
+"""All messages of the package; only the command line prints those below warnings."""
+DEBUG_VARIABLE = "SEGCUBE_DEBUG"
+"""Environment variable: 1 logs the traceback of each unexpected error, as --debug does."""
 
 
 class ExitCode(IntEnum):
@@ -110,12 +117,20 @@ class CaseError(SegcubeError):
         super().__init__(found, file=file, expected=expected, hint=hint)
 
 
+def log_traceback(error: BaseException) -> None:
+    """Log the traceback of an unexpected error where DEBUG_VARIABLE asks for it."""
+    if os.environ.get(DEBUG_VARIABLE, "").lower() not in ("", "0", "false", "no", "off"):
+        LOG.error("traceback of an unexpected error:", exc_info=error)
+
+
 def internal_error(error: BaseException) -> CaseError:
     """Return an unexpected error as its case's INTERNAL error, with the file and line that raised it."""
+    log_traceback(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     message = " ".join(str(error).split())
-    return CaseError(Code.INTERNAL, f"{type(error).__name__}: {message}{place}", hint="please report this")
+    hint = f"please report this, with the traceback that --debug or {DEBUG_VARIABLE}=1 prints"
+    return CaseError(Code.INTERNAL, f"{type(error).__name__}: {message}{place}", hint=hint)
 
 
 def as_case_error(error: BaseException) -> CaseError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from segcube.backends import open_backend
-from segcube.core import Case, CaseError, Code, Prediction, RunConsole, RunSettings, Volume
+from segcube.core import LOG, Case, CaseError, Code, Prediction, RunSettings, Volume
 from segcube.formats.nifti import read_volume
 from segcube.inference.folder.request import at_preset, starter_warning
 from segcube.inference.models import Models
@@ -14,17 +14,16 @@ from segcube.spec.submission import load_for_challenge
 
 
 def load_models(folder: Path, settings: RunSettings) -> Models:
-    """Load a submission's weights to the device of the settings; warnings go to stderr.
+    """Load a submission's weights to the device of the settings; messages go to the logger `segcube`.
 
     Raises EnvironmentFault for weights or a device that cannot be used, UsageError for a challenge that the
     submission does not serve.
     """
-    console = RunConsole()
-    loaded = at_preset(load_for_challenge(folder, settings.challenge), settings, console.info)
+    loaded = at_preset(load_for_challenge(folder, settings.challenge), settings, LOG.info)
     if loaded.submission.starter:
-        console.warning(starter_warning(loaded))
-    backend = open_backend(settings, loaded, console.warning)
-    models = Models(loaded, backend, settings.mirrors, console.warning)
+        LOG.warning(starter_warning(loaded))
+    backend = open_backend(settings, loaded, LOG.warning)
+    models = Models(loaded, backend, settings.mirrors, LOG.warning)
     models.load_all()
     return models
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segcube.core import EnvironmentFault, RunConsole
+from segcube.core import EnvironmentFault
 from segcube.inference.folder.case_log import CaseLog, duration, lines_file
 from segcube.inference.folder.report import CaseReport, DeviceReport, RunReport
 
@@ -16,7 +16,7 @@ DEVICE = DeviceReport("openvino", "cpu", "fp32", "a test")
 @pytest.fixture
 def log(tmp_path) -> CaseLog:
     report = RunReport("mine", False, "mbas2024", {}, DEVICE, {}, {})
-    return CaseLog(report, tmp_path / "report.json", RunConsole(), count=3)
+    return CaseLog(report, tmp_path / "report.json", count=3)
 
 
 def lines(file: Path) -> list[dict]:
@@ -50,9 +50,10 @@ def test_the_summary_counts_statuses_and_codes(log):
     assert log.summary().startswith("2 done, 1 failed (NDIM 1) in ")
 
 
-def test_the_lines_of_cases_have_numbers_and_the_time_left(log, capsys):
+def test_the_lines_of_cases_have_numbers_and_the_time_left(log, caplog):
+    caplog.set_level("INFO", "segcube")
     log.add(CaseReport("a", "done", seconds={"read": 1.0}))
-    assert "[1/3] a: done in 1.0 s, about " in capsys.readouterr().err
+    assert "[1/3] a: done in 1.0 s, about " in caplog.text
 
 
 def test_a_folder_that_goes_away_ends_the_run(log):

@@ -22,11 +22,12 @@ def submission(request, tumour_submission):
     return tumour_submission
 
 
-def test_the_next_command_checks_the_maps(tmp_path, capsys, submission, make_case, glioma):
+def test_the_next_command_checks_the_maps(tmp_path, caplog, submission, make_case, glioma):
+    caplog.set_level("INFO", "segcube")
     data, maps = tmp_path / "data", tmp_path / "maps"
     make_case(data, glioma, "BraTS-GLI-00001-000")
     assert run_folder(Request(data, maps, submission, resolve_settings({"device": "cpu"}))) == ExitCode.DONE
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("next: ")]
+    (line,) = [line for line in caplog.messages if line.startswith("next: ")]
     words = shlex.split(line.removeprefix("next: segcube check output "))
     # The names alone match several challenges
     assert words[:2] == [str(maps), "--data"]

@@ -10,13 +10,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from segcube.core import CaseError, EnvironmentFault, RunConsole, write_atomic
+from segcube.core import LOG, CaseError, EnvironmentFault, write_atomic
 from segcube.inference.folder.report import CaseReport, OnCase, RunReport
 
 
 @dataclass
 class CaseLog:
-    """A run's report, the files that it is written to, and the console.
+    """A run's report and the files that it is written to.
 
     The report is written when the run begins and when it ends; a line of JSON a case is appended to the file
     beside it, so that the cost of a case does not grow with their number.
@@ -24,7 +24,6 @@ class CaseLog:
 
     report: RunReport
     file: Path | None
-    console: RunConsole
     count: int = 0
     """Cases of the run."""
     on_case: OnCase | None = None
@@ -40,19 +39,19 @@ class CaseLog:
 
     def refuse(self, case: str, error: CaseError) -> None:
         """Print why a case is bad."""
-        self.console.warning(f"{case}: {error.code}: {error}")
+        LOG.warning(f"{case}: {error.code}: {error}")
 
     def add(self, case: CaseReport) -> None:
         """Add a finished case, print it and append its line. Raises EnvironmentFault."""
         self.report.cases.append(case)
         for notice in case.notices:
-            self.console.warning(f"{case.case}: {notice.code}: {notice.message}")
+            LOG.warning(f"{case.case}: {notice.code}: {notice.message}")
         if case.status != "failed":
             seconds = sum(case.seconds.values())
             took = f" in {seconds:.1f} s" if seconds else ""
-            self.console.info(
-                f"[{self.finished}/{self.count}] {case.case}: {case.status}{took}{self._left()}"
-            )
+            LOG.info(f"[{self.finished}/{self.count}] {case.case}: {case.status}{took}{self._left()}")
+            steps = ", ".join(f"{step} {time:.2f} s" for step, time in case.seconds.items())
+            LOG.debug(f"{case.case}: {steps or 'nothing computed'}")
         if self.file is not None and (lines := lines_file(self.file)) is not None:
             _append(lines, _line(asdict(case)))
         if self.on_case is not None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from segcube.core import EnvironmentFault, RunConsole, UsageError, remove_partial_files
+from segcube.core import LOG, EnvironmentFault, UsageError, remove_partial_files
 from segcube.formats.nifti import check_replaceable, foreign_files
 from segcube.inference.folder.case_log import lines_file
 from segcube.inference.folder.request import Request
@@ -30,7 +30,7 @@ def check_outputs(request: Request, loaded: LoadedSubmission, cases: Sequence[st
         _refuse(foreign_files(files, is_saved), request.save.folder)
 
 
-def prepare_output(request: Request, console: RunConsole) -> None:
+def prepare_output(request: Request) -> None:
     """Create the output folder, and remove what killed runs left. Raises EnvironmentFault."""
     try:
         request.output.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def prepare_output(request: Request, console: RunConsole) -> None:
     reports = request.report.parent if request.report else request.output
     for folder in {request.output, reports, request.save.folder if request.save else request.output}:
         for name in remove_partial_files(folder):
-            console.info(f"removed a temporary file of an earlier run: {name}")
+            LOG.info(f"removed a temporary file of an earlier run: {name}")
 
 
 def _check_member_names(save: SavedProbabilities, stage: Stage) -> None:

@@ -33,7 +33,6 @@ class Request:
     report: Path | None = None
     save: SavedProbabilities | None = None
     """Which probabilities are saved, and where."""
-    quiet: bool = False
 
 
 def select(request: Request) -> tuple[LoadedSubmission, Discovery]:

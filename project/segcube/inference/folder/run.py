@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from segcube.backends import open_backend
 from segcube.core import (
+    LOG,
     Case,
     EnvironmentFault,
     ExitCode,
-    RunConsole,
     Terminated,
     as_case_error,
     parse_shard,
+    stage_bar,
     terminate_on_sigterm,
 )
 from segcube.formats import Discovery
@@ -44,27 +45,26 @@ def run_folder(request: Request) -> ExitCode:
     Returns the exit code that on_error and the cases give, or TERMINATED after a SIGTERM. Raises SegcubeError
     when the run cannot begin or go on: UsageError, or EnvironmentFault for weights, device or disk.
     """
-    with RunConsole(request.quiet) as console:
-        try:
-            with terminate_on_sigterm():
-                return _run(request, console)
-        except Terminated:
-            console.warning("terminated by SIGTERM; the label maps written so far are complete")
-            return ExitCode.TERMINATED
+    try:
+        with terminate_on_sigterm():
+            return _run(request)
+    except Terminated:
+        LOG.warning("terminated by SIGTERM; the label maps written so far are complete")
+        return ExitCode.TERMINATED
 
 
-def _run(request: Request, console: RunConsole) -> ExitCode:
+def _run(request: Request) -> ExitCode:
     loaded, found = select(request)
     if request.weights and request.settings.submission:
-        console.info(
+        LOG.info(
             f"--weights {request.weights} overrides submission {request.settings.submission} of the settings"
         )
-    loaded = at_preset(loaded, request.settings, console.info)
+    loaded = at_preset(loaded, request.settings, LOG.info)
     shard = _shard(found, request, loaded)
     check_outputs(request, loaded, shard.names)
-    backend = open_backend(request.settings, loaded, console.warning)
-    models = Models(loaded, backend, request.settings.mirrors, console.warning)
-    report = _predict_shard(request, models, shard, console)
+    backend = open_backend(request.settings, loaded, LOG.warning)
+    models = Models(loaded, backend, request.settings.mirrors, LOG.warning)
+    report = _predict_shard(request, models, shard)
     empty = found.fits and not shard.names
     return ExitCode.DONE if empty else exit_code(report.cases, request.settings.on_error)
 
@@ -78,40 +78,39 @@ def predict_folder(request: Request, models: Models, on_case: OnCase | None = No
     """
     shard = _shard(find_cases(request, models.loaded), request, models.loaded)
     check_outputs(request, models.loaded, shard.names)
-    with RunConsole(request.quiet) as console:
-        return _predict_shard(request, models, shard, console, on_case)
+    return _predict_shard(request, models, shard, on_case)
 
 
 def _predict_shard(
-    request: Request, models: Models, shard: Shard, console: RunConsole, on_case: OnCase | None = None
+    request: Request, models: Models, shard: Shard, on_case: OnCase | None = None
 ) -> RunReport:
     """Predict the cases of a shard; the models are loaded while the first case is read."""
     loaded, backend, found = models.loaded, models.backend, shard.found
-    console.info(f"{loaded.submission.name} on {backend.reason}")
+    LOG.info(f"{loaded.submission.name} on {backend.reason}")
     if loaded.submission.starter:
-        console.warning(starter_warning(loaded))
+        LOG.warning(starter_warning(loaded))
     for message in found.ignored:
-        console.info(f"ignored: {message}")
+        LOG.info(f"ignored: {message}")
     reader = CaseReader(loaded, request.settings, backend, request.output, request.save)
     with Prefetcher(shard.cases, reader) as prefetcher:
         models.load_all()
-        prepare_output(request, console)
+        prepare_output(request)
         device = DeviceReport(backend.name, backend.device, backend.precision, backend.reason)
         report = start_report(loaded, request.settings.model_dump(), device)
         if not found.fits:
             names = loaded.challenge.case
-            console.warning(f"{request.data}: no case of {loaded.challenge.key}; expected names like {names}")
+            LOG.warning(f"{request.data}: no case of {loaded.challenge.key}; expected names like {names}")
         elif not shard.names:
             count = len(found.cases) + len(found.refused)
-            console.info(f"shard {request.settings.shard} holds none of {count} cases: nothing to do")
-        console.start(len(shard.cases), len(loaded.submission.stages))
-        log = CaseLog(report, request.report, console, len(shard.names), on_case)
-        _predict_cases(FolderRun(request, models, log), shard.refused, prefetcher)
+            LOG.info(f"shard {request.settings.shard} holds none of {count} cases: nothing to do")
+        log = CaseLog(report, request.report, len(shard.names), on_case)
+        with stage_bar(len(shard.cases), len(loaded.submission.stages)) as begin_stage:
+            _predict_cases(FolderRun(request, models, log, begin_stage), shard.refused, prefetcher)
     if shard.names:
         where = f"; report in {request.report}" if request.report else ""
         check = ["segcube", "check", "output", str(request.output), "--data", str(request.data)]
-        console.info(f"{log.summary()}; label maps in {request.output}{where}")
-        console.info(f"next: {shlex.join([*check, '--challenge', _challenge_argument(request, loaded)])}")
+        LOG.info(f"{log.summary()}; label maps in {request.output}{where}")
+        LOG.info(f"next: {shlex.join([*check, '--challenge', _challenge_argument(request, loaded)])}")
     return report
 
 
@@ -157,6 +156,7 @@ class FolderRun:
     request: Request
     models: Models
     log: CaseLog
+    begin_stage: Callable[[str, int, str, int], None]
 
 
 def _predict_cases(run: FolderRun, refused: Iterable[CaseInput], cases: Prefetcher) -> None:
@@ -186,14 +186,14 @@ def _predict_case(
         writer.add(CaseReport(case.case.name, "kept", output=case.output.name))
         return True
     if case.redo:
-        run.log.console.info(f"{case.case.name}: predicted again, {case.redo}")
+        LOG.info(f"{case.case.name}: predicted again, {case.redo}")
     stages = iter(range(len(run.models.loaded.submission.stages)))
     save = run.request.save and replace(run.request.save, fingerprint=case.fingerprint)
     try:
         prediction = predict_volume(
             case.volume,
             run.models,
-            on_stage=lambda stage: run.log.console.show(case.case.name, index, stage, next(stages)),
+            on_stage=lambda stage: run.begin_stage(case.case.name, index, stage, next(stages)),
             save=save,
             on_released=on_released,
             prefetched=case.prefetched,
@@ -219,7 +219,7 @@ def _fail(run: FolderRun, case: CaseInput, writer: MapWriter) -> bool:
         writer.write(empty, case.output, FAILED_CASE_MARK, failed_report(name, case.error, case.output.name))
     else:
         if remove_own_map(case.output):
-            run.log.console.warning(f"{name}: the map of an earlier run was removed: {case.output}")
+            LOG.warning(f"{name}: the map of an earlier run was removed: {case.output}")
         writer.add(failed_report(name, case.error, None))
     return on_error != "stop"
 
