@@ -322,3 +322,12 @@ def test_a_users_script_is_checked_by_pyright(tmp_path, change, is_wrong):
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     found = json.loads(ended.stdout)["generalDiagnostics"]
     assert any(entry["severity"] == "error" for entry in found) == is_wrong, found
+
+
+def test_a_saved_network_is_a_member(tmp_path):
+    arguments = {"in_channels": 4, "out_channels": 3, "n_channels": 2, "exp_r": 2, "block_counts": 1}
+    network = segcube.networks.build("MedNeXtV1", arguments)
+    sha256 = segcube.save(network, "MedNeXtV1", arguments, str(tmp_path / "fold0.safetensors"))
+    loaded = segcube.networks.load_network(tmp_path / "fold0.safetensors", sha256)
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(loaded.state_dict()[name], tensor, rtol=0, atol=0)

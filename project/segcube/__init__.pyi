@@ -3,6 +3,7 @@ from .api import Prediction as Prediction
 from .api import Session as Session
 from .api import load as load
 from .api import load_submission as load_submission
+from .api import save as save
 from .core.errors import CaseError as CaseError
 from .core.errors import Code as Code
 from .core.errors import EnvironmentFault as EnvironmentFault

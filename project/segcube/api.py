@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from segcube import networks
 from segcube.core import (
     BackendName,
     Case,
@@ -38,6 +39,7 @@ from segcube.spec.challenges import Challenge
 
 if TYPE_CHECKING:
     from nibabel.nifti1 import Nifti1Image
+    from torch import nn
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 
@@ -261,6 +263,15 @@ def load(  # noqa: PLR0913
     values = {"device": device, "precision": precision, "threads": threads, "backend": backend}
     settings = resolve_settings(values | {"preset": preset, "flips": mirrors, "challenge": challenge})
     return Model(load_models(Path(weights), settings), settings)
+
+
+def save(network: nn.Module, name: str, arguments: Mapping[str, object], file: PathLike) -> str:
+    """Write a trained network as the weights file of a member; returns the sha256 for submission.yaml.
+
+    name, arguments: as for `segcube.networks.build`. Requires torch. Raises UsageError when they do not
+    describe the network, EnvironmentFault for weights that are not finite or cannot be written.
+    """
+    return networks.save_network(network, name, arguments, Path(file))
 
 
 class Session(Model):

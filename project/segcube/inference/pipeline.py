@@ -76,7 +76,8 @@ def predict_volume(
     with case.clock.step("labels"):
         labels_xyz = label_map(output, submission.postprocess, models.loaded.challenge)
     if save is not None:
-        _save(output, volume, save)
+        with case.clock.step("save"):
+            _save(output, volume, save)
     return Prediction(
         volume.case,
         labels_xyz,

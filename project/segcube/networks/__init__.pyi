@@ -5,6 +5,7 @@ from .card import read_metadata as read_metadata
 from .mednext_arguments import BLOCKS as BLOCKS
 from .mednext_arguments import EXPANSIONS as EXPANSIONS
 from .registry import NETWORKS as NETWORKS
+from .registry import build as build
 from .registry import build_network as build_network
 from .registry import count_channels as count_channels
 from .registry import window_multiple as window_multiple

@@ -66,6 +66,10 @@ def build_network(name: str, arguments: Mapping[str, object]) -> nn.Module:
         raise UsageError(f"network {name} cannot be built from {dict(arguments)}: {error}") from error
 
 
+build = build_network
+"""`segcube.networks.build`, the short name for users."""
+
+
 def check_arguments(name: str, arguments: Mapping[str, object]) -> Arguments:
     """Validate the arguments of a network and add defaults; nothing is built.
 
