@@ -19,7 +19,7 @@ endef
 export CHECK_PYTHON
 TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 
-.PHONY: setup demo test test-hosts wheel wheels image mlcube orchestrator oracle test-oracle parity fuzz audit lint bench bench-full bench-quick bench-own bench-image docs starters clean
+.PHONY: setup demo test test-hosts wheel wheels image mlcube orchestrator oracle test-oracle parity fuzz sanitize audit lint bench bench-full bench-quick bench-own bench-image docs starters clean
 
 setup: $(VENV)/ready
 
@@ -111,6 +111,19 @@ fuzz: setup
 	mkdir -p build/fuzz
 	$(BIN)/python tests/fuzz/nifti_target.py build/fuzz tests/fuzz/corpus -max_total_time=$(FUZZ_SECONDS) \
 	  -timeout=5 -max_len=4000 -artifact_prefix=build/
+
+# Tests of the native kernels with instrumented builds: their thread pool with ThreadSanitizer, then each kernel with
+# AddressSanitizer and UndefinedBehaviorSanitizer. Python and the pool leave memory to the end of the process.
+SANITIZED := -g -mavx2 -mfma -Wall -Wextra -Werror -Wno-psabi -fno-sanitize-recover=all
+PRELOADED = $(foreach name,libasan.so libubsan.so libstdc++.so,$(shell gcc -print-file-name=$(name)))
+
+sanitize: setup
+	mkdir -p build/sanitize
+	g++ -std=c++17 -O1 $(SANITIZED) -pthread -fsanitize=thread tests/backends/native/race.cpp -o build/sanitize/race
+	build/sanitize/race
+	LD_PRELOAD="$(PRELOADED)" ASAN_OPTIONS=detect_leaks=0 TEST_KERNEL_FLAGS="$(SANITIZED) -fsanitize=address,undefined" \
+	  $(BIN)/pytest -s tests/backends/native/test_kernels.py tests/backends/native/test_accumulate.py \
+	  tests/backends/native/test_threads.py -k "not installed and not without_memory"
 
 # Known vulnerabilities of all installed packages, from PyPI, by a tool in an environment of its own
 audit: setup .venv-audit/ready

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -43,8 +44,10 @@ def build(tmp_path_factory) -> Callable[[int], NativeKernels]:
         if compiler is None:
             pytest.skip("no g++")
         library = tmp_path_factory.mktemp("native") / f"lanes{lanes}.so"
-        log = ["-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-pthread", f"-DSEGCUBE_LANES={lanes}"]
-        subprocess.run([compiler, *log, NATIVE / "src/cpu.cpp", "-o", library], check=True)
+        flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-pthread", f"-DSEGCUBE_LANES={lanes}"]
+        # `make sanitize` instruments them
+        flags += os.environ.get("TEST_KERNEL_FLAGS", "-w").split()
+        subprocess.run([compiler, *flags, NATIVE / "src/cpu.cpp", "-o", library], check=True)
         return NativeKernels(ctypes.CDLL(str(library)), f"{lanes} lanes")
 
     made: dict[int, NativeKernels] = {}
