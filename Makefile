@@ -19,7 +19,7 @@ endef
 export CHECK_PYTHON
 TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 
-.PHONY: setup demo test test-hosts wheel test-pythons install-size wheels image mlcube orchestrator oracle test-oracle parity fuzz sanitize audit lint bench bench-full bench-quick bench-own bench-image docs starters clean
+.PHONY: setup demo test test-hosts wheel test-pythons install-size test-full wheels image mlcube orchestrator oracle test-oracle parity fuzz sanitize audit lint bench bench-full bench-quick bench-own bench-image docs starters clean
 
 setup: $(VENV)/ready
 
@@ -72,6 +72,9 @@ test-pythons: wheel
 # Megabytes of an install without extras, and seconds from pip install to the first label map
 install-size: wheel
 	$(PYTHON) benchmarks/install.py dist/segcube-*.whl
+
+# What .ci/run leaves out for its time
+test-full: install-size audit fuzz
 
 # A wheel of torch for the image; without it, the image's build downloads one
 wheels: setup
