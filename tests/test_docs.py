@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shutil
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -131,7 +132,7 @@ def command_lines(text: str) -> set[str]:
     blocks = re.findall(r"```(?:sh|console)\n(.*?)```", text, re.S)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     found = [line.removeprefix("$ ").split(" #")[0].strip() for line in lines]
-    found += [" ".join(code.split()) for code in re.findall(r"(?<!`)`(segcube [^`]+)`(?!`)", text)]
+    found += [" ".join(code.split()) for code in re.findall(r"(?<!`)`(segcube\s[^`]+)`(?!`)", text)]
     return {line for line in found if line.startswith("segcube ")}
 
 
@@ -155,6 +156,12 @@ def test_commands_and_options_exist(page):
 def test_make_targets_exist(page):
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M))
     assert set(re.findall(r"(?:`|^)(?:[A-Z]+=\w+ )?make ([\w-]+)", page.read_text(), re.M)) <= targets
+
+
+def test_the_page_of_commands_is_current():
+    assert (DOCS / "cli.md").read_text() == runpy.run_path(str(DOCS / "commands.py"))["page"](), (
+        "run `make docs`"
+    )
 
 
 def slug(heading: str) -> str:
