@@ -33,14 +33,7 @@ $(VENV)/ready: pyproject.toml setup.py requirements.txt $(KERNELS)
 	touch $@
 
 demo: setup
-	rm -rf demo
-	for key in brats2023-gli mbas2024; do \
-	  $(BIN)/segcube phantoms --challenge $$key --count 2 --seed 7 demo/$$key && \
-	  $(BIN)/segcube infer --data_path demo/$$key/data --output_path demo/$$key/maps --report demo/$$key/report.json && \
-	  $(BIN)/segcube evaluate --pred demo/$$key/maps --ref demo/$$key/labels --challenge $$key && \
-	  $(BIN)/segcube picture --data demo/$$key/data --maps demo/$$key/maps --challenge $$key demo/$$key/pictures || exit 1; \
-	done
-	@echo "Label maps are in demo/*/maps, a picture of each case in demo/*/pictures."
+	$(BIN)/segcube demo demo
 
 test: setup
 	$(BIN)/pytest

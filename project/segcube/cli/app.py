@@ -14,6 +14,8 @@ import typer
 from segcube import __version__
 from segcube.cli.check import check
 from segcube.cli.command import Command, Group
+from segcube.cli.demo import demo
+from segcube.cli.doctor import doctor
 from segcube.cli.evaluate import evaluate, picture, rank
 from segcube.cli.import_ import import_
 from segcube.cli.infer import infer
@@ -63,7 +65,9 @@ def start(
 
 
 app.command(cls=Command)(infer)
+app.command(cls=Command)(demo)
 app.command(cls=Command)(info)
+app.command(cls=Command)(doctor)
 app.command(cls=Command)(phantoms)
 app.add_typer(import_)
 app.command("compile", cls=Command)(compile_)
