@@ -12,16 +12,12 @@ from pydantic import TypeAdapter
 
 from versus.contestants import CONTESTANTS, ORACLE, ROOT, SEGCUBE
 from versus.goals import check_goals
-from versus.inputs import run_quietly
-from versus.machine import Machine, describe_machine
-from versus.matrix import Matrix, compare_forwards
+from versus.inputs import Machine, describe_machine, run_quietly
+from versus.matrix import run_row
 from versus.plot import draw
 from versus.report import CONSOLE, print_results, write_page
-from versus.results import Forwards, RowResult
-from versus.rows import COARSE, CUDA, FULL, QUICK, SHORT, TINY, Device, Row
-
-WIDTH, TINY_WIDTH = 32, 8
-"""Channels of the MedNeXt."""
+from versus.results import RowResult
+from versus.rows import CUDA, FULL, QUICK, SHORT
 
 
 @dataclass(frozen=True)
@@ -31,7 +27,6 @@ class Found:
     machine: Machine
     minutes: float
     rows: tuple[RowResult, ...]
-    forwards: tuple[Forwards, ...]
 
 
 def main() -> int:
@@ -44,12 +39,12 @@ def main() -> int:
         for found in run_all(options, work):
             raw.write_bytes(adapter.dump_json(found, indent=1))
     found = adapter.validate_json(raw.read_bytes())
-    verdicts = check_goals(found.rows, found.forwards)
+    verdicts = check_goals(found.rows)
     print_results(found.rows, verdicts)
     name = "speed-cuda.md" if {result.row.device for result in found.rows} == {"cuda"} else "speed.md"
     page = (work if options.quick or options.row else ROOT / "docs") / name
     draw(found.rows, page.with_suffix(".png"))
-    write_page(page, found.machine, found.rows, matrix_of(options), verdicts)
+    write_page(page, found.machine.text, found.rows, verdicts)
     CONSOLE.print(f"{found.minutes:.1f} minutes; every run is in {raw}, the page is {page}")
     return int(any(run.failed for result in found.rows for run in result.runs))
 
@@ -76,44 +71,21 @@ def run_all(options: argparse.Namespace, work: Path) -> Iterator[Found]:
     start = perf_counter()
     machine = describe_machine()
     CONSOLE.print(machine.text)
-    devices: list[Device] = ["cpu", *(["cuda"] if machine.gpu else [])]
-    if options.device != "auto":
-        devices = [options.device]
-    matrix = matrix_of(options)
-    rows = [
-        replace(
-            row,
-            rounds=options.rounds or row.rounds,
-            contestants=tuple(
-                key for key in row.contestants if key in (options.contestant or row.contestants)
-            ),
-        )
-        for row in matrix
-        if row.device in devices and row.name in (options.row or [row.name])
-    ]
+    devices = ["cpu", *(["cuda"] if machine.gpu else [])] if options.device == "auto" else [options.device]
+    matrix = QUICK if options.quick else (FULL if options.full else SHORT) + CUDA
     # Import each library once, so that the first run finds bytecode and files in the cache
     imports = "import monai.inferers, nnunetv2.inference.predict_from_raw_data"
     run_quietly([ORACLE, "-W", "ignore", "-c", imports])
     run_quietly([SEGCUBE, "--help"])
-    bench = Matrix(work, options.data, machine, {row.plan: folds_of(row, matrix) for row in rows})
     results: list[RowResult] = []
-    for row in rows:
-        results.append(bench.run(row))
-        yield Found(machine, (perf_counter() - start) / 60, tuple(results), ())
-    if "cpu" in devices and not options.row:
-        plan, width = (TINY, TINY_WIDTH) if options.quick else (COARSE, WIDTH)
-        forwards = compare_forwards(plan, width, work, options.data)
-        yield Found(machine, (perf_counter() - start) / 60, tuple(results), (forwards,))
-
-
-def matrix_of(options: argparse.Namespace) -> tuple[Row, ...]:
-    """All rows of the chosen size, on every device."""
-    return QUICK if options.quick else (FULL if options.full else SHORT) + CUDA
-
-
-def folds_of(row: Row, matrix: tuple[Row, ...]) -> int:
-    """Folds in the model folder of a row's plan: enough for all its rows on that device."""
-    return max(other.folds for other in matrix if other.plan == row.plan and other.device == row.device)
+    for row in matrix:
+        if row.device in devices and row.name in (options.row or [row.name]):
+            keys = tuple(key for key in row.contestants if key in (options.contestant or row.contestants))
+            # Enough folds for all rows of a plan, which share its model folder
+            folds = max(other.folds for other in matrix if other.plan == row.plan)
+            chosen = replace(row, rounds=options.rounds or row.rounds, contestants=keys)
+            results.append(run_row(chosen, folds, work, options.data, machine.has_bf16))
+            yield Found(machine, (perf_counter() - start) / 60, tuple(results))
 
 
 if __name__ == "__main__":

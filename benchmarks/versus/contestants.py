@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from versus.rows import Device, Row
+from versus.rows import Row
 
 ROOT = Path(__file__).parents[2]
-PUBLISHED, SEPARATE = Path(__file__).parent / "published", Path(__file__).parent / "separate"
-"""Scripts that run in the environment of published code, and in separate processes of this one."""
+PUBLISHED = Path(__file__).parent / "published"
+"""Scripts that run in the environment of published code."""
 ORACLE = Path(os.environ.get("SEGCUBE_ORACLE", ROOT / ".venv-oracle/bin/python"))
 SEGCUBE = Path(sys.executable).with_name("segcube")
 KEEP = str(2**30)
@@ -54,7 +54,20 @@ class Contestant:
 
     def command(self, job: Job) -> list[str | Path]:
         """The command line."""
-        return {"nnunet": _nnunet, "monai": _monai, "segcube": _segcube}[self.kind](job, self.options)
+        row = job.row
+        if self.kind == "nnunet":
+            script = ORACLE.with_name("nnUNetv2_predict_from_modelfolder")
+            folders = ("-i", job.images, "-o", job.out, "-m", job.model, "-device", row.device)
+            folds = map(str, range(row.folds))
+            return [script, *folders, *([] if row.mirrors else ["--disable_tta"]), "-f", *folds]
+        if self.kind == "monai":
+            words = (ORACLE, PUBLISHED / "monai_loop.py", job.model, job.images, job.out)
+            options = ("--folds", str(row.folds), "--device", row.device)
+            return [*words, *options, *(["--mirrors"] if row.mirrors else [])]
+        folders = ("--data_path", job.data, "--output_path", job.out, "--weights", job.weights)
+        device = "cuda:0" if row.device == "cuda" else row.device
+        options = ("--report", job.report, "--device", device, "--flips" if row.mirrors else "--no-flips")
+        return [SEGCUBE, "infer", *folders, *options, "--quiet", *self.options]
 
     def environment(self) -> dict[str, str]:
         """This process's environment without variables that would change a contestant's defaults."""
@@ -74,41 +87,3 @@ CONTESTANTS = {
         Contestant("torch", "segcube on torch", "segcube", options=("--backend", "torch")),
     )
 }
-
-
-def available_contestants(row: Row, has_bf16: bool) -> list[Contestant]:
-    """The row's contestants that this machine can run; has_bf16: the CPU has bfloat16 instructions."""
-    keys = [key for key in row.contestants if key != "bf16" or has_bf16 or row.device == "cuda"]
-    return [CONTESTANTS[key] for key in keys]
-
-
-def _nnunet(job: Job, options: tuple[str, ...]) -> list[str | Path]:
-    folds = [str(fold) for fold in range(job.row.folds)]
-    return [
-        ORACLE.with_name("nnUNetv2_predict_from_modelfolder"),
-        *("-i", job.images, "-o", job.out, "-m", job.model, "-f", *folds, "-device", job.row.device),
-        *([] if job.row.mirrors else ["--disable_tta"]),
-        *options,
-    ]
-
-
-def _monai(job: Job, options: tuple[str, ...]) -> list[str | Path]:
-    return [
-        *(ORACLE, PUBLISHED / "monai_loop.py", job.model, job.images, job.out),
-        *("--folds", str(job.row.folds), "--device", job.row.device),
-        *(["--mirrors"] if job.row.mirrors else []),
-        *options,
-    ]
-
-
-def _segcube(job: Job, options: tuple[str, ...]) -> list[str | Path]:
-    flips = "--flips" if job.row.mirrors else "--no-flips"
-    return [
-        *(SEGCUBE, "infer", "--data_path", job.data, "--output_path", job.out, "--weights", job.weights),
-        *("--report", job.report, "--device", _device(job.row.device), flips, "--quiet"),
-        *options,
-    ]
-
-
-def _device(device: Device) -> str:
-    return "cuda:0" if device == "cuda" else device

@@ -1,28 +1,26 @@
-"""The inputs of a comparison: cases, nnU-Net's model folder, and its import as a submission."""
+"""The inputs of a comparison: cases, nnU-Net's model folder, its import as a submission, the machine."""
 
 from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
+from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
 
-import numpy as np
 import yaml
 from cases import write_cases
-from nibabel.nifti1 import Nifti1Image
 
 from segcube.core import UsageError
 from segcube.formats import discover_cases
 from segcube.spec.challenges import load_challenge
-from versus.contestants import ORACLE, PUBLISHED, ROOT, SEGCUBE, SEPARATE
-from versus.rows import Plan, Three
+from versus.contestants import ORACLE, PUBLISHED, ROOT, SEGCUBE
+from versus.rows import Plan
 
 REFERENCE = ROOT / "tests/oracle/reference"
 
@@ -55,26 +53,16 @@ def prepare_cases(plan: Plan, count: int, work: Path, data: Path | None) -> Case
         raise UsageError(f"has {len(found)} valid cases", file=source, expected=f"{count}")
     place = work / "cases" / f"{name}-{count}"
     shutil.rmtree(place, ignore_errors=True)
+    for folder in ("data", "images"):
+        (place / folder).mkdir(parents=True)
     for case in found:
         for file in case.files.values():
-            _link(file, place / "data" / file.name)
+            (place / "data" / file.name).symlink_to(file.resolve())
         for number, channel in enumerate(plan.channels):
-            _link(case.files[channel], place / "images" / f"{case.name}_{number:04d}.nii.gz")
+            link = place / "images" / f"{case.name}_{number:04d}.nii.gz"
+            link.symlink_to(case.files[channel].resolve())
     outputs = {f"{case.name}.nii.gz": loaded.output_name(case.name) for case in found}
     return Cases(challenge, place / "data", place / "images", outputs)
-
-
-def cropped_shapes(cases: Cases) -> list[Three]:
-    """Size (z, y, x) of the nonzero box of each case."""
-    shapes = []
-    for name in cases.outputs:
-        files = sorted(cases.images.glob(name.replace(".nii.gz", "_*.nii.gz")))
-        inside_xyz = np.any(
-            [np.asarray(Nifti1Image.from_filename(file).dataobj) != 0 for file in files], axis=0
-        )
-        x, y, z = (int(np.ptp(axis)) + 1 for axis in np.nonzero(inside_xyz))
-        shapes.append((z, y, x))
-    return shapes
 
 
 def _challenge(plan: Plan, work: Path) -> str | Path:
@@ -101,26 +89,6 @@ def _synthetic(challenge: str | Path, count: int, seed: int, folder: Path) -> Pa
     return write_cases(challenge, count, folder, seed)
 
 
-def _link(file: Path, link: Path) -> None:
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.symlink_to(file.resolve())
-
-
-@dataclass(frozen=True)
-class Imported:
-    """A model folder imported as a submission."""
-
-    weights: Path
-    seconds: float
-    """Of the import, compiling included."""
-    weight_bytes: int
-    """Of the members' weights."""
-    compiled_bytes: int
-    """Of all other files."""
-    products: float
-    """Multiply-adds of all members' convolutions in one window, in 1e9."""
-
-
 def build_model(plan: Plan, folds: int, work: Path) -> Path:
     """Build nnU-Net's model folder of a plan by nnU-Net's classes, or reuse that of an earlier run."""
     content = json.dumps(asdict(plan) | {"folds": folds})
@@ -138,19 +106,12 @@ def build_model(plan: Plan, folds: int, work: Path) -> Path:
     return unfinished.rename(folder)
 
 
-def import_model(model: Path, challenge: str | Path, folds: int, weights: Path) -> Imported:
-    """Import and compile the first folds of a model folder."""
+def import_model(model: Path, challenge: str | Path, folds: int, weights: Path) -> int:
+    """Import and compile the first folds of a model folder; returns the bytes of their weights."""
     shutil.rmtree(weights, ignore_errors=True)
-    numbers = ",".join(map(str, range(folds)))
-    start = perf_counter()
     command = [SEGCUBE, "import", "nnunet", model, "--out", weights, "--challenge", str(challenge)]
-    run_quietly([*command, "--folds", numbers])
-    seconds = perf_counter() - start
-    files = [file for file in weights.rglob("*") if file.is_file()]
-    members = sum(file.stat().st_size for file in files if file.suffix == ".safetensors")
-    others = sum(file.stat().st_size for file in files) - members
-    products = float(run_quietly([sys.executable, SEPARATE / "count_products.py", weights]))
-    return Imported(weights, seconds, members, others, products)
+    run_quietly([*command, "--folds", ",".join(map(str, range(folds)))])
+    return sum(file.stat().st_size for file in weights.glob("*.safetensors"))
 
 
 def run_quietly(command: Sequence[str | Path], settings: dict[str, str] | None = None) -> str:
@@ -165,3 +126,52 @@ def run_quietly(command: Sequence[str | Path], settings: dict[str, str] | None =
     if done.returncode:
         raise RuntimeError(f"{Path(command[0]).name} ended with {done.returncode}:\n{done.stderr[-3000:]}")
     return done.stdout
+
+
+QUERY = """
+import json, sys
+from importlib.metadata import version
+import torch
+gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
+print(json.dumps([gpu, {"Python": sys.version.split()[0]} | {name: version(name) for name in sys.argv[1:]}]))
+"""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the benchmark and its report depend on."""
+
+    text: str
+    """Processor, memory, GPU and versions of libraries, in three sentences."""
+    has_bf16: bool
+    """Whether the CPU has bfloat16 instructions."""
+    gpu: str
+    """Empty without one, for published code's torch."""
+
+
+def describe_machine() -> Machine:
+    """Describe this machine; torch is imported in the environment of published code, not here."""
+    first = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
+    pairs = (line.partition(":") for line in first.splitlines())
+    cpu = {name.strip(): value.strip() for name, _, value in pairs}
+    bf16 = [flag for flag in ("amx_bf16", "avx512_bf16") if flag in cpu.get("flags", "").split()]
+    numbers = [
+        f"{name} {cpu[key]}" for name, key in (("family", "cpu family"), ("model", "model")) if key in cpu
+    ]
+    processor = " ".join([cpu.get("model name", platform.machine()), *numbers])
+    processor += f" ({', '.join(bf16)})" if bf16 else ", no bfloat16"
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
+    system = f"Linux {platform.release().split('-')[0]}, {' '.join(platform.libc_ver())}"
+    libraries = ("nnunetv2", "monai", "torch", "numpy")
+    gpu, published = json.loads(run_quietly([ORACLE, "-c", QUERY, *libraries]))
+    own = {name: version(name) for name in ("segcube", "torch", "openvino", "numpy")}
+    return Machine(
+        f"{processor}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GB, {gpu or 'no GPU'}; {system}. "
+        f"Published code: {_listed(published)}. segcube: Python {platform.python_version()}, {_listed(own)}.",
+        bool(bf16),
+        gpu,
+    )
+
+
+def _listed(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in versions.items())

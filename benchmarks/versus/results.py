@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 from nibabel.nifti1 import Nifti1Image
 
-from versus.inputs import Imported
-from versus.rows import Row, Three
+from versus.rows import Row
 
 FORWARD = "forward"
 """The step of a case in which networks run, a part of the prediction step."""
@@ -104,26 +103,19 @@ class Spread:
     least: float
     most: float
 
+    def __str__(self) -> str:
+        several = f" ({self.least:.2f} to {self.most:.2f})" if self.least != self.most else ""
+        return f"{self.median:.2f}{several}"
+
 
 @dataclass(frozen=True)
 class RowResult:
     """A row and its runs."""
 
     row: Row
-    imported: Imported
-    shapes: tuple[Three, ...]
-    """Size (z, y, x) of the nonzero box of each case."""
-    runs: tuple[Run, ...] = field(default_factory=tuple)
-
-    @property
-    def windows(self) -> int:
-        """Windows of the first case."""
-        return self.row.plan.windows(self.shapes[0])
-
-    @property
-    def products(self) -> float:
-        """Multiply-adds of the first case's forwards, in 1e9."""
-        return self.imported.products * self.windows * (8 if self.row.mirrors else 1)
+    weight_bytes: int
+    """Of all members."""
+    runs: tuple[Run, ...]
 
     def of(self, contestant: str) -> list[Run]:
         """A contestant's successful runs, by round."""
@@ -148,20 +140,3 @@ def spread(numbers: list[float]) -> Spread | None:
 def read_steps(report: Path) -> tuple[dict[str, float], ...]:
     """Seconds of each step of each case of a report."""
     return tuple(case["seconds"] for case in json.loads(report.read_text())["cases"])
-
-
-@dataclass(frozen=True)
-class Forwards:
-    """Seconds of a MedNeXt's forward of one window on a CPU, fp32."""
-
-    plain: float
-    """Plain torch."""
-    segcube: float
-    """segcube with its default backend: mean over the windows of a case."""
-    differing: float
-    """Fraction of the foreground in which its label map and torch's differ."""
-
-    @property
-    def ratio(self) -> float:
-        """Plain torch's time divided by segcube's."""
-        return self.plain / self.segcube

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import ceil, prod
 from typing import Literal
 
 Three = tuple[int, int, int]
@@ -30,11 +29,6 @@ class Plan:
     """Of the synthetic cases."""
     coarser: Three = (1, 1, 1)
     """Factors of the challenge's voxel size, for a quick run."""
-
-    def windows(self, shape: Three) -> int:
-        """The number of windows in a cropped grid (z, y, x), with an overlap of half as in nnU-Net."""
-        steps = (ceil((max(n, p) - p) / (p / 2)) + 1 for n, p in zip(shape, self.patch, strict=True))
-        return prod(steps)
 
 
 @dataclass(frozen=True)
@@ -132,7 +126,6 @@ TINY_FLAT = replace(
 
 RIVALS = ("nnunet", "nnunet-kept", "monai", "fp32", "bf16")
 EVERYONE = (*RIVALS, "torch")
-FEWER = ("nnunet", "nnunet-kept", "fp32", "bf16")
 NATIVE = ("fp32", "bf16")
 ON_CUDA = ("nnunet", "monai", "fp16", "bf16")
 
@@ -165,13 +158,10 @@ SHORT = (
     CASES,
 )
 FULL = (
-    replace(ONE, contestants=EVERYONE),
-    replace(FIVE, contestants=EVERYONE, rounds=3),
-    replace(MIRRORS, contestants=EVERYONE, rounds=3),
-    replace(HEART, contestants=EVERYONE, rounds=3),
+    *(replace(row, contestants=EVERYONE, rounds=3) for row in (ONE, FIVE, MIRRORS, HEART)),
     replace(CASES, contestants=EVERYONE),
-    replace(FIVE, name="5 folds, 5 cases", contestants=FEWER, cases=5, goals=()),
-    replace(HEART, name="MBAS plan, 5 cases", contestants=FEWER, cases=5, goals=()),
+    Row("5 folds, 5 cases", BRATS, EVERYONE[:2] + NATIVE, folds=5, cases=5),
+    Row("MBAS plan, 5 cases", MBAS, EVERYONE[:2] + NATIVE, cases=5),
     Row("ResEncM, 1 fold", RESENC_M, EVERYONE),
 )
 QUICK = (
@@ -180,27 +170,11 @@ QUICK = (
     Row("5 folds", TINY, ("fp32",), folds=5),
     Row("1 fold, 5 cases", TINY, NATIVE, cases=5),
 )
+MANY = Row("ResEncM, 5 folds, 8 mirrors, CUDA", RESENC_M, ON_CUDA, 5, mirrors=True, rounds=3, device="cuda")
 CUDA = (
     Row("1 fold, CUDA", BRATS, ON_CUDA, rounds=3, device="cuda", goals=(Goal("fp16", "nnunet", 4),)),
-    Row(
-        "ResEncM, 5 folds, 8 mirrors, CUDA",
-        RESENC_M,
-        ("nnunet", "fp16", "bf16"),
-        folds=5,
-        mirrors=True,
-        rounds=3,
-        device="cuda",
-        goals=(Goal("fp16", "nnunet", 2),),
-    ),
+    replace(MANY, contestants=("nnunet", "fp16", "bf16"), goals=(Goal("fp16", "nnunet", 2),)),
     Row("MBAS plan, CUDA", MBAS, ON_CUDA, rounds=3, device="cuda"),
     Row("1 fold, 10 cases, CUDA", BRATS, ("nnunet", "fp16"), cases=10, device="cuda"),
-    Row(
-        "ResEncM, 5 folds, 8 mirrors, 10 cases, CUDA",
-        RESENC_M,
-        ("fp16",),
-        folds=5,
-        mirrors=True,
-        cases=10,
-        device="cuda",
-    ),
+    replace(MANY, name=f"{MANY.name}, 10 cases", contestants=("fp16",), cases=10, rounds=1),
 )

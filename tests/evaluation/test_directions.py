@@ -8,14 +8,12 @@ from segcube.evaluation.profiles.score import score_labels
 from segcube.spec.challenges import load_challenge
 
 
-@pytest.mark.parametrize("profile", COUNTED)
-def test_every_counted_metric_has_a_direction(profile):
-    assert list(counted_metrics(profile)) == list(COUNTED[profile])
+def test_every_counted_metric_has_a_direction():
+    for profile, metrics in COUNTED.items():
+        assert list(counted_metrics(profile)) == list(metrics)
 
 
-@pytest.mark.parametrize(
-    "key", ["brats2023-gli", "brats2024-gli", "brats2026-goat", "brats2026-met", "mbas2024"]
-)
+@pytest.mark.parametrize("key", ["brats2023-gli", "brats2026-met", "mbas2024"])
 def test_every_profile_scores_the_metrics_that_it_counts(key):
     challenge = load_challenge(key)
     labels_xyz = np.ones((4, 4, 4), np.uint8)

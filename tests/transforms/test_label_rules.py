@@ -25,6 +25,12 @@ from segcube.transforms.label_rules import (
 
 
 @pytest.fixture
+def array():
+    """numpy alone: rules work on masks in host memory, whatever library the probabilities are of."""
+    return np.array
+
+
+@pytest.fixture
 def brats():
     return load_challenge("brats2024-ssa")
 

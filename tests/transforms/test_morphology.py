@@ -55,7 +55,7 @@ def test_as_many_single_voxels_as_there_is_room_for(shape):
     assert components.sizes.tolist() == [0] + [1] * int(mask_xyz.sum())
 
 
-@pytest.mark.parametrize("radius", [1, 2, 3, 5])
+@pytest.mark.parametrize("radius", [1, 5])
 def test_equals_scipys_dilation_by_a_ball(radius):
     mask_xyz = np.random.default_rng(0).random((14, 13, 12)) > 0.997
     steps = np.arange(-radius, radius + 1)
@@ -88,12 +88,12 @@ def test_an_empty_mask_stays_empty():
     assert not dilate(np.zeros((3, 3, 3), dtype=bool), (2, 2, 2)).any()
 
 
-@pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.95])
-def test_equals_scipy(seed, share):
-    mask_xyz = np.random.default_rng(seed).random((9, 8, 7)) < share
+def test_equals_scipy(share):
+    for seed in range(8):
+        mask_xyz = np.random.default_rng(seed).random((9, 8, 7)) < share
 
-    assert np.array_equal(fill_holes(mask_xyz), ndimage.binary_fill_holes(mask_xyz))
+        assert np.array_equal(fill_holes(mask_xyz), ndimage.binary_fill_holes(mask_xyz)), seed
 
 
 def test_a_hollow_cube_becomes_solid():

@@ -14,24 +14,23 @@ ALL = [
 ]
 
 
-@pytest.mark.parametrize("orientation", ALL, ids=str)
-def test_undo_gives_back_every_voxel(orientation, array):
+def test_undo_gives_back_every_voxel(array):
     image_cxyz = array(np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5))
+    for orientation in ALL:
+        turned = orientation.apply(image_cxyz)
 
-    turned = orientation.apply(image_cxyz)
-
-    assert tuple(turned.shape[1:]) == orientation.reorder((3, 4, 5))
-    assert (orientation.undo(turned) == image_cxyz).all()
+        assert tuple(turned.shape[1:]) == orientation.reorder((3, 4, 5)), orientation
+        assert (orientation.undo(turned) == image_cxyz).all(), orientation
 
 
-@pytest.mark.parametrize("orientation", ALL, ids=str)
-def test_a_box_turns_as_what_lies_in_it(orientation):
+def test_a_box_turns_as_what_lies_in_it():
     box, shape = Box((1, 0, 3), (2, 2, 5)), (4, 3, 5)
     mask_xyz = np.zeros(shape, dtype=bool)
     mask_xyz[box.slices] = True
-    turned = orientation.apply_box(box, shape)
-    assert turned == bounding_box(orientation.apply(mask_xyz))
-    assert orientation.undo_box(turned, shape) == box
+    for orientation in ALL:
+        turned = orientation.apply_box(box, shape)
+        assert turned == bounding_box(orientation.apply(mask_xyz)), orientation
+        assert orientation.undo_box(turned, shape) == box, orientation
 
 
 def test_a_mask_without_channels_turns_too(array):
@@ -42,8 +41,7 @@ def test_a_mask_without_channels_turns_too(array):
     assert turned.tolist() == [[[2, 5]], [[1, 4]], [[0, 3]]]
 
 
-@pytest.mark.parametrize("codes", ["RAS", "LPS", "SRP", "ILA"])
-@pytest.mark.parametrize("degrees", [0, 25], ids=["straight", "oblique"])
+@pytest.mark.parametrize(("codes", "degrees"), [("LPS", 0), ("RAS", 25), ("ILA", 25)])
 def test_letters_turn_as_nibabel_does(codes, degrees):
     affine = np.diag([-1.0, -2.0, 3.0, 1.0])[[2, 0, 1, 3]]
     angle = np.deg2rad(degrees)
@@ -76,7 +74,7 @@ def test_zyx_turns_the_axes_around_after_the_directions():
     assert plan.reorder("xyz") == ("z", "y", "x")
 
 
-@pytest.mark.parametrize("axes", ["xyz", "xzy", "yxz", "yzx", "zxy", "zyx"])
+@pytest.mark.parametrize("axes", ["xyz", "yzx", "zyx"])
 def test_axes_come_in_the_order_that_is_asked_for(axes):
     plan = plan_orientation(np.diag([-1.0, 1, 1, 1]), "RAS", axes)
 

@@ -6,7 +6,6 @@ from segcube.transforms import Placement, Resampler
 from segcube.transforms.orient import Orientation
 
 ORIENTATIONS = [
-    Orientation(),
     Orientation((2, 1, 0), (False, False, True)),
     Orientation((1, 0, 2), (True, True, False)),
 ]

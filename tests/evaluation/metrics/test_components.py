@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segcube.evaluation.metrics import dilated
+from segcube.evaluation.metrics.components import dilated
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 5])

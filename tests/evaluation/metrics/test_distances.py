@@ -7,8 +7,10 @@ from scipy.ndimage import distance_transform_edt
 from segcube.evaluation.metrics.distances import nearest_distances
 
 
-@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.7, 1.1, 3.0), (0.5, 0.5, 20.0), (9.0, 9.0, 0.1)])
-@pytest.mark.parametrize("density", [0.1, 0.02, 0.001])
+@pytest.mark.parametrize(
+    ("spacing", "density"),
+    [((1.0, 1.0, 1.0), 0.1), ((0.7, 1.1, 3.0), 0.02), ((0.5, 0.5, 20.0), 0.001), ((9.0, 9.0, 0.1), 0.001)],
+)
 def test_near_and_far_distances_equal_scipys_transform(spacing, density):
     rng = np.random.default_rng(3)
     points_xyz, others_xyz = rng.random((19, 12, 15)) < 0.1, rng.random((19, 12, 15)) < density

@@ -97,7 +97,7 @@ def test_an_edition_may_leave_false_positives_out_of_the_score(blocks, lesionwis
 
 @pytest.mark.parametrize(
     ("dilation", "gap", "lesions"),
-    [(1, 1, 1), (1, 3, 2), (1, 6, 2), (3, 3, 1), (3, 6, 1), (3, 7, 2), (5, 7, 1), (5, 10, 1), (5, 11, 2)],
+    [(1, 2, 1), (1, 3, 2), (3, 6, 1), (3, 7, 2)],
 )
 def test_dilation_bridges_gaps_between_parts_of_a_lesion(blocks, lesionwise, dilation, gap, lesions):
     reference_xyz = blocks(((4, 8, 8), CUBE, 1), ((8 + gap, 8, 8), CUBE, 1))

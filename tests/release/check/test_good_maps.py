@@ -62,23 +62,24 @@ def by_segcube(image, labels_xyz, file: Path) -> None:
     write_label_map(Prediction(case, labels_xyz, volume.grid, volume.forms), file, origin)
 
 
-@pytest.mark.parametrize("write", [by_header, by_nibabel, by_simpleitk, by_segcube])
+STRAIGHT = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
 @pytest.mark.parametrize(
-    ("key", "names"),
+    ("key", "names", "write", "affine"),
     [
-        ("brats2021-gli", ("BraTS2021_00001", "BraTS2021_00002", "BraTS2021_00003")),
-        ("brats2023-gli", NAMES),
-        ("brats2024-gli", ("BraTS-GLI-00001-100", "BraTS-GLI-00001-101")),
-        ("brats2024-ped", ("BraTS-PED-00001-000",)),
-        ("brats2024-men-rt", ("BraTS-MEN-RT-0001-1", "BraTS-MEN-RT-0012-1")),
-        ("brats2024-goat", ("BraTS-GoAT-00001", "BraTS-GoAT-00012")),
-        ("brats2024-goat", ("BraTS-GLI-00000-000",)),
-        ("brats2026-met", ("BraTS-MET-00001-000", "BraTS-MET-00002")),
-        ("mbas2024", ("MBAS_001", "MBAS_002", "MBAS_003")),
-        ("mbas2026", ("MBAS_001",)),
+        ("brats2023-gli", NAMES, by_header, STRAIGHT),
+        ("brats2023-gli", NAMES, by_nibabel, OBLIQUE),
+        ("brats2023-gli", NAMES, by_simpleitk, OBLIQUE),
+        ("brats2023-gli", NAMES, by_segcube, OBLIQUE),
+        ("brats2021-gli", ("BraTS2021_00001", "BraTS2021_00002"), by_header, OBLIQUE),
+        ("brats2024-men-rt", ("BraTS-MEN-RT-0001-1", "BraTS-MEN-RT-0012-1"), by_header, OBLIQUE),
+        ("brats2024-goat", ("BraTS-GoAT-00001", "BraTS-GoAT-00012"), by_header, OBLIQUE),
+        ("brats2024-goat", ("BraTS-GLI-00000-000",), by_header, OBLIQUE),
+        ("brats2026-met", ("BraTS-MET-00001-000", "BraTS-MET-00002"), by_header, OBLIQUE),
+        ("mbas2024", ("MBAS_001", "MBAS_002", "MBAS_003"), by_segcube, OBLIQUE),
     ],
 )
-@pytest.mark.parametrize("affine", [np.diag([-1.0, -1.0, 1.0, 1.0]), OBLIQUE])
 def test_valid_maps_have_no_findings(tmp_path, write, key, names, affine):
     data, maps = tmp_path / "data", tmp_path / "maps"
     challenge = load_challenge(key)

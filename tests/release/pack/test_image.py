@@ -50,13 +50,10 @@ def test_a_name_with_registry_or_team_is_valid(image):
     "image",
     [
         "segcube:latest",
-        "segcube",
         "docker.io/your-team/brats:1",
-        "docker.synapse.org/example/brats:1",
         "REGISTRY/TEAM/NAME",
         "<image>",
         "",
-        "team/a b",
     ],
 )
 def test_a_placeholder_or_a_name_without_a_team_is_an_error(image):

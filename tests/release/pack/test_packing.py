@@ -10,7 +10,7 @@ import yaml
 
 from segcube.core import EnvironmentFault, UsageError
 from segcube.release.check.findings import FindingCode
-from segcube.release.pack import Publication
+from segcube.release.pack import PackRequest, Publication, check_and_pack
 from segcube.release.pack import packing as pack
 from segcube.release.pack.packing import check_for_packing, pack_submission
 from segcube.spec.submission import read_submission
@@ -107,3 +107,20 @@ def test_a_starter_is_refused(tumour_submission):
     (tumour_submission / "submission.yaml").write_text(text + "starter: true\n")
     report = check_for_packing(tumour_submission, "team/a:1", device="cpu")
     assert FindingCode.STARTER in [finding.code for finding in report.errors]
+
+
+def test_a_placeholder_for_the_image_packs_nothing(tumour_submission, tmp_path):
+    request = PackRequest(tumour_submission, "example/image", tmp_path / "packed", device="cpu")
+    report, written = check_and_pack(request)
+    assert FindingCode.IMAGE_NAME in [finding.code for finding in report.errors]
+    assert written is None
+    assert not list(tmp_path.glob("packed*"))
+
+
+def test_a_sound_submission_is_checked_and_packed(tumour_submission, tmp_path):
+    request = PackRequest(tumour_submission, IMAGE, tmp_path / "packed", device="cpu")
+    report, written = check_and_pack(request)
+    assert not report.errors
+    assert written.archive == tmp_path / "packed.tar.gz"
+    assert written.archive.is_file()
+    assert str(written.archive) in written.summary(None)

@@ -16,6 +16,8 @@ from segcube.spec.challenges import load_challenge
 from segcube.spec.hosts import HOSTS, Host
 
 STARTERS = Path(__file__).parents[3] / "weights"
+DIFFERENT = [host for host in HOSTS if host.name in ("mlcube-weights", "medperf-0.2", "brats-2024", "mbas")]
+"""Hosts that mount output and parameters in different ways; real_hosts runs them all."""
 LIMIT_S = 600.0
 """So that a run that hangs fails."""
 
@@ -36,7 +38,7 @@ def write_earlier_map(reference: Path, file: Path) -> None:
     write_label_map(earlier, file, describe_origin("0.0.1", "f00d", labels_xyz))
 
 
-@pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.name)
+@pytest.mark.parametrize("host", DIFFERENT, ids=lambda host: host.name)
 def test_a_host_may_run_twice_but_not_replace_foreign_files(host, tmp_path):
     workload, name = workload_for(host, tmp_path / "cases")
     trial = prepare(host, workload, tmp_path / "trial")

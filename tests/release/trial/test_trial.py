@@ -14,10 +14,11 @@ def workload(tmp_path) -> Workload:
     return Workload("mine", tmp_path / "weights", "brats2023-gli", tmp_path / "data")
 
 
-@pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.name)
-def test_every_mount_has_the_files_that_its_host_provides(host, workload, tmp_path):
-    trial = prepare(host, workload, tmp_path / "trial")
-    for mount in host.mounts:
+def test_every_mount_has_the_files_that_its_host_provides(workload, tmp_path):
+    mounts = [(host, mount) for host in HOSTS for mount in host.mounts]
+    trials = {host.name: prepare(host, workload, tmp_path / host.name) for host in HOSTS}
+    for host, mount in mounts:
+        trial = trials[host.name]
         source = trial.sources[mount.target]
         if mount.content in ("data", "weights"):
             assert [file.name for file in source.iterdir()] == [f"{mount.content}.txt"]
