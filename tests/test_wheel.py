@@ -57,6 +57,14 @@ def test_a_wheel_has_no_kernels_of_another_python(built):
     assert list(built.rglob("*.so")) == []
 
 
+def test_without_a_compiler_the_package_has_no_kernels(checkout, tmp_path):
+    environment = os.environ | {"CC": "/bin/false", "CXX": "/bin/false"}
+    command = [sys.executable, "setup.py", "-q", "build", "--build-base", tmp_path, "--build-lib", tmp_path]
+    subprocess.run(command, cwd=checkout, env=environment, check=True, capture_output=True)
+    assert (tmp_path / KERNELS / "library.py").is_file()
+    assert list(tmp_path.rglob("*.so")) == []
+
+
 def test_a_wheel_has_no_modules_of_an_earlier_build(built):
     assert not (built / "segcube" / "removed_since.py").exists()
 
