@@ -1,10 +1,10 @@
 from .fit import check_member as check_member
 from .fit import check_members as check_members
-from .malloc import keep_freed_memory as keep_freed_memory
+from .memory import DeviceMemoryError as DeviceMemoryError
+from .memory import keep_freed_memory as keep_freed_memory
 from .protocol import AccumulatingNetwork as AccumulatingNetwork
 from .protocol import AccumulatorView as AccumulatorView
 from .protocol import Backend as Backend
-from .protocol import DeviceMemoryError as DeviceMemoryError
 from .protocol import MemberFile as MemberFile
 from .protocol import Network as Network
 from .protocol import branch_files as branch_files

@@ -74,10 +74,6 @@ class AccumulatorView:
         return replace(self, channel_weights=self.channel_weights * weight_k)
 
 
-class DeviceMemoryError(Exception):
-    """The device has too little memory; smaller batches or the CPU may do."""
-
-
 class Network(Protocol):
     """A member's weights on a device."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
-from segcube.backends.malloc import keep_freed_memory
+from segcube.backends.memory import keep_freed_memory
 from segcube.backends.native.installed import FAILED_SELFTEST, find_kernels
 from segcube.backends.openvino.graphs import NoGraphs
 from segcube.backends.protocol import Backend

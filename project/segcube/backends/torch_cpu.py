@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from segcube.backends.fit import check_member
-from segcube.backends.protocol import DeviceMemoryError, MemberFile
+from segcube.backends.memory import out_of_memory_errors
+from segcube.backends.protocol import MemberFile
 from segcube.core import EnvironmentFault, Shape, reduced_cpu_count
 from segcube.networks import load_network
 
-OUT_OF_MEMORY = (
-    "can't allocate memory",
-    "not enough memory",
-    "bad_alloc",
-    "could not create a memory",
-    "could not create a primitive",
-    "CUDA error: out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-)
-"""Texts of torch, oneDNN and CUDA's libraries for exhausted memory without an error type."""
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _THREADED_IN: set[int] = set()
 """Processes in which torch uses several threads: this one, and those that it was forked from."""
@@ -111,19 +100,6 @@ def _refuse_forked_process() -> None:
             expected="a process of its own",
             hint="start it by multiprocessing's method spawn, or call torch.set_num_threads(1) in it",
         )
-
-
-@contextmanager
-def out_of_memory_errors() -> Generator[None, None, None]:
-    """Raise DeviceMemoryError for errors of torch and its libraries that report exhausted memory."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise DeviceMemoryError(str(error)) from error
-    except RuntimeError as error:
-        if any(words in str(error) for words in OUT_OF_MEMORY):
-            raise DeviceMemoryError(str(error)) from error
-        raise
 
 
 def on_cpu(precision: str, why: str) -> TorchBackend:

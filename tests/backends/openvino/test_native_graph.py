@@ -85,7 +85,7 @@ def assert_same_natively(model: ov.Model, kernels: NativeKernels, expected_kinds
 def test_a_convolution_takes_its_bias_and_what_follows_it(kernels):
     image = window()
     model = model_of(leaky(norm(convolve(image, 5, 1), 2)), image)
-    assert_same_natively(model, kernels, ["Convolve", "Norm"])
+    assert_same_natively(model, kernels, ["NativeConvolution", "NativeInstanceNorm"])
 
 
 def test_a_residual_is_added_before_the_rectifier(kernels):
@@ -94,13 +94,17 @@ def test_a_residual_is_added_before_the_rectifier(kernels):
     second = norm(convolve(first, 5, 3), 4)
     joined = leaky(opset13.add(second, opset13.multiply(np.float32(1), first)))
     model = model_of(convolve(joined, 2, 5), image)
-    assert_same_natively(model, kernels, ["Convolve", "Convolve", "Norm", "Convolve"])
+    assert_same_natively(
+        model, kernels, ["NativeConvolution", "NativeConvolution", "NativeInstanceNorm", "NativeConvolution"]
+    )
 
 
 def test_two_norms_that_meet_are_both_taken(kernels):
     image = window()
     joined = leaky(opset13.add(norm(convolve(image, 5, 1), 2), norm(convolve(image, 5, 3), 4)))
-    assert_same_natively(model_of(joined, image), kernels, ["Convolve", "Convolve", "Norm"])
+    assert_same_natively(
+        model_of(joined, image), kernels, ["NativeConvolution", "NativeConvolution", "NativeInstanceNorm"]
+    )
 
 
 def test_a_norm_that_convolutions_and_sums_read_has_no_image(kernels):
@@ -113,7 +117,7 @@ def test_a_norm_that_convolutions_and_sums_read_has_no_image(kernels):
     model = model_of(convolve(opset13.concat(parts, 1), 2, 8), image)
     model = ov.Model([*model.get_results(), opset13.result(convolve(joined, 1, 9))], [image], "made")
     found = sorted(kinds_natively(model, kernels))
-    assert found == ["Convolve"] * 5 + ["ConvolveTransposed", "Norm"]
+    assert found == ["NativeConvolution"] * 5 + ["NativeInstanceNorm", "NativeTransposedConvolution"]
 
 
 def test_a_norm_behind_something_else_finds_what_it_adds_as_it_was(kernels):
@@ -124,7 +128,7 @@ def test_a_norm_behind_something_else_finds_what_it_adds_as_it_was(kernels):
     )
     joined = leaky(opset13.add(norm(up, 6), first))
     found = kinds_natively(model_of(convolve(joined, 2, 7), image), kernels)
-    assert found.count("Norm") == found.count("MVN") == 1
+    assert found.count("NativeInstanceNorm") == found.count("MVN") == 1
 
 
 def test_an_image_that_something_else_reads_is_not_changed(kernels):
@@ -133,7 +137,7 @@ def test_an_image_that_something_else_reads_is_not_changed(kernels):
     joined = leaky(opset13.add(norm(raw, 2), image))
     results = [opset13.result(convolve(joined, 2, 3)), opset13.result(opset13.tanh(raw))]
     found = kinds_natively(ov.Model(results, [image], "made"), kernels)
-    assert sorted(found) == ["Convolve", "Convolve", "Norm", "Tanh"]
+    assert sorted(found) == ["NativeConvolution", "NativeConvolution", "NativeInstanceNorm", "Tanh"]
 
 
 @pytest.mark.parametrize("reader", [opset13.tanh, lambda image: opset13.concat([image, image], 2)])
@@ -142,41 +146,43 @@ def test_a_norm_that_something_else_reads_too_is_kept(kernels, reader):
     normed = leaky(norm(convolve(image, 4, 1), 2))
     model = model_of(convolve(normed, 2, 3), image)
     model = ov.Model([*model.get_results(), opset13.result(reader(normed))], [image], "made")
-    assert "Norm" in kinds_natively(model, kernels)
+    assert "NativeInstanceNorm" in kinds_natively(model, kernels)
 
 
 def test_a_part_that_something_else_than_a_convolution_reads_is_kept(kernels):
     image = window()
     both = opset13.concat([leaky(norm(convolve(image, 4, 1), 2)), image], 1)
     model = ov.Model([opset13.result(convolve(both, 2, 3)), opset13.result(both)], [image], "made")
-    assert "Norm" in kinds_natively(model, kernels)
+    assert "NativeInstanceNorm" in kinds_natively(model, kernels)
 
 
 def test_convolutions_of_one_image_stay_two(kernels):
     image = window()
     model = model_of(opset13.subtract(convolve(image, 5, 1), convolve(image, 5, 2)), image)
-    assert_same_natively(model, kernels, ["Convolve", "Convolve", "Subtract"])
+    assert_same_natively(model, kernels, ["NativeConvolution", "NativeConvolution", "Subtract"])
     assert np.ptp(run(model)[0]) > 1
 
 
 def test_a_sum_without_rectifier_stays_beside(kernels):
     image = window()
     joined = opset13.add(norm(convolve(image, 4, 1), 2), image)
-    assert_same_natively(model_of(joined, image), kernels, ["Convolve", "Norm", "Add"])
+    assert_same_natively(model_of(joined, image), kernels, ["NativeConvolution", "NativeInstanceNorm", "Add"])
 
 
 def test_what_is_read_twice_is_kept(kernels):
     image = window()
     normed = norm(convolve(image, 4, 1, biased=False), 2)
     model = model_of(opset13.add(leaky(normed), opset13.tanh(normed)), image)
-    assert_same_natively(model, kernels, ["Convolve", "Norm", "PRelu", "Tanh", "Add"])
+    assert_same_natively(model, kernels, ["NativeConvolution", "NativeInstanceNorm", "PRelu", "Tanh", "Add"])
 
 
 def test_concatenations_are_read_in_parts(kernels):
     image = window()
     parts = [leaky(convolve(image, 3, 1)), convolve(image, 2, 2)]
     model = model_of(convolve(opset13.concat(parts, 1), 4, 3), image)
-    assert_same_natively(model, kernels, ["Convolve", "PRelu", "Convolve", "Convolve"])
+    assert_same_natively(
+        model, kernels, ["NativeConvolution", "PRelu", "NativeConvolution", "NativeConvolution"]
+    )
 
 
 def test_down_and_up_again(kernels):
@@ -184,7 +190,7 @@ def test_down_and_up_again(kernels):
     low = leaky(norm(convolve(image, 6, 1, stride=2), 2))
     up = opset13.convolution_backprop_data(low, values(6, 3, 2, 2, 2, seed=5), [2] * 3)
     model = model_of(opset13.add(up, per_channel(3, 6)), image)
-    assert_same_natively(model, kernels, ["Convolve", "ConvolveTransposed"])
+    assert_same_natively(model, kernels, ["NativeConvolution", "NativeTransposedConvolution"])
 
 
 def pool(image, block: int, stride: int | None = None, pad: int = 0, rounding: str = "floor"):
@@ -195,7 +201,11 @@ def pool(image, block: int, stride: int | None = None, pad: int = 0, rounding: s
 def test_means_of_blocks_are_native_and_norm_what_they_read(kernels):
     image = window()
     low = pool(leaky(norm(convolve(image, 4, 1), 2)), 2)
-    assert_same_natively(model_of(convolve(low, 2, 3), image), kernels, ["Convolve", "Pool", "Convolve"])
+    assert_same_natively(
+        model_of(convolve(low, 2, 3), image),
+        kernels,
+        ["NativeConvolution", "NativeAveragePool", "NativeConvolution"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -204,13 +214,13 @@ def test_means_of_blocks_are_native_and_norm_what_they_read(kernels):
 def test_means_that_overlap_or_leave_the_image_stay(kernels, other):
     image = window()
     low = pool(convolve(image, 4, 1), **other)
-    assert_same_natively(model_of(low, image), kernels, ["Convolve", "AvgPool"])
+    assert_same_natively(model_of(low, image), kernels, ["NativeConvolution", "AvgPool"])
 
 
 def test_norms_of_another_kind_stay(kernels):
     image = window()
     model = model_of(norm(convolve(image, 5, 1), 2, "outside_sqrt"), image)
-    assert_same_natively(model, kernels, ["Convolve", "MVN", "Multiply", "Add"])
+    assert_same_natively(model, kernels, ["NativeConvolution", "MVN", "Multiply", "Add"])
 
 
 def depthwise(image, seed: int, stride: int = 1):
@@ -234,7 +244,7 @@ def block(image, outputs: int, seed: int, spatial=None):
 def test_a_block_is_a_depthwise_convolution_and_a_pointwise_mlp(kernels):
     image = window()
     joined = opset13.add(image, block(image, 4, 1))
-    expected = ["ConvolveDepthwise", "ExpandAndCompress", "Convolve"]
+    expected = ["NativeDepthwiseConvolution", "NativePointwiseMlp", "NativeConvolution"]
     assert_same_natively(model_of(pointwise(joined, 2, 5), image), kernels, expected)
 
 
@@ -242,7 +252,7 @@ def test_a_block_adds_what_the_one_before_made(kernels):
     image = window()
     first = opset13.add(block(image, 4, 1), image)
     model = model_of(opset13.add(block(first, 4, 5), first), image)
-    assert_same_natively(model, kernels, ["ConvolveDepthwise", "ExpandAndCompress"] * 2)
+    assert_same_natively(model, kernels, ["NativeDepthwiseConvolution", "NativePointwiseMlp"] * 2)
 
 
 def test_down_and_up_again_by_blocks(kernels):
@@ -256,15 +266,17 @@ def test_down_and_up_again_by_blocks(kernels):
     border = np.array([0, 0, 1, 1, 1]), np.zeros(5, np.int64)
     model = model_of(opset13.add(image, opset13.pad(up, *border, "constant", np.float32(0))), image)
     found = kinds_natively(model, kernels)
-    mlps, convolutions = ["ExpandAndCompress"] * 2, ["ConvolveDepthwise"] * 2
-    assert sorted(found) == ["AddUpsampled", "Convolve", *convolutions, *mlps]
+    mlps, convolutions = ["NativePointwiseMlp"] * 2, ["NativeDepthwiseConvolution"] * 2
+    assert sorted(found) == ["NativeConvolution", *convolutions, *mlps, "NativeUpsampleAdd"]
 
 
 def test_a_norm_that_a_pointwise_mlp_reads_in_a_concatenation_is_kept(kernels):
     image = window()
     parts = opset13.concat([leaky(norm(convolve(image, 4, 1), 2)), image], 1)
     model = model_of(pointwise(opset13.gelu(pointwise(parts, 8, 3), "erf"), 2, 4), image)
-    assert_same_natively(model, kernels, ["Convolve", "Norm", "Concat", "ExpandAndCompress"])
+    assert_same_natively(
+        model, kernels, ["NativeConvolution", "NativeInstanceNorm", "Concat", "NativePointwiseMlp"]
+    )
 
 
 def test_a_graph_with_a_gelu_outside_an_mlp_is_left_alone(kernels):

@@ -12,8 +12,9 @@ import torch
 from segcube.backends.cuda.captures import Captures
 from segcube.backends.cuda.networks import Preparation, Resident
 from segcube.backends.fit import check_member
-from segcube.backends.protocol import DeviceMemoryError, MemberFile
-from segcube.backends.torch_cpu import DTYPES, out_of_memory_errors, selftest_window
+from segcube.backends.memory import DeviceMemoryError, out_of_memory_errors
+from segcube.backends.protocol import MemberFile
+from segcube.backends.torch_cpu import DTYPES, selftest_window
 from segcube.core import Compile, EnvironmentFault, Shape
 from segcube.networks import load_network
 

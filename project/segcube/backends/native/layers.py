@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -30,32 +31,9 @@ TOKEN = (1,)
 """The size of an output without content: its readers run after the node that writes it."""
 
 
-class Call(Protocol):
-    """The computation of a node."""
-
-    @property
-    def norms(self) -> Norms:
-        """Of its input images."""
-        ...
-
-    @property
-    def sizes(self) -> tuple[Size, ...]:
-        """Of its outputs."""
-        ...
-
-    @property
-    def geometry(self) -> tuple[Hashable, ...]:
-        """Everything else in which two calls of one form agree."""
-        ...
-
-    def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        """Write the outputs."""
-        ...
-
-
 @dataclass(frozen=True)
-class Layer:
-    """One output image from one or more input images (1, C, X, Y, Z)."""
+class Layer(ABC):
+    """The computation of a node: one output image from one or more input images (1, C, X, Y, Z)."""
 
     kernels: NativeKernels
     size: Size
@@ -64,45 +42,27 @@ class Layer:
 
     @property
     def sizes(self) -> tuple[Size, ...]:
-        """Of the outputs."""
+        """Of the outputs: the image, and what a layer writes beside it."""
         return (self.size,)
 
-    @property
-    def geometry(self) -> tuple[Hashable, ...]:
-        """Nothing else."""
-        return ()
+    @abstractmethod
+    def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+        """Write the outputs."""
 
 
 @dataclass(frozen=True)
-class Convolutional(Layer):
-    """A convolution of any kind."""
+class Convolution(Layer):
+    """A convolution of the input images' concatenation, and its moments (K, 2)."""
 
     weights: ConvWeights
-
-    @property
-    def geometry(self) -> tuple[Hashable, ...]:
-        """Kernel size, stride and padding."""
-        return self.weights.geometry
-
-
-class WithMoments(Convolutional):
-    """A convolution that also writes its output's moments."""
-
-    @property
-    def sizes(self) -> tuple[Size, ...]:
-        """The image's, and (K, 2) for means and variances."""
-        return self.size, (self.size[1], 2)
-
-
-@dataclass(frozen=True)
-class Convolution(WithMoments):
-    """A convolution of the input images' concatenation."""
-
     accumulator: AccumulatorView | None = None
     """Where the image is added instead of being written; no moments are written then."""
 
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        return self.size, (self.size[1], 2)
+
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        """Write image and moments, or add the image to the accumulator."""
         image, moments = outputs
         images = layer_inputs(inputs, self.norms)
         if self.accumulator is None:
@@ -112,28 +72,28 @@ class Convolution(WithMoments):
 
 
 @dataclass(frozen=True)
-class TransposedConvolution(Convolutional):
+class TransposedConvolution(Layer):
     """A transposed convolution whose stride is its kernel's size."""
 
+    weights: ConvWeights
+
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        """Write the image."""
         (image,) = layer_inputs(inputs, self.norms)
         self.kernels.convolve_transposed(image, self.weights, outputs[0][0])
 
 
 @dataclass(frozen=True)
-class DepthwiseConvolution(WithMoments):
-    """A convolution with one kernel per channel."""
+class DepthwiseConvolution(Layer):
+    """A convolution with one kernel per channel, and its moments (K, 2)."""
 
+    weights: ConvWeights
     transposed: bool
 
     @property
-    def geometry(self) -> tuple[Hashable, ...]:
-        """Kernel size, stride, padding and direction."""
-        return self.transposed, *self.weights.geometry
+    def sizes(self) -> tuple[Size, ...]:
+        return self.size, (self.size[1], 2)
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        """Write image and moments."""
         (image,) = layer_inputs(inputs, self.norms)
         kernel = self.kernels.depthwise_transposed if self.transposed else self.kernels.depthwise
         kernel(image, self.weights, outputs[0][0], outputs[1])
@@ -147,7 +107,6 @@ class InstanceNorm(Layer):
     """Of the rectifier behind the sum; 1 for none."""
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        """Write the image."""
         image, *residual = layer_inputs(inputs, self.norms)
         out = image.image if self.size == TOKEN else outputs[0][0]
         self.kernels.norm(image, residual[0] if residual else None, self.slope, out)
@@ -160,13 +119,7 @@ class AveragePool(Layer):
     block: Size
     """(x, y, z)."""
 
-    @property
-    def geometry(self) -> tuple[Hashable, ...]:
-        """The block."""
-        return self.block
-
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        """Write the image."""
         (image,) = layer_inputs(inputs, self.norms)
         self.kernels.pool(image, self.block, outputs[0][0])
 
@@ -178,13 +131,7 @@ class PointwiseMlp(Layer):
     weights: tuple[ConvWeights, ConvWeights]
     """Of both pointwise convolutions."""
 
-    @property
-    def geometry(self) -> tuple[Hashable, ...]:
-        """That of both convolutions."""
-        return tuple(weights.geometry for weights in self.weights)
-
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        """Write the image."""
         image, *residual = layer_inputs(inputs, self.norms)
         added = residual[0].image if residual else None
         self.kernels.pointwise_mlp(image, self.weights, added, outputs[0][0])
@@ -202,13 +149,7 @@ class UpsampleAdd(Layer):
     """Between the sparse image's voxels; None without one."""
     has_skip: bool
 
-    @property
-    def geometry(self) -> tuple[Hashable, ...]:
-        """What is added, and where."""
-        return self.padding, self.stride, self.has_skip, self.bias is None
-
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        """Write the image."""
         image, *others = (array[0] for array in inputs)
         skip = others.pop() if self.has_skip else None
         added = UpsampleAddInputs(skip, image, others[0] if others else None, self.bias)
@@ -225,7 +166,15 @@ def layer_inputs(inputs: Sequence[np.ndarray], norms: Norms) -> list[LayerInput]
     return images
 
 
-def form(call: Call) -> Hashable:
-    """What two calls have in common if one may replace the other in a compiled graph: all but weights."""
-    norms = tuple(type(norm).__name__ for norm in call.norms)
-    return type(call).__name__, call.sizes, norms, call.geometry
+def form(layer: Layer) -> Hashable:
+    """What two layers have in common if one may replace the other in a compiled graph: all but weights."""
+    values = [getattr(layer, field.name) for field in fields(layer) if field.name != "kernels"]
+    return type(layer).__name__, *map(_without_weights, values)
+
+
+def _without_weights(value: Any) -> Hashable:
+    if isinstance(value, tuple):
+        return tuple(map(_without_weights, value))
+    if isinstance(value, ConvWeights):
+        return value.geometry
+    return type(value).__name__ if isinstance(value, Affine | NormedInPlace | np.ndarray) else value

@@ -9,8 +9,9 @@ from typing import TypeAlias
 import numpy as np
 import openvino as ov
 
+from segcube.backends.memory import out_of_memory_errors
 from segcube.backends.native.installed import find_kernels
-from segcube.backends.native.layers import Call
+from segcube.backends.native.layers import Layer
 from segcube.backends.openvino.graphs import Compiled
 from segcube.backends.openvino.mapped import MappedWeights, map_weights
 from segcube.backends.openvino.models import read_model, weighted_sum
@@ -23,7 +24,7 @@ from segcube.backends.openvino.native_members import (
     can_accumulate,
     kind_of,
 )
-from segcube.backends.openvino.network import OpenVINONetwork, out_of_memory_errors
+from segcube.backends.openvino.network import OpenVINONetwork
 from segcube.backends.openvino.rewrites import (
     replace_transposed_depthwise,
     split_concatenations,
@@ -41,7 +42,7 @@ class LoadedModel:
 
     model: ov.Model
     weights: MappedWeights
-    calls: list[Call]
+    calls: list[Layer]
     """Of its native kernels; empty without any."""
     accumulates: bool
     """Whether the last of them can add to an accumulator."""
@@ -126,7 +127,7 @@ class OpenVINOBackend:
 
     def _parts(
         self, member: MemberFile, loaded: LoadedModel
-    ) -> tuple[Program, tuple[Call, ...], MappedWeights]:
+    ) -> tuple[Program, tuple[Layer, ...], MappedWeights]:
         """Program, calls and weights of a native member; members of one kind share the program."""
         key = self._kind(member, loaded)
         if key not in self.programs:

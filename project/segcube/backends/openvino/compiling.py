@@ -15,7 +15,7 @@ from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
 from segcube.backends.fit import check_member
-from segcube.backends.malloc import keep_freed_memory
+from segcube.backends.memory import keep_freed_memory
 from segcube.backends.openvino.backend import OpenVINOBackend
 from segcube.backends.openvino.graphs import (
     TENSOR,

@@ -13,17 +13,16 @@ from segcube.backends.native.kernels import Affine, NativeKernels
 from segcube.backends.native.layers import (
     TOKEN,
     AveragePool,
-    Call,
     Convolution,
     DepthwiseConvolution,
     InstanceNorm,
+    Layer,
     NormedInPlace,
     Norms,
     PointwiseMlp,
     TransposedConvolution,
     UpsampleAdd,
 )
-from segcube.backends.openvino import ops
 from segcube.backends.openvino.nodes import (
     CONVOLUTION,
     CONVOLUTIONS,
@@ -41,6 +40,7 @@ from segcube.backends.openvino.nodes import (
     per_channel,
     readers,
 )
+from segcube.backends.openvino.ops import Native, node_type
 from segcube.backends.openvino.patterns import (
     MlpPattern,
     NormPattern,
@@ -54,7 +54,7 @@ from segcube.backends.openvino.patterns import (
 GELUS = ("Gelu", "Erf")
 
 
-def run_natively(model: ov.Model, kernels: NativeKernels) -> list[Call]:
+def run_natively(model: ov.Model, kernels: NativeKernels) -> list[Layer]:
     """Put native kernels in the place of a graph's convolutions, if all have one; returns their calls.
 
     The nodes compute what the list holds when the graph runs. It is empty where the graph stays as it is:
@@ -124,9 +124,8 @@ def _find_patterns(model: ov.Model) -> Patterns | None:
     taken = [*patterns.sums, *(projection.sum for projection in patterns.projections)]
     patterns = replace(patterns, mlps=find_mlps(model, taken))
     kinds = Counter(node.get_type_name() for node in nodes)
-    if kinds[GROUPED] and len(patterns.mlps) != sum(kinds[name] for name in GELUS):
-        return None
-    return patterns
+    other_gelus = sum(kinds[name] for name in GELUS) - len(patterns.mlps)
+    return None if kinds[GROUPED] and other_gelus else patterns
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ class Rewriter:
     """Additions that belong to norms."""
     inner: Sequence[ov.Node]
     """Convolutions that belong to larger patterns."""
-    calls: list[Call] = field(default_factory=list[Call])
+    calls: list[Layer] = field(default_factory=list[Layer])
     """Of the native nodes, in order."""
     deferred: dict[ov.Output, tuple[Sequence[ov.Output], Affine | NormedInPlace]] = field(
         default_factory=dict[ov.Output, tuple[Sequence[ov.Output], "Affine | NormedInPlace"]]
@@ -150,19 +149,15 @@ class Rewriter:
         bias, last = per_channel(node, "Add", None)
         weights, size = conv_weights_of(node, bias), tuple(node.get_output_shape(0))
         kind, image = node.get_type_name(), node.input_value(IMAGE)
+        inputs, norms = self._inputs(concatenated(image) if kind == CONVOLUTION else [image])
         if kind in (GROUPED, GROUPED_TRANSPOSED):
-            inputs, norms = self._inputs([image])
-            call = DepthwiseConvolution(self.kernels, size, norms, weights, kind == GROUPED_TRANSPOSED)
-            native = self._node(ops.ConvolveDepthwise, inputs, call)
+            layer = DepthwiseConvolution(self.kernels, size, norms, weights, kind == GROUPED_TRANSPOSED)
         elif kind == TRANSPOSED and weights.kernel[0, 0].size > 1:
-            inputs, norms = self._inputs([image])
-            call = TransposedConvolution(self.kernels, size, norms, weights)
-            native = self._node(ops.ConvolveTransposed, inputs, call)
+            layer = TransposedConvolution(self.kernels, size, norms, weights)
         else:
-            inputs, norms = self._inputs(concatenated(image) if kind == CONVOLUTION else [image])
             weights = weights if kind == CONVOLUTION else weights.as_pointwise()
-            native = self._node(ops.Convolve, inputs, Convolution(self.kernels, size, norms, weights))
-        last.output(0).replace(native.output(0))
+            layer = Convolution(self.kernels, size, norms, weights)
+        last.output(0).replace(self._node(inputs, layer).output(0))
 
     def replace_norm(self, norm: NormPattern) -> None:
         """Replace a norm whose convolution is native by now, or leave it to native readers."""
@@ -175,8 +170,8 @@ class Rewriter:
         inputs, norms = self._inputs([] if residual is None else [residual])
         in_place = native and len(readers(image)) == 1
         size = TOKEN if in_place else tuple(last.get_shape())
-        call = InstanceNorm(self.kernels, size, (norm.affine, *norms), norm.slope)
-        node = self._node(ops.Norm, [*image.outputs(), *inputs], call)
+        layer = InstanceNorm(self.kernels, size, (norm.affine, *norms), norm.slope)
+        node = self._node([*image.outputs(), *inputs], layer)
         if in_place:
             self.deferred[last] = [image.output(0), node.output(0)], NormedInPlace()
         else:
@@ -186,17 +181,16 @@ class Rewriter:
         """Replace means of blocks."""
         inputs, norms = self._inputs([node.input_value(0)])
         block, size = tuple(node.get_attributes()["kernel"]), tuple(node.get_output_shape(0))
-        call = AveragePool(self.kernels, size, norms, block)
-        node.output(0).replace(self._node(ops.Pool, inputs, call).output(0))
+        layer = AveragePool(self.kernels, size, norms, block)
+        node.output(0).replace(self._node(inputs, layer).output(0))
 
     def replace_mlp(self, mlp: MlpPattern) -> None:
         """Replace two pointwise convolutions and what belongs to them."""
         inputs, norms = self._inputs([mlp.image])
         residual = [] if mlp.residual is None else [mlp.residual]
         size = tuple(mlp.last.get_output_shape(0))
-        call = PointwiseMlp(self.kernels, size, (*norms, *(None for _ in residual)), mlp.weights)
-        node = self._node(ops.ExpandAndCompress, [*inputs, *residual], call)
-        mlp.last.output(0).replace(node.output(0))
+        layer = PointwiseMlp(self.kernels, size, (*norms, *(None for _ in residual)), mlp.weights)
+        mlp.last.output(0).replace(self._node([*inputs, *residual], layer).output(0))
 
     def replace_upsample(self, upsample: UpsamplePattern) -> None:
         """Replace the additions around a padding, and the projection by a convolution without gaps."""
@@ -207,20 +201,20 @@ class Rewriter:
         images += [] if skip is None else [skip]
         bias = None if projection is None else projection.bias
         size, norms = tuple(upsample.last.get_output_shape(0)), tuple(None for _ in images)
-        call = UpsampleAdd(self.kernels, size, norms, bias, upsample.padding, stride, skip is not None)
-        upsample.last.output(0).replace(self._node(ops.AddUpsampled, images, call).output(0))
+        layer = UpsampleAdd(self.kernels, size, norms, bias, upsample.padding, stride, skip is not None)
+        upsample.last.output(0).replace(self._node(images, layer).output(0))
 
     def _projected(self, node: ov.Node) -> ov.Output:
         """The output of a projection without the zeros between its voxels."""
         inputs, norms = self._inputs([node.input_value(IMAGE)])
         weights = conv_weights_of(node, None).as_pointwise()
         size = (1, len(weights.kernel), *list(node.get_input_shape(0))[2:])
-        call = Convolution(self.kernels, size, norms, weights)
-        return self._node(ops.Convolve, inputs, call).output(0)
+        layer = Convolution(self.kernels, size, norms, weights)
+        return self._node(inputs, layer).output(0)
 
-    def _node(self, kind: type[ops.Native], inputs: Sequence[ov.Output], call: Call) -> ops.Native:
-        self.calls.append(call)
-        return kind(inputs, self.calls, len(self.calls) - 1)
+    def _node(self, inputs: Sequence[ov.Output], layer: Layer) -> Native:
+        self.calls.append(layer)
+        return node_type(type(layer))(inputs, self.calls, len(self.calls) - 1)
 
     def _inputs(self, images: Sequence[ov.Output]) -> tuple[list[ov.Output], Norms]:
         """The inputs that stand for images, and how they are read."""

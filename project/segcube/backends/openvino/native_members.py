@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import openvino as ov
 
-from segcube.backends.native.layers import Call, Convolution, Size, form
+from segcube.backends.native.layers import Convolution, Layer, Size, form
 from segcube.backends.openvino.mapped import MappedWeights
 from segcube.backends.openvino.network import OpenVINONetwork, window_by_window
 from segcube.backends.protocol import AccumulatorView
@@ -19,9 +19,9 @@ class Program:
     """A compiled graph of native kernels, whose nodes compute the current `calls`."""
 
     graph: OpenVINONetwork
-    calls: list[Call]
+    calls: list[Layer]
 
-    def run(self, calls: Sequence[Call], batch_ncxyz: np.ndarray) -> np.ndarray:
+    def run(self, calls: Sequence[Layer], batch_ncxyz: np.ndarray) -> np.ndarray:
         """Logits of a batch with the weights in `calls`, which have the same forms as the graph's."""
         self.calls[:] = calls
         return self.graph(batch_ncxyz)
@@ -32,7 +32,7 @@ class NativeMember:
     """A member's weights, and the program that computes with them."""
 
     program: Program
-    calls: tuple[Call, ...]
+    calls: tuple[Layer, ...]
     weights: MappedWeights
 
     def __call__(self, batch_ncxyz: np.ndarray) -> np.ndarray:
@@ -92,16 +92,16 @@ class NativeSum:
         self.members[0].compile()
 
 
-def kind_of(model: ov.Model, calls: Sequence[Call]) -> Hashable:
+def kind_of(model: ov.Model, calls: Sequence[Layer]) -> Hashable:
     """What members of one program have in common: all constants but the weights in native calls."""
     constants = [node for node in model.get_ordered_ops() if node.get_type_name() == "Constant"]
     remaining = tuple((str(node.data.dtype), node.data.tobytes()) for node in constants)
     return tuple(form(call) for call in calls), remaining
 
 
-def can_accumulate(model: ov.Model, calls: Sequence[Call]) -> bool:
+def can_accumulate(model: ov.Model, calls: Sequence[Layer]) -> bool:
     """Whether a graph ends in a native 1x1x1 convolution that is the last of its calls."""
     (result,) = model.get_results()
     last = calls[-1] if calls else None
-    is_native = result.input_value(0).get_node().get_type_name() == "Convolve"
+    is_native = result.input_value(0).get_node().get_type_name() == "NativeConvolution"
     return is_native and isinstance(last, Convolution) and set(last.weights.kernel.shape[2:]) == {1}

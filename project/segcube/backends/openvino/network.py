@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import openvino as ov
 
-from segcube.backends.malloc import give_freed_memory_back
+from segcube.backends.memory import give_freed_memory_back, out_of_memory_errors
 from segcube.backends.openvino.mapped import MappedWeights
-from segcube.backends.protocol import DeviceMemoryError
 from segcube.core import for_each_in_threads, reduced_cpu_count, run_outside_main_thread
 
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
-OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "could not create a memory", "Cannot allocate memory")
-"""Texts of OpenVINO and oneDNN for exhausted memory, for which they have no error type."""
 
 
 class MemoryOwner(Protocol):
@@ -119,14 +115,3 @@ def _copy(window_ncxyz: np.ndarray, input_ncxyz: np.ndarray) -> None:
         input_ncxyz[:, :, x] = window_ncxyz[:, :, x]
 
     for_each_in_threads(copy_slice, range(window_ncxyz.shape[2]))
-
-
-@contextmanager
-def out_of_memory_errors() -> Generator[None, None, None]:
-    """Raise DeviceMemoryError for errors that report exhausted memory."""
-    try:
-        yield
-    except RuntimeError as error:
-        if any(words in str(error) for words in OUT_OF_MEMORY):
-            raise DeviceMemoryError(str(error)) from error
-        raise

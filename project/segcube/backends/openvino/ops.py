@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import openvino as ov
 from openvino._pyopenvino import AttributeVisitor
 
-from segcube.backends.native.layers import Call
+from segcube.backends.native.layers import Layer
 
 
 class Native(ov.Op):
     """A node that calls back into Python; OpenVINO takes the class's name as its type."""
 
-    def __init__(self, inputs: Sequence[ov.Output], calls: Sequence[Call], number: int) -> None:
-        """calls: of all native nodes of the graph; calls of the same form may replace them later."""
+    def __init__(self, inputs: Sequence[ov.Output], calls: Sequence[Layer], number: int) -> None:
+        """calls: of all native nodes of the graph; layers of the same form may replace them later."""
         super().__init__(self)
         self.calls, self.number = calls, number
         self.set_arguments(list(inputs))
@@ -48,29 +49,7 @@ class Native(ov.Op):
         return True
 
 
-class Convolve(Native):
-    """Calls `Convolution`."""
-
-
-class ConvolveTransposed(Native):
-    """Calls `TransposedConvolution`."""
-
-
-class ConvolveDepthwise(Native):
-    """Calls `DepthwiseConvolution`."""
-
-
-class Norm(Native):
-    """Calls `InstanceNorm`."""
-
-
-class Pool(Native):
-    """Calls `AveragePool`."""
-
-
-class ExpandAndCompress(Native):
-    """Calls `PointwiseMlp`."""
-
-
-class AddUpsampled(Native):
-    """Calls `UpsampleAdd`."""
+@cache
+def node_type(layer: type[Layer]) -> type[Native]:
+    """The class of a layer's nodes: NativeConvolution for a Convolution."""
+    return type(f"Native{layer.__name__}", (Native,), {})

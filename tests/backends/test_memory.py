@@ -5,11 +5,14 @@ import subprocess
 import sys
 
 import pytest
+import torch
+
+from segcube.backends.memory import DeviceMemoryError, out_of_memory_errors
 
 SCRIPT = """
 import ctypes
 from pathlib import Path
-from segcube.backends.malloc import give_freed_memory_back, keep_freed_memory
+from segcube.backends.memory import give_freed_memory_back, keep_freed_memory
 
 malloc, free = ctypes.CDLL(None).malloc, ctypes.CDLL(None).free
 malloc.restype, free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
@@ -38,3 +41,22 @@ def test_freed_memory_stays_until_it_is_given_back():
     kept, left = map(int, ran.stdout.split())
     assert kept > 4000
     assert left < kept / 4
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:1] . DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("Exception from src/inference/src/cpp/infer_request.cpp:223:\nstd::bad_alloc"),
+    ],
+)
+def test_every_report_of_exhausted_memory_raises_one_error(error):
+    with pytest.raises(DeviceMemoryError), out_of_memory_errors():
+        raise error
+
+
+def test_other_errors_pass():
+    with pytest.raises(RuntimeError, match="shapes"), out_of_memory_errors():
+        raise RuntimeError("shapes do not match")
