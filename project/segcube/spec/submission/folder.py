@@ -61,9 +61,7 @@ def read_submission(folder: Path) -> Submission:
     file = folder / FILE_NAME
     if not file.is_file():
         found = "no such file" if folder.is_dir() else "no such folder"
-        raise EnvironmentFault(
-            found, file=file, expected="a submission folder", hint="name one with --weights"
-        )
+        raise EnvironmentFault(found, file=file, expected="a submission folder, which holds submission.yaml")
     return read_model(file, Submission, EnvironmentFault)
 
 
