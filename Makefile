@@ -33,6 +33,7 @@ $(VENV)/ready: pyproject.toml setup.py requirements.txt $(KERNELS)
 	touch $@
 
 demo: setup
+	rm -rf demo
 	$(BIN)/segcube demo demo
 
 test: setup

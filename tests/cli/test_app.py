@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -88,3 +89,23 @@ def test_without_mounts_the_entry_point_lists_the_known_ones():
     assert output.returncode == 2
     assert "/mlcommons/volumes/data" in output.stderr
     assert "/input" in output.stderr
+
+
+def complete(line: str) -> list[str]:
+    """What bash completes at the end of a line."""
+    variables = {"_SEGCUBE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    command = [Path(sys.executable).with_name("segcube")]
+    return subprocess.run(command, env=os.environ | variables, capture_output=True, text=True).stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("line", "completed"),
+    [
+        ("segcube in", ["infer", "info"]),
+        ("segcube check out", ["output"]),
+        ("segcube evaluate --ma", ["--maps"]),
+        ("segcube picture --challenge brats2021", ["brats2021-gli"]),
+    ],
+)
+def test_a_shell_completes_commands_options_and_challenges(line, completed):
+    assert complete(line) == completed

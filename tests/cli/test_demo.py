@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-import pytest
 import typer.main
 from typer.testing import CliRunner
 
@@ -33,18 +32,19 @@ def test_a_readme_of_something_else_is_left_alone(tmp_path):
     assert (tmp_path / "README.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("earlier", [False, True])
-def test_a_new_folder_and_that_of_an_earlier_demo_are_written_to(tmp_path, earlier):
+def test_the_folder_of_an_earlier_demo_is_written_to(tmp_path):
     folder = tmp_path / "demo"
-    if earlier:
-        folder.mkdir()
-        (folder / "README.txt").write_text(MARK)
-        (folder / "mbas2024").mkdir()
-    # The first step refuses the challenge
-    result = run(folder, "--challenge", "none-such")
+    folder.mkdir()
+    (folder / "README.txt").write_text(MARK)
+    # Ends the demo at its first step
+    labels = folder / "mbas2024" / "labels"
+    labels.mkdir(parents=True)
+    (labels / "MBAS_001_label.nii.gz").write_text("mine")
+    result = run(folder, "--challenge", "mbas2024")
     assert result.exit_code == 2
-    assert "unknown challenge 'none-such'" in result.stderr
-    assert (folder / "README.txt").read_text().startswith(MARK)
+    assert "$ segcube phantoms" in result.stdout
+    assert (labels / "MBAS_001_label.nii.gz").read_text() == "mine"
+    assert "infer" in (folder / "README.txt").read_text()
 
 
 def test_the_commands_that_it_prints_are_complete():

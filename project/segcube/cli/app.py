@@ -87,6 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     frees the memory anyway.
     """
     gc.set_threshold(GC_THRESHOLD)
+    # To search all installed packages for plugins of pydantic takes 25 ms
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     handle_ctrl_c()
     try:
         app(arguments)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from shlex import quote
 from typing import Annotated
 
 import typer
@@ -45,11 +45,11 @@ def demo(
       segcube demo DIR --challenge mbas2024
     """
     from segcube.core import write_atomic
+    from segcube.spec.challenges import load_challenge
 
+    keys = (load_challenge(challenge).key,) if challenge else CHALLENGES
     readme = folder / "README.txt"
-    keys = (challenge,) if challenge else CHALLENGES
     _check_own(folder, readme)
-    folder.mkdir(parents=True, exist_ok=True)
     write_atomic(readme, (MARK + _overview(folder, keys)).encode(errors="backslashreplace"))
     for key in keys:
         for line, step in demo_steps(folder / key, key):
@@ -58,21 +58,18 @@ def demo(
                 return code
     if not _can_draw():
         LOG.warning("no pictures, as matplotlib is not installed: pip install 'segcube[report]'")
-    typer.echo("\n" + "\n".join(map(printable, _overview(folder, keys).splitlines())))
+    typer.echo()
+    for line in _overview(folder, keys).splitlines():
+        typer.echo(printable(line))
     return 0
 
 
 def _check_own(folder: Path, readme: Path) -> None:
     """Raise UsageError for a folder that holds anything but an earlier demo."""
-    if folder.is_dir() and not any(folder.iterdir()):
-        return
-    is_own = readme.is_file() and readme.read_bytes().startswith(MARK.encode())
-    if folder.exists() and not is_own:
+    is_new = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not is_new and not (readme.is_file() and readme.read_bytes().startswith(MARK.encode())):
         raise UsageError(
-            "is not the folder of an earlier demo",
-            file=folder,
-            expected="a new or an empty folder",
-            hint="name another folder",
+            "is not the folder of an earlier demo", file=folder, expected="a new or an empty folder"
         )
 
 
@@ -80,25 +77,21 @@ def demo_steps(place: Path, key: str) -> list[tuple[str, Callable[[], int | None
     """The command line and the work of each step for one challenge."""
     data, labels, maps = place / "data", place / "labels", place / "maps"
     report, scores, pictures = place / "report.json", place / "scores.json", place / "pictures"
-    names = {path: quote(str(path)) for path in (place, data, labels, maps, report, scores, pictures)}
-    steps: list[tuple[str, Callable[[], int | None]]] = [
+    steps: list[tuple[list[object], Callable[[], int | None]]] = [
+        (["phantoms", place, "--count", CASES, "--seed", SEED], partial(phantoms, place, key, CASES, SEED)),
         (
-            f"phantoms {names[place]} --challenge {key} --count {CASES} --seed {SEED}",
-            partial(phantoms, place, key, CASES, SEED),
-        ),
-        (
-            f"infer -i {names[data]} -o {names[maps]} --challenge {key} --report {names[report]}",
+            ["infer", "-i", data, "-o", maps, "--report", report],
             partial(infer, data, maps, challenge=key, report=report),
         ),
         (
-            f"evaluate --maps {names[maps]} --ref {names[labels]} --challenge {key} --json {names[scores]}",
+            ["evaluate", "--maps", maps, "--ref", labels, "--json", scores],
             partial(evaluate, maps, labels, key, json=scores),
         ),
+        (["picture", pictures, "-i", data, "--maps", maps], partial(picture, pictures, data, maps, key)),
     ]
-    if _can_draw():
-        line = f"picture {names[pictures]} -i {names[data]} --maps {names[maps]} --challenge {key}"
-        steps.append((line, partial(picture, pictures, data, maps, key)))
-    return steps
+    lines = [shlex.join(map(str, [*words, "--challenge", key])) for words, _ in steps]
+    works = [work for _, work in steps]
+    return list(zip(lines, works, strict=True))[: None if _can_draw() else -1]
 
 
 def _can_draw() -> bool:
@@ -107,17 +100,12 @@ def _can_draw() -> bool:
 
 def _overview(folder: Path, keys: tuple[str, ...]) -> str:
     """Where everything is, and what to do next."""
-    places = "".join(
-        f"  {folder / key}\n"
-        "    data/ synthetic scans, labels/ their reference labels\n"
-        "    maps/ predicted label maps, pictures/ a picture of each case\n"
-        "    report.json the run, scores.json the scores\n"
-        for key in keys
-    )
-    return (
-        f"Files:\n{places}"
-        "Next, with your own networks and scans:\n"
-        "  segcube info                  # the keys of the challenges\n"
-        "  segcube import nnunet MODEL_FOLDER -o weights/NAME --challenge KEY\n"
-        "  segcube infer -i DATA -o MAPS -w weights/NAME\n"
-    )
+    return f"""Files in {" and ".join(str(folder / key) for key in keys)}:
+  data/ synthetic scans, labels/ their reference labels
+  maps/ predicted label maps, report.json the run
+  scores.json the scores, pictures/ a picture of each case
+Next, with your own networks and scans:
+  segcube info                  # the keys of the challenges
+  segcube import nnunet MODEL_FOLDER -o weights/NAME --challenge KEY
+  segcube infer -i DATA -o MAPS -w weights/NAME
+"""

@@ -9,21 +9,18 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 import typer
 
 from segcube import __version__
 from segcube.cli.options import AsJson
-from segcube.core import ExitCode, printable
+from segcube.core import EnvironmentFault, ExitCode, printable
 
-PACKAGES = (
-    *("numpy", "scipy", "nibabel", "pydantic", "openvino", "torch", "monai"),
-    *("dynamic-network-architectures", "matplotlib", "typer"),
-)
+PACKAGES = ("numpy", "scipy", "nibabel", "pydantic", "openvino", "torch", "monai", "matplotlib", "typer")
 VECTORS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16")
 """Flags of CPUs that decide on the kernels."""
 MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -51,8 +48,7 @@ def doctor(as_json: AsJson = False) -> ExitCode:
       segcube doctor
       segcube doctor --json > report.json
     """
-    sections = {"versions": _versions, "libraries": _libraries, "devices": _devices, "machine": _machine}
-    found = {title: list(facts()) for title, facts in sections.items()}
+    found = {"versions": list(_versions()), "devices": list(_devices()), "machine": list(_machine())}
     problems = [f"{fact.name}: {fact.problem}" for facts in found.values() for fact in facts if fact.problem]
     if as_json:
         values = {title: {fact.name: fact.value for fact in facts} for title, facts in found.items()}
@@ -61,44 +57,32 @@ def doctor(as_json: AsJson = False) -> ExitCode:
         for title, facts in found.items():
             typer.echo(title)
             for fact in facts:
-                typer.echo(printable(f"  {fact.name:<30} {fact.value}"))
-        for problem in problems:
-            typer.echo(printable(f"broken: {problem}"))
-        typer.echo(f"{len(problems)} problems" if problems else "nothing is broken")
+                typer.echo(printable(f"  {fact.name:<18} {fact.value}"))
+        for line in [f"broken: {problem}" for problem in problems] or ["nothing is broken"]:
+            typer.echo(printable(line))
     return ExitCode.ENVIRONMENT if problems else ExitCode.DONE
+
+
+def _attempt(name: str, find: Callable[[], str]) -> Fact:
+    """What `find` returns about a thing, or why it failed."""
+    try:
+        return Fact(name, find())
+    except Exception as error:
+        return Fact(name, "not usable", str(error))
 
 
 def _versions() -> Iterator[Fact]:
     yield Fact("segcube", __version__)
     yield Fact("Python", f"{platform.python_version()} on {platform.platform()}")
     for name in PACKAGES:
-        try:
-            yield Fact(name, version(name))
-        except PackageNotFoundError:
-            yield Fact(name, "not installed")
-
-
-def _libraries() -> Iterator[Fact]:
-    """Libraries that run networks, loaded as a run loads them."""
-    installed = [name for name in ("openvino", "torch") if importlib.util.find_spec(name)]
-    for name in installed:
-        try:
-            importlib.import_module(name)
-            yield Fact(name, "can be loaded")
-        except Exception as error:
-            yield Fact(name, "cannot be loaded", f"cannot be loaded: {error}; install it again")
-    if not installed:
-        yield Fact("networks", "no library", "neither OpenVINO nor torch is installed: pip install openvino")
-    try:
-        from segcube.backends.native import kernels_summary
-
-        yield Fact("CPU kernels", kernels_summary())
-    except Exception as error:
-        yield Fact("CPU kernels", "cannot be loaded", str(error))
+        is_installed = importlib.util.find_spec(name) is not None
+        yield Fact(name, version(name) if is_installed else "not installed")
 
 
 def _devices() -> Iterator[Fact]:
+    """The libraries and devices that run networks, loaded as a run loads them."""
     from segcube.backends import choose_backend
+    from segcube.backends.native import kernels_summary
     from segcube.core import RunSettings, cpu_count
 
     lines = _lines(Path("/proc/cpuinfo"))
@@ -106,32 +90,28 @@ def _devices() -> Iterator[Fact]:
     model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
     yield Fact("CPU", f"{model}: {' '.join(flag for flag in VECTORS if flag in flags) or 'no AVX2'}")
     yield Fact("CPU threads", f"{cpu_count()} of {os.cpu_count()}, by affinity, cgroup quota and settings")
+    yield _attempt("native kernels", kernels_summary)
+    installed = [name for name in ("openvino", "torch") if importlib.util.find_spec(name)]
+    for name in installed:
+        yield _attempt(name, lambda name=name: f"{importlib.import_module(name).__name__} can be loaded")
+    if not installed:
+        yield Fact("networks", "not usable", "neither OpenVINO nor torch is installed: pip install openvino")
     choice = choose_backend(RunSettings())
-    if choice.device == "cpu":
-        yield Fact("GPU", "none is visible")
-    elif importlib.util.find_spec("torch") is None:
-        yield Fact("GPU", "visible", "visible, but torch is not installed: pip install 'segcube[torch]'")
-    else:
-        yield _gpu()
-    yield Fact(
-        "a run uses", f"{choice.backend}, {choice.precision}" + (f" ({choice.why})" * bool(choice.why))
-    )
+    yield Fact("GPU", "none is visible") if choice.device == "cpu" else _attempt("GPU", _describe_gpu)
+    yield Fact("a run uses", f"{choice.backend}, {choice.precision}")
 
 
-def _gpu() -> Fact:
-    try:
-        import torch
+def _describe_gpu() -> str:
+    import torch
 
-        if torch.cuda.is_available():
-            names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-            free, total = torch.cuda.mem_get_info()
-            return Fact("GPU", f"{', '.join(names)}; {free / 1e9:.1f} of {total / 1e9:.1f} GB free")
-        reason = f"torch {torch.__version__} cannot use it"
-    except Exception as error:
-        reason = str(error)
-    return Fact(
-        "GPU", "not usable", f"visible, but {reason}: install a CUDA build of torch, or run on --device cpu"
-    )
+    if not torch.cuda.is_available():
+        raise EnvironmentFault(
+            f"visible, but torch {torch.__version__} cannot use it",
+            hint="install torch for CUDA, or use --device cpu",
+        )
+    names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    free, total = torch.cuda.mem_get_info()
+    return f"{', '.join(names)}; {free / 1e9:.1f} of {total / 1e9:.1f} GB free"
 
 
 def _machine() -> Iterator[Fact]:
@@ -139,22 +119,22 @@ def _machine() -> Iterator[Fact]:
     from segcube.spec.hosts import BUILT_IN_WEIGHTS
     from segcube.spec.submission import submission_folders
 
+    def weights() -> str:
+        names = ", ".join(folder.name for folder in submission_folders(BUILT_IN_WEIGHTS))
+        return names or f"none in {BUILT_IN_WEIGHTS}: name them with --weights"
+
+    def disk() -> str:
+        folder = tempfile.gettempdir()
+        return f"{shutil.disk_usage(folder).free / 1e9:.1f} GB free in {folder}"
+
     engine = find_engine()
     yield Fact("container engine", engine.program if engine else "none responds (docker, podman)")
     available = next((line for line in _lines(Path("/proc/meminfo")) if line.startswith("MemAvailable")), "")
     memory = f"{int(available.split()[1]) / 1e6:.1f} GB free" if available else "unknown"
     limit = next(iter(_lines(MEMORY_LIMIT)), "max")
     yield Fact("memory", memory if limit == "max" else f"{memory}, limited to {int(limit) / 1e9:.1f} GB")
-    try:
-        temporary = tempfile.gettempdir()
-        yield Fact("disk", f"{shutil.disk_usage(temporary).free / 1e9:.1f} GB free in {temporary}")
-    except OSError as error:
-        yield Fact("disk", "no temporary folder", f"no temporary folder can be written: {error}; set TMPDIR")
-    try:
-        names = ", ".join(folder.name for folder in submission_folders(BUILT_IN_WEIGHTS))
-        yield Fact("default weights", names or f"none in {BUILT_IN_WEIGHTS}: name them with --weights")
-    except Exception as error:
-        yield Fact("default weights", "cannot be read", str(error))
+    yield _attempt("temporary files", disk)
+    yield _attempt("default weights", weights)
 
 
 def _lines(file: Path) -> list[str]:

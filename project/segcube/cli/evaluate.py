@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from segcube.cli.options import Challenge, ChallengeByNames, Data, Maps, Profile, Ref
-from segcube.core import ExitCode, printable
+from segcube.core import LOG, ExitCode, printable
 
 
 def evaluate(
@@ -109,8 +109,10 @@ def picture(
     data: Data,
     maps: Maps,
     challenge: Challenge,
-) -> int:
+) -> ExitCode:
     """Draw each case with its label map as a PNG file.
+
+    Exit code: 0 done, 3 some cases or maps cannot be read, 4 none can.
 
     \b
     Example:
@@ -120,10 +122,16 @@ def picture(
     from segcube.pages import draw_folder
     from segcube.spec.challenges import load_challenge
 
-    def report(case: str, error: CaseError) -> None:
-        typer.echo(printable(f"{case}: {error.code}: {error}"), err=True)
-
-    def show(file: Path) -> None:
-        typer.echo(printable(str(file)))
-
-    return draw_folder(data, maps, load_challenge(challenge), out, show, report)
+    drawn = failed = 0
+    for name, outcome in draw_folder(data, maps, load_challenge(challenge), out):
+        if outcome is None:
+            LOG.warning(f"{name}: no label map, not drawn")
+        elif isinstance(outcome, CaseError):
+            failed += 1
+            LOG.warning(f"{name}: {outcome.code}: {outcome}")
+        else:
+            drawn += 1
+            typer.echo(printable(str(outcome)))
+    if not failed:
+        return ExitCode.DONE
+    return ExitCode.SOME_FAILED if drawn else ExitCode.NONE_DONE

@@ -7,149 +7,70 @@ from typing import Annotated, Any
 
 import typer
 
-from segcube.cli.options import complete_challenge
+from segcube.cli.options import challenge_option
 from segcube.cli.process import prepare_for_torch
 from segcube.core import BackendName, Compile, OnError, Precision, Preset
 
+HELP = {
+    "parameters_file": "YAML file of settings; environment variables and options override it. Default: none.",
+    "defaults_file": "YAML file of defaults, as in an image; all other settings override it. Default: none.",
+    "device": "auto, cpu, cuda or cuda:N. Default: auto, a GPU where one is visible, else the CPU.",
+    "backend": "Library that runs the networks. Default: auto, OpenVINO on a CPU, torch on CUDA.",
+    "precision": "Precision of the forward passes. Default: auto, fp16 on CUDA, fp32 on a CPU.",
+    "threads": "Most CPU threads that compute. Default: the CPUs of the process's affinity, no more than its "
+    "cgroup's quota.",
+    "compile": "Capture forward passes as CUDA graphs: on from the first one, off never. Default: auto, as "
+    "soon as the number of windows repays it.",
+    "preset": "full runs the submission as it is; balanced leaves out mirroring; fast also runs one member "
+    "of each branch, with less overlap. Both trade accuracy for speed. Default: full.",
+    "report": "JSON file for the report, written at the end; a .jsonl file beside it gets a line after each "
+    "case. Default: none.",
+    "shard": "i/n: predict every n-th case, starting with the i-th. Default: 1/1, all cases.",
+    "on_error": "What to do for a case that fails: skip writes no map, empty writes a map of background, "
+    "stop ends the run. Default: skip.",
+    "save_probabilities": "Folder for the probabilities of the last stage, as float32 in .npz files. "
+    "Default: not saved.",
+    "data": "Folder of cases, named as the challenge names them.",
+    "out": "Folder to write the label maps to.",
+    "weights": "Folder of a submission. Default: the one that the parameters file names, else the one in the "
+    "image, else a starter of the same challenge.",
+    "challenge": "Key of a challenge that the submission serves, or auto for the submission's own. Default: "
+    "auto.",
+    "mirrors": "Mirroring at test time, along the submission's axes. Default: on with the preset full, else "
+    "off.",
+    "resume": "Keep label maps of an earlier run with the same submission, settings and inputs. Default: "
+    "predict all cases again.",
+}
 
-def _setting(name: str, text: str) -> Any:
-    """An option with its environment variable."""
-    return typer.Option(f"--{name.replace('_', '-')}", envvar=f"SEGCUBE_{name.upper()}", help=text)
+
+def _setting(name: str, *spellings: str, variables: tuple[str, ...] = ()) -> Any:
+    """An option with its help and its environment variables."""
+    names = spellings or (f"--{name.replace('_', '-')}",)
+    return typer.Option(*names, envvar=list(variables) or f"SEGCUBE_{name.upper()}", help=HELP[name])
 
 
 def infer(
-    data: Annotated[
-        Path,
-        typer.Option(
-            "-i",
-            "--data",
-            envvar="SEGCUBE_DATA_PATH",
-            help="Folder of cases, named as the challenge names them.",
-        ),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option("-o", "--out", envvar="SEGCUBE_OUTPUT_PATH", help="Folder to write the label maps to."),
-    ],
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            "-w",
-            "--weights",
-            envvar="SEGCUBE_WEIGHTS",
-            help="Folder of a submission. Default: the one that the parameters file names, else the one in "
-            "the image, else a starter of the same challenge.",
-        ),
-    ] = None,
-    parameters_file: Annotated[
-        Path | None,
-        _setting(
-            "parameters_file",
-            "YAML file of settings; environment variables and options override it. Default: none.",
-        ),
-    ] = None,
-    defaults_file: Annotated[
-        Path | None,
-        _setting(
-            "defaults_file",
-            "YAML file of defaults, as in an image; all other settings override it. Default: none.",
-        ),
-    ] = None,
-    challenge: Annotated[
-        str | None,
-        typer.Option(
-            "--challenge",
-            envvar="SEGCUBE_CHALLENGE",
-            help="Key of a challenge that the submission serves, or auto for the submission's own. Default: "
-            "auto.",
-            autocompletion=complete_challenge,
-        ),
-    ] = None,
-    device: Annotated[
-        str | None,
-        _setting(
-            "device", "auto, cpu, cuda or cuda:N. Default: auto, a GPU where one is visible, else the CPU."
-        ),
-    ] = None,
-    backend: Annotated[
-        BackendName | None,
-        _setting(
-            "backend", "Library that runs the networks. Default: auto, OpenVINO on a CPU, torch on CUDA."
-        ),
-    ] = None,
-    precision: Annotated[
-        Precision | None,
-        _setting("precision", "Precision of the forward passes. Default: auto, fp16 on CUDA, fp32 on a CPU."),
-    ] = None,
-    threads: Annotated[
-        int | None,
-        _setting(
-            "threads",
-            "Most CPU threads that compute. Default: the CPUs of the process's affinity, no more than its "
-            "cgroup's quota.",
-        ),
-    ] = None,
-    compile_: Annotated[
-        Compile | None,
-        _setting(
-            "compile",
-            "Capture forward passes as CUDA graphs: on from the first one, off never. Default: auto, as soon "
-            "as the number of windows repays it.",
-        ),
-    ] = None,
-    preset: Annotated[
-        Preset | None,
-        _setting(
-            "preset",
-            "full runs the submission as it is; balanced leaves out mirroring; fast also runs one member of "
-            "each branch, with less overlap. Both trade accuracy for speed. Default: full.",
-        ),
-    ] = None,
+    data: Annotated[Path, _setting("data", "-i", "--data", variables=("SEGCUBE_DATA_PATH",))],
+    out: Annotated[Path, _setting("out", "-o", "--out", variables=("SEGCUBE_OUTPUT_PATH",))],
+    weights: Annotated[Path | None, _setting("weights", "-w", "--weights")] = None,
+    parameters_file: Annotated[Path | None, _setting("parameters_file")] = None,
+    defaults_file: Annotated[Path | None, _setting("defaults_file")] = None,
+    challenge: Annotated[str | None, challenge_option(HELP["challenge"], "SEGCUBE_CHALLENGE")] = None,
+    device: Annotated[str | None, _setting("device")] = None,
+    backend: Annotated[BackendName | None, _setting("backend")] = None,
+    precision: Annotated[Precision | None, _setting("precision")] = None,
+    threads: Annotated[int | None, _setting("threads")] = None,
+    compile_: Annotated[Compile | None, _setting("compile")] = None,
+    preset: Annotated[Preset | None, _setting("preset")] = None,
     mirrors: Annotated[
         bool | None,
-        typer.Option(
-            "--mirrors/--no-mirrors",
-            envvar=["SEGCUBE_MIRRORS", "SEGCUBE_FLIPS"],
-            help="Mirroring at test time, along the submission's axes. Default: on with the preset full, "
-            "else off.",
-        ),
+        _setting("mirrors", "--mirrors/--no-mirrors", variables=("SEGCUBE_MIRRORS", "SEGCUBE_FLIPS")),
     ] = None,
-    report: Annotated[
-        Path | None,
-        _setting(
-            "report",
-            "JSON file for the report, written at the end; FILE.jsonl beside it gets a line after each case. "
-            "Default: none.",
-        ),
-    ] = None,
-    resume: Annotated[
-        bool | None,
-        typer.Option(
-            "--resume/--no-resume",
-            envvar="SEGCUBE_RESUME",
-            help="Keep label maps of an earlier run with the same submission, settings and inputs. Default: "
-            "predict all cases again.",
-        ),
-    ] = None,
-    shard: Annotated[
-        str | None,
-        _setting("shard", "i/n: predict every n-th case, starting with the i-th. Default: 1/1, all cases."),
-    ] = None,
-    on_error: Annotated[
-        OnError | None,
-        _setting(
-            "on_error",
-            "What to do for a case that fails: skip writes no map, empty writes a map of background, stop "
-            "ends the run. Default: skip.",
-        ),
-    ] = None,
-    save_probabilities: Annotated[
-        Path | None,
-        _setting(
-            "save_probabilities",
-            "Folder for the probabilities of the last stage, as float32 in .npz files. Default: not saved.",
-        ),
-    ] = None,
+    report: Annotated[Path | None, _setting("report")] = None,
+    resume: Annotated[bool | None, _setting("resume", "--resume/--no-resume")] = None,
+    shard: Annotated[str | None, _setting("shard")] = None,
+    on_error: Annotated[OnError | None, _setting("on_error")] = None,
+    save_probabilities: Annotated[Path | None, _setting("save_probabilities")] = None,
     each_member: Annotated[
         bool,
         typer.Option(

@@ -25,9 +25,9 @@ def complete_challenge(incomplete: str) -> list[str]:
     return [key for key in challenge_keys() if key.startswith(incomplete)]
 
 
-def challenge_option(text: str) -> Any:
+def challenge_option(text: str, variable: str | None = None) -> Any:
     """The option --challenge, whose keys the shell completes."""
-    return typer.Option("--challenge", help=text, autocompletion=complete_challenge)
+    return typer.Option("--challenge", help=text, envvar=variable, autocompletion=complete_challenge)
 
 
 Challenge: TypeAlias = Annotated[

@@ -20,23 +20,9 @@ Regions = Mapping[str, Mapping[str, float]]
 """Values of metrics by name, for each region."""
 
 SHOWN_METRICS = (
-    "lesionwise_dice",
-    "lesionwise_hd95",
-    "lesionwise_nsd",
-    "lesionwise_nsd_0.5",
-    "lesionwise_nsd_1.0",
-    "num_tp",
-    "num_fp",
-    "num_fn",
-    "rq",
-    "pq_dice",
-    "sensitivity_small",
-    "dice",
-    "iou",
-    "hd95",
-    "hd95_mm",
-    "hd95_voxels",
-    "asd",
+    *("lesionwise_dice", "lesionwise_hd95", "lesionwise_nsd", "lesionwise_nsd_0.5", "lesionwise_nsd_1.0"),
+    *("num_tp", "num_fp", "num_fn", "rq", "pq_dice", "sensitivity_small"),
+    *("dice", "iou", "hd95", "hd95_mm", "hd95_voxels", "asd"),
 )
 """Metrics of the table, in order; the JSON and CSV files have all."""
 WORST_CASES = 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from scipy.ndimage import binary_erosion
 
-from segcube.core import Case, CaseError, Code, ExitCode, UsageError, Vector, Volume
+from segcube.core import Case, CaseError, Code, UsageError, Vector, Volume
 from segcube.formats import discover_cases
 from segcube.formats.nifti import read_labels, read_volume, same_grid
 from segcube.spec.challenges import Challenge
@@ -95,39 +95,32 @@ def _overlay(labels_yx: np.ndarray, colours: dict[int, str]) -> np.ndarray:
 
 
 def draw_folder(
-    data: Path,
-    maps: Path,
-    challenge: Challenge,
-    out: Path,
-    on_drawn: Callable[[Path], None],
-    on_failed: Callable[[str, CaseError], None],
-) -> ExitCode:
-    """Draw every case of `data` that has a map in `maps`; a bad case or map fails alone.
+    data: Path, maps: Path, challenge: Challenge, out: Path
+) -> Iterator[tuple[str, Path | CaseError | None]]:
+    """Draw every case of `data` with its map in `maps`; a bad case or map fails alone.
 
-    on_drawn: called with each PNG. on_failed: called with the name of a case and its error. Returns DONE,
-    SOME_FAILED or NONE_DONE. Raises UsageError if no case has a map.
+    Yields each case's name with its PNG, the error that it failed with, or None if it has no map. Raises
+    UsageError if no case has a map.
     """
     found = discover_cases(data, challenge)
     cases = {case.name: case for case in found.cases}
     refused = {refusal.case.name: refusal.error for refusal in found.refused}
-    mapped = [name for name in sorted({*cases, *refused}) if (maps / challenge.output_name(name)).exists()]
+    names = sorted({*cases, *refused})
+    mapped = {name for name in names if (maps / challenge.output_name(name)).exists()}
     if not mapped:
         raise UsageError("no label map of a case of the data folder", file=maps)
-    failed = 0
-    for name in mapped:
+    for name in names:
         file = out / f"{name}.png"
         try:
-            if name in refused:
-                raise refused[name]
-            draw_case(*_read(cases[name], maps, challenge), challenge, file)
+            if name not in mapped:
+                yield name, None
+            elif name in refused:
+                yield name, refused[name]
+            else:
+                draw_case(*_read(cases[name], maps, challenge), challenge, file)
+                yield name, file
         except CaseError as error:
-            failed += 1
-            on_failed(name, error)
-        else:
-            on_drawn(file)
-    if failed == len(mapped):
-        return ExitCode.NONE_DONE
-    return ExitCode.SOME_FAILED if failed else ExitCode.DONE
+            yield name, error
 
 
 def _read(case: Case, maps: Path, challenge: Challenge) -> tuple[Volume, np.ndarray]:

@@ -46,12 +46,11 @@ class CaseLog:
         self.report.cases.append(case)
         for notice in case.notices:
             LOG.warning(f"{case.case}: {notice.code}: {notice.message}")
-        if case.status != "failed":
-            seconds = sum(case.seconds.values())
-            took = f" in {seconds:.1f} s" if seconds else ""
-            LOG.info(f"[{self.finished}/{self.count}] {case.case}: {case.status}{took}{self._left()}")
-            steps = ", ".join(f"{step} {time:.2f} s" for step, time in case.seconds.items())
-            LOG.debug(f"{case.case}: {steps or 'nothing computed'}")
+        seconds = sum(case.seconds.values())
+        took = f" in {seconds:.1f} s" if seconds else ""
+        LOG.info(f"[{self.finished}/{self.count}] {case.case}: {case.status}{took}{self._left()}")
+        if case.seconds:
+            LOG.debug(", ".join(f"{step} {time:.2f} s" for step, time in case.seconds.items()))
         if self.file is not None and (lines := lines_file(self.file)) is not None:
             _append(lines, _line(asdict(case)))
         if self.on_case is not None:
