@@ -1,4 +1,4 @@
-"""`segcube demo`: synthetic cases through all steps, from a folder of scans to scores and pictures."""
+"""`segcube phantoms` and `segcube demo`: synthetic cases, and all steps from them to scores and pictures."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import typer
 
 from segcube.cli.evaluate import evaluate, picture
 from segcube.cli.infer import infer
-from segcube.cli.options import challenge_option
-from segcube.cli.phantoms import phantoms
+from segcube.cli.options import Challenge, challenge_option
 from segcube.core import LOG, UsageError, printable
 
 CHALLENGES = ("brats2023-gli", "mbas2024")
@@ -24,10 +23,32 @@ MARK = "This folder was written by `segcube demo`.\n"
 """First line of a demo's README.txt."""
 
 
+def phantoms(
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write data/ and labels/ to.")],
+    challenge: Challenge,
+    count: Annotated[int, typer.Option(min=1, help="Number of cases.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed writes the same cases.")] = 0,
+) -> None:
+    """Write synthetic cases with known labels.
+
+    The images show no patient: use them to try out a submission, not to measure its accuracy.
+
+    \b
+    Example:
+      segcube phantoms demo --challenge brats2023-gli --count 2
+      segcube infer -i demo/data -o demo/maps
+    """
+    from segcube.phantoms import write_phantoms
+    from segcube.spec.challenges import load_challenge
+
+    for name in write_phantoms(load_challenge(challenge), count, seed, out):
+        typer.echo(printable(name))
+
+
 def demo(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="[DIR]", help="Folder to write to: new, empty, or that of an earlier demo."),
+        typer.Argument(metavar="DIR", help="Folder to write to: new, empty, or that of an earlier demo."),
     ] = Path("segcube-demo"),
     challenge: Annotated[
         str | None,
