@@ -1,6 +1,7 @@
-"""Use an installed segcube without torch: imports, commands, both starters and the Python API.
+"""Use an installed segcube without torch: imports, commands, a starter and the Python API.
 
-Runs in the installed environment, from an empty folder, and needs nothing but segcube.
+Runs in the installed environment, from an empty folder, and needs nothing but segcube. --demo: runs
+`segcube demo` as well.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,13 +20,13 @@ import typer
 from typer.testing import CliRunner
 
 import segcube
-from segcube.backends.native.kernels import find_kernels
+from segcube.backends.native import find_kernels
 from segcube.cli.app import app
 from segcube.formats.nifti import read_labels
 from segcube.phantoms import write_phantoms
 from segcube.spec.challenges import load_challenge
 
-STARTERS = {"brats2023-gli": "brats-starter", "mbas2024": "mbas-starter"}
+CHALLENGE, STARTER = "brats2023-gli", "brats-starter"
 EXTRAS = {"torch", "monai", "dynamic_network_architectures", "einops", "schedulefree", "matplotlib"}
 """What only extras install."""
 EDGE = 80
@@ -62,24 +64,25 @@ def commands(command: typer.core.TyperGroup, words: tuple[str, ...] = ()) -> Ite
         yield from commands(inner, (*words, name))
 
 
-def predict(challenge: str, starter: str) -> None:
+def predict() -> None:
     """Predict a synthetic case with a starter, by the command line and the Python API."""
-    folder = Path(challenge)
-    data, maps = folder / "data", folder / "maps"
-    of_challenge = ("--challenge", challenge)
-    write_phantoms(load_challenge(challenge), 1, 0, folder, edge=EDGE)
-    output = run("infer", "--data_path", data, "--output_path", maps, "--preset", "fast", *of_challenge)
-    assert starter in output, output
+    folder = Path("case")
+    data, maps, of_challenge = folder / "data", folder / "maps", ("--challenge", CHALLENGE)
+    write_phantoms(load_challenge(CHALLENGE), 1, 0, folder, edge=EDGE)
+    output = run("infer", "--data", data, "--out", maps, "--preset", "fast", *of_challenge)
+    assert STARTER in output, output
     run("check", "input", data, *of_challenge)
     run("check", "output", maps, "--data", data, *of_challenge)
-    scores = run("evaluate", "--pred", maps, "--ref", folder / "labels", *of_challenge)
-    [file] = maps.iterdir()
-    weights = Path(segcube.__file__).parent / "checkout" / "weights" / starter
+    scores = folder / "scores.json"
+    run("evaluate", "--maps", maps, "--ref", folder / "labels", *of_challenge, "--json", scores)
+    run("rank", scores, shutil.copy(scores, folder / "same.json"))
+    weights = Path(segcube.__file__).parent / "checkout" / "weights" / STARTER
+    run("check", "submission", weights)
     with segcube.load(weights, device="cpu", preset="fast") as model:
         labels_xyz = model.predict(data).labels_xyz
+    [file] = maps.iterdir()
     assert labels_xyz.any()
     assert np.array_equal(labels_xyz, read_labels(file)[0]), "the API gives the labels of the command"
-    print(f"  {starter}: {scores.strip().splitlines()[-1].strip()}")
 
 
 def main() -> None:
@@ -94,8 +97,12 @@ def main() -> None:
     for words in all_words:
         assert "Usage:" in CliRunner().invoke(app, [*words, "--help"]).stdout, words
     print(f"  --help of {len(all_words)} commands")
-    for challenge, starter in STARTERS.items():
-        predict(challenge, starter)
+    run("doctor")
+    predict()
+    print("  a case predicted, checked, scored and ranked")
+    if "--demo" in sys.argv:
+        run("demo", "demo", "--challenge", "mbas2024")
+        print("  segcube demo run")
     assert not EXTRAS & set(sys.modules), "a light install has none of the extras"
 
 
