@@ -13,104 +13,56 @@ from typing import Any
 
 import torch
 from nnunet import make_network
+from nnunet_plans import dataset_of, plans_of
 
 CONFIGURATION = "3d_fullres"
-INTENSITIES = {"mean": 120.0, "std": 35.0, "percentile_00_5": 60.0, "percentile_99_5": 190.0}
-"""Used by CT normalisation only."""
+
+
+def documents_of(plan: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """plans.json with one configuration, and dataset.json."""
+    spec = {
+        "scan": {"channels": len(plan["channels"])},
+        "labels": {name: value for value, name in enumerate(plan["labels"])},
+        "order": None,
+        "plan": plan | {"normalization": "ZScoreNormalization", "mask": plan["masked"]},
+        "resampling": "splines",
+        "network": "ResidualEncoderUNet",
+        "strides": plan["strides"],
+        "transpose": [0, 1, 2],
+        "reader": "SimpleITKIO",
+    }
+    plans, dataset = plans_of(spec, CONFIGURATION), dataset_of(spec)
+    configuration = plans["configurations"]["parent"]
+    stages = len(plan["features"])
+    configuration["architecture"]["arch_kwargs"] |= {
+        "n_stages": stages,
+        "features_per_stage": plan["features"],
+        "kernel_sizes": plan["kernels"],
+        "n_blocks_per_stage": plan["blocks"],
+        "n_conv_per_stage_decoder": [1] * (stages - 1),
+    }
+    names = {str(number): name for number, name in enumerate(plan["channels"])}
+    return plans | {"configurations": {CONFIGURATION: configuration}}, dataset | {"channel_names": names}
 
 
 def build(plan: dict[str, Any], folder: Path, folds: int) -> None:
     """Write plans.json, dataset.json and a checkpoint for each fold."""
-    plans, dataset = plans_of(plan), dataset_of(plan)
+    plans, dataset = documents_of(plan)
     (folder / "plans.json").write_text(json.dumps(plans))
     (folder / "dataset.json").write_text(json.dumps(dataset))
     for fold in range(folds):
         torch.manual_seed(fold)
         network = make_network(json.loads(json.dumps(plans)), dataset, CONFIGURATION, 0.0)
+        arguments = {"plans": plans, "configuration": CONFIGURATION, "fold": fold, "dataset_json": dataset}
         saved = {
             "network_weights": network.state_dict(),
             "current_epoch": 1,
-            "init_args": {
-                "plans": plans,
-                "configuration": CONFIGURATION,
-                "fold": fold,
-                "dataset_json": dataset,
-                "device": torch.device("cuda", 0),
-            },
+            "init_args": arguments | {"device": torch.device("cuda", 0)},
             "trainer_name": "nnUNetTrainer",
             "inference_allowed_mirroring_axes": (0, 1, 2),
         }
         (folder / f"fold_{fold}").mkdir()
         torch.save(saved, folder / f"fold_{fold}" / "checkpoint_final.pth")
-
-
-def dataset_of(plan: dict[str, Any]) -> dict[str, Any]:
-    """dataset.json."""
-    return {
-        "channel_names": {str(number): name for number, name in enumerate(plan["channels"])},
-        "labels": {name: value for value, name in enumerate(plan["labels"])},
-        "numTraining": 1,
-        "file_ending": ".nii.gz",
-    }
-
-
-def plans_of(plan: dict[str, Any]) -> dict[str, Any]:
-    """plans.json with one configuration, as nnU-Net's planner writes it."""
-    channels = len(plan["channels"])
-    resampling = {
-        "data": {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None},
-        "seg": {"is_seg": True, "order": 1, "order_z": 0, "force_separate_z": None},
-        "probabilities": {"is_seg": False, "order": 1, "order_z": 0, "force_separate_z": None},
-    }
-    configuration = {
-        "data_identifier": f"nnUNetPlans_{CONFIGURATION}",
-        "preprocessor_name": "DefaultPreprocessor",
-        "batch_size": 2,
-        "patch_size": plan["patch"],
-        "spacing": plan["spacing"],
-        "normalization_schemes": ["ZScoreNormalization"] * channels,
-        "use_mask_for_norm": [plan["masked"]] * channels,
-        **{f"resampling_fn_{part}": "resample_data_or_seg_to_shape" for part in resampling},
-        **{f"resampling_fn_{part}_kwargs": way for part, way in resampling.items()},
-        "architecture": architecture_of(plan),
-    }
-    return {
-        "dataset_name": "Dataset001_Bench",
-        "plans_name": "nnUNetPlans",
-        "image_reader_writer": "SimpleITKIO",
-        "transpose_forward": [0, 1, 2],
-        "transpose_backward": [0, 1, 2],
-        "configurations": {CONFIGURATION: configuration},
-        "experiment_planner_used": "ExperimentPlanner",
-        "label_manager": "LabelManager",
-        "foreground_intensity_properties_per_channel": {
-            str(number): INTENSITIES for number in range(channels)
-        },
-    }
-
-
-def architecture_of(plan: dict[str, Any]) -> dict[str, Any]:
-    """The network as plans name it."""
-    return {
-        "network_class_name": "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet",
-        "arch_kwargs": {
-            "n_stages": len(plan["features"]),
-            "features_per_stage": plan["features"],
-            "conv_op": "torch.nn.modules.conv.Conv3d",
-            "kernel_sizes": plan["kernels"],
-            "strides": plan["strides"],
-            "n_blocks_per_stage": plan["blocks"],
-            "n_conv_per_stage_decoder": [1] * (len(plan["features"]) - 1),
-            "conv_bias": True,
-            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
-            "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-            "dropout_op": None,
-            "dropout_op_kwargs": None,
-            "nonlin": "torch.nn.LeakyReLU",
-            "nonlin_kwargs": {"inplace": True},
-        },
-        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-    }
 
 
 if __name__ == "__main__":

@@ -22,31 +22,13 @@ class Direction:
     it means that nothing was matched or that there is no map."""
 
 
-HIGH, LOW = Direction(True), Direction(False)
-HIGH_OR_WORST, LOW_OR_WORST = Direction(True, "worst"), Direction(False, "worst")
-
+OVERLAP = ("lesionwise_dice", "lesionwise_nsd", "dice", "iou", "nsd", "pq_dice")
+COUNTED_VOXELS = ("sensitivity", "specificity", "precision", "recall", "f1", "rq", "num_tp")
 DIRECTIONS: Mapping[str, Direction] = {
-    "lesionwise_dice": HIGH,
-    "lesionwise_hd95": LOW,
-    "lesionwise_nsd": HIGH,
-    "dice": HIGH,
-    "iou": HIGH,
-    "hd95": LOW,
-    "nsd": HIGH,
-    "asd": LOW,
-    "sensitivity": HIGH,
-    "specificity": HIGH,
-    "precision": HIGH,
-    "recall": HIGH,
-    "f1": HIGH,
-    "rq": HIGH,
-    "pq_dice": HIGH,
-    "sq_dice": HIGH_OR_WORST,
-    "sq_hd95": LOW_OR_WORST,
-    "sq_nsd": HIGH_OR_WORST,
-    "num_tp": HIGH,
-    "num_fp": LOW_OR_WORST,
-    "num_fn": LOW,
+    **dict.fromkeys((*OVERLAP, *COUNTED_VOXELS), Direction(True)),
+    **dict.fromkeys(("lesionwise_hd95", "hd95", "asd", "num_fn"), Direction(False)),
+    **dict.fromkeys(("sq_dice", "sq_nsd"), Direction(True, "worst")),
+    **dict.fromkeys(("sq_hd95", "num_fp"), Direction(False, "worst")),
 }
 """By the metric's name without tolerance, unit and lesion size."""
 

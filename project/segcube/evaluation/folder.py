@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,24 +53,24 @@ def choose_challenge(found: Path, reference: Path, key: str | None) -> Challenge
 
     Raises UsageError for an unknown key, and if no challenge or several match; the message lists their keys.
     """
-    if key is not None:
-        return load_challenge(key)
-    files = [*_niftis(reference), *_niftis(found)]
-    return match_challenge([file.name for file in files], _shapes(files))
+    return load_challenge(key) if key else match_files([*_niftis(reference), *_niftis(found)])
+
+
+def match_files(files: Sequence[Path]) -> Challenge:
+    """The challenge that the names and grids of some images match. Raises UsageError as `match_challenge`."""
+
+    def shapes() -> Iterator[Shape]:
+        for file in files:
+            with suppress(CaseError):
+                yield read_grid(file)[0].shape
+
+    return match_challenge([file.name for file in files], shapes())
 
 
 def _niftis(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UsageError("no folder", file=folder)
     return sorted(file for file in folder.rglob("*") if nifti_stem(file.name) and file.is_file())
-
-
-def _shapes(files: list[Path]) -> Iterator[Shape]:
-    for file in files:
-        try:
-            yield read_grid(file)[0].shape
-        except CaseError:
-            continue
 
 
 @dataclass(frozen=True)

@@ -51,10 +51,6 @@ class Instances:
     def num_fp(self) -> int:
         return len(self.false_positives)
 
-    def columns(self) -> dict[str, list[float]]:
-        """The values of the matched pairs, by name."""
-        return {name: [lesion.scores[name] for lesion in self.lesions if lesion.scores] for name in COLUMNS}
-
 
 def compare_instances(
     found_xyz: np.ndarray, reference_xyz: np.ndarray, spacing: Vector, match_at: float
@@ -135,6 +131,19 @@ def large_lesion_scores(instances: Instances, rule: SmallLesions, infinity: floa
         scores[name] = float(np.mean(values)) if large else math.nan
         scores[f"{name}_std"] = float(np.std(values)) if large else math.nan
     return scores
+
+
+def matched_quality(instances: Instances, infinity: float) -> dict[str, float]:
+    """Mean and standard deviation over the matched pairs; without any, the worst value, or NaN without a
+    lesion on either side."""
+    nothing = not instances.lesions and not instances.num_fp
+    quality: dict[str, float] = {}
+    for name in COLUMNS:
+        values = [lesion.scores[name] for lesion in instances.lesions if lesion.scores]
+        worst = math.nan if nothing else infinity if "hd95" in name else 0.0
+        quality[name] = float(np.mean(values)) if values else worst
+        quality[f"{name}_std"] = float(np.std(values)) if values else math.nan
+    return quality
 
 
 def detection_by_size(instances: Instances, rule: SmallLesions) -> dict[str, float]:

@@ -13,6 +13,7 @@ from segcube.evaluation.metrics.instances import (
     compare_instances,
     detection_by_size,
     large_lesion_scores,
+    matched_quality,
 )
 from segcube.evaluation.metrics.pair import Pair, volume_of
 from segcube.evaluation.results import CaseScores, Lesion
@@ -46,7 +47,7 @@ def matched_scores(pair: Pair, challenge: Challenge, metrics: Matched) -> CaseSc
 def _instance_scores(instances: Instances, metrics: Matched) -> dict[str, float]:
     hits, false, missed = instances.num_tp, instances.num_fp, instances.num_fn
     recognition = 2 * hits / (2 * hits + false + missed) if hits + false + missed else math.nan
-    quality = _quality(instances, metrics.infinity)
+    quality = matched_quality(instances, metrics.infinity)
     scores = {
         "num_tp": hits,
         "num_fp": false,
@@ -63,17 +64,6 @@ def _instance_scores(instances: Instances, metrics: Matched) -> dict[str, float]
     large = large_lesion_scores(instances, metrics.small_lesions, metrics.infinity)
     lesionwise = {f"lesionwise_{name}": value for name, value in large.items()}
     return lesionwise | scores | detection_by_size(instances, metrics.small_lesions)
-
-
-def _quality(instances: Instances, infinity: float) -> dict[str, float]:
-    """Mean and standard deviation over the matched pairs."""
-    nothing = not instances.lesions and not instances.num_fp
-    quality: dict[str, float] = {}
-    for name, values in instances.columns().items():
-        worst = infinity if "hd95" in name else 0.0
-        quality[name] = float(np.mean(values)) if values else math.nan if nothing else worst
-        quality[f"{name}_std"] = float(np.std(values)) if values else math.nan
-    return quality
 
 
 def _whole_scores(

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from segcube.core import Case, CaseError, Shape, UsageError, as_case_error
+from segcube.core import Case, CaseError, UsageError, as_case_error
+from segcube.evaluation import match_files
 from segcube.formats import Discovery, discover_cases
-from segcube.formats.nifti import read_grid, read_volume
+from segcube.formats.nifti import read_volume
 from segcube.release.check.findings import (
     CheckReport,
     Finding,
@@ -21,7 +22,7 @@ from segcube.release.check.findings import (
     from_notices,
     warning,
 )
-from segcube.spec.challenges import Challenge, load_challenge, match_challenge, nifti_stem
+from segcube.spec.challenges import Challenge, load_challenge, nifti_stem
 
 
 def find_challenge(data: Path, named: str | None) -> Challenge:
@@ -34,23 +35,8 @@ def find_challenge(data: Path, named: str | None) -> Challenge:
         return load_challenge(named)
     if not data.is_dir():
         raise UsageError("cannot be listed: no such folder", file=data, expected="a folder of cases")
-    files = list(_files(data))
-    return match_challenge((file.name for file in files), _shapes(files))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for place, _, names in os.walk(folder):
-        for name in names:
-            if nifti_stem(name) is not None:
-                yield Path(place, name)
-
-
-def _shapes(files: list[Path]) -> Iterator[Shape]:
-    for file in files:
-        try:
-            yield read_grid(file)[0].shape
-        except CaseError:
-            continue
+    files = [Path(place, name) for place, _, names in os.walk(data) for name in names if nifti_stem(name)]
+    return match_files(files)
 
 
 THREADS = 2

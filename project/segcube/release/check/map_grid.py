@@ -37,11 +37,7 @@ def grid_findings(found: MapFile, reference: Reference) -> Iterator[Finding]:
     file, header, expected = found.file, found.decoded.header, reference.header
     if len(found.decoded.axes) > 3 and not found.refused(Code.NDIM):
         yield error(
-            Code.NDIM,
-            f"{len(found.decoded.axes)} axes of sizes {list(found.decoded.axes)}",
-            file=file,
-            expected="three axes",
-            hint="remove axes of size 1 before writing",
+            Code.NDIM, f"{len(found.decoded.axes)} axes of sizes {list(found.decoded.axes)}", file=file
         )
     if header.grid.shape != expected.grid.shape and not found.refused(Code.NDIM):
         yield _shape_finding(header.grid, reference, file)
@@ -133,13 +129,7 @@ def _form_findings(header: Header, reference: Reference, file: Path) -> Iterator
             hint=hint,
         )
     if forms.sform_code > 0 and forms.qform_code > 0 and not _qform_fits(forms, reference.header):
-        yield error(
-            Code.QFORM_SFORM,
-            "its qform differs from its sform",
-            file=file,
-            expected="the same affine, whichever form a reader uses",
-            hint=hint,
-        )
+        yield error(Code.QFORM_SFORM, "its qform differs from its sform", file=file, hint=hint)
     units, expected_units = (_UNIT_MM.get(entry.units & 7, 1.0) for entry in (forms, expected))
     if units != expected_units:
         yield error(
@@ -147,27 +137,14 @@ def _form_findings(header: Header, reference: Reference, file: Path) -> Iterator
             f"its unit of length is {units:g} mm",
             file=file,
             expected=f"{expected_units:g} mm",
-            hint="set xyzt_units to mm",
         )
 
 
 def _storage_findings(version: int, header: Header, file: Path) -> Iterator[Finding]:
     if version == 2:
-        yield warning(
-            FindingCode.NIFTI2,
-            "is NIfTI-2",
-            file=file,
-            expected="NIfTI-1, which every reader supports",
-            hint="save it as NIfTI-1",
-        )
+        yield warning(FindingCode.NIFTI2, "is NIfTI-2", file=file)
     if header.dtype.newbyteorder("<") != header.dtype:
-        yield warning(
-            FindingCode.BIG_ENDIAN,
-            "is big-endian",
-            file=file,
-            expected="little-endian",
-            hint="save it again",
-        )
+        yield warning(FindingCode.BIG_ENDIAN, "is big-endian", file=file)
 
 
 def _forms_of(forms: Forms) -> dict[str, bool]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,52 +16,32 @@ from segcube.release.check.read_map import Decoded
 from segcube.spec.challenges import BACKGROUND, Challenge, challenge_keys, load_challenge
 
 
-class _Fit(NamedTuple):
-    """How well another challenge explains the values of a map; greater tuples are better."""
-
-    moved: bool
-    """A name of both challenges has another value."""
-    exact: bool
-    """All values of the other challenge are there."""
-    shared: int
-    """Number of names of both challenges."""
-    few: int
-    """Minus the number of names with another value."""
-
-
 def edition_hint(found: frozenset[float], challenge: Challenge, exact: bool = False) -> str:
     """Return a hint if the values are those of another challenge, such as an earlier edition; else "".
 
     found: the values of a map, or of all maps of a folder. exact: only challenges all of whose values are
     found.
     """
-    others = [
-        _explain(found, challenge, other)
-        for other in _all_challenges()
-        if other.key != challenge.key and set(other.channel_names) == set(challenge.channel_names)
-    ]
-    explained = [entry for entry in others if entry is not None and (entry[0].exact or not exact)]
-    best = max(explained, key=lambda entry: entry[0], default=None)
-    return "" if best is None else f"write the values of {challenge.key}: {best[1]}"
-
-
-def _explain(found: frozenset[float], challenge: Challenge, other: Challenge) -> tuple[_Fit, str] | None:
-    """Return how well another challenge explains the values, and which names differ; None if not at all."""
-    background = other.labels[BACKGROUND]
-    names = {value: name for name, value in other.labels.items() if value in found and value != background}
-    if not found <= {*names, background}:
-        return None
-    moved = [f"{n} is {v}, not {challenge.labels[n]}" for v, n in names.items() if _moved(n, v, challenge)]
-    foreign = [f"{n} is {v}" for v, n in names.items() if v not in challenge.labels.values()]
-    if not moved and not foreign:
-        return None
-    exact = len(names) == len(other.labels) - 1
-    shared = len(other.labels.keys() & challenge.labels.keys())
-    return _Fit(bool(moved), exact, shared, -len(moved)), f"in {other.key} {', '.join(moved or foreign)}"
-
-
-def _moved(name: str, value: int, challenge: Challenge) -> bool:
-    return name in challenge.labels and challenge.labels[name] != value
+    best, hint = (False, False, 0, 0), ""
+    for other in _all_challenges():
+        if other.key == challenge.key or set(other.channel_names) != set(challenge.channel_names):
+            continue
+        background = other.labels[BACKGROUND]
+        names = {v: name for name, v in other.labels.items() if v in found and v != background}
+        own = challenge.labels
+        moved = [f"{n} is {v}, not {own[n]}" for v, n in names.items() if own.get(n, v) != v]
+        foreign = [f"{n} is {v}" for v, n in names.items() if v not in own.values()]
+        all_found = len(names) == len(other.labels) - 1
+        if not found <= {*names, background} or not (moved or foreign) or (exact and not all_found):
+            continue
+        # Best: a name of both has another value, all values are there, more names in common, fewer moved
+        fit = bool(moved), all_found, len(other.labels.keys() & own.keys()), -len(moved)
+        if not hint or fit > best:
+            best, hint = (
+                fit,
+                f"write the values of {challenge.key}: in {other.key} " + ", ".join(moved or foreign),
+            )
+    return hint
 
 
 @lru_cache(maxsize=1)
@@ -70,8 +49,8 @@ def _all_challenges() -> tuple[Challenge, ...]:
     return tuple(load_challenge(key) for key in challenge_keys())
 
 
-TABLE_SIZE = 2**16
-"""Values from 0 to below this are counted with np.bincount."""
+MOST_LABELS = 2**16
+"""Labels lie from 0 to below this."""
 LISTED = 6
 """Unknown labels that a finding lists."""
 MAX_LABELLED_FRACTION = 0.5
@@ -125,18 +104,12 @@ def _count(whole_xyz: np.ndarray) -> dict[float, int]:
     # Most voxels are 0, so counting the others alone is much faster
     others = whole_xyz[whole_xyz != 0]
     counts = {0.0: whole_xyz.size - others.size} if others.size < whole_xyz.size else {}
-    if others.size == 0:
-        return counts
-    low, high = float(others.min()), float(others.max())
-    if low >= 0 and high < TABLE_SIZE:
-        table = np.bincount(others.astype(np.uint16))
-        return counts | {float(value): int(table[value]) for value in np.flatnonzero(table)}
     values, numbers = np.unique(others, return_counts=True)
     return counts | {float(value): int(count) for value, count in zip(values, numbers, strict=True)}
 
 
 def _digest(labels_xyz: np.ndarray, counts: Mapping[float, int]) -> str | None:
-    if not any(counts) or min(counts) < 0 or max(counts) >= TABLE_SIZE:
+    if not any(counts) or min(counts) < 0 or max(counts) >= MOST_LABELS:
         return None
     return labels_digest(labels_xyz)
 
@@ -145,21 +118,9 @@ def label_findings(values: Values, header: Header, challenge: Challenge, file: P
     """Report problems of the data type, slope and values of a map."""
     yield from _type_findings(header, challenge, file)
     if values.infinite:
-        yield error(
-            Code.NONFINITE,
-            f"{values.infinite} voxels are NaN or infinite",
-            file=file,
-            expected="labels only",
-            hint="look for a division by 0 before the argmax",
-        )
+        yield error(Code.NONFINITE, f"{values.infinite} voxels are NaN or infinite", file=file)
     if values.fractions:
-        yield error(
-            FindingCode.FRACTIONS,
-            f"{values.fractions} voxels are not whole numbers",
-            file=file,
-            expected="labels only",
-            hint="write labels, not probabilities; resample labels with nearest-neighbour interpolation",
-        )
+        yield error(FindingCode.FRACTIONS, f"{values.fractions} voxels are not whole numbers", file=file)
     unknown = {
         value: count for value, count in values.counts.items() if value not in challenge.labels.values()
     }
@@ -171,20 +132,13 @@ def label_findings(values: Values, header: Header, challenge: Challenge, file: P
 def _type_findings(header: Header, challenge: Challenge, file: Path) -> Iterator[Finding]:
     smallest = np.min_scalar_type(max(challenge.labels.values()))
     if header.dtype.kind == "f":
-        yield error(
-            FindingCode.FLOAT_TYPE,
-            f"stored as {header.dtype.name}",
-            file=file,
-            expected="an integer type, preferably uint8",
-            hint="set the data type of array and header before writing",
-        )
+        yield error(FindingCode.FLOAT_TYPE, f"stored as {header.dtype.name}", file=file)
     elif header.dtype.itemsize > smallest.itemsize:
         yield warning(
             FindingCode.WIDE_TYPE,
             f"stored as {header.dtype.name}",
             file=file,
             expected=f"{smallest.name}, which holds every label",
-            hint="set the data type of array and header before writing",
         )
     if header.scale is not None:
         slope, intercept = header.scale
@@ -192,8 +146,6 @@ def _type_findings(header: Header, challenge: Challenge, file: Path) -> Iterator
             FindingCode.SCALED,
             f"slope {slope:g} and intercept {intercept:g}: not every reader applies them",
             file=file,
-            expected="slope 1 and intercept 0",
-            hint="reset scl_slope and scl_inter, which a copied header of an image keeps",
         )
 
 
@@ -221,18 +173,8 @@ def _amount_findings(values: Values, challenge: Challenge, file: Path) -> Iterat
     total = sum(values.counts.values()) + values.fractions + values.infinite
     labelled = total - values.counts.get(background, 0)
     if labelled == 0:
-        yield warning(
-            FindingCode.EMPTY_MAP,
-            "contains only background",
-            file=file,
-            expected="at least one label, as in most cases",
-            hint="check the case; with `on_error: empty` a run writes such a map for a case that failed",
-        )
+        yield warning(FindingCode.EMPTY_MAP, "contains only background", file=file)
     elif labelled > MAX_LABELLED_FRACTION * total:
         yield warning(
-            FindingCode.MOSTLY_LABELLED,
-            f"{labelled / total:.0%} of its voxels are labelled",
-            file=file,
-            expected="mostly background",
-            hint="check whether background and label are swapped",
+            FindingCode.MOSTLY_LABELLED, f"{labelled / total:.0%} of its voxels are labelled", file=file
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from segcube.core import SCRATCH_PREFIX, UsageError
@@ -20,14 +20,6 @@ class MapNames:
     findings: tuple[Finding, ...]
 
 
-@dataclass
-class _Found:
-    """The files of one case: with the right name, and with other names."""
-
-    proper: list[Path] = field(default_factory=list)
-    others: list[Path] = field(default_factory=list)
-
-
 def pair_maps(folder: Path, cases: Sequence[str], challenge: Challenge) -> MapNames:
     """Find the map of every case; report missing maps, wrong names and all other files and folders.
 
@@ -35,21 +27,18 @@ def pair_maps(folder: Path, cases: Sequence[str], challenge: Challenge) -> MapNa
     """
     proper = {challenge.output_name(case): case for case in cases}
     matcher = _Matcher(folder, challenge, proper, {case.lower(): case for case in cases})
-    found = {case: _Found() for case in cases}
+    # Of each case: files with the right name, then those with other names
+    found: dict[str, tuple[list[Path], list[Path]]] = {case: ([], []) for case in cases}
     findings: list[Finding] = []
     for file in _listing(folder):
         case = matcher.case_of(file)
         if case is None:
             findings.append(matcher.stray_finding(file))
-        elif file.name in proper:
-            found[case].proper.append(file)
         else:
-            found[case].others.append(file)
-    maps: dict[str, Path] = {}
-    for case, files in found.items():
-        findings += matcher.name_findings(case, files)
-        if files.proper or files.others:
-            maps[case] = [*files.proper, *files.others][0]
+            found[case][file.name not in proper].append(file)
+    for case, (right, others) in found.items():
+        findings += matcher.name_findings(case, right, others)
+    maps = {case: [*right, *others][0] for case, (right, others) in found.items() if right or others}
     return MapNames(maps, tuple(findings))
 
 
@@ -73,26 +62,19 @@ class _Matcher:
         named = [self.cases[name.lower()] for name in self._named(file.name) if name.lower() in self.cases]
         return named[0] if named else self._case_for_evaluator(file.name)
 
-    def name_findings(self, case: str, files: _Found) -> Iterator[Finding]:
+    def name_findings(self, case: str, right: list[Path], others: list[Path]) -> Iterator[Finding]:
         """Report a missing map, and wrong names and duplicates of one case."""
         proper = self.folder / self.challenge.output_name(case)
-        if not files.proper and not files.others:
-            yield error(
-                FindingCode.MISSING_MAP,
-                f"no map of {case}",
-                file=proper,
-                expected="one map for each case",
-                hint="predict the case again; evaluators refuse a folder with a missing map",
-            )
-        needs_map = not files.proper
-        for file in files.others:
+        if not right and not others:
+            yield error(FindingCode.MISSING_MAP, f"no map of {case}", file=proper)
+        for index, file in enumerate(others):
+            needs_map = not right and index == 0
             yield self._wrong_name(file, proper) if needs_map else self._duplicate(file, case)
-            needs_map = False
-        if files.proper and not self._evaluator_finds(case):
+        if right and not self._evaluator_finds(case):
             yield error(
                 FindingCode.NAME,
                 "the evaluator does not find this name",
-                file=files.proper[0],
+                file=right[0],
                 expected=f"a name like {self.challenge.evaluator_pattern}",
             )
 
@@ -100,20 +82,14 @@ class _Matcher:
         """Report a file or folder that is not the map of a case."""
         only = "label maps only: evaluators load every file or refuse the folder"
         if _is_folder(file):
-            return error(
-                FindingCode.FOLDER,
-                "a folder",
-                file=file,
-                expected="a flat folder of label maps",
-                hint="move its maps up or remove it",
-            )
+            return error(FindingCode.FOLDER, "a folder", file=file)
         if file.name.startswith("."):
             found = (
                 "a leftover of a run that was killed"
                 if file.name.startswith(SCRATCH_PREFIX)
                 else "a hidden file"
             )
-            return error(FindingCode.HIDDEN, found, file=file, expected=only, hint="remove it")
+            return error(FindingCode.HIDDEN, found, file=file, expected=only)
         unknown = next(iter(self._named(file.name)), None)
         if unknown is not None and nifti_stem(file.name) is not None:
             return error(
@@ -121,11 +97,8 @@ class _Matcher:
                 f"{unknown} is not a case of the data folder",
                 file=file,
                 expected=f"only maps of its {len(self.cases)} cases",
-                hint="remove it, or check against the data that it was predicted from",
             )
-        return error(
-            FindingCode.STRAY, "not the name of a label map", file=file, expected=only, hint="remove it"
-        )
+        return error(FindingCode.STRAY, "not the name of a label map", file=file, expected=only)
 
     def _wrong_name(self, file: Path, proper: Path) -> Finding:
         code, found = FindingCode.NAME, "not the name that the evaluator looks for"
@@ -142,7 +115,6 @@ class _Matcher:
             f"a second map of {case}",
             file=file,
             expected=f"only {self.challenge.output_name(case)}",
-            hint="remove one: which of them is read depends on the reader",
         )
 
     def _evaluator_finds(self, case: str) -> bool:

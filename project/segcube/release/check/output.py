@@ -101,8 +101,6 @@ def _against_case(found: MapFile, values: Values, case: Case) -> Iterator[Findin
             FindingCode.UNCHECKED_GRID,
             f"cannot be compared with its case: its {case.reference} is {why}",
             file=found.file,
-            expected="a case that can be read",
-            hint="see `segcube check input`",
         )
         return
     yield from grid_findings(found, Reference(reference.file, reference.decoded.header))
@@ -125,8 +123,6 @@ def _outside_findings(file: Path, decoded: Decoded, reference: Decoded, channel:
             FindingCode.OUTSIDE_IMAGE,
             f"{outside / labelled.size:.0%} of its labelled voxels lie where {channel} is 0",
             file=file,
-            expected="labels inside the patient",
-            hint="check whether the array was mirrored or its axes permuted before writing",
         )
 
 
@@ -143,7 +139,6 @@ def _copy_findings(checked: Sequence[CheckedMap]) -> Iterator[Finding]:
                 f"has the same voxels as {other.file.name}",
                 file=one.file,
                 expected=f"the map of {one.case.name}",
-                hint="predict both cases again",
             )
 
 
@@ -169,7 +164,6 @@ def _absent_label_findings(
             FindingCode.ABSENT_LABEL,
             f"none of {len(held)} maps has label {listed}",
             file=folder,
-            expected="every label of the challenge in some map",
             hint=edition_hint(frozenset().union(*(values.counts for values in held)), challenge, exact=True)
             or "check the `write` rule of the submission",
         )

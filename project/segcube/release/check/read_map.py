@@ -24,13 +24,7 @@ def file_findings(file: Path) -> Iterator[Finding]:
     The permissions of the folder are not checked: the host sets them, not the submission.
     """
     if file.is_symlink():
-        yield error(
-            FindingCode.LINK,
-            f"a link to {file.readlink()}",
-            file=file,
-            expected="a file: a link breaks when the folder is mounted or packed",
-            hint="replace the link by a copy of the file",
-        )
+        yield error(FindingCode.LINK, f"a link to {file.readlink()}", file=file)
     try:
         status, owner = file.stat(), file.parent.parent.stat().st_uid
     except OSError as fault:
@@ -42,17 +36,9 @@ def file_findings(file: Path) -> Iterator[Finding]:
             FindingCode.PERMISSIONS,
             f"mode {stat.S_IMODE(status.st_mode):04o}: other users cannot read it",
             file=file,
-            expected="a file that the user of the evaluator can read",
-            hint="chmod a+r",
         )
     if status.st_uid == ROOT_UID and owner != ROOT_UID:
-        yield warning(
-            FindingCode.ROOT_OWNED,
-            "belongs to root",
-            file=file,
-            expected="the owner of its folder",
-            hint="start the container with --user $(id -u):$(id -g)",
-        )
+        yield warning(FindingCode.ROOT_OWNED, "belongs to root", file=file)
 
 
 DAMAGE = (Code.CORRUPT, Code.TRUNCATED, Code.EMPTY_FILE)

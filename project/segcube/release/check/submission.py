@@ -55,29 +55,11 @@ def _document_findings(submission: Submission, folder: Path) -> Iterator[Finding
             hint="do not submit a starter; remove `starter` from a submission of your own",
         )
     if submission.licence == "unknown":
-        yield warning(
-            FindingCode.LICENCE,
-            "no licence",
-            file=file,
-            expected="the licence of the weights",
-            hint="add one such as `licence: CC-BY-4.0`",
-        )
+        yield warning(FindingCode.LICENCE, "no licence", file=file)
     if submission.citation is None:
-        yield warning(
-            FindingCode.CITATION,
-            "no citation",
-            file=file,
-            expected="the publication to cite for the weights",
-            hint="add `citation: ...`",
-        )
+        yield warning(FindingCode.CITATION, "no citation", file=file)
     if not (folder / CARD).is_file():
-        yield warning(
-            FindingCode.MODEL_CARD,
-            "no model card",
-            file=folder / CARD,
-            expected="what the models were trained on and how they score",
-            hint=f"write {CARD}",
-        )
+        yield warning(FindingCode.MODEL_CARD, "no model card", file=folder / CARD, hint=f"write {CARD}")
 
 
 def _challenge_findings(submission: Submission, folder: Path) -> Iterator[Finding]:

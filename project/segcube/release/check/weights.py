@@ -33,7 +33,6 @@ def check_graphs(submission: Submission, folder: Path) -> Iterator[Finding]:
             FindingCode.NOT_COMPILED,
             f"no compiled network for {', '.join(dict.fromkeys(missing))}",
             file=folder,
-            expected="one for each member and window, or each run on a CPU compiles the network again",
             hint=f"run `segcube compile {folder}`",
         )
 
@@ -87,13 +86,7 @@ def _file_findings(member: Member, folder: Path, first: dict[str, str]) -> Itera
     """Report a missing, changed or repeated file. first: the first file with each sha256; is updated."""
     file = folder / member.file
     if not file.is_file():
-        yield error(
-            FindingCode.MISSING_WEIGHTS,
-            "no such file beside submission.yaml",
-            file=file,
-            expected="the weights that submission.yaml names",
-            hint="put the file there, or fix the member's entry",
-        )
+        yield error(FindingCode.MISSING_WEIGHTS, "no such file beside submission.yaml", file=file)
         return
     found = sha256_of(file)
     if found != member.sha256:
@@ -102,16 +95,9 @@ def _file_findings(member: Member, folder: Path, first: dict[str, str]) -> Itera
             f"sha256 {found}",
             file=file,
             expected=f"sha256 {member.sha256}, as in submission.yaml",
-            hint="copy the file again, or update the entry if the file was changed on purpose",
         )
     if first.setdefault(found, member.file) != member.file:
-        yield warning(
-            FindingCode.SAME_WEIGHTS,
-            f"the same weights as {first[found]}",
-            file=file,
-            expected="a different model in each file",
-            hint="export the other fold again; use `weight` to give a member more weight",
-        )
+        yield warning(FindingCode.SAME_WEIGHTS, f"the same weights as {first[found]}", file=file)
 
 
 def _branch_findings(member: MemberFile) -> Iterator[Finding]:
@@ -168,6 +154,4 @@ def _unused(submission: Submission, folder: Path) -> Iterator[Finding]:
             FindingCode.UNUSED_WEIGHTS,
             f"{file.stat().st_size / 1e6:.1f} MB that no member names{reason}",
             file=file,
-            expected="only the weights that submission.yaml names",
-            hint="remove it or add it as a member",
         )

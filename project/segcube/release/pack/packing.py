@@ -15,12 +15,7 @@ from segcube.backends.openvino import compile_if_possible, read_compiled
 from segcube.core import EnvironmentFault, UsageError, printable
 from segcube.release.check.findings import CheckReport, FindingCode, error
 from segcube.release.check.submission import check_submission
-from segcube.release.pack.documents import (
-    Publication,
-    container_config,
-    mlcube_config,
-    orchestrator_entry,
-)
+from segcube.release.pack.documents import Publication, container_config, mlcube_config, orchestrator_entry
 from segcube.release.pack.image import BuildArguments, build_image, check_image_name
 from segcube.release.pack.shipped import ShippedFiles, shipped_files, write_archive
 from segcube.release.trial.launch import find_engine

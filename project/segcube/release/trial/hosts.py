@@ -130,7 +130,7 @@ def _exit_findings(result: ProcessResult) -> list[Finding]:
         return []
     log = "\n".join(result.log.strip().splitlines()[-LOG_LINES:])
     found = "did not end in time" if result.code is None else f"exit code {result.code}"
-    return [error(FindingCode.EXIT, f"{found}; the end of its log:\n{log}", expected="exit code 0")]
+    return [error(FindingCode.EXIT, f"{found}; the end of its log:\n{log}")]
 
 
 def _file_states(folder: Path) -> dict[str, tuple[int, int]]:
@@ -145,7 +145,7 @@ def _input_findings(trial: Trial, before: dict[str, tuple[int, int]]) -> list[Fi
     if not changed:
         return []
     found = f"inputs changed: {', '.join(changed)}"
-    return [error(FindingCode.INPUT_CHANGED, found, expected="inputs as they were")]
+    return [error(FindingCode.INPUT_CHANGED, found)]
 
 
 def _label_findings(trial: Trial, first_labels: dict[str, np.ndarray]) -> list[Finding]:
@@ -156,9 +156,7 @@ def _label_findings(trial: Trial, first_labels: dict[str, np.ndarray]) -> list[F
         if not np.array_equal(first_labels.setdefault(file.name, labels_xyz), labels_xyz):
             findings.append(
                 error(
-                    FindingCode.LABELS_DIFFER,
-                    f"labels in {file.name} differ from those under the first host",
-                    expected="the same labels under every host",
+                    FindingCode.LABELS_DIFFER, f"labels in {file.name} differ from those under the first host"
                 )
             )
     return findings
