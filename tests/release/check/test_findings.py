@@ -11,7 +11,7 @@ from segcube.release.check.report import SHOWN
 
 FILE = Path("maps") / "a.nii.gz"
 ERROR = error(Code.TRUNCATED, "half a file", file=FILE, expected="a whole file", hint="copy it again")
-WARNING = warning(FindingCode.EMPTY_MAP, "holds background alone", file=FILE)
+WARNING = warning(FindingCode.IGNORED, "an odd file", file=FILE)
 
 
 def report(*findings: Finding) -> CheckReport:
@@ -61,7 +61,7 @@ def test_findings_are_printed_below_their_file(capsys):
         "  error TRUNCATED  half a file",
         "      expected: a whole file",
         "      fix: copy it again",
-        "  warning EMPTY_MAP  holds background alone",
+        "  warning IGNORED  an odd file",
         "",
         "failed: 1 error, 1 warning",
     ]
@@ -83,3 +83,10 @@ def test_a_file_name_that_is_not_valid_text_can_be_printed(capsys):
 
 def test_a_count_of_one_is_singular():
     assert (count_of(1, "map"), count_of(0, "map")) == ("1 map", "0 maps")
+
+
+def test_a_code_brings_its_usual_advice_and_a_finding_may_replace_it():
+    usual = error(FindingCode.FOLDER, "a folder", file=FILE)
+    assert (usual.expected, usual.hint) == ("a flat folder of label maps", "move its maps up or remove it")
+    own = warning(FindingCode.FOLDER, "a folder", file=FILE, expected="files")
+    assert (own.level, own.expected, own.hint) == ("warning", "files", usual.hint)
