@@ -3,8 +3,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from segcube.cli.tables import print_problems, print_scores
-from segcube.core import literal_text
+from segcube.cli.tables import log_problems, print_scores
+from segcube.core import console_logging, literal_text
 
 UNTRUSTED = "[red]x[/red] :skull: \x1b[31m\u202e\nforged"
 SHOWN = r"[red]x[/red] :skull: \x1b[31m\u202e\nforged"
@@ -38,7 +38,8 @@ def test_scores_print_untrusted_names_literally(capsys):
     ids=["problem", "notice", "without reference", "bad reference"],
 )
 def test_problems_print_untrusted_names_literally(capsys, problems):
-    print_problems(*problems)
+    with console_logging():
+        log_problems(*problems)
     err = capsys.readouterr().err
     assert SHOWN in err
     assert "\x1b" not in err

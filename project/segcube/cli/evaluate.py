@@ -47,7 +47,7 @@ def evaluate(
     Example:
       segcube evaluate --maps maps --ref labels --challenge brats2024-ssa --json scores.json
     """
-    from segcube.cli.tables import print_problems, print_scores
+    from segcube.cli.tables import log_problems, print_scores
     from segcube.core import case_bar, write_atomic
     from segcube.evaluation import as_csv, as_json, choose_challenge, evaluate_folder
     from segcube.formats.nifti import check_replaceable
@@ -66,7 +66,7 @@ def evaluate(
     if cases:
         print_scores(title, found.mean, found.median, cases)
     notices = {name: scores.notices for name, scores in found.cases.items()}
-    print_problems(found.problems, notices, found.without_reference, found.bad_references)
+    log_problems(found.problems, notices, found.without_reference, found.bad_references)
     if not found.bad_references:
         return ExitCode.DONE
     return ExitCode.SOME_FAILED if cases else ExitCode.NONE_DONE

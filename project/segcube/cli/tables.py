@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
-from segcube.core import EnvironmentFault, literal_text
+from segcube.core import LOG, EnvironmentFault, literal_text
 from segcube.spec.challenges import challenge_keys, load_challenge
 from segcube.spec.submission import Branch, Member, Stage, Submission, describe_weights, read_submission
 
@@ -52,28 +52,28 @@ def print_scores(title: str, mean: Regions, median: Regions, cases: Mapping[str,
         console.print(literal_text(f"  {region}: {listed or 'none has a value'}"), soft_wrap=True)
 
 
-def print_problems(
+def log_problems(
     problems: Mapping[str, str],
     notices: Mapping[str, tuple[str, ...]],
     without_reference: tuple[str, ...],
     bad_references: Mapping[str, str],
 ) -> None:
-    """Print to stderr the notices and the cases that were not scored, or scored as missing."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    """Log the notices, and the cases that were not scored, or scored as missing."""
     for case, messages in notices.items():
         for message in messages:
-            console.print(literal_text(f"{case}: {message}"))
+            LOG.warning(f"{case}: {message}")
     for case in without_reference:
-        console.print(literal_text(f"{case}: no reference, not scored"))
+        LOG.warning(f"{case}: no reference, not scored")
     for case, problem in problems.items():
-        console.print(literal_text(f"{case}: scored as missing: {problem}", "yellow"))
+        LOG.warning(f"{case}: scored as missing: {problem}")
     if problems:
-        console.print(literal_text(f"{len(problems)} cases scored as missing", "yellow"))
+        LOG.warning(f"{len(problems)} cases scored as missing")
     for case, problem in bad_references.items():
-        console.print(literal_text(f"{case}: not scored, its reference cannot be read: {problem}", "red"))
+        LOG.error(f"{case}: not scored, its reference cannot be read: {problem}")
     if bad_references:
-        summary = f"{len(bad_references)} cases not scored and left out of the means: repair their references"
-        console.print(literal_text(summary, "red"))
+        LOG.error(
+            f"{len(bad_references)} cases not scored and left out of the means: repair their references"
+        )
 
 
 def print_submission(folder: Path, as_json: bool = False) -> None:

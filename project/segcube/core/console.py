@@ -57,11 +57,12 @@ def _console() -> Console:
 
 
 class ConsoleHandler(logging.Handler):
-    """Prints messages to stderr, above a progress bar, warnings in yellow."""
+    """Prints messages to stderr, above a progress bar, warnings in yellow and errors in red."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a message and the traceback that came with it."""
-        style = "yellow" if record.levelno >= logging.WARNING else ""
+        warns, fails = (record.levelno >= level for level in (logging.WARNING, logging.ERROR))
+        style = "red" if fails else "yellow" if warns else ""
         _console().print(literal_text(record.getMessage(), style))
         for part in traceback.format_exception(record.exc_info[1]) if record.exc_info else ():
             for line in part.splitlines():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import yaml
 
 from segcube.backends import member_files
 from segcube.backends.openvino import compile_if_possible, read_compiled
-from segcube.core import EnvironmentFault, UsageError, printable
+from segcube.core import LOG, EnvironmentFault, UsageError, printable
 from segcube.release.check.findings import CheckReport, FindingCode, error
 from segcube.release.check.submission import check_submission
 from segcube.release.pack.documents import Publication, container_config, mlcube_config, orchestrator_entry
@@ -104,7 +103,7 @@ def _compile_where_missing(loaded: LoadedSubmission) -> None:
     """Compile networks that are not yet compiled, beside the weights: the host's copy cannot be changed."""
     compiled = read_compiled(loaded.folder)
     if any(member not in compiled for member in member_files(loaded.submission, loaded.folder)):
-        compile_if_possible(loaded, lambda line: print(printable(line), file=sys.stderr))
+        compile_if_possible(loaded, LOG.info)
 
 
 def pack_submission(weights: Path, image: str, out: Path, publication: Publication) -> Packed:
