@@ -99,8 +99,9 @@ def test_moments_far_from_zero_keep_their_variance(kernels):
     np.testing.assert_allclose(moments[0], [1000 + image[0].mean(), found.astype(float).var()], rtol=1e-5)
 
 
-@pytest.mark.parametrize("stride", [(2, 2, 2), (1, 2, 2), (1, 1, 3)])
-@pytest.mark.parametrize("width", [5, 20])
+@pytest.mark.parametrize(
+    ("stride", "width"), [((2, 2, 2), 5), ((2, 2, 2), 20), ((1, 2, 2), 20), ((1, 1, 3), 20)]
+)
 def test_transposed_convolutions_are_torchs(kernels, stride, width):
     image, kernel, bias = values(5, 3, 4, width), values(5, 7, *stride, seed=1), values(7, seed=2)
     arrays = (torch.from_numpy(array) for array in (image[None], kernel, bias))
@@ -199,8 +200,10 @@ def test_a_sum_is_taken_before_the_rectifier(kernels, beside):
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
 
 
-@pytest.mark.parametrize("block", [(2, 2, 2), (1, 2, 2), (1, 1, 1), (3, 1, 4)])
-@pytest.mark.parametrize("read", [True, False])
+@pytest.mark.parametrize(
+    ("block", "read"),
+    [((2, 2, 2), True), ((2, 2, 2), False), ((1, 2, 2), True), ((1, 1, 1), True), ((3, 1, 4), True)],
+)
 def test_means_of_blocks_are_torchs(kernels, block, read):
     part = normed(3, 7, 8, 41, seed=4) if read else LayerInput(values(3, 7, 8, 41))
     image = read_as(part) if read else part.image
@@ -210,9 +213,16 @@ def test_means_of_blocks_are_torchs(kernels, block, read):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("turned", [(), (0, 1), (2,)])
-@pytest.mark.parametrize("kernel", [(1, 1, 1), (3, 3, 3)])
-@pytest.mark.parametrize("size", [(3, 4, 9), (2, 16, 39)])
+@pytest.mark.parametrize(
+    ("size", "kernel", "turned"),
+    [
+        ((3, 4, 9), (1, 1, 1), ()),
+        ((3, 4, 9), (3, 3, 3), (2,)),
+        ((2, 16, 39), (1, 1, 1), (0, 1)),
+        ((2, 16, 39), (1, 1, 1), (2,)),
+        ((2, 16, 39), (3, 3, 3), ()),
+    ],
+)
 def test_a_convolution_adds_to_a_part_of_a_sum(kernels, size, kernel, turned):
     image, weights, sum_kxyz = values(5, *size), weights_of(2, 5, kernel), values(2, 6, 18, 50, seed=7)
     weight_xyz, channel_weights = values(*size, seed=8), np.array([0.5, -2])
@@ -257,11 +267,14 @@ def pointwise_by_torch(image: np.ndarray, weights: ConvWeights) -> torch.Tensor:
     return functional.conv3d(torch.as_tensor(image), torch.from_numpy(weights.kernel), bias)
 
 
-@pytest.mark.parametrize("biased", [True, False])
-@pytest.mark.parametrize("has_residual", [True, False])
 @pytest.mark.parametrize(
-    ("size", "channels"),
-    [((3, 5, 7), (5, 11, 7)), ((4, 8, 32), (8, 16, 8)), ((1, 1, 1), (3, 6, 2)), ((2, 3, 4), (80, 320, 40))],
+    ("size", "channels", "has_residual", "biased"),
+    [
+        pytest.param((3, 5, 7), (5, 11, 7), True, True, id="parts of vectors"),
+        pytest.param((4, 8, 32), (8, 16, 8), False, True, id="whole vectors, no residual"),
+        pytest.param((1, 1, 1), (3, 6, 2), True, False, id="one voxel, no bias"),
+        pytest.param((2, 3, 4), (80, 320, 40), False, False, id="many channels alone"),
+    ],
 )
 def test_pointwise_mlps_are_torchs(kernels, size, channels, has_residual, biased):
     inputs, wide, outputs = channels
@@ -293,9 +306,16 @@ def test_the_gelu_is_near_its_formula_everywhere(kernels):
     np.testing.assert_allclose(found, expected.numpy(), atol=2e-6)
 
 
-@pytest.mark.parametrize("before", [(1, 1, 1), (0, 1, 1), (0, 0, 0)])
-@pytest.mark.parametrize("has_skip", [True, False])
-@pytest.mark.parametrize("stride", [(2, 2, 2), (1, 2, 3), None])
+@pytest.mark.parametrize(
+    ("before", "has_skip", "stride"),
+    [
+        ((1, 1, 1), True, (2, 2, 2)),
+        ((0, 1, 1), False, (2, 2, 2)),
+        ((0, 0, 0), True, (1, 2, 3)),
+        ((1, 1, 1), False, None),
+        ((0, 1, 1), True, None),
+    ],
+)
 def test_upsample_add_adds_each_image_at_its_place(kernels, before, has_skip, stride):
     skip, image, bias = values(2, 6, 8, 21), values(2, 5, 7, 19, seed=1), values(2, seed=2)
     expected = skip.copy() if has_skip else np.zeros_like(skip)
