@@ -171,8 +171,7 @@ def test_depthwise_convolutions_are_torchs(kernels, size, kernel, stride, transp
     arrays = (torch.from_numpy(array) for array in (read_as(part)[None], weights.kernel, bias))
     expected = convolve(*arrays, stride=stride, padding=weights.padding, groups=3)[0].numpy()
     found, moments = np.full_like(expected, np.nan), np.empty((3, 2), np.float32)
-    native = kernels.depthwise_transposed if transposed else kernels.depthwise
-    native(part, weights, found, moments)
+    kernels.depthwise(part, weights, found, moments, transposed=transposed)
     np.testing.assert_allclose(found, expected, atol=2e-5 * expected.std() + 1e-5)
     wide = found.astype(np.float64)
     np.testing.assert_allclose(moments[:, 0], wide.mean(axis=(1, 2, 3)), atol=1e-5)

@@ -43,7 +43,7 @@ def run_within_bounds(words, stderr):
 if __name__ == "__main__":
     # What an import loads is loaded before the bounds are set
     import segcube.backends.fit
-    import segcube.backends.openvino.compile_on_demand
+    import segcube.backends.openvino.graphs
     import segcube.importers.lightning
     import segcube.importers.mednext
     import segcube.importers.monai_bundle

@@ -95,7 +95,7 @@ def selftest_logits(kernels: NativeKernels) -> np.ndarray:
     kernels.convolve_transposed(LayerInput(hidden), _weights(8, 8, 2, stride=2, padding=0), upsampled)
     kernels.norm(normed, LayerInput(upsampled), 0.1, total)
     spread = np.empty((8, 3, 13, 15), np.float32)
-    kernels.depthwise_transposed(LayerInput(hidden), _weights(8, 1, 3, stride=2), spread, moments)
+    kernels.depthwise(LayerInput(hidden), _weights(8, 1, 3, stride=2), spread, moments, transposed=True)
     added = UpsampleAddInputs(total, spread, hidden, constants(8))
     kernels.upsample_add(added, (1, 1, 1), (2, 2, 2), upsampled)
     logits = np.zeros((2, *size), np.float32)

@@ -126,19 +126,22 @@ class NativeKernels:
         call(self.library.segcube_convolve_transposed, args)
 
     def depthwise(
-        self, image: LayerInput, weights: ConvWeights, out: np.ndarray, moments: np.ndarray
+        self,
+        image: LayerInput,
+        weights: ConvWeights,
+        out: np.ndarray,
+        moments: np.ndarray,
+        *,
+        transposed: bool = False,
     ) -> None:
-        """Depthwise convolution, kernel (C, 1, x, y, z); moments: as for `convolve`."""
-        channels = len(image.image), len(image.image)
-        call(self.library.segcube_depthwise, _convolution_args([image], weights, channels, out, moments))
+        """Depthwise convolution, kernel (C, 1, x, y, z); moments: as for `convolve`.
 
-    def depthwise_transposed(
-        self, image: LayerInput, weights: ConvWeights, out: np.ndarray, moments: np.ndarray
-    ) -> None:
-        """Transposed depthwise convolution; weights.padding: first voxels that the output lacks."""
+        transposed: weights.padding then holds the number of first voxels that the output lacks.
+        """
         channels = len(image.image), len(image.image)
         args = _convolution_args([image], weights, channels, out, moments)
-        call(self.library.segcube_depthwise_transposed, args)
+        plain, other = self.library.segcube_depthwise, self.library.segcube_depthwise_transposed
+        call(other if transposed else plain, args)
 
     def pointwise_mlp(
         self,

@@ -95,8 +95,7 @@ class DepthwiseConvolution(Layer):
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         (image,) = layer_inputs(inputs, self.norms)
-        kernel = self.kernels.depthwise_transposed if self.transposed else self.kernels.depthwise
-        kernel(image, self.weights, outputs[0][0], outputs[1])
+        self.kernels.depthwise(image, self.weights, outputs[0][0], outputs[1], transposed=self.transposed)
 
 
 @dataclass(frozen=True)

@@ -117,11 +117,8 @@ class OpenVINOBackend:
         return LoadedModel(model, weights, calls, can_accumulate(model, calls))
 
     def _network(self, member: MemberFile, loaded: LoadedModel) -> OpenVINONetwork | NativeMember:
-        if loaded.calls:
-            return self._native(member, loaded)
-        return self._graph(loaded.model, [loaded.weights], natively=False)
-
-    def _native(self, member: MemberFile, loaded: LoadedModel) -> NativeMember:
+        if not loaded.calls:
+            return self._graph(loaded.model, [loaded.weights], natively=False)
         kind = AccumulatingMember if loaded.accumulates else NativeMember
         return kind(*self._parts(member, loaded))
 

@@ -8,8 +8,7 @@ import openvino as ov
 
 from segcube.backends.native.installed import kernels_summary
 from segcube.backends.openvino.backend import OpenVINOBackend
-from segcube.backends.openvino.compile_on_demand import compile_for_run
-from segcube.backends.openvino.graphs import NoGraphs, read_compiled
+from segcube.backends.openvino.graphs import NoGraphs, compile_for_run, read_compiled
 from segcube.backends.protocol import member_files
 from segcube.spec.submission import LoadedSubmission
 
