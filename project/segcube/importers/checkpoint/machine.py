@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickletools
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 import numpy as np
@@ -17,19 +18,12 @@ import torch
 from segcube.importers.checkpoint import arrays
 from segcube.importers.checkpoint.allowed import find_global
 from segcube.importers.checkpoint.arrays import Storage
-from segcube.importers.checkpoint.limits import (
-    CALL_STEPS,
-    ENTRY_BYTES,
-    MAX_INT,
-    Budget,
-    expect_plain_keys,
-)
+from segcube.importers.checkpoint.limits import CALL_STEPS, ENTRY_BYTES, MAX_INT, Budget, expect_plain_keys
 from segcube.importers.checkpoint.objects import (
     Global,
     RefusedPickle,
     StoredObject,
-    entries_of,
-    items_of,
+    contents_of,
     kind_of,
     short_repr,
 )
@@ -38,7 +32,6 @@ FindStorage = Callable[[str, torch.dtype, int], Storage]
 """Finds a storage by key, type and count; may raise RefusedPickle."""
 
 OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
-METHODS = {opcode.name: f"_do_{opcode.name.lower()}" for opcode in pickletools.opcodes}
 CONSTANTS = {
     *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
     *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
@@ -64,21 +57,16 @@ DAMAGED = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeErr
 """Errors of the methods below for a pickle that no pickler wrote."""
 
 
-def no_storages(key: str, dtype: torch.dtype, count: int) -> Storage:
-    """Find no storage, for a pickle without any. Raises RefusedPickle."""
-    del dtype, count
-    raise RefusedPickle(f"a storage {key} outside its file")
-
-
 def run_pickle(
     source: IO[bytes],
     budget: Budget,
-    find_storage: FindStorage = no_storages,
-    read_nested: Callable[[bytes], object] | None = None,
+    find_storage: FindStorage | None = None,
+    read_nested: Callable[[object], object] | None = None,
 ) -> Any:
     """Run the pickle at the position of `source`, which moves to the end of the pickle; return its value.
 
-    read_nested: reads a storage that is a whole file within the pickle. Raises RefusedPickle for a damaged
+    find_storage: None for a pickle without storages. read_nested: reads a storage that is a whole file within
+    the pickle. Raises RefusedPickle for a damaged
     pickle and for what is not allowed.
     """
     try:
@@ -89,14 +77,14 @@ def run_pickle(
         raise RefusedPickle(f"a damaged pickle: {type(error).__name__} {str(error)[:MAX_MESSAGE]}") from error
 
 
+@dataclass
 class _Machine:
-    def __init__(
-        self, budget: Budget, find_storage: FindStorage, read_nested: Callable[[bytes], object] | None
-    ) -> None:
-        self.budget, self.find_storage, self.read_nested = budget, find_storage, read_nested
-        self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
-        self.storages: dict[str, Storage] = {}
+    budget: Budget
+    find_storage: FindStorage | None
+    read_nested: Callable[[object], object] | None
+    stack: list[Any] = field(default_factory=list)
+    memo: dict[int, Any] = field(default_factory=dict)
+    storages: dict[str, Storage] = field(default_factory=dict)
 
     def run(self, source: IO[bytes]) -> Any:
         name, stack = "", self.stack
@@ -113,23 +101,60 @@ class _Machine:
             elif name in TUPLES:
                 stack[-TUPLES[name] :] = [tuple(stack[-TUPLES[name] :])]
             elif name not in IGNORED:
-                method = getattr(self, METHODS[name], None)
-                if method is None:
-                    raise RefusedPickle(f"a pickle with the opcode {name}")
-                method() if argument is None else method(argument)
+                self._run_stack(name, argument)
         if len(stack) != 1 or stack[0] is MARK:
             raise RefusedPickle("a damaged pickle: it leaves more or less than one value")
         return stack.pop()
 
-    # The stack and the memo
+    def _run_stack(self, name: str, argument: Any) -> None:
+        """Run an opcode of the stack or the memo."""
+        stack, memo = self.stack, self.memo
+        match name:
+            case "PUT" | "BINPUT" | "LONG_BINPUT":
+                memo[argument] = stack[-1]
+            case "MEMOIZE":
+                memo[len(memo)] = stack[-1]
+            case "GET" | "BINGET" | "LONG_BINGET":
+                stack.append(memo[argument])
+            case "MARK":
+                stack.append(MARK)
+            case "POP":
+                stack.pop()
+            case "POP_MARK":
+                self._pop_mark()
+            case "DUP":
+                stack.append(stack[-1])
+            case _:
+                self._run_container(name, argument)
 
-    def _do_mark(self) -> None:
-        self.stack.append(MARK)
+    def _run_container(self, name: str, argument: Any) -> None:
+        """Run an opcode that makes or fills a container."""
+        stack = self.stack
+        match name:
+            case "TUPLE":
+                stack.append(tuple(self._pop_mark()))
+            case "LIST":
+                stack.append(self._pop_mark())
+            case "DICT":
+                stack.append(self._entries(self._pop_mark()))
+            case "FROZENSET":
+                items = self._pop_mark()
+                expect_plain_keys(items)
+                stack.append(frozenset(items))
+            case "APPEND" | "APPENDS":
+                items = [stack.pop()] if name == "APPEND" else self._pop_mark()
+                contents_of(stack[-1], list).extend(items)
+            case "SETITEM" | "SETITEMS":
+                pairs = [stack.pop(-2), stack.pop()] if name == "SETITEM" else self._pop_mark()
+                contents_of(stack[-1], dict).update(self._entries(pairs))
+            case "ADDITEMS":
+                items = self._pop_mark()
+                expect_plain_keys(items)
+                contents_of(stack[-1], set).update(items)
+            case _:
+                self._run_call(name, argument)
 
-    def _do_pop(self) -> None:
-        self.stack.pop()
-
-    def _do_pop_mark(self) -> list[Any]:
+    def _pop_mark(self) -> list[Any]:
         """Remove and return the values above the last mark, and the mark."""
         for place in range(len(self.stack) - 1, -1, -1):
             if self.stack[place] is MARK:
@@ -138,109 +163,50 @@ class _Machine:
                 return found
         raise RefusedPickle("a damaged pickle: no mark")
 
-    def _do_dup(self) -> None:
-        self.stack.append(self.stack[-1])
-
-    def _do_put(self, place: int) -> None:
-        self.memo[place] = self.stack[-1]
-
-    _do_binput = _do_long_binput = _do_put
-
-    def _do_memoize(self) -> None:
-        self.memo[len(self.memo)] = self.stack[-1]
-
-    def _do_get(self, place: int) -> None:
-        self.stack.append(self.memo[place])
-
-    _do_binget = _do_long_binget = _do_get
-
-    # Containers
-
-    def _do_tuple(self) -> None:
-        self.stack.append(tuple(self._do_pop_mark()))
-
-    def _do_list(self) -> None:
-        self.stack.append(self._do_pop_mark())
-
-    def _do_dict(self) -> None:
-        self.stack.append(self._pop_entries())
-
-    def _pop_entries(self) -> dict[Any, Any]:
-        entries = self._do_pop_mark()
-        for key in entries[::2]:
+    def _entries(self, pairs: list[Any]) -> dict[Any, Any]:
+        """Check the keys, which alternate with the values, before they are hashed."""
+        for key in pairs[::2]:
             self.budget.count_key(key)
-        return dict(zip(entries[::2], entries[1::2], strict=True))
+        return dict(zip(pairs[::2], pairs[1::2], strict=True))
 
-    def _do_frozenset(self) -> None:
-        items = self._do_pop_mark()
-        expect_plain_keys(items)
-        self.stack.append(frozenset(items))
-
-    def _do_append(self) -> None:
-        items_of(self.stack[-2]).append(self.stack[-1])
-        self.stack.pop()
-
-    def _do_appends(self) -> None:
-        items = self._do_pop_mark()
-        items_of(self.stack[-1]).extend(items)
-
-    def _do_setitem(self) -> None:
-        value, key = self.stack.pop(), self.stack.pop()
-        self.budget.count_key(key)
-        entries_of(self.stack[-1])[key] = value
-
-    def _do_setitems(self) -> None:
-        entries = self._pop_entries()
-        entries_of(self.stack[-1]).update(entries)
-
-    def _do_additems(self) -> None:
-        items = self._do_pop_mark()
-        if type(self.stack[-1]) is not set:
-            raise RefusedPickle(f"a pickle that adds items to a {kind_of(self.stack[-1])}")
-        expect_plain_keys(items)
-        self.stack[-1].update(items)
-
-    # Names, calls and states
-
-    def _do_global(self, names: str) -> None:
-        self.stack.append(self._find(*names.split(" ", 1)))
-
-    def _do_stack_global(self) -> None:
-        name, module = self.stack.pop(), self.stack.pop()
-        if not (isinstance(name, str) and isinstance(module, str)):
-            raise RefusedPickle("a pickle that names a class by a value that is not text")
-        self.stack.append(self._find(module, name))
+    def _run_call(self, name: str, argument: Any) -> None:
+        """Run an opcode that looks up a name, calls, sets a state or refers to a storage."""
+        stack = self.stack
+        match name:
+            case "GLOBAL":
+                stack.append(self._find(*argument.split(" ", 1)))
+            case "STACK_GLOBAL":
+                name, module = stack.pop(), stack.pop()
+                if not (isinstance(name, str) and isinstance(module, str)):
+                    raise RefusedPickle("a pickle that names a class by a value that is not text")
+                stack.append(self._find(module, name))
+            case "REDUCE" | "NEWOBJ":
+                arguments = stack.pop()
+                self._call(stack.pop(), arguments)
+            case "NEWOBJ_EX":
+                keywords, arguments = stack.pop(), stack.pop()
+                self._call(stack.pop(), arguments)
+                if keywords:
+                    self._set_state(keywords)
+            case "OBJ":
+                callee, *arguments = self._pop_mark()
+                self._call(callee, tuple(arguments))
+            case "INST":
+                arguments = tuple(self._pop_mark())
+                self._call(self._find(*argument.split(" ", 1)), arguments)
+            case "BUILD":
+                self._set_state(stack.pop())
+            case "PERSID":
+                stack.append(self._storage(argument))
+            case "BINPERSID":
+                stack.append(self._storage(stack.pop()))
+            case _:
+                raise RefusedPickle(f"a pickle with the opcode {name}")
 
     def _find(self, module: str, name: str) -> object:
         if (module, name) == ("torch.storage", "_load_from_bytes") and self.read_nested:
-            return Global("torch.storage._load_from_bytes", self._load_nested)
+            return Global("torch.storage._load_from_bytes", self.read_nested)
         return find_global(module, name)
-
-    def _load_nested(self, data: object) -> object:
-        if not isinstance(data, bytes) or self.read_nested is None:
-            raise RefusedPickle("a storage without bytes")
-        self.budget.count_bytes(len(data))
-        return self.read_nested(data)
-
-    def _do_reduce(self) -> None:
-        arguments = self.stack.pop()
-        self._call(self.stack.pop(), arguments)
-
-    _do_newobj = _do_reduce
-
-    def _do_newobj_ex(self) -> None:
-        keywords, arguments = self.stack.pop(), self.stack.pop()
-        self._call(self.stack.pop(), arguments)
-        if keywords:
-            self._set_state(keywords)
-
-    def _do_obj(self) -> None:
-        callee, *arguments = self._do_pop_mark()
-        self._call(callee, tuple(arguments))
-
-    def _do_inst(self, names: str) -> None:
-        arguments = tuple(self._do_pop_mark())
-        self._call(self._find(*names.split(" ", 1)), arguments)
 
     def _call(self, callee: Any, arguments: Any) -> None:
         if not isinstance(callee, Global) or callee.call is None:
@@ -252,9 +218,6 @@ class _Machine:
         made = callee.call(*arguments)
         self.budget.count_copy(made)
         self.stack.append(made)
-
-    def _do_build(self) -> None:
-        self._set_state(self.stack.pop())
 
     def _set_state(self, state: Any) -> None:
         made = self.stack[-1]
@@ -270,14 +233,6 @@ class _Machine:
             # The state of a dict is the _metadata that torch adds to a state_dict: it changes no weight
             raise RefusedPickle(f"a pickle that sets the state of a {kind_of(made)}")
 
-    # Storages of tensors
-
-    def _do_persid(self, identity: object) -> None:
-        self.stack.append(self._storage(identity))
-
-    def _do_binpersid(self) -> None:
-        self.stack.append(self._storage(self.stack.pop()))
-
     def _storage(self, identity: Any) -> Storage:
         """Find the storage of torch's ('storage', type, key, device, count[, view])."""
         if not isinstance(identity, tuple) or len(identity) not in (5, 6) or identity[0] != "storage":
@@ -290,6 +245,8 @@ class _Machine:
             )
         if identity[5:] not in ((), (None,)):
             raise RefusedPickle(f"a storage {key} that is a view of another one")
+        if self.find_storage is None:
+            raise RefusedPickle(f"a storage {key} outside its file")
         if key not in self.storages:
             self.storages[key] = self.find_storage(key, dtype, count)
         found = self.storages[key]

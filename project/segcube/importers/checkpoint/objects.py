@@ -63,21 +63,12 @@ def stored_class(name: str) -> Global:
     return Global(name, lambda *arguments: StoredObject(name, arguments), is_stored_class=True)
 
 
-def items_of(value: Any) -> list[Any]:
-    """The list that a pickle may append to. Raises RefusedPickle for other values."""
-    if type(value) is StoredObject:
-        return value.items
-    if type(value) is not list:
-        raise RefusedPickle(f"a pickle that appends to a {kind_of(value)}")
-    return value
-
-
-def entries_of(value: Any) -> dict[Any, Any]:
-    """The dict in which a pickle may set entries. Raises RefusedPickle for other values."""
-    if type(value) is StoredObject:
-        return value.entries
-    if type(value) is not dict:
-        raise RefusedPickle(f"a pickle that sets entries of a {kind_of(value)}")
+def contents_of(value: Any, kind: type[Any]) -> Any:
+    """The list, dict or set that a pickle may add to. Raises RefusedPickle for other values."""
+    if type(value) is StoredObject and kind is not set:
+        return value.items if kind is list else value.entries
+    if type(value) is not kind:
+        raise RefusedPickle(f"a pickle that adds to a {kind_of(value)} as to a {kind.__name__}")
     return value
 
 

@@ -75,7 +75,10 @@ def _read(source: IO[bytes], data: memoryview, budget: Budget, is_nested: bool =
     if bytes(data[:2]) == ZIP_START:
         return _read_zip(source, data, budget)
 
-    def read_nested(content: bytes) -> Any:
+    def read_nested(content: object) -> Any:
+        if not isinstance(content, bytes):
+            raise RefusedPickle("a storage without bytes")
+        budget.count_bytes(len(content))
         inner = io.BytesIO(content)
         return _read(inner, inner.getbuffer(), budget, is_nested=True)
 
