@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from segcube.core import LOG, EnvironmentFault, literal_text
+from segcube.networks import describe_weights
 from segcube.spec.challenges import challenge_keys, load_challenge
-from segcube.spec.submission import Branch, Member, Stage, Submission, describe_weights, read_submission
+from segcube.spec.submission import Branch, Member, Stage, Submission, read_submission
 
 Regions = Mapping[str, Mapping[str, float]]
 """Values of metrics by name, for each region."""

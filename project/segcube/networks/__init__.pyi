@@ -1,6 +1,7 @@
 from .blocks import MBASBlock as MBASBlock
 from .blocks import MedNeXtBlock as MedNeXtBlock
 from .card import NetworkCard as NetworkCard
+from .card import describe_weights as describe_weights
 from .card import read_metadata as read_metadata
 from .mednext_arguments import BLOCKS as BLOCKS
 from .mednext_arguments import EXPANSIONS as EXPANSIONS

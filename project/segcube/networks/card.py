@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from segcube.core import EnvironmentFault
-from segcube.spec.submission import DOWNLOAD_AGAIN, METADATA_KEY, check_file_exists
+from segcube.spec.submission import DOWNLOAD_AGAIN, check_file_exists
+
+METADATA_KEY = "segcube"
+"""Key of the card in the metadata of a safetensors file."""
+STATISTICS = ("running_mean", "running_var")
+"""Buffers of normalisation layers, which are not trained."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,17 @@ class NetworkCard:
     version: str
     """The version of segcube that wrote the file."""
     notes: str | None = None
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """What the header of a weights file states."""
+
+    network: str
+    arguments: Mapping[str, object]
+    parameters: int
+    """Number of trainable parameters."""
+    bytes: int
 
 
 def encode_card(card: NetworkCard) -> dict[str, str]:
@@ -49,14 +68,32 @@ def read_metadata(file: Path) -> NetworkCard:
 
     Raises EnvironmentFault for a file that is missing, truncated, not safetensors or without a card.
     """
+    with _opened(file) as opened:
+        return decode_card(opened.metadata() or {}, file)
+
+
+def describe_weights(file: Path) -> WeightsFile:
+    """Read network and parameter count of a weights file; raises EnvironmentFault as `read_metadata` does."""
+    with _opened(file) as opened:
+        card = decode_card(opened.metadata() or {}, file)
+        slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
+        shapes = [part.get_shape() for name, part in slices.items() if _is_trained(name, part)]
+    return WeightsFile(card.network, card.arguments, sum(map(math.prod, shapes)), file.stat().st_size)
+
+
+@contextmanager
+def _opened(file: Path) -> Generator[Any, None, None]:
     check_file_exists(file)
     try:
         # The framework matters for tensors only; "pt" would import torch
         with safe_open(file, framework="np") as opened:
-            metadata = opened.metadata() or {}
+            yield opened
     except (OSError, SafetensorError) as error:
         raise not_safetensors(file, error) from error
-    return decode_card(metadata, file)
+
+
+def _is_trained(name: str, part: Any) -> bool:
+    return part.get_dtype()[:1] in ("F", "B") and part.get_dtype() != "BOOL" and not name.endswith(STATISTICS)
 
 
 def not_safetensors(file: Path, error: Exception) -> EnvironmentFault:

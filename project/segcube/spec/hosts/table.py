@@ -40,12 +40,9 @@ class Host:
 
 
 _BARE = (Mount("data", "/input", read_only=True), Mount("output", "/output"))
-_MLCUBE_COMMAND = (
-    "infer",
-    "--data_path=/mlcube_io0",
-    "--parameters_file=/mlcube_io1/parameters.yaml",
-    "--output_path=/mlcube_io2",
-)
+_MBAS = (Mount("data", "/input"), Mount("output", "/output"))
+_MLCUBE_COMMAND = "infer --data_path=/mlcube_io0 --parameters_file=/mlcube_io1/parameters.yaml"
+_SHARED_MEMORY = ("--shm-size", "4g")
 _MLCOMMONS = "/mlcommons/volumes"
 _MLCOMMONS_FOLDERS = (
     Mount("data", f"{_MLCOMMONS}/data", read_only=True),
@@ -54,10 +51,10 @@ _MLCOMMONS_FOLDERS = (
 )
 
 
-def _mlcube(*, read_only: bool, parameters: str = "parameters.yaml") -> tuple[Mount, ...]:
+def _mlcube(*, read_only: bool) -> tuple[Mount, ...]:
     return (
         Mount("data", "/mlcube_io0", read_only),
-        Mount("parameters", "/mlcube_io1", read_only, file=parameters),
+        Mount("parameters", "/mlcube_io1", read_only, file="parameters.yaml"),
         Mount("output", "/mlcube_io2"),
     )
 
@@ -67,64 +64,61 @@ def _parameters(name: str) -> Mount:
     return Mount("parameters", f"{_MLCOMMONS}/parameters/{name}", read_only=True, file=name, single_file=True)
 
 
+def _words(command: str) -> tuple[str, ...]:
+    return tuple(command.split())
+
+
 HOSTS = (
     Host(
         name="mlcube",
         description="mlcube run, 0.0.9",
         mounts=_mlcube(read_only=False),
-        command=_MLCUBE_COMMAND,
+        command=_words(f"{_MLCUBE_COMMAND} --output_path=/mlcube_io2"),
         network=True,
-        flags=("--shm-size", "4g"),
+        flags=_SHARED_MEMORY,
     ),
     Host(
         name="mlcube-weights",
         description="mlcube run, 0.0.9, with additional files",
         mounts=(
-            Mount("data", "/mlcube_io0"),
-            Mount("parameters", "/mlcube_io1", file="parameters.yaml"),
+            *_mlcube(read_only=False)[:2],
             Mount("weights", "/mlcube_io2"),
             Mount("output", "/mlcube_io3"),
         ),
-        command=(*_MLCUBE_COMMAND[:3], "--weights=/mlcube_io2", "--output_path=/mlcube_io3"),
+        command=_words(f"{_MLCUBE_COMMAND} --weights=/mlcube_io2 --output_path=/mlcube_io3"),
         network=True,
-        flags=("--shm-size", "4g"),
+        flags=_SHARED_MEMORY,
     ),
     Host(
         name="medperf-0.1.3",
         description="MedPerf 0.1.0 to 0.1.3 (BraTS 2023 and 2024)",
         mounts=_mlcube(read_only=True),
-        command=_MLCUBE_COMMAND,
+        command=_words(f"{_MLCUBE_COMMAND} --output_path=/mlcube_io2"),
         user="caller",
-        flags=("--shm-size", "4g"),
+        flags=_SHARED_MEMORY,
     ),
     Host(
         name="medperf-0.1.6",
         description="MedPerf 0.1.4 to 0.1.6",
         mounts=(*_mlcube(read_only=True), Mount("temporary", "/tmp")),
-        command=(
-            "infer",
-            "--data_path=/mlcube_io0/",
-            "--parameters_file=/mlcube_io1/parameters.yaml",
-            "--output_path=/mlcube_io2/",
+        command=_words(
+            "infer --data_path=/mlcube_io0/ --parameters_file=/mlcube_io1/parameters.yaml"
+            " --output_path=/mlcube_io2/"
         ),
         user="caller",
-        flags=("--shm-size", "4g"),
+        flags=_SHARED_MEMORY,
     ),
     Host(
         name="medperf-0.2",
         description="MedPerf 0.2 and 0.3, with the command of container_config.yaml",
         mounts=(*_MLCOMMONS_FOLDERS, _parameters("parameters_file.yaml")),
-        command=(
-            "infer",
-            "--data_path",
-            f"{_MLCOMMONS}/data",
-            "--parameters_file",
-            f"{_MLCOMMONS}/parameters/parameters_file.yaml",
-            "--output_path",
-            f"{_MLCOMMONS}/predictions",
+        command=_words(
+            f"infer --data_path {_MLCOMMONS}/data"
+            f" --parameters_file {_MLCOMMONS}/parameters/parameters_file.yaml"
+            f" --output_path {_MLCOMMONS}/predictions"
         ),
         user="caller",
-        flags=("--shm-size", "4g"),
+        flags=_SHARED_MEMORY,
     ),
     Host(
         name="medperf-0.2-bare",
@@ -145,43 +139,34 @@ HOSTS = (
             Mount("output", "/mlcube_io2"),
             Mount("nothing", "/mlcube_io3", file="dummy.yml"),
         ),
-        command=(
-            "infer",
-            "--data_path=/mlcube_io0",
-            "--output_path=/mlcube_io2",
-            "--checkpoint_dir=/mlcube_io1",
-            "--parameters_file=/mlcube_io3/dummy.yml",
+        command=_words(
+            "infer --data_path=/mlcube_io0 --output_path=/mlcube_io2 --checkpoint_dir=/mlcube_io1"
+            " --parameters_file=/mlcube_io3/dummy.yml"
         ),
         user="caller",
-        flags=("--shm-size", "4g"),
+        flags=_SHARED_MEMORY,
     ),
     Host(
         name="brats-2025",
         description="BraTS 2025 and 2026, and the orchestrator for them",
         mounts=_BARE,
         user="caller",
-        flags=("--memory", "16G", "--shm-size", "4g"),
+        flags=("--memory", "16G", *_SHARED_MEMORY),
     ),
     Host(
         name="mbas",
         description="MBAS 2024",
-        mounts=(Mount("data", "/input"), Mount("output", "/output")),
-        command=("predict.py", "--model_pth", "./save_pths/test.pth", "--gpu", "0"),
+        mounts=_MBAS,
+        command=_words("predict.py --model_pth ./save_pths/test.pth --gpu 0"),
         network=True,
     ),
     Host(
         name="mbas-python",
         description="MBAS 2024, script given by path",
-        mounts=(Mount("data", "/input"), Mount("output", "/output")),
-        command=(
-            "python3",
-            "/workspace/predict.py",
-            "--model_pth",
-            "./save_pths/test.pth",
-            "--input_dir",
-            "/input",
-            "--output_dir",
-            "/output",
+        mounts=_MBAS,
+        command=_words(
+            "python3 /workspace/predict.py --model_pth ./save_pths/test.pth --input_dir /input"
+            " --output_dir /output"
         ),
         network=True,
     ),
@@ -190,7 +175,7 @@ HOSTS = (
         name="docker-infer",
         description="docker run IMAGE infer ...",
         mounts=(Mount("data", "/scans", read_only=True), Mount("output", "/maps")),
-        command=("infer", "--data-path=/scans", "--output-path=/maps"),
+        command=_words("infer --data-path=/scans --output-path=/maps"),
         network=True,
     ),
     Host(
@@ -198,13 +183,9 @@ HOSTS = (
         description="strictest: read-only root, no capabilities, unknown user, 64 kB of shared memory",
         mounts=_BARE,
         user="unknown",
-        flags=(
-            "--read-only",
-            "--tmpfs=/tmp",
-            "--cap-drop=ALL",
-            "--security-opt=no-new-privileges",
-            "--shm-size=64k",
-            "--env=HOME=/",
+        flags=_words(
+            "--read-only --tmpfs=/tmp --cap-drop=ALL --security-opt=no-new-privileges --shm-size=64k"
+            " --env=HOME=/"
         ),
     ),
 )

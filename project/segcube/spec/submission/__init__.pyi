@@ -36,9 +36,7 @@ from .schema import Follows as Follows
 from .schema import Stage as Stage
 from .schema import Submission as Submission
 from .weights import DOWNLOAD_AGAIN as DOWNLOAD_AGAIN
-from .weights import METADATA_KEY as METADATA_KEY
 from .weights import check_file_exists as check_file_exists
 from .weights import check_sha256 as check_sha256
-from .weights import describe_weights as describe_weights
 from .weights import read_error as read_error
 from .weights import sha256_of as sha256_of
