@@ -28,8 +28,8 @@ def test_upsample_padding_begins_with_the_last_axis():
 @pytest.mark.parametrize("kernel", [(1, 3, 5), (3, 3, 3)])
 @pytest.mark.parametrize("stride", [(1, 2, 3), (2, 2, 2), (4, 1, 2)])
 def test_a_block_divides_or_multiplies_by_its_stride(stride, kernel):
-    down = BlockPlan(3, 5, expansion=2, kernel=kernel, stride=stride, residual="projection")
-    up = BlockPlan(5, 3, expansion=2, kernel=kernel, stride=stride, upsample=True, residual="projection")
+    down = BlockPlan(3, 5, expansion=2, kernel=kernel, stride=stride)
+    up = BlockPlan(5, 3, expansion=2, kernel=kernel, stride=stride, upsample=True)
     small = tuple(2 * (1 if step == 4 else 2) for step in stride)
     large = tuple(size * step for size, step in zip(small, stride, strict=True))
     x = MedNeXtBlock(down)(torch.zeros(1, 3, *large))

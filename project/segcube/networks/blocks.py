@@ -30,12 +30,20 @@ class BlockPlan:
     dilation: Shape = ONES
     upsample: bool = False
     """Multiply the size by the stride instead of dividing by it."""
-    residual: Literal["none", "identity", "projection"] = "identity"
+    has_residual: bool = True
     norm: Norm = "group"
     response: bool = False
     """Global response normalization, as in ConvNeXt v2 (arXiv 2301.00808)."""
     dropout: Callable[[], nn.Module | None] = lambda: None
     """Makes the dropout layer of a block."""
+
+    @property
+    def residual(self) -> Literal["none", "identity", "projection"]:
+        """A projection if size or channels change."""
+        if not self.has_residual:
+            return "none"
+        changes = self.stride != ONES or self.in_channels != self.out_channels
+        return "projection" if changes else "identity"
 
 
 class ChannelNorm(nn.Module):

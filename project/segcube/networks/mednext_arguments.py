@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, ValidationInfo
@@ -96,16 +95,20 @@ class MBASArguments(StagedArguments):
     exp_ratio_per_stage: Stages[Count]
     norm_type: Norm = "group"
     enable_affine_transform: bool = False
+    n_blocks_per_stage_decoder: tuple[Count, ...] | None = None
+    exp_ratio_per_stage_decoder: tuple[Count, ...] | None = None
 
     @property
-    @abstractmethod
     def decoder_blocks(self) -> tuple[int, ...]:
-        """Blocks of each decoder stage, from lowest to full resolution."""
+        """Blocks of each decoder stage, from lowest to full resolution, then of the stem's upsampling."""
+        blocks = self.n_blocks_per_stage
+        return self.n_blocks_per_stage_decoder or (*blocks[-2::-1], blocks[0])
 
     @property
-    @abstractmethod
     def decoder_expansions(self) -> tuple[int, ...]:
-        """Expansion ratio in the blocks of each decoder stage, from lowest to full resolution."""
+        """Expansion ratio in each decoder stage, and in the stem's upsampling."""
+        expansions = self.exp_ratio_per_stage
+        return self.exp_ratio_per_stage_decoder or (*expansions[-2::-1], expansions[0])
 
     @property
     def stem_width(self) -> int:
@@ -165,18 +168,6 @@ class MedNeXtV1MBASArguments(MBASArguments):
     down_kernel_size: OddExtent = (1, 1, 1)
 
     @property
-    def decoder_blocks(self) -> tuple[int, ...]:
-        """Blocks of each decoder stage, and of the stem's upsampling."""
-        blocks = self.n_blocks_per_stage
-        return self.n_blocks_per_stage_decoder or (*blocks[-2::-1], blocks[0])
-
-    @property
-    def decoder_expansions(self) -> tuple[int, ...]:
-        """Expansion ratio in each decoder stage, and in the stem's upsampling."""
-        expansions = self.exp_ratio_per_stage
-        return self.exp_ratio_per_stage_decoder or (*expansions[-2::-1], expansions[0])
-
-    @property
     def down_kernels(self) -> tuple[Shape, ...]:
         if not self.override_down_kernel_size:
             return self.kernel_sizes
@@ -197,14 +188,6 @@ class MedNeXtV2MBASArguments(MBASArguments):
     decoder_conv_trans_up: bool = False
     dropout_op: Dropout | None = None
     dropout_op_kwargs: Options | None = None
-
-    @property
-    def decoder_blocks(self) -> tuple[int, ...]:
-        return self.n_blocks_per_stage_decoder or self.n_blocks_per_stage[-2::-1]
-
-    @property
-    def decoder_expansions(self) -> tuple[int, ...]:
-        return self.exp_ratio_per_stage_decoder or self.exp_ratio_per_stage[-2::-1]
 
     @property
     def stem_width(self) -> int:

@@ -48,33 +48,28 @@ class Decoder(nn.Module):
 
     def __init__(self, arguments: MBASArguments, encoder: Encoder) -> None:
         super().__init__()
-        upwards = range(arguments.n_stages - 2, -1, -1)
+        bottleneck, *upwards = range(arguments.n_stages - 1, -1, -1)
         v1 = isinstance(arguments, MedNeXtV1MBASArguments)
         self.deep_supervision = arguments.deep_supervision
         self.concatenate = arguments.concatenates
         self.encoder = encoder
-        self.stages = nn.ModuleList(self._stage(arguments, stage) for stage in upwards)
+        self.stages = nn.ModuleList(make_decoder_stage(arguments, stage) for stage in upwards)
         self.up_blocks = nn.ModuleList(make_upsampling(arguments, stage) for stage in upwards)
         self.seg_layers = nn.ModuleList(
-            make_head(arguments, stage) for stage in ((arguments.n_stages - 1, *upwards) if v1 else upwards)
+            make_head(arguments, stage) for stage in ((bottleneck, *upwards) if v1 else upwards)
         )
         self.decode_stem_seg = make_stem_upsampling(arguments) if v1 else None
-
-    @staticmethod
-    def _stage(arguments: MBASArguments, stage: int) -> nn.Sequential:
-        first, rest = decoder_plan(arguments, stage)
-        count = arguments.decoder_blocks[arguments.n_stages - 2 - stage]
-        return nn.Sequential(MBASBlock(first), *repeat_block(MBASBlock, rest, count - 1))
 
     def forward(self, features: list[torch.Tensor]) -> torch.Tensor | list[torch.Tensor]:
         """features: of the encoder; the list is emptied, which frees memory early."""
         supervised = self.training and self.deep_supervision
         x = features.pop()
-        extra = len(self.seg_layers) - len(self.stages)
         heads = list(self.seg_layers)
+        extra = len(heads) - len(self.stages)
         outputs = [head(x) for head in heads[:extra] if supervised]
         for up_block, stage, head in zip(self.up_blocks, self.stages, heads[extra:], strict=True):
-            x = stage(self._join(up_block(x), features.pop()))
+            up, skip = up_block(x), features.pop()
+            x = stage(torch.cat([up, skip], dim=1) if self.concatenate else up + skip)
             if supervised:
                 outputs.append(head(x))
         if self.decode_stem_seg is not None:
@@ -82,9 +77,6 @@ class Decoder(nn.Module):
         elif not supervised:
             outputs.append(heads[-1](x))
         return outputs[::-1] if supervised else outputs[0]
-
-    def _join(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
-        return torch.cat([x, skip], dim=1) if self.concatenate else x + skip
 
 
 class MBASMedNeXt(nn.Module):
@@ -107,15 +99,12 @@ class MedNeXtV1MBAS(MBASMedNeXt):
     """MBAS's `MedNeXt`: a stem or downsampling block comes before the counted blocks of each stage."""
 
     def __init__(self, arguments: MedNeXtV1MBASArguments) -> None:
-        stages = [self._stage(arguments, stage) for stage in range(arguments.n_stages)]
+        stages: list[nn.Sequential] = []
+        for stage, count in enumerate(arguments.n_blocks_per_stage):
+            first = MBASBlock(downsampling_plan(arguments, stage)) if stage else make_stem_v1(arguments)
+            rest = repeat_block(MBASBlock, stage_plan(arguments, stage), count)
+            stages.append(nn.Sequential(first, *rest))
         super().__init__(arguments, Encoder(nn.Identity(), stages))
-
-    @staticmethod
-    def _stage(arguments: MedNeXtV1MBASArguments, stage: int) -> nn.Sequential:
-        first = make_stem_v1(arguments) if stage == 0 else MBASBlock(downsampling_plan(arguments, stage))
-        return nn.Sequential(
-            first, *repeat_block(MBASBlock, stage_plan(arguments, stage), arguments.n_blocks_per_stage[stage])
-        )
 
 
 class MedNeXtV2MBAS(MBASMedNeXt):
@@ -123,14 +112,12 @@ class MedNeXtV2MBAS(MBASMedNeXt):
 
     def __init__(self, arguments: MedNeXtV2MBASArguments) -> None:
         stem = make_stem_v2(arguments)
-        stages = [self._stage(arguments, stage) for stage in range(arguments.n_stages)]
+        stages: list[nn.Sequential] = []
+        for stage, count in enumerate(arguments.n_blocks_per_stage):
+            first = MBASBlock(downsampling_plan(arguments, stage))
+            rest = repeat_block(MBASBlock, stage_plan(arguments, stage), count - 1)
+            stages.append(nn.Sequential(first, *rest))
         super().__init__(arguments, Encoder(stem, stages))
-
-    @staticmethod
-    def _stage(arguments: MedNeXtV2MBASArguments, stage: int) -> nn.Sequential:
-        first = MBASBlock(downsampling_plan(arguments, stage))
-        count = arguments.n_blocks_per_stage[stage]
-        return nn.Sequential(first, *repeat_block(MBASBlock, stage_plan(arguments, stage), count - 1))
 
 
 class ConvNormRelu(nn.Module):
@@ -172,22 +159,21 @@ def stage_plan(arguments: MBASArguments, stage: int) -> BlockPlan:
 
 def downsampling_plan(arguments: MBASArguments, stage: int) -> BlockPlan:
     """Settings of the block from the previous stage (or the stem) to `stage`."""
-    previous = arguments.features_per_stage[stage - 1] if stage else arguments.stem_width
-    return _with_residual(
-        replace(
-            stage_plan(arguments, stage),
-            in_channels=previous,
-            kernel=arguments.down_kernels[stage],
-            stride=arguments.strides[stage],
-        )
+    return replace(
+        stage_plan(arguments, stage),
+        in_channels=arguments.features_per_stage[stage - 1] if stage else arguments.stem_width,
+        kernel=arguments.down_kernels[stage],
+        stride=arguments.strides[stage],
     )
 
 
-def decoder_plan(arguments: MBASArguments, stage: int) -> tuple[BlockPlan, BlockPlan]:
-    """Settings of the first block of a decoder stage, and of the others."""
-    rest = replace(stage_plan(arguments, stage), expansion=_expansion(arguments, stage), dilation=ONES)
-    wide = 2 * rest.in_channels if arguments.concatenates else rest.in_channels
-    return _with_residual(replace(rest, in_channels=wide)), rest
+def make_decoder_stage(arguments: MBASArguments, stage: int) -> nn.Sequential:
+    """Make the blocks of a decoder stage; the first one joins the skip, if that is concatenated."""
+    entry = arguments.n_stages - 2 - stage
+    plan = replace(stage_plan(arguments, stage), expansion=arguments.decoder_expansions[entry], dilation=ONES)
+    first = replace(plan, in_channels=plan.in_channels * (2 if arguments.concatenates else 1))
+    count = arguments.decoder_blocks[entry]
+    return nn.Sequential(MBASBlock(first), *repeat_block(MBASBlock, plan, count - 1))
 
 
 def make_upsampling(arguments: MBASArguments, stage: int) -> nn.Module:
@@ -200,14 +186,14 @@ def make_upsampling(arguments: MBASArguments, stage: int) -> nn.Module:
     plan = BlockPlan(
         in_channels=lower,
         out_channels=width,
-        expansion=_expansion(arguments, stage),
+        expansion=arguments.decoder_expansions[arguments.n_stages - 2 - stage],
         kernel=kernel,
         stride=stride,
         upsample=True,
         norm=arguments.norm_type,
         response=arguments.enable_affine_transform,
     )
-    return MBASBlock(_with_residual(plan))
+    return MBASBlock(plan)
 
 
 def make_head(arguments: MBASArguments, stage: int) -> nn.Conv3d:
@@ -242,17 +228,6 @@ def make_stem_upsampling(arguments: MedNeXtV1MBASArguments) -> nn.Sequential | N
         expansion=arguments.decoder_expansions[-1],
         kernel=arguments.decode_stem_kernel_size,
     )
-    up = _with_residual(replace(plan, stride=arguments.strides[0], upsample=True))
+    up = replace(plan, stride=arguments.strides[0], upsample=True)
     blocks = repeat_block(MBASBlock, plan, arguments.decoder_blocks[-1])
     return nn.Sequential(MBASBlock(up), *blocks, make_head(arguments, 0))
-
-
-def _expansion(arguments: MBASArguments, stage: int) -> int:
-    """Expansion ratio of a decoder stage; the entries begin at the lowest resolution."""
-    return arguments.decoder_expansions[arguments.n_stages - 2 - stage]
-
-
-def _with_residual(plan: BlockPlan) -> BlockPlan:
-    """Use a projection as residual if size or channels change."""
-    changes = plan.stride != ONES or plan.in_channels != plan.out_channels
-    return replace(plan, residual="projection" if changes else "identity")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -61,52 +63,32 @@ class MedNeXtV1(nn.Module):
     def _width(self, level: int) -> int:
         return self.arguments.n_channels * 2**level
 
-    def _kernel(self, encoder: bool) -> Shape:
-        size = self.arguments.encoder_kernel if encoder else self.arguments.decoder_kernel
-        return size, size, size
-
     def _stage(self, stage: int) -> nn.Sequential:
-        arguments = self.arguments
-        width = self._width(min(stage, 2 * LEVELS - stage))
-        plan = BlockPlan(
-            in_channels=width,
-            out_channels=width,
-            expansion=arguments.expansions[stage],
-            kernel=self._kernel(encoder=stage < LEVELS),
-            residual="identity" if arguments.do_res else "none",
-            norm=arguments.norm,
-            response=arguments.grn,
-        )
+        arguments, level = self.arguments, min(stage, 2 * LEVELS - stage)
+        plan = self._plan(stage, level, level, encoder=stage < LEVELS, has_residual=arguments.do_res)
         return repeat_block(MedNeXtBlock, plan, arguments.blocks[stage])
 
     def _down(self, level: int) -> MedNeXtBlock:
-        arguments = self.arguments
-        return MedNeXtBlock(
-            BlockPlan(
-                in_channels=self._width(level),
-                out_channels=self._width(level + 1),
-                expansion=arguments.expansions[level + 1],
-                kernel=self._kernel(encoder=True),
-                stride=STRIDE,
-                residual="projection" if arguments.do_res_up_down else "none",
-                norm=arguments.norm,
-                # The published network has none in the first downsampling block
-                response=arguments.grn and level > 0,
-            )
-        )
+        has_residual = self.arguments.do_res_up_down
+        plan = self._plan(level + 1, level, level + 1, encoder=True, has_residual=has_residual)
+        # The published network has no response normalization in the first downsampling block
+        return MedNeXtBlock(replace(plan, stride=STRIDE, response=plan.response and level > 0))
 
     def _up(self, level: int) -> MedNeXtBlock:
+        stage, has_residual = 2 * LEVELS - level, self.arguments.do_res_up_down
+        plan = self._plan(stage, level + 1, level, encoder=False, has_residual=has_residual)
+        return MedNeXtBlock(replace(plan, stride=STRIDE, upsample=True))
+
+    def _plan(self, stage: int, source: int, target: int, *, encoder: bool, has_residual: bool) -> BlockPlan:
+        """Settings of a block from level `source` to `target`, with the expansion of a stage."""
         arguments = self.arguments
-        return MedNeXtBlock(
-            BlockPlan(
-                in_channels=self._width(level + 1),
-                out_channels=self._width(level),
-                expansion=arguments.expansions[2 * LEVELS - level],
-                kernel=self._kernel(encoder=False),
-                stride=STRIDE,
-                upsample=True,
-                residual="projection" if arguments.do_res_up_down else "none",
-                norm=arguments.norm,
-                response=arguments.grn,
-            )
+        size = arguments.encoder_kernel if encoder else arguments.decoder_kernel
+        return BlockPlan(
+            in_channels=self._width(source),
+            out_channels=self._width(target),
+            expansion=arguments.expansions[stage],
+            kernel=(size, size, size),
+            has_residual=has_residual,
+            norm=arguments.norm,
+            response=arguments.grn,
         )

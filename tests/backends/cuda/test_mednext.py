@@ -10,13 +10,13 @@ from segcube.networks.blocks import BlockPlan
 
 PLANS = {
     "identity": BlockPlan(4, 4, 2, (3, 3, 3)),
-    "none": BlockPlan(4, 6, 2, (5, 5, 5), residual="none"),
-    "wider": BlockPlan(4, 6, 3, (3, 3, 3), residual="projection"),
-    "down": BlockPlan(4, 8, 2, (3, 5, 3), stride=(2, 2, 2), residual="projection"),
-    "flat down": BlockPlan(4, 8, 2, (3, 3, 3), stride=(1, 2, 2), residual="projection"),
-    "up": BlockPlan(4, 2, 2, (5, 5, 5), stride=(2, 2, 2), upsample=True, residual="projection"),
-    "uneven up": BlockPlan(4, 2, 2, (1, 3, 3), stride=(1, 2, 3), upsample=True, residual="projection"),
-    "up alone": BlockPlan(4, 2, 2, (3, 3, 3), stride=(2, 2, 2), upsample=True, residual="none"),
+    "none": BlockPlan(4, 6, 2, (5, 5, 5), has_residual=False),
+    "wider": BlockPlan(4, 6, 3, (3, 3, 3)),
+    "down": BlockPlan(4, 8, 2, (3, 5, 3), stride=(2, 2, 2)),
+    "flat down": BlockPlan(4, 8, 2, (3, 3, 3), stride=(1, 2, 2)),
+    "up": BlockPlan(4, 2, 2, (5, 5, 5), stride=(2, 2, 2), upsample=True),
+    "uneven up": BlockPlan(4, 2, 2, (1, 3, 3), stride=(1, 2, 3), upsample=True),
+    "up alone": BlockPlan(4, 2, 2, (3, 3, 3), stride=(2, 2, 2), upsample=True, has_residual=False),
     "dilated": BlockPlan(4, 4, 2, (3, 3, 3), dilation=(1, 2, 2)),
 }
 
