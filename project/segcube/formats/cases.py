@@ -70,9 +70,8 @@ def discover_cases(folder: Path, challenge: Challenge) -> Discovery:
     try:
         _list(folder, listing)
     except OSError as error:
-        raise UsageError(
-            f"cannot be listed: {error.strerror}", file=folder, expected="a folder of cases"
-        ) from error
+        message = f"cannot be listed: {error.strerror}"
+        raise UsageError(message, file=folder, expected="a folder of cases") from error
     found = _by_case(listing, challenge)
     checked = [_checked(name, found[name], challenge) for name in found]
     checked += _empty_case_folders(listing, found, challenge)

@@ -183,6 +183,5 @@ def _write(archive: zipfile.ZipFile | tarfile.TarFile, member: _Member, place: P
 
 
 def _refuse(file: Path, found: str) -> NoReturn:
-    raise EnvironmentFault(
-        found, file=file, expected="plain files and folders", hint="fetch it again, or unpack it yourself"
-    )
+    expected = "plain files and folders"
+    raise EnvironmentFault(found, file=file, expected=expected, hint="fetch it again, or unpack it yourself")

@@ -67,10 +67,8 @@ def match_labels(
         if set(given.values()) != set(values) or not set(given) <= set(labels):
             option = ",".join(f"{name}={value}" for name, value in given.items())
             source = ", ".join(f"{name}={value}" for value, name in found.items())
-            raise UsageError(
-                f"--labels {option} for the source's labels {source}",
-                expected="each of their values once, named as one of " + ", ".join(labels),
-            )
+            expected = "each of their values once, named as one of " + ", ".join(labels)
+            raise UsageError(f"--labels {option} for the source's labels {source}", expected=expected)
         names = {value: name for name, value in given.items()}
     elif len(values) == len(labels) == 1:
         names = {values[0]: labels[0]}
@@ -95,11 +93,8 @@ def _match(found: Sequence[str], known: Mapping[str, Iterable[str]], kind: str, 
     candidates = [_candidates(source, known) for source in found]
     names = tuple(names[0] for names in candidates if len(names) == 1)
     if len(names) != len(found) or len(set(names)) != len(names):
-        raise UsageError(
-            f"the source's {kind} are {', '.join(found)}",
-            expected=f"names that match the challenge's {', '.join(known)}",
-            hint=hint,
-        )
+        message = f"the source's {kind} are {', '.join(found)}"
+        raise UsageError(message, expected=f"names that match the challenge's {', '.join(known)}", hint=hint)
     return names
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 
-from segcube.core import EnvironmentFault, scratch_folder
+from segcube.core import EnvironmentFault, UsageError, scratch_folder
 from segcube.importers.archives import is_archive, unpack
 
 MAX_LISTED = 3
@@ -51,11 +51,8 @@ def content_of(source: Path, framework: str) -> Generator[None, None, None]:
     except ValidationError:
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise EnvironmentFault(
-            f"an entry is missing or of another type: {type(error).__name__} {error}",
-            file=source,
-            expected=f"content as in {framework}",
-        ) from error
+        found = f"an entry is missing or of another type: {type(error).__name__} {error}"
+        raise EnvironmentFault(found, file=source, expected=f"content as in {framework}") from error
 
 
 @contextmanager
@@ -70,26 +67,24 @@ def faults_of(file: Path) -> Generator[None, None, None]:
 
 
 def choose_folds(folder: Path, names: Sequence[str], checkpoint: str) -> dict[str, Path]:
-    """Find the folders of folds by name (fold_0, ..., all), in numerical order.
+    """Find a checkpoint in the folders of folds: fold_0, fold_1, ..., and fold_all or all.
 
-    names: numbers or `all`; empty: every numbered fold, or `all` if there is none. checkpoint: the file that
-    each must hold. Raises EnvironmentFault that lists the available folds.
+    names: numbers or `all`; empty: every numbered fold, else all others. Raises UsageError that lists the
+    available folds and checkpoints.
     """
-    places = {
-        path.name.removeprefix("fold_"): path for path in folder.glob("*") if (path / checkpoint).is_file()
-    }
-    available = sorted((name for name in places if name.isdecimal()), key=int)
-    if "all" in places:
-        available.append("all")
-    chosen = list(names) or [name for name in available if name != "all"] or available
-    missing = [name for name in chosen if name not in available]
-    if missing or not chosen:
-        raise EnvironmentFault(
-            f"has no fold {', '.join(missing) or 'at all'} with a {checkpoint}",
-            file=folder,
-            expected=f"folds among {', '.join(available)}" if available else "folders such as fold_0",
-        )
-    return {f"fold_{name}" if name.isdecimal() else name: places[name] for name in chosen}
+    places = {path.name.removeprefix("fold_"): path for path in (*folder.glob("fold_*"), folder / "all")}
+    files = {name: place / checkpoint for name, place in sorted(places.items())}
+    available = {name: file for name, file in files.items() if file.is_file()}
+    numbered = sorted(filter(str.isdecimal, available), key=int)
+    chosen = tuple(names) or tuple(numbered) or tuple(available)
+    if not chosen or not set(chosen) <= set(available):
+        missing = ", ".join(f"fold_{name}" for name in chosen if name not in available) or "any fold"
+        suffix = Path(checkpoint).suffix
+        others = sorted({file.name for file in folder.glob(f"fold_*/*{suffix}")})
+        expected = ", ".join(f"fold_{name}" for name in available) or f"fold_*/{checkpoint}"
+        hint = f"there is {', '.join(others)}: see --checkpoint" if others and not available else ""
+        raise UsageError(f"has no {checkpoint} of {missing}", file=folder, expected=expected, hint=hint)
+    return {name: available[name] for name in chosen}
 
 
 @dataclass(frozen=True)

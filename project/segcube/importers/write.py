@@ -81,9 +81,8 @@ def write_imported(imported: Imported, out: Path, check: Check = lambda _: None)
     with atomic_folder(out) as folder:
         for file in imported.sources:
             if file != PurePath(file).name:
-                raise EnvironmentFault(
-                    f"member {file!r} would lie outside the folder", expected="a plain file name"
-                )
+                found = f"member {file!r} would lie outside the folder"
+                raise EnvironmentFault(found, expected="a plain file name")
         digests = {file: _save(source, folder / file) for file, source in imported.sources.items()}
         submission = _with_digests(imported.submission, digests)
         if imported.target.file:

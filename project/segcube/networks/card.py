@@ -98,6 +98,5 @@ def _is_trained(name: str, part: Any) -> bool:
 
 def not_safetensors(file: Path, error: Exception) -> EnvironmentFault:
     """Make the error of a file that cannot be read as safetensors."""
-    return EnvironmentFault(
-        f"cannot be read: {error}", file=file, expected="a whole safetensors file", hint=DOWNLOAD_AGAIN
-    )
+    found = f"cannot be read: {error}"
+    return EnvironmentFault(found, file=file, expected="a whole safetensors file", hint=DOWNLOAD_AGAIN)

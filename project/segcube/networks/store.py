@@ -167,9 +167,5 @@ def _outline(name: str, arguments: Mapping[str, object]) -> nn.Module:
 def _expect_finite(weights: Mapping[str, torch.Tensor], file: Path) -> None:
     broken = not_finite(weights)
     if broken:
-        raise EnvironmentFault(
-            f"{len(broken)} tensors hold values that are not finite, {broken[0]} first",
-            file=file,
-            expected="finite weights",
-            hint="use an earlier checkpoint",
-        )
+        found = f"{len(broken)} tensors hold values that are not finite, {broken[0]} first"
+        raise EnvironmentFault(found, file=file, expected="finite weights", hint="use an earlier checkpoint")

@@ -139,7 +139,7 @@ def test_postprocessing_of_single_labels_is_kept(v1_folder, options):
 
 
 def test_a_folder_of_another_kind_is_refused(tmp_path, options):
-    with pytest.raises(EnvironmentFault, match=r"no fold at all with a model_final_checkpoint.model"):
+    with pytest.raises(UsageError, match=r"no model_final_checkpoint.model of any fold"):
         import_mednext(tmp_path, options)
 
 

@@ -45,6 +45,7 @@ def changed(tree, at, value):
 def parts(made):
     """A whole model, in the form of JSON."""
     checkpoint = {
+        "network_weights": {},
         "init_args": {"configuration": "3d_fullres"},
         "trainer_name": "nnUNetTrainer",
         "inference_allowed_mirroring_axes": [0, 2],
@@ -105,8 +106,8 @@ CASES = {
     ),
     "labels of one value": (
         lambda made: (None, made.dataset({"background": 0, "wall": 1, "RA": 1, "LA": 2}), None),
-        "",
-        "two labels of one value: background=0, wall=1, RA=1, LA=2; expected a different value",
+        "dataset.json",
+        "two labels of one value: background=[0], wall=[1], RA=[1], LA=[2]; expected a different value",
     ),
     "channel a": (
         lambda made: (None, made.dataset() | {"channel_names": {"a": "MRI"}}, None),
@@ -121,12 +122,12 @@ CASES = {
     "weights that are none": (
         lambda made: (None, None, made.checkpoint(network_weights=[1])),
         "fold_0/checkpoint_final.pth",
-        "network_weights are a list; expected a dict of tensors",
+        "'network_weights' = '[1]': Input should be a valid dictionary",
     ),
     "a weight that is none": (
         lambda made: (None, None, made.checkpoint(network_weights={"stem": 5})),
         "fold_0/checkpoint_final.pth",
-        "network_weights hold 'stem', a int; expected tensors by name",
+        "'network_weights.stem' = '5': Input should be an instance of Tensor",
     ),
 }
 

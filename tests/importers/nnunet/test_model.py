@@ -50,7 +50,7 @@ def test_a_checkpoint_without_mirrors_allows_none(folder, made):
 
 
 def test_another_checkpoint_than_of_nnunet_is_refused(folder):
-    with pytest.raises(EnvironmentFault, match=r"holds state_dict; expected network_weights"):
+    with pytest.raises(EnvironmentFault, match="'network_weights' is missing"):
         read_folder(folder(saved={"state_dict": {}}))
 
 

@@ -40,21 +40,13 @@ def choose_affine(forms: Forms, shape: Shape, file: Path) -> np.ndarray:
         raise CaseError(Code.BAD_AFFINE, "the affine is not finite", file=file, hint="export it again")
     lengths = np.linalg.norm(affine[:3, :3], axis=0)
     if lengths.min() == 0 or abs(np.linalg.det(affine[:3, :3] / lengths)) < 1e-6:
-        raise CaseError(
-            Code.BAD_AFFINE,
-            f"the affine is singular: {affine[:3, :3].tolist()}",
-            file=file,
-            hint="export it again",
-        )
+        message = f"the affine is singular: {affine[:3, :3].tolist()}"
+        raise CaseError(Code.BAD_AFFINE, message, file=file, hint="export it again")
     least, most = SPACING_RANGE_MM
     if lengths.min() < least or lengths.max() > most:
-        raise CaseError(
-            Code.BAD_AFFINE,
-            f"the affine's spacing is {' x '.join(f'{length:g}' for length in lengths)} mm",
-            file=file,
-            expected=f"{least:g} to {most:g} mm",
-            hint="export it again",
-        )
+        message = f"the affine's spacing is {' x '.join(f'{length:g}' for length in lengths)} mm"
+        expected = f"{least:g} to {most:g} mm"
+        raise CaseError(Code.BAD_AFFINE, message, file=file, expected=expected, hint="export it again")
     return affine
 
 

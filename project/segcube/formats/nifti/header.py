@@ -77,12 +77,8 @@ def read_fields(stream: NiftiStream) -> Any:
     fields: Any = kind(size_bytes + stream.read(size - 4, "a header"), order, check=False)
     _check_magic(bytes(fields["magic"].tobytes()), magic, stream.file)
     if size == 540 and bytes(fields["eol_check"].tobytes()) not in LINE_ENDS:
-        raise CaseError(
-            Code.NOT_NIFTI,
-            "was changed by a transfer in text mode",
-            file=stream.file,
-            hint="copy it in binary mode",
-        )
+        found = "was changed by a transfer in text mode"
+        raise CaseError(Code.NOT_NIFTI, found, file=stream.file, hint="copy it in binary mode")
     return fields
 
 
@@ -106,9 +102,8 @@ def _check_magic(found: bytes, expected: bytes, file: Path) -> None:
         return
     is_pair = found.startswith(b"ni")
     message = "is one half of a two-file NIfTI" if is_pair else f"has magic {found!r}"
-    raise CaseError(
-        Code.NOT_NIFTI, message, file=file, expected=f"magic {expected!r}", hint="export it as one .nii file"
-    )
+    hint = "export it as one .nii file"
+    raise CaseError(Code.NOT_NIFTI, message, file=file, expected=f"magic {expected!r}", hint=hint)
 
 
 def _size_and_order(size_bytes: bytes, file: Path) -> tuple[int, ByteOrder]:
@@ -116,13 +111,8 @@ def _size_and_order(size_bytes: bytes, file: Path) -> tuple[int, ByteOrder]:
         size = int.from_bytes(size_bytes, name)
         if size in KINDS:
             return size, order
-    raise CaseError(
-        Code.NOT_NIFTI,
-        f"begins with {size_bytes!r}",
-        file=file,
-        expected="a NIfTI header",
-        hint="export it as NIfTI",
-    )
+    found = f"begins with {size_bytes!r}"
+    raise CaseError(Code.NOT_NIFTI, found, file=file, expected="a NIfTI header", hint="export it as NIfTI")
 
 
 def _shape(raw: Any, file: Path) -> Shape:
@@ -131,16 +121,11 @@ def _shape(raw: Any, file: Path) -> Shape:
         raise CaseError(Code.BAD_HEADER, f"sizes {dims}", file=file, expected="1 to 7 axes of size 1 or more")
     sizes = dims[1 : dims[0] + 1]
     if len(sizes) < 3 or any(size != 1 for size in sizes[3:]):
-        raise CaseError(
-            Code.NDIM, f"{len(sizes)} axes of sizes {sizes}", file=file, expected="a volume with three axes"
-        )
+        found = f"{len(sizes)} axes of sizes {sizes}"
+        raise CaseError(Code.NDIM, found, file=file, expected="a volume with three axes")
     if prod(sizes) > MAX_VOXELS or max(sizes) > MAX_AXIS:
-        raise CaseError(
-            Code.TOO_LARGE,
-            f"{prod(sizes)} voxels, sizes {sizes}",
-            file=file,
-            expected=f"at most {MAX_VOXELS} voxels, {MAX_AXIS} along an axis",
-        )
+        expected = f"at most {MAX_VOXELS} voxels, {MAX_AXIS} along an axis"
+        raise CaseError(Code.TOO_LARGE, f"{prod(sizes)} voxels, sizes {sizes}", file=file, expected=expected)
     x, y, z = sizes[:3]
     return x, y, z
 
@@ -152,12 +137,8 @@ def _dtype(raw: Any, order: ByteOrder, file: Path) -> np.dtype[Any]:
         raise CaseError(Code.BAD_DTYPE, f"datatype {code}", file=file, expected=valid, hint="convert it")
     dtype = np.dtype(DTYPES[code]).newbyteorder(order)
     if bits != 8 * dtype.itemsize:
-        raise CaseError(
-            Code.BAD_HEADER,
-            f"{bits} bits per voxel of {dtype.name}",
-            file=file,
-            expected=f"{8 * dtype.itemsize}",
-        )
+        found = f"{bits} bits per voxel of {dtype.name}"
+        raise CaseError(Code.BAD_HEADER, found, file=file, expected=f"{8 * dtype.itemsize}")
     return dtype
 
 
@@ -165,9 +146,8 @@ def _offset(raw: Any, size: int, file: Path) -> int:
     # 0 is an error too: readers disagree on where the voxels then begin
     offset, least = float(raw["vox_offset"]), size + 4
     if not (isfinite(offset) and least <= offset <= MAX_OFFSET and offset.is_integer()):
-        raise CaseError(
-            Code.BAD_HEADER, f"vox_offset {offset}", file=file, expected=f"{least} to {MAX_OFFSET}"
-        )
+        found = f"vox_offset {offset}"
+        raise CaseError(Code.BAD_HEADER, found, file=file, expected=f"{least} to {MAX_OFFSET}")
     return int(offset)
 
 
@@ -184,12 +164,8 @@ def _check_spacing(forms: Forms, file: Path) -> None:
     least, most = SPACING_RANGE_MM
     spacing = forms.pixdim[1:]
     if not all(least <= length <= most for length in spacing):
-        raise CaseError(
-            Code.BAD_SPACING,
-            f"spacing {spacing}",
-            file=file,
-            expected=f"three spacings from {least:g} to {most:g} mm",
-        )
+        expected = f"three spacings from {least:g} to {most:g} mm"
+        raise CaseError(Code.BAD_SPACING, f"spacing {spacing}", file=file, expected=expected)
 
 
 def _forms(raw: Any) -> Forms:

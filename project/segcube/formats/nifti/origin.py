@@ -153,9 +153,8 @@ def check_replaceable(file: Path | None, kind: str, marks: Sequence[bytes]) -> N
     with file.open("rb") as opened:
         beginning = opened.read(SIGNATURE_BYTES)
     if not all(mark in beginning for mark in marks):
-        raise UsageError(
-            f"already exists and is not {kind}", file=file, expected=f"a new file, or {kind} to replace"
-        )
+        found = f"already exists and is not {kind}"
+        raise UsageError(found, file=file, expected=f"a new file, or {kind} to replace")
 
 
 def _is_harmless(file: Path) -> bool:

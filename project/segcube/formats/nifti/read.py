@@ -128,21 +128,15 @@ def value_notices(channel_xyz: np.ndarray, file: Path) -> Iterable[Notice]:
 def _mismatch(grid: Grid, reference: Grid, file: Path) -> CaseError | None:
     """Return the error for a grid other than the reference channel's; None for the same grid."""
     if grid.shape != reference.shape:
-        return CaseError(
-            Code.SHAPE_MISMATCH,
-            f"shape {grid.shape}",
-            file=file,
-            expected=f"{reference.shape}, as in the reference channel",
-            hint="resample the channels to one grid",
-        )
+        expected = f"{reference.shape}, as in the reference channel"
+        hint = "resample the channels to one grid"
+        return CaseError(Code.SHAPE_MISMATCH, f"shape {grid.shape}", file=file, expected=expected, hint=hint)
     if same_grid(grid, reference):
         return None
+    found = f"is up to {corner_distance_mm(grid, reference):.4g} mm away from the reference channel"
+    expected = f"the same affine within {TOLERANCE_MM:g} mm"
     return CaseError(
-        Code.AFFINE_MISMATCH,
-        f"is up to {corner_distance_mm(grid, reference):.4g} mm away from the reference channel",
-        file=file,
-        expected=f"the same affine within {TOLERANCE_MM:g} mm",
-        hint="register the channels to one grid",
+        Code.AFFINE_MISMATCH, found, file=file, expected=expected, hint="register the channels to one grid"
     )
 
 
@@ -182,9 +176,8 @@ def read_labels(file: Path) -> tuple[np.ndarray, Grid, str]:
     if not np.isfinite([low, high]).all():
         raise CaseError(Code.NONFINITE, "has labels that are not finite", file=file, expected="whole numbers")
     if low < 0 or high > MAX_LABEL:
-        raise CaseError(
-            Code.BAD_DTYPE, f"has labels from {low:g} to {high:g}", file=file, expected=f"0 to {MAX_LABEL}"
-        )
+        found = f"has labels from {low:g} to {high:g}"
+        raise CaseError(Code.BAD_DTYPE, found, file=file, expected=f"0 to {MAX_LABEL}")
     labels_xyz = stored_xyz.astype(np.min_scalar_type(int(high)))
     if stored_xyz.dtype.kind == "f" and (labels_xyz != stored_xyz).any():
         raise CaseError(Code.BAD_DTYPE, "has fractional labels", file=file, expected="whole numbers")

@@ -66,12 +66,8 @@ class NiftiStream:
         if self._readinto(memoryview(bytearray(missing))) < missing:
             if missing <= EXTENDER_BYTES:
                 raise self._truncated("ends after its header")
-            raise CaseError(
-                Code.BAD_HEADER,
-                f"vox_offset {offset} is after the end of the file",
-                file=self.file,
-                hint="export it again",
-            )
+            found = f"vox_offset {offset} is after the end of the file"
+            raise CaseError(Code.BAD_HEADER, found, file=self.file, hint="export it again")
         size, declared = os.fstat(self._raw.fileno()).st_size, offset + count
         if size > (2 * declared + SLACK_BYTES if self._packed else declared):
             self._unchecked = 0
@@ -109,27 +105,18 @@ class NiftiStream:
         return count
 
     def _truncated(self, found: str) -> CaseError:
-        return CaseError(
-            Code.TRUNCATED, found, file=self.file, expected="a complete file", hint="copy it again"
-        )
+        expected = "a complete file"
+        return CaseError(Code.TRUNCATED, found, file=self.file, expected=expected, hint="copy it again")
 
     def _corrupt(self, why: str) -> CaseError:
-        return CaseError(
-            Code.CORRUPT,
-            f"damaged: {why}",
-            file=self.file,
-            expected="an undamaged gzip stream",
-            hint="copy it again",
-        )
+        found = f"damaged: {why}"
+        expected = "an undamaged gzip stream"
+        return CaseError(Code.CORRUPT, found, file=self.file, expected=expected, hint="copy it again")
 
     def _too_large(self, declared: int) -> CaseError:
-        return CaseError(
-            Code.TOO_LARGE,
-            f"more than the {declared} bytes that its header declares",
-            file=self.file,
-            expected="no bytes after the voxels",
-            hint="export it again",
-        )
+        found = f"more than the {declared} bytes that its header declares"
+        expected = "no bytes after the voxels"
+        return CaseError(Code.TOO_LARGE, found, file=self.file, expected=expected, hint="export it again")
 
 
 @contextmanager
@@ -145,13 +132,8 @@ def open_stream(file: Path) -> Generator[NiftiStream, None, None]:
         if packed != file.name.endswith(".gz"):
             found = "is compressed with gzip" if packed else "is not compressed with gzip"
             expected = "a plain NIfTI file" if packed else "a gzip stream"
-            raise CaseError(
-                Code.NOT_NIFTI,
-                found,
-                file=file,
-                expected=expected,
-                hint="rename it: .nii.gz if compressed, else .nii",
-            )
+            hint = "rename it: .nii.gz if compressed, else .nii"
+            raise CaseError(Code.NOT_NIFTI, found, file=file, expected=expected, hint=hint)
         stream = NiftiStream(file, raw)
         try:
             yield stream

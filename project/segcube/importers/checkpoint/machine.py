@@ -176,10 +176,10 @@ class _Machine:
             case "GLOBAL":
                 stack.append(self._find(*argument.split(" ", 1)))
             case "STACK_GLOBAL":
-                name, module = stack.pop(), stack.pop()
-                if not (isinstance(name, str) and isinstance(module, str)):
+                attribute, module = stack.pop(), stack.pop()
+                if not (isinstance(attribute, str) and isinstance(module, str)):
                     raise RefusedPickle("a pickle that names a class by a value that is not text")
-                stack.append(self._find(module, name))
+                stack.append(self._find(module, attribute))
             case "REDUCE" | "NEWOBJ":
                 arguments = stack.pop()
                 self._call(stack.pop(), arguments)
@@ -240,9 +240,8 @@ class _Machine:
         _, dtype, key, _, count = identity[:5]
         known = isinstance(dtype, torch.dtype) and isinstance(key, str) and type(count) is int
         if not known or not 0 <= count < MAX_INT:
-            raise RefusedPickle(
-                f"a storage {short_repr(key)} of {short_repr(count)} numbers of {short_repr(dtype)}"
-            )
+            message = f"a storage {short_repr(key)} of {short_repr(count)} numbers of {short_repr(dtype)}"
+            raise RefusedPickle(message)
         if identity[5:] not in ((), (None,)):
             raise RefusedPickle(f"a storage {key} that is a view of another one")
         if self.find_storage is None:

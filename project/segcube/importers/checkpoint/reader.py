@@ -158,9 +158,8 @@ def _zip_entries(source: IO[bytes], data: memoryview) -> dict[str, memoryview]:
         overlaps = info.header_offset < end or name in found
         end = begin + info.file_size
         if overlaps or folder in ("", "..") or info.flag_bits & ENCRYPTED or info.compress_type:
-            raise RefusedPickle(
-                f"a zip whose entry {info.filename} is repeated, compressed, encrypted or outside"
-            )
+            message = f"a zip whose entry {info.filename} is repeated, compressed, encrypted or outside"
+            raise RefusedPickle(message)
         if end > len(data) or info.file_size != info.compress_size:
             raise RefusedPickle(f"a zip whose entry {info.filename} is cut off")
         found[name] = data[begin:end]

@@ -81,9 +81,8 @@ def _parameter_names(
     for names in (own, every):
         if len(names) == optimizer.count:
             return tuple(names)
-    raise _fault(
-        f"the optimizer was given {optimizer.count} parameters", file, f"{len(own)}, as the network has"
-    )
+    found = f"the optimizer was given {optimizer.count} parameters"
+    raise _fault(found, file, f"{len(own)}, as the network has")
 
 
 def _read(tree: Mapping[str, Any], file: Path) -> _Optimizer:
@@ -125,6 +124,5 @@ def _sequence(value: object) -> tuple[Any, ...]:
 
 
 def _fault(found: str, file: Path, expected: str) -> EnvironmentFault:
-    return EnvironmentFault(
-        f"gives no schedule-free average: {found}", file=file, expected=expected, hint=HINT
-    )
+    message = f"gives no schedule-free average: {found}"
+    return EnvironmentFault(message, file=file, expected=expected, hint=HINT)

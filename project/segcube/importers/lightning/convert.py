@@ -132,11 +132,9 @@ def _branch(
 ) -> Branch:
     channels, outputs = _counts(found)
     if outputs != len(regions):
-        raise UsageError(
-            f"the networks have {outputs} outputs for the regions {', '.join(regions)}",
-            expected="one output for each region",
-            hint="name the regions with --regions",
-        )
+        message = f"the networks have {outputs} outputs for the regions {', '.join(regions)}"
+        expected = "one output for each region"
+        raise UsageError(message, expected=expected, hint="name the regions with --regions")
     names = CHANNELS if channels == len(CHANNELS) else tuple(map(str, range(channels)))
     normalize = Normalize()
     if settings.percentiles:
@@ -165,21 +163,16 @@ def _counts(found: Sequence[_Checkpoint]) -> tuple[int, int]:
         for one in found
     }
     if len(counts) > 1:
-        raise UsageError(
-            f"the checkpoints have {sorted(counts)} input and output channels",
-            expected="the same counts in one ensemble",
-        )
+        message = f"the checkpoints have {sorted(counts)} input and output channels"
+        raise UsageError(message, expected="the same counts in one ensemble")
     return counts.pop()
 
 
 def _window(found: Sequence[_Checkpoint], settings: LightningOptions) -> Shape:
     patches = {one.patch for one in found if one.patch}
     if settings.window is None and len(patches) > 1:
-        raise UsageError(
-            f"the checkpoints were trained on patches of {', '.join(map(str, sorted(patches)))}",
-            expected="one window for all",
-            hint="set it with --window",
-        )
+        message = f"the checkpoints were trained on patches of {', '.join(map(str, sorted(patches)))}"
+        raise UsageError(message, expected="one window for all", hint="set it with --window")
     return settings.window or (patches.pop() if patches else WINDOW)
 
 
@@ -188,10 +181,9 @@ def _members(
 ) -> tuple[Member, ...]:
     weights = settings.weights or ((1.0,),) * len(found)
     if len(weights) != len(found) or any(len(numbers) not in (1, len(regions)) for numbers in weights):
-        raise UsageError(
-            f"--weights {' '.join(','.join(f'{w:g}' for w in numbers) for numbers in weights)}",
-            expected=f"one for each of {len(found)} checkpoints, with 1 or {len(regions)} numbers each",
-        )
+        message = f"--weights {' '.join(','.join(f'{w:g}' for w in numbers) for numbers in weights)}"
+        expected = f"one for each of {len(found)} checkpoints, with 1 or {len(regions)} numbers each"
+        raise UsageError(message, expected=expected)
     files: dict[str, float | dict[str, float]] = {}
     for one, numbers in zip(found, weights, strict=True):
         stem = re.sub(r"[^A-Za-z0-9.-]+", "_", one.file.stem)

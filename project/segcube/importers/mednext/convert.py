@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,15 +45,14 @@ def import_mednext(
     """
     folds = choose_folds(folder, options.folds, f"{settings.checkpoint}.model")
     with content_of(folder, "nnU-Net v1"):
-        return _imported(folder, folds, options, settings)
+        return _imported(folder, tuple(folds.values()), options, settings)
 
 
 def _imported(
-    folder: Path, folds: Mapping[str, Path], options: ImportOptions, settings: MedNeXtOptions
+    folder: Path, files: Sequence[Path], options: ImportOptions, settings: MedNeXtOptions
 ) -> Imported:
-    files = {fold: path / f"{settings.checkpoint}.model" for fold, path in folds.items()}
-    plans = _plans(next(iter(files.values())))
-    sources = {f"mednext_{fold}.safetensors": _source(file) for fold, file in files.items()}
+    plans = _plans(files[0])
+    sources = {f"mednext_{file.parent.name}.safetensors": _source(file) for file in files}
     first = next(iter(sources.values()))
     outputs = _outputs(folder, plans, int(str(first.arguments["out_channels"])), options, settings)
     branch = Branch(
@@ -75,7 +74,7 @@ def _imported(
     )
     decisions = (
         f"The networks are {describe_size(first.arguments)}, by the shapes of their weights.",
-        f"Folds: {', '.join(folds)}, averaged as probabilities.",
+        f"Folds: {', '.join(file.parent.name for file in files)}, averaged as probabilities.",
         f"Channels {', '.join(plans.modalities)} are {', '.join(branch.channels)}.",
         *notes,
     )
@@ -109,16 +108,12 @@ def _outputs(
     if settings.regions or REGIONS_TRAINER in plans.trainer:
         regions = settings.regions or match_regions(BRATS_REGIONS, challenge)
         if len(regions) != count or not set(regions) <= set(challenge.regions):
-            raise UsageError(
-                f"--regions {','.join(regions)} for {count} outputs",
-                expected="one for each output, of " + ", ".join(challenge.regions),
-            )
+            found = f"--regions {','.join(regions)} for {count} outputs"
+            raise UsageError(found, expected="one for each output, of " + ", ".join(challenge.regions))
         return Outputs(kind="regions", names=regions)
     if count != len(plans.values) + 1:
-        raise UsageError(
-            f"the network has {count} outputs for {len(plans.values)} labels and the background",
-            hint="if they are regions, name them with --regions",
-        )
+        found = f"the network has {count} outputs for {len(plans.values)} labels and the background"
+        raise UsageError(found, hint="if they are regions, name them with --regions")
     names = match_labels(_label_names(folder, plans.values), challenge, options.labels)
     return Outputs(kind="labels", names=tuple(names[value] for value in (0, *plans.values)))
 

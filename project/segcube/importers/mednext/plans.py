@@ -111,9 +111,8 @@ def read_plans(file: Path, tree: object) -> PlansV1:
     if number is None and len(stages) == 1:
         number = next(iter(stages))
     if number not in stages:
-        raise EnvironmentFault(
-            f"is of stage {number}", file=file, expected=f"one of {', '.join(map(str, stages))}"
-        )
+        found = f"is of stage {number}"
+        raise EnvironmentFault(found, file=file, expected=f"one of {', '.join(map(str, stages))}")
     if "2D" in str(tree["name"]) or len(stages[number]["patch_size"]) != 3:
         raise EnvironmentFault("holds a 2D model", file=file, expected="a 3D one")
     return PlansV1(str(tree["name"]), plans, stages[number], file)

@@ -30,9 +30,8 @@ def mednext_arguments(state: Mapping[str, torch.Tensor]) -> dict[str, object]:
     try:
         return _arguments(state)
     except (KeyError, IndexError, ValueError) as error:
-        raise EnvironmentFault(
-            f"has no entry {error}", expected="the weights of a MedNeXt v1, as MIC-DKFZ names them"
-        ) from error
+        expected = "the weights of a MedNeXt v1, as MIC-DKFZ names them"
+        raise EnvironmentFault(f"has no entry {error}", expected=expected) from error
 
 
 def describe_size(arguments: Mapping[str, object]) -> str:

@@ -33,9 +33,8 @@ class Config:
             if not isinstance(value, str) or value[:1] not in ("@", "%", "$"):
                 return value
             if value.startswith("$"):
-                raise self.fault(
-                    f"{place} is the expression {value!r}, which is not evaluated", "a plain value"
-                )
+                found = f"{place} is the expression {value!r}, which is not evaluated"
+                raise self.fault(found, "a plain value")
             value = self._referred(value, place)
         raise self.fault(f"{place} refers to itself", "a plain value")
 

@@ -81,11 +81,8 @@ def _definition(metadata: Config, side: str, count: int) -> dict[int, str]:
     first: Any = next(iter(formats.values()), {})
     known = {int(key): str(name) for key, name in first.get("channel_def", {}).items()}
     if known and sorted(known) != list(range(count)):
-        raise EnvironmentFault(
-            f"{side} have a channel_def of {len(known)}",
-            file=metadata.file,
-            expected=f"{count}, as the network has",
-        )
+        found = f"{side} have a channel_def of {len(known)}"
+        raise EnvironmentFault(found, file=metadata.file, expected=f"{count}, as the network has")
     return {index: known.get(index, str(index)) for index in range(count)}
 
 

@@ -35,12 +35,8 @@ def source_of(folder: Path, config: Config) -> Source:
     name, arguments = _named(config)
     file = folder / WEIGHTS
     if not file.is_file():
-        raise EnvironmentFault(
-            "no such file",
-            file=file,
-            expected="the bundle's weights",
-            hint="large_files.yml may hold their address",
-        )
+        hint = "large_files.yml may hold their address"
+        raise EnvironmentFault("no such file", file=file, expected="the bundle's weights", hint=hint)
     try:
         with torch.device("meta"):
             anchor = next(iter(stored_state(build_network(name, arguments))))
@@ -66,9 +62,8 @@ def _named(config: Config) -> tuple[str, dict[str, Any]]:
     target = str(definition["_target_"])
     name = target.rpartition(".")[2]
     if name not in NETWORKS:
-        raise config.fault(
-            f"has the network {target}, which segcube does not have", "one of " + ", ".join(NETWORKS)
-        )
+        found = f"has the network {target}, which segcube does not have"
+        raise config.fault(found, "one of " + ", ".join(NETWORKS))
     given = {key: value for key, value in definition.items() if key[:1] != "_"}
     names = RENAMED.get(name, {})
     kept = {key: value for key, value in given.items() if not _without_effect(name, key, value)}

@@ -58,9 +58,8 @@ def window_of(config: Config) -> Window:
     given = {key: value for key, value in content.items() if key not in RUNNING}
     unknown = sorted(given.keys() - WINDOW_DEFAULTS.keys())
     if unknown:
-        raise config.fault(
-            f"the inferer has {', '.join(unknown)}", f"no more than {', '.join(WINDOW_DEFAULTS)}"
-        )
+        message = f"the inferer has {', '.join(unknown)}"
+        raise config.fault(message, f"no more than {', '.join(WINDOW_DEFAULTS)}")
     found = {**WINDOW_DEFAULTS, **config.resolve(given, "inferer")}
     for key in ("padding_mode", "sigma_scale", "cval"):
         if found[key] != WINDOW_DEFAULTS[key]:

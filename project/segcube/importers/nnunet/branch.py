@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from segcube.core import EnvironmentFault, explain_validation_error
 from segcube.importers.names import match_channels
 from segcube.importers.nnunet.model import Model
-from segcube.importers.nnunet.plans import READERS, ResamplingOptions
+from segcube.importers.nnunet.plans import ResamplingOptions
 from segcube.importers.options import ImportOptions
 from segcube.spec.submission import (
     Branch,
@@ -25,7 +25,7 @@ from segcube.spec.submission import (
 )
 
 READ_AXES = "zyx"
-"""The order of axes that all of nnU-Net's readers give."""
+"""The order of axes that all of nnU-Net's readers of NIfTI files give."""
 SPLINES = "resample_data_or_seg_to_shape"
 TORCH = "resample_torch_fornnunet"
 NONE = "no_resampling_hack"
@@ -44,7 +44,7 @@ def branch_of(model: Model, outputs: Outputs, members: tuple[Member, ...], optio
     content = {
         "channels": match_channels(model.dataset.channels, options.target.challenge, options.channels),
         "axes": axes,
-        "orientation": READERS[plans.image_reader_writer],
+        "orientation": "RAS" if plans.image_reader_writer.endswith("WithReorient") else "native",
         "crop": "nonzero",
         "normalize": _normalize(model),
         "spacing": configuration.spacing if resampled else None,
@@ -65,11 +65,8 @@ def _normalize(model: Model) -> tuple[Normalize, ...]:
     count = len(model.dataset.channels)
     schemes, masks = configuration.normalization_schemes, configuration.use_mask_for_norm
     if not len(schemes) == len(masks) == count:
-        raise EnvironmentFault(
-            f"has {len(schemes)} normalizations and {len(masks)} masks",
-            file=model.source,
-            expected=f"{count} each",
-        )
+        found = f"has {len(schemes)} normalizations and {len(masks)} masks"
+        raise EnvironmentFault(found, file=model.source, expected=f"{count} each")
     return tuple(
         _scheme(model, number, *both) for number, both in enumerate(zip(schemes, masks, strict=True))
     )
@@ -92,11 +89,9 @@ def _scheme(model: Model, channel: int, name: str, masked: bool) -> Normalize:
         case "RGBTo01Normalization":
             return Normalize(scheme="rgb01", mask="none")
         case _:
-            raise EnvironmentFault(
-                f"channel {channel} is normalized by {name}",
-                file=model.source,
-                expected="ZScore, CT, No, RescaleTo01 or RGBTo01Normalization",
-            )
+            message = f"channel {channel} is normalized by {name}"
+            expected = "ZScore, CT, No, RescaleTo01 or RGBTo01Normalization"
+            raise EnvironmentFault(message, file=model.source, expected=expected)
 
 
 def _resampling(model: Model) -> Resampling:
@@ -116,11 +111,8 @@ def _resampling(model: Model) -> Resampling:
 
 def _spline(function: str, keywords: dict[str, Any], model: Model) -> Order | Spline:
     if function not in (SPLINES, TORCH):
-        raise EnvironmentFault(
-            f"is resampled by {function}",
-            file=model.source,
-            expected=f"{SPLINES} or {TORCH}, or {NONE} for images",
-        )
+        expected = f"{SPLINES} or {TORCH}, or {NONE} for images"
+        raise EnvironmentFault(f"is resampled by {function}", file=model.source, expected=expected)
     try:
         given = ResamplingOptions.model_validate(keywords)
     except ValidationError as error:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from segcube.core import UsageError
 from segcube.importers.nnunet.branch import branch_of
-from segcube.importers.nnunet.labels import OutputLabels, challenge_labels, output_names, source_labels
+from segcube.importers.nnunet.labels import OutputLabels, challenge_labels, source_labels
 from segcube.importers.nnunet.model import Model, network_of, read_folder
 from segcube.importers.options import ImportOptions
 from segcube.importers.write import Imported, Source, pending
@@ -29,22 +28,11 @@ def follows_of(model: Model, stage: str, previous: OutputLabels, labels: OutputL
         radius = DilationRadius(radius=configuration.cascaded_mask_dilation, unit="voxels")
         return Follows(stage=stage, as_="gate", dilate=radius, keep=keep, grid="branch")
     if set(previous.labels) != set(labels.labels):
-        raise UsageError(
-            f"the previous stage has the labels {', '.join(previous.labels)}",
-            file=model.source,
-            expected=", ".join(labels.labels) + ", as the cascade",
-        )
+        found = f"the previous stage has the labels {', '.join(previous.labels)}"
+        raise UsageError(found, file=model.source, expected=", ".join(labels.labels) + ", as the cascade")
     is_ordered = previous.labels == labels.labels and not previous.paint
     names = None if is_ordered else labels.labels
     return Follows(stage=stage, as_="onehot_channels", names=names, paint=previous.paint)
-
-
-@dataclass(frozen=True)
-class _StageSources:
-    """A stage and the sources of its members."""
-
-    stage: Stage
-    sources: Mapping[str, Source]
 
 
 def import_nnunet(
@@ -73,67 +61,60 @@ def import_stages(
     without its previous stage, a previous stage without a cascade, and ambiguous names.
     """
     _expect_previous(model, previous)
-    labels = challenge_labels(model, options)
+    labels, sources = challenge_labels(model, options), dict[str, Source]()
     if previous is None:
-        stages = [_stage(model, model.name, labels, options)]
+        stages = (_stage(model, labels, options, sources, model.name),)
     else:
-        stages = _cascade(model, previous, labels, options, keep)
+        is_gate = model.configuration.is_cascaded_mask
+        first = source_labels(previous) if is_gate else challenge_labels(previous, options)
+        name = previous.name if previous.name != model.name else f"{previous.name}_earlier"
+        stages = (
+            _stage(previous, first, options, sources, name),
+            _stage(model, labels, options, sources, model.name, follows_of(model, name, first, labels, keep)),
+        )
     painting = (Write(rule="write", order=labels.paint),) if labels.paint else ()
     submission = Submission(
         **options.submission_fields(),
-        stages=tuple(part.stage for part in stages),
+        stages=stages,
         postprocess=(*painting, *rules),
     )
-    sources = {file: source for part in stages for file, source in part.sources.items()}
-    channels = stages[-1].stage.branches[0].channels
     notes = (
         *(_describe(one) for one in (previous, model) if one),
-        f"Channels: {_renamed(model.dataset.channels, channels)}.",
-        f"Outputs: {_renamed(output_names(model), labels.outputs.names)}.",
+        f"Channels: {_renamed(model.dataset.channels, stages[-1].branches[0].channels)}.",
+        f"Outputs: {_renamed(model.dataset.outputs, labels.outputs.names)}.",
     )
     return Imported(submission, sources, options.target, "nnU-Net v2", notes)
 
 
-def _cascade(
-    model: Model, previous: Model, labels: OutputLabels, options: ImportOptions, keep: Keep
-) -> list[_StageSources]:
-    is_gate = model.configuration.is_cascaded_mask
-    first = source_labels(previous) if is_gate else challenge_labels(previous, options)
-    name = previous.name if previous.name != model.name else f"{previous.name}_earlier"
-    follows = follows_of(model, name, first, labels, keep)
-    extra = len(labels.labels) if follows.as_ == "onehot_channels" else 0
-    last = _stage(model, model.name, labels, options, extra)
-    return [
-        _stage(previous, name, first, options),
-        _StageSources(last.stage.model_copy(update={"follows": follows}), last.sources),
-    ]
-
-
 def _stage(
-    model: Model, name: str, labels: OutputLabels, options: ImportOptions, extra: int = 0
-) -> _StageSources:
-    """Convert a model to a stage; extra: channels that the previous stage adds to the image."""
+    model: Model,
+    labels: OutputLabels,
+    options: ImportOptions,
+    sources: dict[str, Source],
+    name: str,
+    follows: Follows | None = None,
+) -> Stage:
+    """Convert a model to a stage, and add its members' sources by file."""
+    # A cascade gets a channel for each label of the previous stage
+    extra = len(labels.labels) if follows and follows.as_ == "onehot_channels" else 0
     channels = len(model.dataset.channels) + extra
     network, arguments = network_of(model, channels, len(labels.outputs.names))
-    sources = {
+    own = {
         f"{name}_fold{fold}.safetensors": Source(network, arguments, (weights.file,), weights.read)
         for fold, weights in model.folds.items()
     }
-    members = tuple(pending(file) for file in sources)
-    branch = branch_of(model, labels.outputs, members, options)
-    return _StageSources(Stage(name=name, merge="logits", branches=(branch,)), sources)
+    sources |= own
+    branch = branch_of(model, labels.outputs, tuple(map(pending, own)), options)
+    return Stage(name=name, merge="logits", follows=follows, branches=(branch,))
 
 
 def _expect_previous(model: Model, previous: Model | None) -> None:
     configuration = model.configuration
     needed = "a mask" if configuration.is_cascaded_mask else configuration.previous_stage
     if needed and previous is None:
-        raise UsageError(
-            f"{model.name} is a cascade that follows {needed}",
-            file=model.source,
-            expected="the previous model as well",
-            hint="name its folder with --previous",
-        )
+        found = f"{model.name} is a cascade that follows {needed}"
+        expected = "the previous model as well"
+        raise UsageError(found, file=model.source, expected=expected, hint="name its folder with --previous")
     if previous is not None and not needed:
         raise UsageError(f"{model.name} is not a cascade", file=model.source, hint="drop --previous")
 

@@ -11,19 +11,12 @@ from segcube.core import EnvironmentFault
 from segcube.importers.checkpoint.objects import StoredObject, plain
 from segcube.importers.checkpoint.reader import open_checkpoint
 from segcube.importers.nnunet.convert import Keep, import_stages
-from segcube.importers.nnunet.labels import challenge_labels, label_names
-from segcube.importers.nnunet.model import (
-    Model,
-    Weights,
-    expect_checkpoint,
-    read_folder,
-    read_model,
-    state_of,
-)
+from segcube.importers.nnunet.labels import challenge_labels
+from segcube.importers.nnunet.model import Model, Weights, read_folder, read_model, state_of
 from segcube.importers.nnunet.plans import read_checkpoint, read_dataset, read_plans
 from segcube.importers.options import ImportOptions
 from segcube.importers.sources import content_of
-from segcube.importers.write import Imported
+from segcube.importers.write import Imported, State
 from segcube.spec.submission import LargestComponent
 
 FRAMEWORK = "anenbergb/MBAS (nnU-Net v2 plans)"
@@ -53,9 +46,8 @@ def _import_pickle(file: Path, options: ImportOptions) -> Imported:
     content = open_checkpoint(file)
     kind = content.name.rpartition(".")[2] if isinstance(content, StoredObject) else type(content).__name__
     if kind not in (ONE_STAGE, TWO_STAGES):
-        raise EnvironmentFault(
-            f"holds a {kind}", file=file, expected=f"{TWO_STAGES} or {ONE_STAGE}, as MBAS pickles them"
-        )
+        expected = f"{TWO_STAGES} or {ONE_STAGE}, as MBAS pickles them"
+        raise EnvironmentFault(f"holds a {kind}", file=file, expected=expected)
     if kind == ONE_STAGE:
         model = _model(content, "", file)
         steps = [] if content.fields.get("skip_postprocessing") else _steps(content, "")
@@ -72,20 +64,15 @@ def _model(content: StoredObject, prefix: str, file: Path) -> Model:
     missing = [part for part in parts if part not in content.fields]
     if missing:
         raise EnvironmentFault(f"has no {', '.join(missing)}", file=file, expected="the parameters of MBAS")
-    key, plans, dataset = parts
-    checkpoint = expect_checkpoint(content.fields[key], file)
-    saved = read_checkpoint(checkpoint, file)
-    fold = str(saved.init_args.fold)
-    weights = Weights(
-        file, lambda: state_of(expect_checkpoint(open_checkpoint(file).fields[key], file), file)
-    )
-    return read_model(
-        saved,
-        read_plans(plain(content.fields[plans]), file),
-        read_dataset(plain(content.fields[dataset]), file),
-        file,
-        {fold: weights},
-    )
+    key, *settings = parts
+    saved = read_checkpoint(content.fields[key], file)
+    plans, dataset = (plain(content.fields[part]) for part in settings)
+
+    def read() -> State:
+        return state_of(read_checkpoint(open_checkpoint(file).fields[key], file))
+
+    folds = {str(saved.init_args.fold): Weights(file, read)}
+    return read_model(saved, read_plans(plans, file), read_dataset(dataset, file), file, folds)
 
 
 def _steps(content: StoredObject, prefix: str) -> Sequence[Mapping[str, Any]]:
@@ -95,12 +82,9 @@ def _steps(content: StoredObject, prefix: str) -> Sequence[Mapping[str, Any]]:
 def _keep(model: Model, steps: Sequence[Mapping[str, Any]]) -> Keep:
     """Read how the mask of the first stage is filtered: not at all, or to its largest component."""
     found = {value for step in steps for value in _values(step, model)}
-    if found and found != set(label_names(model)):
-        raise EnvironmentFault(
-            f"the first stage keeps the largest component of {sorted(found)}",
-            file=model.source,
-            expected="of its whole mask, or none",
-        )
+    if found and found != set(model.dataset.label_names):
+        message = f"the first stage keeps the largest component of {sorted(found)}"
+        raise EnvironmentFault(message, file=model.source, expected="of its whole mask, or none")
     return "largest_component" if steps else "all"
 
 
@@ -108,7 +92,7 @@ def _rules(
     model: Model, steps: Sequence[Mapping[str, Any]], options: ImportOptions
 ) -> tuple[LargestComponent, ...]:
     """Convert calls of nnU-Net's remove_all_but_largest_component_from_segmentation to rules."""
-    values = sorted(label_names(model))
+    values = sorted(model.dataset.label_names)
     named = dict(zip(values, challenge_labels(model, options).labels, strict=True))
     groups = [tuple(named[value] for value in _values(step, model)) for step in steps]
     if groups and all(len(group) == 1 for group in groups):
@@ -124,10 +108,8 @@ def _values(step: Mapping[str, Any], model: Model) -> list[int]:
     given: Any = step.get(LABELS)
     parts: list[Any] = given if isinstance(given, list) else [given]
     values: list[Any] = [v for part in parts for v in (part if isinstance(part, tuple | list) else (part,))]
-    if not values or step.get("background_label", 0) != 0 or not set(values) <= set(label_names(model)):
-        raise EnvironmentFault(
-            f"has the postprocessing {dict(step)}",
-            file=model.source,
-            expected=f"{LABELS} among {', '.join(map(str, label_names(model)))}, with background 0",
-        )
+    known = model.dataset.label_names
+    if not values or step.get("background_label", 0) != 0 or not set(values) <= set(known):
+        expected = f"{LABELS} among {', '.join(map(str, known))}, with background 0"
+        raise EnvironmentFault(f"has the postprocessing {dict(step)}", file=model.source, expected=expected)
     return sorted({int(value) for value in values})

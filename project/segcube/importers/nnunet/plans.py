@@ -6,18 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+import torch
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from segcube.core import EnvironmentFault, Shape, Vector, explain_validation_error
+from segcube.spec.challenges import BACKGROUND
 from segcube.spec.submission import Order
-
-READERS = {
-    "SimpleITKIO": "native",
-    "SimpleITKIOWithReorient": "RAS",
-    "NibabelIO": "native",
-    "NibabelIOWithReorient": "RAS",
-}
-"""The readers of NIfTI files and the orientation they convert to; all of them return (z, y, x)."""
 
 
 class NNUNetModel(BaseModel):
@@ -61,7 +55,7 @@ class Configuration(NNUNetModel):
     patch_size: Shape
     normalization_schemes: tuple[str, ...]
     use_mask_for_norm: tuple[bool, ...]
-    preprocessor_name: str = "DefaultPreprocessor"
+    preprocessor_name: Literal["DefaultPreprocessor"] = "DefaultPreprocessor"
     resampling_fn_data: str
     resampling_fn_data_kwargs: dict[str, Any]
     resampling_fn_seg: str
@@ -82,8 +76,11 @@ class InitArgs(NNUNetModel):
 
 
 class Checkpoint(NNUNetModel):
-    """A checkpoint without its weights."""
+    """A checkpoint of nnU-Net's trainer."""
 
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    network_weights: dict[str, torch.Tensor]
     init_args: InitArgs
     trainer_name: str = "nnUNetTrainer"
     inference_allowed_mirroring_axes: tuple[Annotated[int, Field(ge=0, le=2)], ...] | None = None
@@ -100,9 +97,11 @@ class Plans(NNUNetModel):
 
     plans_name: str = "nnUNetPlans"
     dataset_name: str = "unknown"
-    image_reader_writer: str
+    image_reader_writer: Literal[
+        "SimpleITKIO", "SimpleITKIOWithReorient", "NibabelIO", "NibabelIOWithReorient"
+    ]
     transpose_forward: Annotated[tuple[int, int, int], AfterValidator(_permutation)]
-    label_manager: str = "LabelManager"
+    label_manager: Literal["LabelManager"] = "LabelManager"
     configurations: dict[str, dict[str, Any]]
     foreground_intensity_properties_per_channel: dict[str, Intensities] = Field(default_factory=dict)
     foreground_intensity_properties_by_modality: dict[str, Intensities] = Field(default_factory=dict)
@@ -114,7 +113,22 @@ class Plans(NNUNetModel):
         return self.foreground_intensity_properties_per_channel or older
 
 
+def _declared(labels: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    found = {name: values for name, values in labels.items() if name != "ignore"}
+    listed = ", ".join(f"{name}={list(values)}" for name, values in found.items())
+    if found.get(BACKGROUND) != (0,):
+        raise ValueError(f"has {listed}; expected {BACKGROUND} with the value 0")
+    if all(len(values) == 1 for values in found.values()) and len(set(found.values())) != len(found):
+        raise ValueError(f"two labels of one value: {listed}; expected a different value for each label")
+    return found
+
+
 Value: TypeAlias = Annotated[int, Field(ge=0)]
+Values: TypeAlias = Annotated[
+    tuple[Value, ...],
+    Field(min_length=1),
+    BeforeValidator(lambda found: (found,) if isinstance(found, int) else found),
+]
 Number: TypeAlias = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
 
 
@@ -123,7 +137,8 @@ class Dataset(NNUNetModel):
 
     channel_names: dict[Number, str] | None = None
     modality: dict[Number, str] | None = None
-    labels: dict[str, Value | Annotated[tuple[Value, ...], Field(min_length=1)]]
+    labels: Annotated[dict[str, Values], AfterValidator(_declared)]
+    """The values of each label or region, without the ignore label."""
     regions_class_order: tuple[int, ...] | None = None
 
     @property
@@ -132,27 +147,32 @@ class Dataset(NNUNetModel):
         named = self.channel_names or self.modality or {}
         return tuple(named[key] for key in sorted(named, key=int))
 
+    @property
+    def regions(self) -> dict[str, tuple[int, ...]]:
+        """The values of each region; empty for a model of labels."""
+        if all(len(values) == 1 for values in self.labels.values()):
+            return {}
+        return {name: values for name, values in self.labels.items() if set(values) != {0}}
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The name of each output: regions as declared, or labels by value."""
+        return tuple(self.regions) or tuple(sorted(self.labels, key=lambda name: self.labels[name]))
+
+    @property
+    def label_names(self) -> dict[int, str]:
+        """The name of each label value, by increasing value, without the background."""
+        found = {value: name for name, values in self.labels.items() for value in values}
+        return {value: found[value] for value in sorted(found) if value != 0}
+
 
 def read_plans(content: object, file: Path) -> Plans:
-    """Validate the content of plans.json.
-
-    Raises EnvironmentFault for invalid content, readers other than nnU-Net's own for NIfTI files, and other
-    label managers.
-    """
-    plans = _validate(Plans, content, file)
-    if plans.image_reader_writer not in READERS:
-        raise EnvironmentFault(
-            f"images were read by {plans.image_reader_writer}",
-            file=file,
-            expected="one of " + ", ".join(READERS),
-        )
-    if plans.label_manager != "LabelManager":
-        raise EnvironmentFault(f"label manager {plans.label_manager}", file=file, expected="LabelManager")
-    return plans
+    """Validate the content of plans.json. Raises EnvironmentFault for invalid content."""
+    return _validate(Plans, content, file)
 
 
 def read_checkpoint(content: object, file: Path) -> Checkpoint:
-    """Validate a checkpoint without its weights. Raises EnvironmentFault for invalid content."""
+    """Validate a checkpoint. Raises EnvironmentFault for invalid content."""
     return _validate(Checkpoint, content, file)
 
 
@@ -169,19 +189,12 @@ def read_configuration(plans: Plans, name: str, file: Path) -> Configuration:
     content = _inherited(plans, name, file)
     patch = content.get("patch_size")
     if isinstance(patch, list | tuple) and len(patch) == 2:
-        raise EnvironmentFault(
-            f"{name} predicts slice by slice",
-            file=file,
-            expected="a 3d configuration",
-            hint="import 3d_fullres, 3d_lowres or 3d_cascade_fullres",
-        )
+        found = f"{name} predicts slice by slice"
+        hint = "import 3d_fullres, 3d_lowres or 3d_cascade_fullres"
+        raise EnvironmentFault(found, file=file, expected="a 3d configuration", hint=hint)
     if "architecture" not in content:
         content["architecture"] = _older_architecture(content, file)
-    configuration = _validate(Configuration, content, file)
-    if configuration.preprocessor_name != "DefaultPreprocessor":
-        found = f"{name} is preprocessed by {configuration.preprocessor_name}"
-        raise EnvironmentFault(found, file=file, expected="DefaultPreprocessor")
-    return configuration
+    return _validate(Configuration, content, file)
 
 
 def _inherited(plans: Plans, name: str, file: Path, children: tuple[str, ...] = ()) -> dict[str, Any]:

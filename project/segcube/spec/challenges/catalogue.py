@@ -33,11 +33,9 @@ def load_challenge(key_or_file: str | Path) -> Challenge:
     if own.suffix in (".yaml", ".yml"):
         return read_model(own, Challenge, UsageError)
     if key_or_file not in challenge_keys():
-        raise UsageError(
-            f"unknown challenge {str(key_or_file)!r}",
-            expected="one of " + ", ".join(challenge_keys()),
-            hint="or name a challenge file that ends in .yaml",
-        )
+        found = f"unknown challenge {str(key_or_file)!r}"
+        expected = "one of " + ", ".join(challenge_keys())
+        raise UsageError(found, expected=expected, hint="or name a challenge file that ends in .yaml")
     return read_model(FOLDER / f"{key_or_file}.yaml", Challenge, UsageError)
 
 
@@ -89,9 +87,8 @@ def match_challenge(names: Iterable[str], shapes: Iterable[Shape] = ()) -> Chall
     found = tuple(names)
     fitting = _best(challenges, found, aliases=False) or _best(challenges, found, aliases=True)
     if not fitting:
-        raise UsageError(
-            "no name matches a challenge", expected="cases of " + ", ".join(challenge_keys()), hint=_HINT
-        )
+        message = "no name matches a challenge"
+        raise UsageError(message, expected="cases of " + ", ".join(challenge_keys()), hint=_HINT)
     if len(fitting) > 1:
         seen = set(shapes)
         possible = [challenge for challenge in fitting if _can_have(challenge, seen)]

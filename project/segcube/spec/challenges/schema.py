@@ -130,13 +130,11 @@ class Challenge(StrictModel):
         _expect_known("reference", [self.reference], [channel.name for channel in self.channels])
         made = self.made_case.format(number=1)
         if not self.is_case(made):
-            raise ValueError(
-                f"made_case {self.made_case!r} gives {made!r}, which does not match case {self.case!r}"
-            )
+            found = f"made_case {self.made_case!r} gives {made!r}, which does not match case {self.case!r}"
+            raise ValueError(found)
         if self.evaluator_pattern and not re.search(self.evaluator_pattern, self.output_name(made)):
-            raise ValueError(
-                f"evaluator_pattern {self.evaluator_pattern!r} does not match {self.output_name(made)!r}"
-            )
+            found = f"evaluator_pattern {self.evaluator_pattern!r} does not match {self.output_name(made)!r}"
+            raise ValueError(found)
         return self
 
     @model_validator(mode="after")

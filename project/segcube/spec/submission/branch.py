@@ -30,9 +30,8 @@ Level: TypeAlias = Annotated[float, Field(ge=-1e30, le=1e30)]
 
 def _weight(value: float) -> float:
     if value != 0 and not 1e-6 <= value <= 1e6:
-        raise ValueError(
-            "expected 0, or a weight from 1e-06 to 1e+06, which does not vanish in a float32 sum"
-        )
+        found = "expected 0, or a weight from 1e-06 to 1e+06, which does not vanish in a float32 sum"
+        raise ValueError(found)
     return value
 
 
@@ -121,9 +120,8 @@ class Outputs(StrictModel):
     @model_validator(mode="after")
     def _check_labels(self) -> Self:
         if self.kind == "labels" and (self.names[0] != BACKGROUND or len(self.names) < 2):
-            raise ValueError(
-                f"names of labels: expected background, then at least one label; found {list(self.names)}"
-            )
+            found = f"names of labels: expected background, then at least one label; found {list(self.names)}"
+            raise ValueError(found)
         return self
 
 

@@ -63,11 +63,8 @@ def _check_rule(place: str, rule: Rule, last: Stage, challenge: Challenge, file:
         _check_known(place, labels, challenge.labels, file)
         return
     if last.kind == "labels":
-        raise EnvironmentFault(
-            f"{place} applies to regions, but stage {last.name} outputs labels",
-            file=file,
-            expected="a stage that outputs regions, or rules for labels",
-        )
+        found = f"{place} applies to regions, but stage {last.name} outputs labels"
+        raise EnvironmentFault(found, file=file, expected="a stage that outputs regions, or rules for labels")
     _check_known(place, _regions_of(rule), last.names, file)
     if isinstance(rule, Write):
         _check_known(place, [paint.label for paint in rule.order], challenge.labels, file)
@@ -93,11 +90,9 @@ def _check_order(submission: Submission, file: Path) -> None:
     """Check the order: at most one threshold, rules for regions, at most one write, rules for labels."""
     ranks = [_rank(rule) for rule in submission.postprocess]
     if ranks != sorted(ranks) or ranks.count(0) > 1 or ranks.count(2) > 1:
-        raise EnvironmentFault(
-            "order of postprocess: " + ", ".join(rule.rule for rule in submission.postprocess),
-            file=file,
-            expected="threshold, then rules for regions, then write, then rules for labels",
-        )
+        found = "order of postprocess: " + ", ".join(rule.rule for rule in submission.postprocess)
+        expected = "threshold, then rules for regions, then write, then rules for labels"
+        raise EnvironmentFault(found, file=file, expected=expected)
 
 
 def _rank(rule: Rule) -> int:
@@ -112,6 +107,5 @@ def _check_known(place: str, names: Iterable[str], valid: Iterable[str], file: P
     known = list(valid)
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise EnvironmentFault(
-            f"{place}: unknown {', '.join(unknown)}", file=file, expected="one of " + ", ".join(known)
-        )
+        found = f"{place}: unknown {', '.join(unknown)}"
+        raise EnvironmentFault(found, file=file, expected="one of " + ", ".join(known))

@@ -73,11 +73,9 @@ def load_for_challenge(folder: Path, challenge: str = "auto") -> LoadedSubmissio
     """
     submission = read_submission(folder)
     if challenge not in ("auto", *submission.challenge_keys):
-        raise UsageError(
-            f"{submission.name} does not serve {challenge}",
-            file=folder / FILE_NAME,
-            expected="one of " + ", ".join(submission.challenge_keys),
-        )
+        found = f"{submission.name} does not serve {challenge}"
+        expected = "one of " + ", ".join(submission.challenge_keys)
+        raise UsageError(found, file=folder / FILE_NAME, expected=expected)
     key = submission.challenge if challenge == "auto" else challenge
     loaded = LoadedSubmission(submission, folder, read_challenge(key, folder))
     check_names(submission, loaded.challenge, folder / FILE_NAME)
@@ -95,9 +93,8 @@ def _check_files(submission: Submission, folder: Path) -> None:
     for member in submission.members:
         file = folder / member.file
         if not file.is_file():
-            raise EnvironmentFault(
-                "no such file", file=file, expected="the weights listed in submission.yaml"
-            )
+            found = "no such file"
+            raise EnvironmentFault(found, file=file, expected="the weights listed in submission.yaml")
 
 
 def choose_submission(

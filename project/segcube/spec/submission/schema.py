@@ -75,13 +75,11 @@ class Stage(StrictModel):
             if self.regions is None and (outputs.kind, outputs.names) != (self.kind, self.names):
                 raise ValueError(f"branch {index} has other outputs than branch 0; set regions of the stage")
             if self.merge == "logits" and (outputs.kind, outputs.names) != (self.kind, self.names):
-                raise ValueError(
-                    f"merge logits requires equal outputs; branch {index} has {list(outputs.names)}"
-                )
+                found = f"merge logits requires equal outputs; branch {index} has {list(outputs.names)}"
+                raise ValueError(found)
             if self.merge == "logits" and branch.window.average == "probabilities":
-                raise ValueError(
-                    f"merge logits requires window.average logits; branch {index} has probabilities"
-                )
+                found = f"merge logits requires window.average logits; branch {index} has probabilities"
+                raise ValueError(found)
             self._check_weights(branch, index)
         for name in self.names:
             if not any(member.weight_for(name) for branch in self.branches for member in branch.members):
