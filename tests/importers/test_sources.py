@@ -3,7 +3,7 @@ import zipfile
 import pytest
 import torch
 
-from segcube.core import EnvironmentFault
+from segcube.core import EnvironmentFault, UsageError
 from segcube.importers import opened_source
 from segcube.importers.sources import choose_folds, network_entries
 
@@ -53,11 +53,14 @@ def model(tmp_path):
 
 
 def test_numbered_folds_come_in_order(model):
-    assert list(choose_folds(model, (), "w.model")) == ["fold_2", "fold_10"]
+    assert list(choose_folds(model, (), "w.model")) == ["2", "10"]
 
 
 def test_folds_may_be_chosen(model):
-    assert choose_folds(model, ("all", "2"), "w.model") == {"all": model / "all", "fold_2": model / "fold_2"}
+    assert choose_folds(model, ("all", "2"), "w.model") == {
+        "all": model / "all" / "w.model",
+        "2": model / "fold_2" / "w.model",
+    }
 
 
 def test_all_serves_where_there_is_no_number(tmp_path):
@@ -67,12 +70,12 @@ def test_all_serves_where_there_is_no_number(tmp_path):
 
 
 def test_a_fold_without_the_checkpoint_is_not_there(model):
-    with pytest.raises(EnvironmentFault, match=r"no fold 3 with a w.model; expected folds among 2, 10, all"):
+    with pytest.raises(UsageError, match=r"no w.model of fold_3; expected fold_10, fold_2, fold_all"):
         choose_folds(model, ("3",), "w.model")
 
 
 def test_a_folder_without_folds_is_refused(tmp_path):
-    with pytest.raises(EnvironmentFault, match="no fold at all"):
+    with pytest.raises(UsageError, match=r"no w\.model of any fold"):
         choose_folds(tmp_path, (), "w.model")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -37,22 +37,6 @@ class _Checkpoint:
 
     source: Source
     patch: Shape | None
-    notes: tuple[str, ...]
-
-    @property
-    def file(self) -> Path:
-        return self.source.files[0]
-
-
-@dataclass(frozen=True)
-class _Weights:
-    """The network of a checkpoint."""
-
-    state: State
-    heads: str
-    prefix: str
-    origin: str
-    """Which of the checkpoint's weights these are, for the notes."""
     notes: tuple[str, ...]
 
 
@@ -88,20 +72,15 @@ def _files(path: Path) -> list[Path]:
 
 def _read(file: Path, settings: LightningOptions) -> _Checkpoint:
     tree = _tree(file)
-    weights = _weights(tree, file, settings)
+    state, notes = _weights(tree, file, settings)
     with faults_of(file):
-        arguments = mednext_arguments(weights.state)
+        arguments = mednext_arguments(state)
 
     def read() -> State:
-        return _weights(_tree(file), file, settings).state
+        return _weights(_tree(file), file, settings)[0]
 
     patch = patch_in(plain(tree.get("hyper_parameters", {})))
-    size = describe_size(arguments)
-    notes = (
-        f"{file.name}: {size}, with the prefix '{weights.prefix}' and {weights.heads} heads.",
-        f"{file.name}: weights are {weights.origin}.",
-        *weights.notes,
-    )
+    notes = (f"{file.name}: {describe_size(arguments)}, {notes[0]}", *notes[1:])
     return _Checkpoint(Source("MedNeXtV1", arguments, (file,), read), patch, notes)
 
 
@@ -112,8 +91,10 @@ def _tree(file: Path) -> Mapping[str, Any]:
     return tree
 
 
-def _weights(tree: Mapping[str, Any], file: Path, settings: LightningOptions) -> _Weights:
-    """Select the weights by the options, with the names and heads of `MedNeXtV1`."""
+def _weights(
+    tree: Mapping[str, Any], file: Path, settings: LightningOptions
+) -> tuple[State, tuple[str, ...]]:
+    """Select the weights by the options, with the names and heads of `MedNeXtV1`; return them with notes."""
     with faults_of(file):
         hint = "choose one of them with --prefix"
         entries = network_entries(tree["state_dict"], ANCHOR, settings.prefix, hint)
@@ -124,13 +105,20 @@ def _weights(tree: Mapping[str, Any], file: Path, settings: LightningOptions) ->
             state, origin = entries.state, "those of the state_dict, as last saved"
             origin += more if has_average(tree) else ""
         state, heads = transposed_heads(state)
-    return _Weights(state, heads, entries.prefix, origin, entries.notes())
+    described = f"with the prefix '{entries.prefix}' and {heads} heads."
+    return state, (described, f"{file.name}: weights are {origin}.", *entries.notes())
 
 
 def _branch(
     found: Sequence[_Checkpoint], regions: tuple[str, ...], options: ImportOptions, settings: LightningOptions
 ) -> Branch:
-    channels, outputs = _counts(found)
+    counts = {(one.source.arguments["in_channels"], one.source.arguments["out_channels"]) for one in found}
+    if len(counts) > 1:
+        raise UsageError(
+            f"the checkpoints have {sorted(map(str, counts))} input and output channels",
+            expected="the same counts in one ensemble",
+        )
+    channels, outputs = map(int, map(str, counts.pop()))
     if outputs != len(regions):
         message = f"the networks have {outputs} outputs for the regions {', '.join(regions)}"
         expected = "one output for each region"
@@ -156,18 +144,6 @@ def _branch(
     )
 
 
-def _counts(found: Sequence[_Checkpoint]) -> tuple[int, int]:
-    """Channels in and out, which all checkpoints must share."""
-    counts = {
-        (int(str(one.source.arguments["in_channels"])), int(str(one.source.arguments["out_channels"])))
-        for one in found
-    }
-    if len(counts) > 1:
-        message = f"the checkpoints have {sorted(counts)} input and output channels"
-        raise UsageError(message, expected="the same counts in one ensemble")
-    return counts.pop()
-
-
 def _window(found: Sequence[_Checkpoint], settings: LightningOptions) -> Shape:
     patches = {one.patch for one in found if one.patch}
     if settings.window is None and len(patches) > 1:
@@ -184,13 +160,14 @@ def _members(
         message = f"--weights {' '.join(','.join(f'{w:g}' for w in numbers) for numbers in weights)}"
         expected = f"one for each of {len(found)} checkpoints, with 1 or {len(regions)} numbers each"
         raise UsageError(message, expected=expected)
-    files: dict[str, float | dict[str, float]] = {}
+    members: dict[str, Member] = {}
     for one, numbers in zip(found, weights, strict=True):
-        stem = re.sub(r"[^A-Za-z0-9.-]+", "_", one.file.stem)
-        names = chain([stem], (f"{stem}_{number}" for number in count(1)))
-        file = next(f"{name}.safetensors" for name in names if f"{name}.safetensors" not in files)
-        files[file] = numbers[0] if len(numbers) == 1 else dict(zip(regions, numbers, strict=True))
-    return tuple(pending(file, weight) for file, weight in files.items())
+        stem = re.sub(r"[^A-Za-z0-9.-]+", "_", one.source.files[0].stem)
+        names = (f"{stem}_{number}" if number else stem for number in count())
+        file = next(f"{name}.safetensors" for name in names if f"{name}.safetensors" not in members)
+        weight = numbers[0] if len(numbers) == 1 else dict(zip(regions, numbers, strict=True))
+        members[file] = pending(file, weight)
+    return tuple(members.values())
 
 
 def _notes(found: Sequence[_Checkpoint], branch: Branch, settings: LightningOptions) -> tuple[str, ...]:
