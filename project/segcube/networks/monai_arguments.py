@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
@@ -26,11 +26,14 @@ class MonaiArguments(Arguments):
         return self.in_channels, self.out_channels
 
 
-def _check_ups(ups: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
-    downs = info.data.get("blocks_down", ())
-    if downs and len(ups) != len(downs) - 1:
-        raise ValueError(f"{len(ups)} entries for {len(downs)} of blocks_down, which require one less")
-    return ups
+def _one_less_than(field: str) -> AfterValidator:
+    def check(entries: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
+        others = info.data.get(field, ())
+        if others and len(entries) != len(others) - 1:
+            raise ValueError(f"{len(entries)} entries for {len(others)} of {field}, which require one less")
+        return entries
+
+    return AfterValidator(check)
 
 
 class SegResNetArguments(MonaiArguments):
@@ -41,7 +44,7 @@ class SegResNetArguments(MonaiArguments):
     act: Layer = ("RELU", {"inplace": True})
     norm: Layer = ("GROUP", {"num_groups": 8})
     blocks_down: Annotated[tuple[Count, ...], Field(min_length=2)] = (1, 2, 2, 4)
-    blocks_up: Annotated[tuple[Count, ...], AfterValidator(_check_ups), Field(validate_default=True)] = (
+    blocks_up: Annotated[tuple[Count, ...], _one_less_than("blocks_down"), Field(validate_default=True)] = (
         1,
         1,
         1,
@@ -118,18 +121,11 @@ class SwinUNETRArguments(MonaiArguments):
         return 32, 32, 32
 
 
-def _check_levels(strides: tuple[Shape, ...], info: ValidationInfo) -> tuple[Shape, ...]:
-    features = info.data.get("features", ())
-    if features and len(strides) != len(features) - 1:
-        raise ValueError(f"{len(strides)} entries for {len(features)} of features, which require one less")
-    return strides
-
-
 class UNetArguments(MonaiArguments):
     """MONAI's UNet; `features` are MONAI's `channels`, an entry for each level."""
 
     features: Annotated[tuple[Count, ...], Field(min_length=2)]
-    strides: Annotated[tuple[Extent, ...], AfterValidator(_check_levels)]
+    strides: Annotated[tuple[Extent, ...], _one_less_than("features")]
     kernel_size: OddExtent = (3, 3, 3)
     up_kernel_size: OddExtent = (3, 3, 3)
     num_res_units: Annotated[int, Field(ge=0)] = 0

@@ -55,7 +55,11 @@ def train_network(
     The same plan and samples give the same weights on the same machine.
     """
     rng = np.random.default_rng(plan.seed)
-    _set_layout(network, plan)
+    # Depthwise convolutions in float32 are twice as fast on a CPU with the channels last
+    layout = torch.contiguous_format if plan.bf16 else torch.channels_last_3d
+    for parameter in network.parameters():
+        if parameter.ndim == 5:
+            parameter.data = parameter.data.contiguous(memory_format=layout)
     network.train()
     optimizer = schedulefree.AdamWScheduleFree(
         network.parameters(), lr=plan.rate, warmup_steps=plan.warmup, weight_decay=0.0
@@ -67,7 +71,7 @@ def train_network(
         image, target = draw_patch(rng, samples[int(rng.integers(len(samples)))], plan)
         optimizer.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=plan.bf16):
-            logits = network(image[None].contiguous(memory_format=_layout(plan)))
+            logits = network(image[None].contiguous(memory_format=layout))
         loss = dice_and_entropy(logits.float(), target[None], plan.kind)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
@@ -79,14 +83,3 @@ def train_network(
     optimizer.eval()
     network.eval()
     return losses
-
-
-def _set_layout(network: torch.nn.Module, plan: TrainPlan) -> None:
-    for parameter in network.parameters():
-        if parameter.ndim == 5:
-            parameter.data = parameter.data.contiguous(memory_format=_layout(plan))
-
-
-def _layout(plan: TrainPlan) -> torch.memory_format:
-    """Channels last in float32, with which depthwise convolutions are twice as fast on a CPU."""
-    return torch.contiguous_format if plan.bf16 else torch.channels_last_3d

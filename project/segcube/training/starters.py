@@ -56,23 +56,17 @@ def _train_starter(
                 recipe = starter.recipes[member.file]
                 plan = plan_of(recipe, branch, steps or recipe.steps)
                 log(f"{folder.name}: {member.file}, {len(samples)} cases, {plan.steps} steps")
-                digest = _train_member(recipe, plan, samples, folder / member.file, log)
+                torch.manual_seed(recipe.seed)
+                network = build_network(recipe.network, recipe.arguments)
+                train_network(network, samples, plan, log)
+                file = folder / member.file
+                digest = save_network(network, recipe.network, recipe.arguments, file, NOTES)
                 members.append(member.model_copy(update={"sha256": digest}))
             branches.append(branch.model_copy(update={"members": tuple(members)}))
         stages.append(stage.model_copy(update={"branches": tuple(branches)}))
     write_submission(starter.submission.model_copy(update={"stages": tuple(stages)}), folder)
     compile_submission(load_for_challenge(folder), folder, log)
     return folder
-
-
-def _train_member(
-    recipe: Recipe, plan: TrainPlan, samples: Sequence[Sample], file: Path, log: Callable[[str], None]
-) -> str:
-    """Train a network and write its weights; returns their sha256."""
-    torch.manual_seed(recipe.seed)
-    network = build_network(recipe.network, recipe.arguments)
-    train_network(network, samples, plan, log)
-    return save_network(network, recipe.network, recipe.arguments, file, NOTES)
 
 
 def make_samples(starter: Starter, branch: Branch, cases: int, near_mm: float | None) -> list[Sample]:

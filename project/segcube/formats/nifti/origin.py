@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segcube.core import Case, CaseError, Grid, UsageError
+from segcube.core import Case, CaseError, UsageError
 from segcube.formats.nifti.affine import same_grid
 from segcube.formats.nifti.read import check_size, read_header_of, read_labels
 from segcube.formats.nifti.stream import open_file, unreadable
@@ -93,17 +93,13 @@ def reason_to_redo(file: Path, fingerprint: str, case: Case) -> str:
             return "the existing map was written from the Python API, without a record of its settings"
         if words[2] != fingerprint:
             return "the existing map is of another submission, other settings or other inputs"
-        if not _on_grid(header.grid, reference.grid):
+        # NIfTI-2 references have more digits than NIfTI-1 maps can store
+        if header.grid.shape != reference.grid.shape or not same_grid(header.grid, reference.grid):
             return "the existing map has another grid"
         labels_xyz, _, _ = read_labels(file)
     except CaseError as error:
         return f"the existing map is damaged: {error.code}"
     return "" if words[3] == labels_digest(labels_xyz) else "the voxels of the existing map were changed"
-
-
-def _on_grid(grid: Grid, reference: Grid) -> bool:
-    # NIfTI-2 references have more digits than NIfTI-1 maps can store
-    return grid.shape == reference.shape and same_grid(grid, reference)
 
 
 def _file_digest(file: Path) -> bytes:

@@ -98,7 +98,9 @@ class NiftiStream:
         except CutOffError as error:
             raise self._truncated("the gzip stream is incomplete") from error
         except DamagedError as error:
-            raise self._corrupt(str(error)) from error
+            found, expected = f"damaged: {error}", "an undamaged gzip stream"
+            fault = CaseError(Code.CORRUPT, found, file=self.file, expected=expected, hint="copy it again")
+            raise fault from error
         except OSError as error:
             raise unreadable(self.file, error) from error
         self._position += count
@@ -107,11 +109,6 @@ class NiftiStream:
     def _truncated(self, found: str) -> CaseError:
         expected = "a complete file"
         return CaseError(Code.TRUNCATED, found, file=self.file, expected=expected, hint="copy it again")
-
-    def _corrupt(self, why: str) -> CaseError:
-        found = f"damaged: {why}"
-        expected = "an undamaged gzip stream"
-        return CaseError(Code.CORRUPT, found, file=self.file, expected=expected, hint="copy it again")
 
     def _too_large(self, declared: int) -> CaseError:
         found = f"more than the {declared} bytes that its header declares"

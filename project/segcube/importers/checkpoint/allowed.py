@@ -73,23 +73,14 @@ def _container(kind: Callable[..., object]) -> Callable[..., object]:
         if not isinstance(parts, list | tuple | set | frozenset | dict):
             raise RefusedPickle(f"a container made of a {type(parts).__name__}")
         if kind is dict and not isinstance(parts, dict):
-            expect_plain_keys(_first_of(part) for part in parts)
+            if not all(isinstance(part, list | tuple) and len(part) == 2 for part in parts):
+                raise RefusedPickle("a dict made of other parts than pairs")
+            expect_plain_keys(part[0] for part in parts)
         elif kind in (set, frozenset):
             expect_plain_keys(parts)
         return kind(parts)
 
     return make
-
-
-def _first_of(pair: object) -> object:
-    if not isinstance(pair, list | tuple) or len(pair) != 2:
-        raise RefusedPickle(f"a dict made of a {type(pair).__name__}")
-    return pair[0]
-
-
-def _default_dict(factory: object = None, entries: object = ()) -> object:
-    del factory
-    return _container(dict)(entries)
 
 
 def _path(kind: type[PurePath]) -> Callable[..., PurePath]:
@@ -138,7 +129,7 @@ def _reconstruct(kind: object, base: object, state: Any) -> object:
 CALLS: dict[str, Callable[..., object]] = {
     "collections.OrderedDict": _container(dict),
     "collections.Counter": _container(dict),
-    "collections.defaultdict": _default_dict,
+    "collections.defaultdict": lambda _factory=None, entries=(): _container(dict)(entries),
     "collections.deque": _container(list),
     "builtins.set": _container(set),
     "builtins.frozenset": _container(frozenset),
@@ -169,12 +160,8 @@ CALLS: dict[str, Callable[..., object]] = {
     **{
         f"{module}.{name}": _path(kind)
         for module in ("pathlib", "pathlib._local")
-        for name, kind in (
-            ("PosixPath", PurePosixPath),
-            ("PurePosixPath", PurePosixPath),
-            ("WindowsPath", PureWindowsPath),
-            ("PureWindowsPath", PureWindowsPath),
-        )
+        for kind in (PurePosixPath, PureWindowsPath)
+        for name in (kind.__name__, kind.__name__.removeprefix("Pure"))
     },
 }
 

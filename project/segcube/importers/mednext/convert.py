@@ -51,7 +51,8 @@ def import_mednext(
 def _imported(
     folder: Path, files: Sequence[Path], options: ImportOptions, settings: MedNeXtOptions
 ) -> Imported:
-    plans = _plans(files[0])
+    pickled = files[0].with_name(f"{files[0].name}.pkl")
+    plans = read_plans(pickled, open_checkpoint(pickled))
     sources = {f"mednext_{file.parent.name}.safetensors": _source(file) for file in files}
     first = next(iter(sources.values()))
     outputs = _outputs(folder, plans, int(str(first.arguments["out_channels"])), options, settings)
@@ -79,11 +80,6 @@ def _imported(
         *notes,
     )
     return Imported(submission, sources, options.target, f"nnU-Net v1 ({plans.trainer})", decisions)
-
-
-def _plans(file: Path) -> PlansV1:
-    pickled = file.with_name(f"{file.name}.pkl")
-    return read_plans(pickled, open_checkpoint(pickled))
 
 
 def _source(file: Path) -> Source:
@@ -114,15 +110,12 @@ def _outputs(
     if count != len(plans.values) + 1:
         found = f"the network has {count} outputs for {len(plans.values)} labels and the background"
         raise UsageError(found, hint="if they are regions, name them with --regions")
-    names = match_labels(_label_names(folder, plans.values), challenge, options.labels)
-    return Outputs(kind="labels", names=tuple(names[value] for value in (0, *plans.values)))
-
-
-def _label_names(folder: Path, values: Sequence[int]) -> dict[int, str]:
-    """Read the names from the task's dataset.json, if it is beside the folds; else use the values."""
+    # The task's dataset.json may be beside the folds; without it the values are the names
     file = folder / "dataset.json"
     known = read_json(file, EnvironmentFault, EXPECTED).get("labels", {}) if file.is_file() else {}
-    return {value: str(known.get(str(value), value)) for value in (0, *values)}
+    found = {value: str(known.get(str(value), value)) for value in (0, *plans.values)}
+    names = match_labels(found, challenge, options.labels)
+    return Outputs(kind="labels", names=tuple(names[value] for value in found))
 
 
 def _postprocess(folder: Path, plans: PlansV1, outputs: Outputs) -> tuple[tuple[Rule, ...], tuple[str, ...]]:

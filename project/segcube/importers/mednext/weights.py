@@ -43,7 +43,9 @@ def describe_size(arguments: Mapping[str, object]) -> str:
 
 def _arguments(state: Mapping[str, torch.Tensor]) -> dict[str, object]:
     width, channels = state[ANCHOR].shape[:2]
-    blocks = tuple(_blocks(state, stage) for stage in STAGES)
+    blocks = tuple(
+        1 + max(int(key.split(".")[1]) for key in state if key.startswith(f"{stage}.")) for stage in STAGES
+    )
     expansions = tuple(_expansion(state, f"{stage}.0") for stage in STAGES)
     sizes = [size for size in BLOCKS if BLOCKS[size] == blocks and EXPANSIONS[size] == expansions]
     shape: dict[str, object] = {"n_channels": width, "block_counts": blocks, "exp_r": expansions}
@@ -59,10 +61,6 @@ def _arguments(state: Mapping[str, torch.Tensor]) -> dict[str, object]:
         "deep_supervision": "out_1.conv_out.weight" in state,
         "grn": "enc_block_0.0.grn_beta" in state,
     }
-
-
-def _blocks(state: Mapping[str, torch.Tensor], stage: str) -> int:
-    return 1 + max(int(key.split(".")[1]) for key in state if key.startswith(f"{stage}."))
 
 
 def _expansion(state: Mapping[str, torch.Tensor], block: str) -> int:

@@ -36,8 +36,9 @@ def _imported(folder: Path, config: Config, metadata: Config, options: ImportOpt
     channels, outputs = count_channels(source.network, source.arguments)
     before = preprocessing_of(steps_of(config, "preprocessing"), channels)
     after = postprocessing_of(steps_of(config, "postprocessing"), config)
+    names = tuple(_definition(metadata, "inputs", channels).values())
     branch = Branch(
-        channels=_channels(metadata, channels, options),
+        channels=match_channels(names, options.target.challenge, options.channels),
         axes="xyz",
         orientation=before.orientation,
         crop=before.crop,
@@ -48,8 +49,9 @@ def _imported(folder: Path, config: Config, metadata: Config, options: ImportOpt
         window=window_of(config),
         members=(pending(MEMBER),),
     )
+    reference = (metadata.content.get("references") or [None])[0]
     submission = Submission(
-        **options.submission_fields(_citation(metadata)),
+        **options.submission_fields(None if reference is None else str(reference)),
         stages=(Stage(name="segmentation", branches=(branch,)),),
         postprocess=after.rules(branch.outputs.names),
     )
@@ -59,12 +61,9 @@ def _imported(folder: Path, config: Config, metadata: Config, options: ImportOpt
         *before.notes,
         *after.notes,
     )
-    return Imported(submission, {MEMBER: source}, options.target, _framework(metadata), notes)
-
-
-def _channels(metadata: Config, count: int, options: ImportOptions) -> tuple[str, ...]:
-    names = _definition(metadata, "inputs", count)
-    return match_channels(tuple(names.values()), options.target.challenge, options.channels)
+    named = " ".join(str(metadata.content.get(key, "")) for key in ("name", "version"))
+    framework = f"the MONAI bundle {named}".rstrip()
+    return Imported(submission, {MEMBER: source}, options.target, framework, notes)
 
 
 def _outputs(metadata: Config, count: int, after: Postprocessing, options: ImportOptions) -> Outputs:
@@ -84,13 +83,3 @@ def _definition(metadata: Config, side: str, count: int) -> dict[int, str]:
         found = f"{side} have a channel_def of {len(known)}"
         raise EnvironmentFault(found, file=metadata.file, expected=f"{count}, as the network has")
     return {index: known.get(index, str(index)) for index in range(count)}
-
-
-def _citation(metadata: Config) -> str | None:
-    references = metadata.content.get("references") or [None]
-    return None if references[0] is None else str(references[0])
-
-
-def _framework(metadata: Config) -> str:
-    content = metadata.content
-    return f"the MONAI bundle {content.get('name', '')} {content.get('version', '')}".rstrip()

@@ -64,15 +64,12 @@ def _named(config: Config) -> tuple[str, dict[str, Any]]:
     if name not in NETWORKS:
         found = f"has the network {target}, which segcube does not have"
         raise config.fault(found, "one of " + ", ".join(NETWORKS))
-    given = {key: value for key, value in definition.items() if key[:1] != "_"}
-    names = RENAMED.get(name, {})
-    kept = {key: value for key, value in given.items() if not _without_effect(name, key, value)}
-    return name, {names.get(key, key): value for key, value in kept.items()}
-
-
-def _without_effect(name: str, key: str, value: Any) -> bool:
-    known = WITHOUT_EFFECT.get(name, {})
-    return key in known and known[key] in (None, value)
+    renamed, ignored = RENAMED.get(name, {}), WITHOUT_EFFECT.get(name, {})
+    return name, {
+        renamed.get(key, key): value
+        for key, value in definition.items()
+        if key[:1] != "_" and not (key in ignored and ignored[key] in (None, value))
+    }
 
 
 def _state(tree: object) -> object:

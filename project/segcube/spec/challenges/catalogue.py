@@ -91,7 +91,7 @@ def match_challenge(names: Iterable[str], shapes: Iterable[Shape] = ()) -> Chall
         raise UsageError(message, expected="cases of " + ", ".join(challenge_keys()), hint=_HINT)
     if len(fitting) > 1:
         seen = set(shapes)
-        possible = [challenge for challenge in fitting if _can_have(challenge, seen)]
+        possible = [one for one in fitting if not one.geometry.fixed or seen <= _usual(one)]
         fitting = possible if any(seen <= _usual(challenge) for challenge in possible) else fitting
     if len(fitting) > 1:
         keys = ", ".join(challenge.key for challenge in fitting)
@@ -117,10 +117,6 @@ def _fits(name: str, challenge: Challenge, aliases: bool) -> bool:
     before, after = challenge.output.removesuffix(".nii.gz").split("{case}")
     case = stem.removeprefix(before).removesuffix(after)
     return stem == f"{before}{case}{after}" and challenge.is_case(case, aliases)
-
-
-def _can_have(challenge: Challenge, shapes: set[Shape]) -> bool:
-    return not challenge.geometry.fixed or shapes <= _usual(challenge)
 
 
 def _usual(challenge: Challenge) -> set[Shape]:
