@@ -37,15 +37,11 @@ MULTIPLES = {"MedNeXtV1": (16, 16, 16), "SegResNet": (8, 8, 8), "SwinUNETR": (32
 def test_every_network_takes_windows_of_its_multiple(name):
     multiple = window_multiple(name, TINY[name])
     assert multiple == MULTIPLES.get(name, (2, 4, 4))
+    assert count_channels(name, TINY[name]) == (2, 3)
     network = build_network(name, TINY[name]).eval()
     size = [2 * multiple[0], *multiple[1:]]
     with torch.inference_mode():
         assert network(torch.zeros(1, 2, *size)).shape == (1, 3, *size)
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_has_its_channels(name):
-    assert count_channels(name, TINY[name]) == (2, 3)
 
 
 def test_an_unknown_network_is_refused_with_the_valid_names():
@@ -53,10 +49,9 @@ def test_an_unknown_network_is_refused_with_the_valid_names():
         build_network("UNETR", {})
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_an_unknown_key_is_refused_with_the_valid_keys(name):
-    with pytest.raises(UsageError, match=f"network {name}: unknown key 'depth'; valid keys: .*_channels"):
-        build_network(name, {**TINY[name], "depth": 5})
+def test_an_unknown_key_is_refused_with_the_valid_keys():
+    with pytest.raises(UsageError, match="network UNet: unknown key 'depth'; valid keys: .*_channels"):
+        build_network("UNet", {**TINY["UNet"], "depth": 5})
 
 
 @pytest.mark.parametrize(

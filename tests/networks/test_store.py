@@ -167,7 +167,7 @@ def test_a_missing_file_and_a_folder_are_refused(read, tmp_path):
 
 
 @pytest.mark.parametrize("read", [read_metadata, lambda file: load_weights(file, None)])
-@pytest.mark.parametrize("kept", [0, 4, 8, 40, 400, -1])
+@pytest.mark.parametrize("kept", [0, 40, -1])
 def test_a_file_that_is_cut_off_is_refused(read, kept, file):
     save_network(network_of(0), NAME, ARGUMENTS, file)
     file.write_bytes(file.read_bytes()[:kept])

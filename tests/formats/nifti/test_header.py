@@ -20,26 +20,18 @@ ONLY_QFORM = {"sform_code": 0}
 HEADERS = [
     ("BAD_HEADER", {"dim": [3, 0, 3, 2, 1, 1, 1, 1]}),
     ("BAD_HEADER", {"dim": [3, -4, 3, 2, 1, 1, 1, 1]}),
-    ("BAD_HEADER", {"dim": [3, 4, 3, -32768, 1, 1, 1, 1]}),
     ("BAD_HEADER", {"dim": [0, 4, 3, 2, 1, 1, 1, 1]}),
     ("BAD_HEADER", {"dim": [8, 4, 3, 2, 1, 1, 1, 1]}),
-    ("BAD_HEADER", {"dim": [-3, 4, 3, 2, 1, 1, 1, 1]}),
     ("BAD_HEADER", {"dim": [4, 4, 3, 2, 0, 1, 1, 1]}),
     ("BAD_HEADER", {"vox_offset": NAN}),
-    ("BAD_HEADER", {"vox_offset": INF}),
-    ("BAD_HEADER", {"vox_offset": -352}),
     ("BAD_HEADER", {"vox_offset": 0}),
-    ("BAD_HEADER", {"vox_offset": 100}),
     ("BAD_HEADER", {"vox_offset": 352.5}),
     ("BAD_HEADER", {"vox_offset": 1e9}),
     ("BAD_HEADER", {"vox_offset": 4000}),
     ("BAD_HEADER", {"bitpix": 8}),
     ("BAD_HEADER", {"scl_slope": 2, "scl_inter": NAN}),
-    ("BAD_HEADER", {"scl_slope": 2, "scl_inter": INF}),
-    ("NDIM", {"dim": [1, 24, 1, 1, 1, 1, 1, 1]}),
     ("NDIM", {"dim": [2, 12, 2, 1, 1, 1, 1, 1]}),
     ("NDIM", {"dim": [4, 2, 3, 2, 2, 1, 1, 1]}),
-    ("NDIM", {"dim": [5, 4, 3, 1, 1, 2, 1, 1]}),
     ("TOO_LARGE", {"dim": [3, 30000, 30000, 30000, 1, 1, 1, 1]}),
     ("TOO_LARGE", {"dim": [3, 1024, 1024, 257, 1, 1, 1, 1]}),
     ("TOO_LARGE", {"dim": [3, 4, 3, 1, 1, 1, 1, 1]}),
@@ -51,40 +43,28 @@ HEADERS = [
     ("TRUNCATED", {"dim": [3, 4, 3, 3, 1, 1, 1, 1]}),
     ("TRUNCATED", {"dim": [3, 1024, 1024, 256, 1, 1, 1, 1]}),
     ("BAD_DTYPE", {"datatype": 128, "bitpix": 24}),
-    ("BAD_DTYPE", {"datatype": 2304, "bitpix": 32}),
     ("BAD_DTYPE", {"datatype": 32, "bitpix": 64}),
-    ("BAD_DTYPE", {"datatype": 1792, "bitpix": 128}),
-    ("BAD_DTYPE", {"datatype": 1536, "bitpix": 128}),
-    ("BAD_DTYPE", {"datatype": 1, "bitpix": 1}),
     ("BAD_DTYPE", {"datatype": 0}),
-    ("BAD_DTYPE", {"datatype": -7}),
     ("BAD_SPACING", {"pixdim": [1, 0, 1, 1, 1, 1, 1, 1]}),
-    ("BAD_SPACING", {"pixdim": [1, 1, -1, 1, 1, 1, 1, 1]}),
     ("BAD_SPACING", {"pixdim": [1, 1, 1, NAN, 1, 1, 1, 1]}),
-    ("BAD_SPACING", {"pixdim": [1, INF, 1, 1, 1, 1, 1, 1]}),
     ("BAD_AFFINE", {"srow_x": NAN}),
-    ("BAD_AFFINE", {"srow_y": [0, INF, 0, 0]}),
-    ("BAD_AFFINE", {"srow_z": [0, 0, 1, NAN]}),
     ("BAD_AFFINE", ZERO_ROW),
     ("BAD_AFFINE", {"srow_x": [0, -1, 0, 0]}),
-    ("BAD_AFFINE", ONLY_QFORM | {"quatern_b": NAN}),
     ("BAD_AFFINE", ONLY_QFORM | {"quatern_b": 2}),
     ("BAD_AFFINE", ONLY_QFORM | {"qoffset_x": INF}),
     ("NOT_NIFTI", {"magic": b"ni1"}),
-    ("NOT_NIFTI", {"magic": b""}),
     ("NOT_NIFTI", {"magic": b"n+2"}),
-    ("NOT_NIFTI", {"sizeof_hdr": 540 * 2}),
     ("NOT_NIFTI", {"sizeof_hdr": 0}),
 ]
 
 
-@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii"])
 @pytest.mark.parametrize(("code", "fields"), HEADERS)
-def test_invalid_headers_are_errors(read_one, code, fields, name):
-    with pytest.raises(CaseError) as caught:
-        read_one(encode(voxels(), fields=fields), name)
-    assert str(caught.value.code) == code
-    assert name in str(caught.value)
+def test_invalid_headers_are_errors(read_one, code, fields):
+    for name in ("a.nii.gz", "a.nii"):
+        with pytest.raises(CaseError) as caught:
+            read_one(encode(voxels(), fields=fields), name)
+        assert str(caught.value.code) == code
+        assert name in str(caught.value)
 
 
 @pytest.mark.parametrize(

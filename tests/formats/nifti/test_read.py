@@ -27,21 +27,18 @@ def codes(notices: tuple[Notice, ...]) -> list[str]:
     return [str(notice.code) for notice in notices]
 
 
-@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
 @pytest.mark.parametrize(
     "content",
     [
         encode(PLAIN),
         encode(PLAIN, order=">"),
-        *(encode(PLAIN.astype(t)) for t in ("u1", "i1", "u2", "i4", "u4", "i8", "u8", "f4", "f8")),
+        *(encode(PLAIN.astype(t)) for t in ("u1", "i1", "u2", "i4", "i8", "f4", "f8")),
         encode(PLAIN.astype("f8"), order=">"),
-        encode(PLAIN.astype("i8"), order=">"),
         encode(PLAIN * 2 - 6, fields={"scl_slope": 0.5, "scl_inter": 3}),
         encode(PLAIN + 5, fields={"scl_slope": 1, "scl_inter": -5}),
         encode((PLAIN * 4).astype("u1"), order=">", fields={"scl_slope": 0.25}),
         encode(PLAIN, fields={"scl_slope": 0, "scl_inter": 7}),
         encode(PLAIN, fields={"scl_slope": NAN, "scl_inter": NAN}),
-        encode(PLAIN, fields={"scl_slope": INF}),
         encode(ONE_AXIS_MORE),
         encode(PLAIN.reshape(*SHAPE, 1, 1, 1, 1)),
         encode(PLAIN, fields={"sform_code": 0}),
@@ -52,8 +49,8 @@ def codes(notices: tuple[Notice, ...]) -> list[str]:
         encode(PLAIN, kind=nib.Nifti2Header, order=">"),
     ],
 )
-def test_values_do_not_depend_on_the_storage(read_one, content, name):
-    volume = read_one(content, name)
+def test_values_do_not_depend_on_the_storage(read_one, content):
+    volume = read_one(content, "a.nii")
     assert volume.image_cxyz.dtype == np.float32
     np.testing.assert_array_equal(volume.image_cxyz[0], PLAIN.astype(np.float32))
     assert volume.notices == ()
@@ -75,7 +72,7 @@ def test_extensions_are_skipped(read_one):
     np.testing.assert_array_equal(volume.image_cxyz[0], PLAIN)
 
 
-@pytest.mark.parametrize("cuts", [[100], [348], [352], [360, 360], [1, 2, 3]])
+@pytest.mark.parametrize("cuts", [[352], [360, 360], [1, 2, 3]])
 def test_gzip_members_are_concatenated(read_one, cuts):
     content = encode(PLAIN)
     edges = [0, *cuts, len(content)]
@@ -110,13 +107,10 @@ def shifted(mm: float) -> np.ndarray:
     ("code", "second"),
     [
         ("AFFINE_MISMATCH", encode(PLAIN, shifted(0.01))),
-        ("AFFINE_MISMATCH", encode(PLAIN, shifted(-50))),
         ("AFFINE_MISMATCH", encode(PLAIN, np.diag([1.0, -1, 1, 1]))),
         ("AFFINE_MISMATCH", encode(PLAIN, np.diag([-1.0, -1, 1.01, 1]))),
         ("AFFINE_MISMATCH", encode(PLAIN, fields={"sform_code": 0, "qform_code": 0})),
         ("SHAPE_MISMATCH", encode(voxels((4, 3, 3)))),
-        ("SHAPE_MISMATCH", encode(voxels((3, 4, 2)))),
-        ("SHAPE_MISMATCH", encode(voxels((1, 1, 1)))),
     ],
 )
 def test_channels_on_different_grids_are_errors(make_pair, code, second):

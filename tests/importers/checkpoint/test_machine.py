@@ -44,12 +44,12 @@ def short(text):
     return b"\x8c" + bytes([len(text)]) + text.encode()
 
 
-@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("protocol", [0, 2, 4])
 def test_a_shell_command_is_not_run(refuse, marker, protocol):
     refuse(pickle.dumps(Calls(os.system, f"touch '{marker}'"), protocol), r"the name posix.system")
 
 
-@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("protocol", [0, 2, 4])
 def test_an_expression_is_not_evaluated(refuse, marker, protocol):
     text = f"open({str(marker)!r}, 'w')"
     refuse(pickle.dumps(Calls(eval, text), protocol), r"the name (builtins|__builtin__).eval")

@@ -18,7 +18,9 @@ from segcube.importers.checkpoint.objects import StoredObject, plain
 from segcube.importers.checkpoint.reader import open_checkpoint
 
 LAYOUTS = [{}, {"_use_new_zipfile_serialization": False}]
-PROTOCOLS = range(2, 6)
+PROTOCOLS = (2, 5)
+BARE_PROTOCOLS = (0, 2, 3, 5)
+"""Those that brought opcodes which these values use."""
 
 
 @pytest.fixture(params=LAYOUTS, ids=["zip", "legacy"])
@@ -103,7 +105,7 @@ def test_types_sizes_and_devices_come_back(save):
     assert found[2].arguments == ("cuda", 1)
 
 
-@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("protocol", BARE_PROTOCOLS)
 def test_numpy_and_containers_come_back_from_a_bare_pickle(tmp_path, protocol):
     tree = {
         "arrays": [np.arange(6, dtype=">i4").reshape(2, 3), np.asfortranarray(np.eye(2)), np.zeros((0, 3))],
@@ -122,7 +124,7 @@ def test_numpy_and_containers_come_back_from_a_bare_pickle(tmp_path, protocol):
     same(found, tree | {(1, "key"): {"b": 1, "a": 2}, "default": {"x": [1]}})
 
 
-@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("protocol", BARE_PROTOCOLS)
 def test_names_of_numpy_1_are_known(tmp_path, protocol):
     data = pickle.dumps([np.arange(3), np.float64(2)], protocol)
     if protocol < 4:
@@ -137,7 +139,7 @@ def test_names_of_numpy_1_are_known(tmp_path, protocol):
     same(open_checkpoint(file), [np.arange(3), np.float64(2)])
 
 
-@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("protocol", BARE_PROTOCOLS)
 def test_a_namespace_becomes_a_stored_object(tmp_path, protocol):
     file = tmp_path / "hparams.pkl"
     file.write_bytes(pickle.dumps(argparse.Namespace(size="M", root=PosixPath("/data/x")), protocol))
@@ -147,7 +149,7 @@ def test_a_namespace_becomes_a_stored_object(tmp_path, protocol):
     assert plain(found) == {"size": "M", "root": "/data/x"}
 
 
-@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("protocol", BARE_PROTOCOLS)
 def test_types_in_settings_stay_names(tmp_path, protocol):
     file = tmp_path / "hparams.pkl"
     file.write_bytes(pickle.dumps([int, str, float, bool, dict, np.float32], protocol))
@@ -216,7 +218,7 @@ def test_a_missing_and_an_empty_file_are_refused(tmp_path):
         open_checkpoint(tmp_path / "empty.pth")
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("share", [0.5, 0.99])
 def test_a_file_that_is_cut_off_is_refused(save, share):
     file = save({"a": torch.randn(100), "b": torch.randn(50)})
     data = file.read_bytes()
