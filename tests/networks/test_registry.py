@@ -50,7 +50,7 @@ def test_an_unknown_network_is_refused_with_the_valid_names():
 
 
 def test_an_unknown_key_is_refused_with_the_valid_keys():
-    with pytest.raises(UsageError, match="network UNet: unknown key 'depth'; valid keys: .*_channels"):
+    with pytest.raises(UsageError, match=r"network UNet: unknown key 'depth'; valid keys: .*_channels"):
         build_network("UNet", {**TINY["UNet"], "depth": 5})
 
 

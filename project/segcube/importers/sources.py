@@ -72,9 +72,8 @@ def choose_folds(folder: Path, names: Sequence[str], checkpoint: str) -> dict[st
     names: numbers or `all`; empty: every numbered fold, else all others. Raises UsageError that lists the
     available folds and checkpoints.
     """
-    places = {path.name.removeprefix("fold_"): path for path in (*folder.glob("fold_*"), folder / "all")}
-    files = {name: place / checkpoint for name, place in sorted(places.items())}
-    available = {name: file for name, file in files.items() if file.is_file()}
+    files = [path / checkpoint for path in sorted((folder / "all", *folder.glob("fold_*")))]
+    available = {file.parent.name.removeprefix("fold_"): file for file in files if file.is_file()}
     numbered = sorted(filter(str.isdecimal, available), key=int)
     chosen = tuple(names) or tuple(numbered) or tuple(available)
     if not chosen or not set(chosen) <= set(available):
