@@ -70,7 +70,7 @@ def test_all_serves_where_there_is_no_number(tmp_path):
 
 
 def test_a_fold_without_the_checkpoint_is_not_there(model):
-    with pytest.raises(UsageError, match=r"no w.model of fold_3; expected fold_10, fold_2, fold_all"):
+    with pytest.raises(UsageError, match=r"no w.model of fold_3; expected fold_all, fold_10, fold_2"):
         choose_folds(model, ("3",), "w.model")
 
 
