@@ -37,7 +37,7 @@ def test_a_weights_file_that_cannot_be_read_is_reported_beside_the_others(tumour
     (tumour_submission / "MedNeXtV10.safetensors").unlink()
     print_submission(tumour_submission)
     output = capsys.readouterr().out
-    assert "MedNeXtV10.safetensors  cannot be read" in output
+    assert "MedNeXtV10.safetensors  no such file" in output
     assert "MedNeXtV11.safetensors  MedNeXtV1, " in output
 
 
