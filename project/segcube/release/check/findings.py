@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -154,14 +154,7 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """Return the finding as JSON types; `file` is null for a finding without one."""
-        return {
-            "level": self.level,
-            "code": str(self.code),
-            "file": None if self.file is None else str(self.file),
-            "found": self.found,
-            "expected": self.expected,
-            "hint": self.hint,
-        }
+        return asdict(self) | {"code": str(self.code), "file": None if self.file is None else str(self.file)}
 
 
 @dataclass(frozen=True)
