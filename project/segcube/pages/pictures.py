@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,32 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from scipy.ndimage import binary_erosion
 
-from segcube.core import Case, CaseError, Code, UsageError, Vector, Volume
+from segcube.core import Case, CaseError, Code, UsageError, Volume
 from segcube.formats import discover_cases
 from segcube.formats.nifti import read_labels, read_volume, same_grid
 from segcube.spec.challenges import Challenge
 
-PLANES = ("sagittal", "coronal", "axial")
 COLOURS = ("#000000", "#e6194b", "#ffd21f", "#3cb4ff", "#46d35a", "#f58231", "#b06cff")
 """Of the labels in the challenge's order, the background first, which is not drawn."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """A plane through a volume: the array axis across it, and its index."""
-
-    plane: str
-    axis: int
-    index: int
-
-    def of(self, array_xyz: np.ndarray) -> np.ndarray:
-        """The plane as an image with its rows from bottom to top."""
-        return np.take(array_xyz, self.index, axis=self.axis).T
-
-    def aspect(self, spacing: Vector) -> float:
-        """Height over width of a pixel."""
-        across, up = (axis for axis in range(3) if axis != self.axis)
-        return spacing[up] / spacing[across]
 
 
 def draw_case(volume: Volume, labels_xyz: np.ndarray, challenge: Challenge, file: Path) -> None:
@@ -46,26 +26,20 @@ def draw_case(volume: Volume, labels_xyz: np.ndarray, challenge: Challenge, file
     labels_xyz: on the volume's grid; an empty map gives the middle sections.
     """
     colours: dict[int, str] = dict(zip(challenge.labels.values(), COLOURS, strict=False))
-    sections = [Section(plane, axis, _largest_section(labels_xyz, axis)) for axis, plane in enumerate(PLANES)]
     columns = len(volume.channels)
-    figure = Figure(
-        figsize=(2.8 * columns, 2.8 * len(sections) + 0.5), facecolor="black", layout="constrained"
-    )
-    grid = figure.subplots(len(sections), columns, squeeze=False)
-    for column, channel in enumerate(volume.channels):
+    figure = Figure(figsize=(2.8 * columns, 2.8 * 3 + 0.5), facecolor="black", layout="constrained")
+    grid = figure.subplots(3, columns, squeeze=False)
+    for column, (channel, voxels_xyz) in enumerate(zip(volume.channels, volume.voxels, strict=True)):
         grid[0][column].set_title(channel, color="white")
-        low, high = np.percentile(volume.voxels[column], (1, 99.5))
-        for section, axes in zip(sections, grid[:, column], strict=True):
-            aspect = section.aspect(volume.grid.spacing)
-            axes.imshow(
-                section.of(volume.voxels[column]),
-                cmap="gray",
-                vmin=low,
-                vmax=high,
-                origin="lower",
-                aspect=aspect,
-            )
-            axes.imshow(_overlay(section.of(labels_xyz), colours), origin="lower", aspect=aspect)
+        low, high = np.percentile(voxels_xyz, (1, 99.5))
+        # Sagittal, coronal and axial: the plane across each axis, with its rows from bottom to top
+        for axis, axes in enumerate(grid[:, column]):
+            index = _largest_section(labels_xyz, axis)
+            image_yx, labels_yx = (np.take(array, index, axis).T for array in (voxels_xyz, labels_xyz))
+            across, up = (volume.grid.spacing[other] for other in range(3) if other != axis)
+            place = {"origin": "lower", "aspect": up / across}
+            axes.imshow(image_yx, cmap="gray", vmin=low, vmax=high, **place)
+            axes.imshow(_overlay(labels_yx, colours), **place)
             axes.set_axis_off()
     names = [name for name, value in challenge.labels.items() if value]
     patches = [Patch(color=colours[challenge.labels[name]], label=name) for name in names]
