@@ -37,15 +37,8 @@ CONSTANTS = {
     *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
     *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
 }
-NEW: dict[str, Callable[[], object]] = {
-    "NONE": lambda: None,
-    "NEWTRUE": lambda: True,
-    "NEWFALSE": lambda: False,
-    "EMPTY_LIST": list,
-    "EMPTY_DICT": dict,
-    "EMPTY_SET": set,
-    "EMPTY_TUPLE": tuple,
-}
+VALUES = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+EMPTY = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set, "EMPTY_TUPLE": tuple}
 TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 IGNORED = ("PROTO", "FRAME", "STOP")
 STATE_PARTS = 5
@@ -96,8 +89,10 @@ class _Machine:
             name, argument = opcode.name, opcode.arg.reader(source) if opcode.arg else None
             if name in CONSTANTS:
                 stack.append(argument)
-            elif name in NEW:
-                stack.append(NEW[name]())
+            elif name in VALUES:
+                stack.append(VALUES[name])
+            elif name in EMPTY:
+                stack.append(EMPTY[name]())
             elif name in TUPLES:
                 stack[-TUPLES[name] :] = [tuple(stack[-TUPLES[name] :])]
             elif name not in IGNORED:
