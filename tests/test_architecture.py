@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 PACKAGE = Path(__file__).parents[1] / "project" / "segcube"
 MOST_MODULES = 14
@@ -25,6 +24,7 @@ def imports(file: Path) -> Iterator[ast.ImportFrom]:
             yield node
 
 
+@cache
 def listed(package: Path) -> set[str]:
     """The public names of a package."""
     stub = package / "__init__.pyi"
@@ -33,23 +33,40 @@ def listed(package: Path) -> set[str]:
     return {alias.asname or alias.name for node in nodes for alias in node.names}
 
 
-@pytest.mark.parametrize("file", MODULES, ids=dotted)
-def test_other_packages_are_imported_by_their_public_names(file):
+def deep_imports(file: Path) -> Iterator[str]:
+    """What a module imports of another package beyond its public names."""
     own = dotted(file).split(".")[1:2]
     for node in imports(file):
         parts = (node.module or "").split(".")[1:]
         if parts[:1] == own:
             continue
         folder = PACKAGE.joinpath(*parts)
-        assert folder.is_dir(), f"line {node.lineno}: {node.module} is a module of another package"
-        unlisted = {alias.name for alias in node.names} - listed(folder)
-        assert not unlisted, f"line {node.lineno}: {unlisted} are no public names of {node.module}"
+        names = {alias.name for alias in node.names}
+        for name in sorted(names - listed(folder) if folder.is_dir() else names):
+            yield f"{dotted(file)}:{node.lineno}: {name} is no public name of {node.module}"
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_a_folder_is_small_and_no_public_name_hides_a_module(folder):
-    modules = {file.stem for file in folder.glob("*.py")} - {"__init__", "__main__"}
-    folders = {other.name for other in folder.iterdir() if (other / "__init__.py").is_file()}
-    assert len(modules) <= MOST_MODULES
-    # `from package import name` would give the module wherever that is loaded already
-    assert not listed(folder) & (modules | folders)
+def test_other_packages_are_imported_by_their_public_names():
+    assert len(MODULES) > 150
+    assert [found for file in MODULES for found in deep_imports(file)] == []
+
+
+def test_a_deep_import_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.PACKAGE", tmp_path)
+    (tmp_path / "core").mkdir()
+    (tmp_path / "core" / "__init__.pyi").write_text("from .boxes import Box as Box\n")
+    file = tmp_path / "api.py"
+    file.write_text("from segcube.core import Box, crop\nfrom segcube.core.boxes import Box\n")
+    assert [found.split(": ")[0] for found in deep_imports(file)] == ["segcube.api:1", "segcube.api:2"]
+
+
+def test_folders_are_small():
+    modules = {folder: [file for file in folder.glob("*.py") if file.stem[:2] != "__"] for folder in FOLDERS}
+    assert {folder.name: len(files) for folder, files in modules.items() if len(files) > MOST_MODULES} == {}
+
+
+def test_no_public_name_hides_a_module():
+    """`from package import name` would give the module wherever that is loaded already."""
+    for folder in FOLDERS:
+        names = {file.stem for file in folder.iterdir() if file.suffix == ".py" or file.is_dir()}
+        assert not listed(folder) & names, folder

@@ -31,11 +31,10 @@ def test_sigterm_leaves_complete_files_and_exits_143(tmp_path, tumour_submission
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 60
-    while not (out.is_dir() and list(out.iterdir())) and time.monotonic() < deadline:
+    while not (out.is_dir() and list(out.iterdir())) and run.poll() is None:
         time.sleep(0.05)
     run.send_signal(signal.SIGTERM)
-    _, stderr = run.communicate(timeout=20)
+    _, stderr = run.communicate(timeout=300)
     assert run.returncode == 143, stderr
     assert "Traceback" not in stderr
     written = sorted(out.iterdir())

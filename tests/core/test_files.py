@@ -70,10 +70,9 @@ def test_a_file_system_without_files_is_an_error():
 
 
 @pytest.mark.usefixtures("file_system")
-@pytest.mark.parametrize("length", [200, 255])
-def test_names_of_any_valid_length_can_be_written(tmp_path, length):
-    write_atomic(tmp_path / ("a" * length), b"x")
-    assert listing(tmp_path) == ["a" * length]
+def test_the_longest_name_can_be_written(tmp_path):
+    write_atomic(tmp_path / ("a" * 255), b"x")
+    assert listing(tmp_path) == ["a" * 255]
 
 
 @pytest.mark.parametrize("named", [False, True])

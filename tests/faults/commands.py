@@ -18,7 +18,7 @@ import numpy as np
 from segcube.formats.nifti import read_labels
 
 HERE = Path(__file__).parent
-LIMIT = 60
+LIMIT = 300
 """Seconds after which a command counts as hanging."""
 
 

@@ -36,8 +36,6 @@ YAML: dict[str, tuple[str, str]] = {
     "a_thirteenth_month": ("name: 2001-13-45\n", "not a valid timestamp"),
     "python": ("name: !!python/object/apply:os.abort []\n", "could not determine a constructor"),
 }
-SOME_YAML = ("aliases", "40,000_brackets", "tag_directives", "a_key_twice")
-"""For commands that share the reader."""
 
 JSON: dict[str, tuple[str, str]] = {
     "100,000_brackets": ("[" * 100_000, "64 levels"),

@@ -145,12 +145,11 @@ def test_an_empty_data_folder(commands, room):
     assert "no case of" in commands.run(room / "data", room / "out").expect(4, sound={}).stderr
 
 
-@pytest.mark.parametrize("device", ["cuda:0", "cuda:63"])
-def test_a_missing_device(commands, data, room, device):
+def test_a_missing_device(commands, data, room):
     hidden = {"CUDA_VISIBLE_DEVICES": ""}
-    ended = commands.run(data, room / "out", "--device", device, environment=hidden)
+    ended = commands.run(data, room / "out", "--device", "cuda:63", environment=hidden)
     ended.expect(5, sound={})
-    assert device in ended.stderr
+    assert "cuda:63" in ended.stderr
     assert "--device cpu" in ended.stderr
 
 
@@ -158,18 +157,7 @@ def test_an_invalid_device(commands, data, room):
     commands.run(data, room / "out", "--device", "abacus").expect(2, sound={})
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"device: !!python/object/apply:os.abort []\n",
-        b"{{{",
-        b"[" * 5000,
-        b"\xff\xfe",
-        b"- 1\n",
-        b"nonsense: 1",
-    ],
-    ids=["tag", "braces", "deep", "bytes", "list", "key"],
-)
-def test_invalid_parameters(commands, data, room, content):
-    (room / "parameters.yaml").write_bytes(content)
-    commands.run(data, room / "out", "--parameters_file", room / "parameters.yaml").expect(2, sound={})
+def test_invalid_parameters(commands, data, room):
+    (room / "parameters.yaml").write_bytes(b"nonsense: 1")
+    ended = commands.run(data, room / "out", "--parameters_file", room / "parameters.yaml")
+    assert "'nonsense'" in ended.expect(2, sound={}).stderr

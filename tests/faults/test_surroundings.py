@@ -10,16 +10,11 @@ from .conftest import SOUND, WITHOUT_A_NAME, open_to_all
 from .make_case import make_case
 
 AROUND = {
-    "no_home": "import os\nos.environ.pop('HOME', None)",
     "home_that_is_not_there": "import os\nos.environ['HOME'] = '/nowhere'",
-    "no_temporary_folder": "import os\nos.environ['TMPDIR'] = '/nowhere'",
     "read_only_temporary_folder": "import os\nos.environ['TMPDIR'] = '/proc'",
     "no_user": f"{WITHOUT_A_NAME}import os\nos.environ.clear()",
-    "no_environment": "import os\nos.environ.clear()",
     "huge_environment": "import os\nos.environ.update({f'V{n}': 'x' * 1000 for n in range(5000)})",
     "no_working_folder": "import os, tempfile\nd = tempfile.mkdtemp()\nos.chdir(d)\nos.rmdir(d)",
-    "stdin_closed": "import os, sys\nos.close(0)\nsys.stdin = None",
-    "stdout_closed": "import os, sys\nos.close(1)\nsys.stdout = None",
     "stderr_closed": "import os, sys\nos.close(2)\nsys.stderr = None",
     "every_stream_closed": "import os, sys\nos.closerange(0, 3)\nsys.stdin = sys.stdout = sys.stderr = None",
     "stderr_closed_below_python": "import os\nos.close(2)",
@@ -32,7 +27,6 @@ AROUND = {
         "time.time = lambda: next(ways)\ntime.time_ns = lambda: int(next(ways) * 1e9)"
     ),
     "few_open_files": "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))",
-    "no_core_files": "import resource\nresource.setrlimit(resource.RLIMIT_CORE, (0, 0))",
     "umask_of_a_miser": "import os\nos.umask(0o077)",
     "no_files_without_a_name": "import os\ndel os.O_TMPFILE",
     "signals_of_pipes_ignored": "import signal\nsignal.signal(signal.SIGPIPE, signal.SIG_DFL)",
@@ -62,7 +56,7 @@ def test_torch_replaces_openvino_where_it_cannot_run(commands, data, sound_on_to
     assert ended.maps() == sound_on_torch
 
 
-@pytest.mark.parametrize("stream", ["stderr_closed", "stderr_a_broken_pipe", "stderr_on_a_full_disk"])
+@pytest.mark.parametrize("stream", ["stderr_closed", "stderr_a_broken_pipe"])
 def test_exit_codes_do_not_depend_on_stderr(commands, data, room, stream):
     """A usage error, a fault of the environment and a bad case, none of which can be printed."""
     before = AROUND[stream]
@@ -74,8 +68,7 @@ def test_exit_codes_do_not_depend_on_stderr(commands, data, room, stream):
 
 NAMES = {
     "newline": "data\n",
-    "spaces": " my data ",
-    "quotes": 'it\'s "data"',
+    "quotes": ' it\'s my "data" ',
     "dash": "-data",
     "greek": "δεδομένα",
     "bytes": "caf\udce9",

@@ -12,23 +12,22 @@ from segcube.inference.windows import WindowPlan
 IMPORTANCE_XYZ = np.float32([1, 2, 4]).reshape(3, 1, 1)
 
 
-@pytest.fixture(params=[1, 2**17], ids=["slabs", "whole"])
-def _slabs(request, monkeypatch):
-    monkeypatch.setattr(slabs, "SLAB_BYTES", request.param)
+WINDOWS = {
+    "two that overlap, then none": (6, (0, 1), [1, 2 + 1, 4 + 2, 4, None, None]),
+    "one at the end": (5, (2,), [None, None, 1, 2, 4]),
+    "one that begins before the grid": (2, (-1,), [2, 4]),
+    "none at all": (4, (), [None] * 4),
+}
+"""Planes of the grid, where windows begin, and their summed importance on each plane."""
 
 
-@pytest.mark.usefixtures("_slabs")
-@pytest.mark.parametrize("of", [np.array, torch.tensor], ids=["numpy", "torch"])
+@pytest.mark.parametrize("name", WINDOWS)
 @pytest.mark.parametrize(
-    ("length", "starts", "summed"),
-    [
-        pytest.param(6, (0, 1), [1, 2 + 1, 4 + 2, 4, None, None], id="two that overlap, then none"),
-        pytest.param(5, (2,), [None, None, 1, 2, 4], id="one at the end"),
-        pytest.param(2, (-1,), [2, 4], id="one that begins before the grid"),
-        pytest.param(4, (), [None] * 4, id="none at all"),
-    ],
+    ("of", "slab_bytes"), [(np.array, 1), (torch.tensor, 2**17)], ids=["numpy by slabs", "torch"]
 )
-def test_each_voxel_is_scaled_by_the_summed_importance_of_its_windows(of, length, starts, summed):
+def test_each_voxel_is_scaled_by_the_summed_importance_of_its_windows(monkeypatch, of, slab_bytes, name):
+    monkeypatch.setattr(slabs, "SLAB_BYTES", slab_bytes)
+    length, starts, summed = WINDOWS[name]
     plan = WindowPlan((length, 1, 1), (3, 1, 1), tuple((start, 0, 0) for start in starts), IMPORTANCE_XYZ)
     counts = np.float32([1 if c is None else c for c in summed])
     before = np.float32(range(1, 2 * length + 1)).reshape(2, length, 1, 1)
@@ -60,8 +59,11 @@ def test_outputs_of_mirrored_views_are_added():
 
 
 @pytest.mark.usefixtures("_adding")
-@pytest.mark.parametrize("channel_weights", [(0.5, 0.5), (0.25, 2.0)], ids=["alike", "apart"])
-@pytest.mark.parametrize("of", [np.array, torch.tensor], ids=["numpy", "torch"])
+@pytest.mark.parametrize(
+    ("channel_weights", "of"),
+    [((0.5, 0.5), np.array), ((0.25, 2.0), np.array), ((0.25, 2.0), torch.tensor)],
+    ids=["equal weights", "numpy", "torch"],
+)
 def test_a_window_is_added_times_its_channel_weights_and_importance(channel_weights, of):
     sum_kxyz, window_kxyz = of(np.ones((2, 3, 1, 2), np.float32)), of(numbers(2, 3, 1, 2))
     importance_xyz = of(np.float32([[[4, 8]], [[4, 0]], [[2, 4]]]))

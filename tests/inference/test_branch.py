@@ -70,8 +70,7 @@ def both(heart):
     return run
 
 
-@pytest.mark.parametrize("axes", ["xyz", "zyx"])
-@pytest.mark.parametrize("name", INPUTS)
+@pytest.mark.parametrize(("name", "axes"), [*((name, "xyz") for name in INPUTS), ("gate", "zyx")])
 def test_labels_alone_are_those_of_the_whole_sum(tmp_path, save_unet, models_of, both, name, axes):
     size = [8, 16, 8] if axes == "xyz" else [8, 8, 16]
     own = branch(save_unet(tmp_path, 1, 4), axes=axes, window={"size": size, "overlap": 0.5})

@@ -88,7 +88,7 @@ def softmax(x: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=0)
 
 
-@pytest.mark.parametrize("count", [1, 3, 5])
+@pytest.mark.parametrize("count", [1, 3])
 def test_probabilities_are_those_of_stack_and_mean(count: int):
     modules = [module(3, seed) for seed in range(count)]
     ours = run(stage_of("regions", REGIONS, [1.0] * count, "probabilities"), modules) / count

@@ -80,7 +80,7 @@ def test_the_next_case_is_read_while_the_one_before_is_worked_on(reads, data):
 
 def test_a_gpu_has_the_next_three_cases_read_at_the_same_time(prefetcher_on, monkeypatch):
     monkeypatch.setattr(reading, "cpu_count", lambda: 8)
-    all_three, read_volume = threading.Barrier(3, timeout=30), reading.read_volume
+    all_three, read_volume = threading.Barrier(3, timeout=300), reading.read_volume
 
     def together(case, *arguments):
         if case.name != NAMES[0]:
