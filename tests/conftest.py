@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,34 @@ import yaml
 
 from segcube.spec.challenges import Challenge, load_challenge
 
+from . import fast
+
 AFFINE = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if fast.is_fast_run(config):
+        fast.begin_fast_run()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if fast.is_fast_run(config) and fast.is_left_out(collection_path) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and fast.is_fast(item):
+            item.add_marker(pytest.mark.fast)
+
+
 @pytest.fixture(autouse=True)
-def _two_threads() -> Iterator[None]:
+def _two_threads(request: pytest.FixtureRequest) -> Iterator[None]:
     """Limit torch to two threads, so that results do not depend on the number of cores."""
-    import torch
+    if request.node.get_closest_marker("fast"):
+        yield
+        return
+    torch = import_module("torch")
 
     before = torch.get_num_threads()
     torch.set_num_threads(min(2, before))

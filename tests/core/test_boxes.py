@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from segcube.core import Box, bounding_box
 
 
-@pytest.fixture(params=[np.array, torch.tensor], ids=["numpy", "torch"])
+@pytest.fixture(params=["numpy", "torch"])
 def array(request):
     """Convert numpy arrays to each of the libraries."""
-    return request.param
+    return np.array if request.param == "numpy" else pytest.importorskip("torch").tensor
 
 
 def test_undo_pastes_the_cut_out_voxels_back(array):
@@ -34,11 +33,10 @@ def test_each_channel_can_have_its_own_fill(array):
     assert restored.tolist() == [[[[1.0]], [[9.0]]], [[[0.0]], [[9.0]]]]
 
 
-@pytest.mark.parametrize("fill", [0.0, 1.0])
-def test_an_empty_box_is_pasted_as_fill(array, fill):
+def test_an_empty_box_is_pasted_as_fill(array):
     nothing = array(np.zeros((1, 0, 2, 2)))
 
-    assert (Box((1, 0, 0), (1, 2, 2)).undo(nothing, (3, 2, 2), fill) == fill).all()
+    assert (Box((1, 0, 0), (1, 2, 2)).undo(nothing, (3, 2, 2), 1.0) == 1.0).all()
 
 
 def test_a_margin_is_clipped_to_the_volume(array):

@@ -6,14 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 import yaml
 
-from segcube.backends.torch_cpu import TorchBackend
 from segcube.core import Case, Forms, Grid, Volume, to_numpy
 from segcube.inference import Models
 from segcube.inference.merge import StageOutput
-from segcube.networks import load_network, read_metadata, save_network
 from segcube.spec.submission import load_for_challenge
 
 CHANNELS = ("t1c", "t1n", "t2f", "t2w")
@@ -46,6 +43,7 @@ def everywhere() -> Callable[[StageOutput], np.ndarray]:
 @pytest.fixture
 def models_of(tmp_path: Path) -> Callable[[dict[str, Any]], Models]:
     """Models of a submission given as data, its weights in tmp_path, on the CPU in fp32."""
+    from segcube.backends.torch_cpu import TorchBackend
 
     def load(content: dict[str, Any]) -> Models:
         (tmp_path / "submission.yaml").write_text(yaml.safe_dump({"name": "a-test"} | content))
@@ -59,6 +57,9 @@ def models_of(tmp_path: Path) -> Callable[[dict[str, Any]], Models]:
 @pytest.fixture
 def scaled() -> Callable[[Path, dict[str, Any], float], dict[str, Any]]:
     """Multiply all weights of a saved member: folder, its entry, by how much."""
+    import torch
+
+    from segcube.networks import load_network, read_metadata, save_network
 
     def scale(folder: Path, member: dict[str, Any], factor: float) -> dict[str, Any]:
         file = folder / member["file"]
