@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
@@ -28,13 +27,7 @@ from segcube.core import Prediction as CasePrediction
 from segcube.formats import discover_cases
 from segcube.formats.nifti import SESSION_MARK, to_nifti, volume_of_arrays
 from segcube.inference import Models, load_models, predict_case, predict_in_turn
-from segcube.inference.folder import (
-    OnCase,
-    Request,
-    RunReport,
-    predict_folder,
-    write_with_origin,
-)
+from segcube.inference.folder import OnCase, Request, RunReport, predict_folder, write_with_origin
 from segcube.spec.challenges import Challenge
 
 if TYPE_CHECKING:
@@ -48,12 +41,12 @@ PathLike: TypeAlias = "str | os.PathLike[str]"
 class Prediction(CasePrediction):
     """A case's label map on its native grid: `labels_xyz` (X, Y, Z), and what belongs to it."""
 
-    challenge: Challenge | None = None
+    challenge: Challenge = field(kw_only=True)
 
     @property
     def label_names(self) -> dict[int, str]:
         """The name of each label value, background included."""
-        return {value: name for name, value in self._challenge.labels.items()}
+        return {value: name for name, value in self.challenge.labels.items()}
 
     @property
     def affine(self) -> NDArray[np.float64]:
@@ -63,9 +56,8 @@ class Prediction(CasePrediction):
     @property
     def probabilities(self) -> dict[str, NDArray[np.float32]] | None:
         """Each region's or label's probabilities, float32 (X, Y, Z); None unless they were requested."""
-        if self.probabilities_kxyz is None:
-            return None
-        return dict(zip(self.probability_names, self.probabilities_kxyz, strict=True))
+        found = self.probabilities_kxyz
+        return None if found is None else dict(zip(self.probability_names, found, strict=True))
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -84,14 +76,9 @@ class Prediction(CasePrediction):
         """
         file = Path(path)
         if not file.name.endswith((".nii", ".nii.gz")):
-            file = file / self._challenge.output_name(self.case.name)
+            file = file / self.challenge.output_name(self.case.name)
         write_with_origin(self, file, SESSION_MARK)
         return file
-
-    @property
-    def _challenge(self) -> Challenge:
-        assert self.challenge is not None, "a model gives it"
-        return self.challenge
 
 
 class Model:
@@ -178,13 +165,8 @@ class Model:
         """
         models = self._open
         settings = resolve_settings(self._settings.model_dump() | {"on_error": on_error, "resume": resume})
-        request = Request(
-            Path(data),
-            Path(out),
-            models.loaded.folder,
-            settings,
-            None if report is None else Path(report),
-        )
+        report = None if report is None else Path(report)
+        request = Request(Path(data), Path(out), models.loaded.folder, settings, report)
         with models.reserved():
             return predict_folder(request, models, progress)
 
@@ -198,9 +180,7 @@ class Model:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
@@ -210,35 +190,27 @@ class Model:
         return self._models
 
     def _own(self, found: CasePrediction) -> Prediction:
-        values = {field.name: getattr(found, field.name) for field in fields(found)}
-        return Prediction(**values, challenge=self.challenge)
+        values: dict[str, Any] = vars(found) | {"challenge": self.challenge}
+        return Prediction(**values)
 
     def _case(self, case: Mapping[str, PathLike] | PathLike | Case) -> Case:
         if isinstance(case, Case):
             return case
         if isinstance(case, Mapping):
-            return self._case_of_files({name: Path(file) for name, file in case.items()})
-        folder = Path(case)
-        found = discover_cases(folder, self.challenge)
+            channels = self.challenge.channel_names
+            if unknown := [name for name in case if name not in channels]:
+                raise UsageError(f"channels {', '.join(unknown)}", expected=", ".join(channels))
+            files = {name: Path(file) for name, file in case.items()}
+            # Named after the reference channel's file
+            name = files.get(self.challenge.reference, Path("case")).name.removesuffix(".gz")
+            return Case(name.removesuffix(".nii"), files, self.challenge.reference)
+        found = discover_cases(Path(case), self.challenge)
         if found.refused:
             raise found.refused[0].error
         if len(found.cases) != 1:
-            raise UsageError(
-                f"holds {len(found.cases)} cases",
-                file=folder,
-                expected="the folder of one case",
-                hint="use predict_folder for several",
-            )
+            expected, hint = "the folder of one case", "use predict_folder for several"
+            raise UsageError(f"holds {len(found.cases)} cases", file=Path(case), expected=expected, hint=hint)
         return found.cases[0]
-
-    def _case_of_files(self, files: dict[str, Path]) -> Case:
-        """A case of one file a channel; it is named after the reference channel's file."""
-        channels = self.challenge.channel_names
-        if unknown := [name for name in files if name not in channels]:
-            raise UsageError(f"channels {', '.join(unknown)}", expected=", ".join(channels))
-        reference = files.get(self.challenge.reference)
-        name = reference.name.removesuffix(".gz").removesuffix(".nii") if reference else "case"
-        return Case(name, files, self.challenge.reference)
 
 
 def load(  # noqa: PLR0913
@@ -279,9 +251,7 @@ class Session(Model):
 
     def write(self, prediction: CasePrediction, folder: PathLike) -> Path:
         """Write a label map into `folder` under the challenge's name; returns the file."""
-        file = Path(folder) / self.challenge.output_name(prediction.case.name)
-        write_with_origin(prediction, file, SESSION_MARK)
-        return file
+        return self._own(prediction).save(Path(folder) / self.challenge.output_name(prediction.case.name))
 
 
 def load_submission(folder: PathLike, **settings: Any) -> Session:

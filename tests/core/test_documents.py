@@ -32,6 +32,11 @@ def test_a_mapping_with_overridden_merge_keys_can_be_merged():
     assert parse_yaml(text)["z"] == {"a": 2}
 
 
+def test_the_first_of_several_merged_mappings_overrides_the_others():
+    text = "x: &x {first: 1}\ny: &y {first: 2, 'second': 2}\nz: {<<: [*x, *y], =: 3}\n"
+    assert parse_yaml(text)["z"] == {"first": 1, "second": 2, "=": 3}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -55,6 +60,7 @@ def test_duplicate_keys_are_errors_with_their_lines(text, message):
         ("a: *b", "line 1: undefined alias *b"),
         ("a: &a [*a]", "line 1: undefined alias *a"),
         ("? [a]\n: b", "unhashable key"),
+        ("a: {<<: 1}", "line 1, column 9: expected a mapping to merge"),
         ("a: \x07", "control characters are not allowed"),
         ("a: !!python/name:os.abort", "could not determine a constructor"),
         ("a: 2001-13-45", "line 1, column 4: '2001-13-45' is not a valid timestamp"),

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from operator import imul, itruediv
+
 import numpy as np
 import pytest
 import torch
 
 from segcube.core import arrays as slabs
 from segcube.inference import accumulator
-from segcube.inference.accumulator import divide_by_importance, multiply_by_importance
+from segcube.inference.accumulator import scale_by_importance
 from segcube.inference.windows import WindowPlan
 
 IMPORTANCE_XYZ = np.float32([1, 2, 4]).reshape(3, 1, 1)
@@ -32,9 +34,9 @@ def test_each_voxel_is_scaled_by_the_summed_importance_of_its_windows(monkeypatc
     counts = np.float32([1 if c is None else c for c in summed])
     before = np.float32(range(1, 2 * length + 1)).reshape(2, length, 1, 1)
     sum_kxyz = of(before)
-    multiply_by_importance(sum_kxyz, plan, of(IMPORTANCE_XYZ))
+    scale_by_importance(imul, sum_kxyz, plan, of(IMPORTANCE_XYZ))
     np.testing.assert_array_equal(np.asarray(sum_kxyz), before * counts[:, None, None])
-    divide_by_importance(sum_kxyz, plan, of(IMPORTANCE_XYZ))
+    scale_by_importance(itruediv, sum_kxyz, plan, of(IMPORTANCE_XYZ))
     np.testing.assert_allclose(np.asarray(sum_kxyz), before, rtol=1e-6)
 
 

@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from segcube.inference.probabilities import KEYS, is_saved, saved_fingerprint
+from segcube.inference.probabilities import KEYS, saved_fingerprint
 
 
 def write(file, **more) -> None:
@@ -57,4 +57,4 @@ def test_anything_else_is_none_of_them(tmp_path, kind):
             file.write_bytes(file.read_bytes()[:-40])
         else:
             lock(file)
-    assert not is_saved(file)
+    assert saved_fingerprint(file) is None

@@ -26,7 +26,7 @@ def check_member(member: MemberFile) -> None:
     try:
         found, expected = count_channels(card.network, card.arguments), (member.channels, member.outputs)
     except UsageError as error:
-        raise EnvironmentFault(error.sentence(), file=member.file, hint="import the weights again") from error
+        raise EnvironmentFault(str(error), file=member.file, hint="import the weights again") from error
     if found != expected:
         raise EnvironmentFault(
             f"{card.network} takes {found[0]} channels and gives {found[1]}",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sys
 import traceback
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import IO, TYPE_CHECKING, cast
 
 from rich.console import Console
-from rich.markup import escape
 from rich.text import Text
 
 from segcube.core.errors import LOG, printable
@@ -29,25 +27,33 @@ def literal_text(text: object, style: str = "") -> Text:
     return Text(printable(str(text)), style=style)
 
 
+STDERR_GONE = (OSError, ValueError, AttributeError)
+"""What a closed, full or missing stderr raises."""
+
+
 class _Stderr:
-    """stderr that may be closed, full or missing: what cannot be written is dropped."""
+    """stderr, where what cannot be written is dropped."""
 
     encoding = "utf-8"
 
+    @property
+    def _stream(self) -> IO[str]:
+        # A progress bar replaces sys.stderr by a proxy, which prints to the console and so to this
+        return getattr(sys.stderr, "rich_proxied_file", sys.stderr)
+
     def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            sys.stderr.write(text)
+        with suppress(*STDERR_GONE):
+            self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            sys.stderr.flush()
+        with suppress(*STDERR_GONE):
+            self._stream.flush()
 
     def isatty(self) -> bool:
-        try:
-            return sys.stderr.isatty()
-        except (OSError, ValueError, AttributeError):
-            return False
+        with suppress(*STDERR_GONE):
+            return self._stream.isatty()
+        return False
 
 
 @cache
@@ -89,7 +95,8 @@ def _progress(*, transient: bool) -> Generator[Progress, None, None]:
 
     prints = any(isinstance(handler, ConsoleHandler) for handler in LOG.handlers)
     shown = prints and LOG.isEnabledFor(logging.INFO) and _console().is_terminal
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    text = TextColumn("{task.description}", markup=False)
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=_console(), disable=not shown, transient=transient) as progress:
         yield progress
 
@@ -105,7 +112,7 @@ def stage_bar(cases: int, stages: int) -> Generator[Callable[[str, int, str, int
         task = progress.add_task("reading", total=cases * stages)
 
         def begin_stage(case: str, index: int, stage: str, stage_index: int) -> None:
-            description = escape(printable(f"{case} · {stage}"))
+            description = printable(f"{case} · {stage}")
             progress.update(task, description=description, completed=index * stages + stage_index)
 
         yield begin_stage
@@ -121,6 +128,6 @@ def case_bar(verb: str) -> Generator[Callable[[str, int], None], None, None]:
         task = progress.add_task(verb, total=None)
 
         def finish_case(case: str, total: int) -> None:
-            progress.update(task, description=escape(printable(f"{verb} {case}")), total=total, advance=1)
+            progress.update(task, description=printable(f"{verb} {case}"), total=total, advance=1)
 
         yield finish_case

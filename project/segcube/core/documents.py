@@ -34,7 +34,7 @@ TOO_DEEP = f"more than {MAX_DEPTH} levels of nesting"
 # libyaml compares each %TAG directive with all others, in quadratic time
 _TAG_DIRECTIVE = re.compile(r"^%TAG", re.MULTILINE)
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
-_SPECIAL_KEYS = ("tag:yaml.org,2002:merge", "tag:yaml.org,2002:value")
+MERGE_TAG = "tag:yaml.org,2002:merge"
 # libyaml's safe loader is several times as fast as the Python one
 _SafeLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -173,17 +173,34 @@ class _Loader(_SafeLoader):
         self._checked: set[int] = set()
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        # Only once: flattening adds the merged keys to the node, where its own keys may override them
-        if id(node) not in self._checked:
-            self._checked.add(id(node))
-            self._check_unique_keys(node)
-        super().flatten_mapping(node)
+        """Put merged pairs before a mapping's own, which override them; PyYAML 6.0.4 mistakes their order."""
+        # Only once: afterwards the node holds merged keys as if they were its own
+        if id(node) in self._checked:
+            return
+        self._checked.add(id(node))
+        for key, _ in node.value:
+            # The key = is a text like others
+            key.tag = "tag:yaml.org,2002:str" if key.tag == "tag:yaml.org,2002:value" else key.tag
+        self._check_unique_keys(node)
+        own: list[tuple[yaml.Node, yaml.Node]] = []
+        merged: list[tuple[yaml.Node, yaml.Node]] = []
+        for key, value in node.value:
+            if key.tag != MERGE_TAG:
+                own.append((key, value))
+                continue
+            # Of several, the first mapping overrides those after it
+            for other in reversed(value.value if isinstance(value, yaml.SequenceNode) else [value]):
+                if not isinstance(other, yaml.MappingNode):
+                    raise _fault("expected a mapping to merge", other)
+                self.flatten_mapping(other)
+                merged += other.value
+        node.value = merged + own
 
     def _check_unique_keys(self, node: yaml.MappingNode) -> None:
         lines: dict[Any, int] = {}
         for key_node, _ in node.value:
-            is_special = key_node.tag in _SPECIAL_KEYS
-            key = key_node.value if is_special else self.construct_object(key_node, deep=True)
+            is_merge = key_node.tag == MERGE_TAG
+            key = key_node.value if is_merge else self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable):
                 continue
             if type(key) is int and abs(key) >= MAX_INTEGER_KEY:

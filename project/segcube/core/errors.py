@@ -79,20 +79,9 @@ class SegcubeError(Exception):
 
     def __init__(self, found: str, *, file: Path | None = None, expected: str = "", hint: str = "") -> None:
         self.found, self.file, self.expected, self.hint = found, file, expected, hint
-        super().__init__(self.sentence())
-
-    def sentence(self) -> str:
-        """Return the whole message in one line: file, found, expected, fix."""
-        parts = [f"{self.file}: {self.found}" if self.file else self.found]
-        if self.expected:
-            parts.append(f"expected {self.expected}")
-        if self.hint:
-            parts.append(self.hint)
-        return printable("; ".join(_shortened(part) for part in parts))
-
-
-def _shortened(part: str) -> str:
-    return part if len(part) <= LONGEST_PART else f"{part[:LONGEST_PART]}..."
+        parts = [f"{file}: {found}" if file else found, f"expected {expected}" if expected else "", hint]
+        short = [part if len(part) <= LONGEST_PART else f"{part[:LONGEST_PART]}..." for part in parts if part]
+        super().__init__(printable("; ".join(short)))
 
 
 class UsageError(SegcubeError):

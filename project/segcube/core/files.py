@@ -40,8 +40,7 @@ def write_atomic(file: Path, content: bytes) -> None:
             file.write_bytes(content)
             return
         try:
-            if not _write_unnamed(hidden, file, content):
-                _write_named(hidden, file, content)
+            _write(hidden, file, content)
         except BaseException:
             with contextlib.suppress(OSError):
                 hidden.unlink(missing_ok=True)
@@ -71,69 +70,53 @@ def remove_partial_files(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(removed))
 
 
-def _write_unnamed(hidden: Path, file: Path, content: bytes) -> bool:
-    """Write an unnamed file and name it when it is complete; False where that is not supported."""
-    flag = getattr(os, "O_TMPFILE", None)
-    if flag is None:
-        return False
-    try:
-        handle = os.open(hidden.parent, flag | os.O_WRONLY, 0o666)
-    except OSError as error:
-        if error.errno in NO_UNNAMED_FILES:
-            return False
-        raise
-    with os.fdopen(handle, "wb") as opened:
-        _lock(opened)
-        _write_and_sync(opened, content)
-        _give_to_owner(opened, hidden.parent)
-        return _link(handle, hidden, file)
-
-
-def _link(handle: int, hidden: Path, file: Path) -> bool:
-    """Give an unnamed file its name, directly where no file of that name exists."""
-    content, folder = f"/proc/self/fd/{handle}", os.open(hidden.parent, os.O_RDONLY)
-    try:
+def _write(hidden: Path, file: Path, content: bytes) -> None:
+    """Write an unnamed file and name it when it is complete; a hidden file where that is not supported."""
+    if hasattr(os, "O_TMPFILE"):
         try:
-            # With dst_dir_fd Python calls linkat, which follows the link in /proc; link does not
-            os.link(content, file.name, dst_dir_fd=folder)
-        except FileExistsError:
-            os.link(content, hidden.name, dst_dir_fd=folder)
-            hidden.replace(file)
-    except OSError as error:
-        if error.errno in NO_UNNAMED_FILES:
-            return False
-        raise
-    finally:
-        os.close(folder)
-    return True
-
-
-def _write_named(hidden: Path, file: Path, content: bytes) -> None:
+            handle = os.open(hidden.parent, os.O_TMPFILE | os.O_WRONLY, 0o666)
+            with os.fdopen(handle, "wb") as opened:
+                _fill(opened, content, hidden.parent)
+                _link(handle, hidden, file)
+                return
+        except OSError as error:
+            if error.errno not in NO_UNNAMED_FILES:
+                raise
     while True:
         with hidden.open("wb") as opened:
-            _lock(opened)
+            _lock(opened.fileno())
             # Another run may have removed the file before it was locked
             if os.fstat(opened.fileno()).st_nlink:
-                _write_and_sync(opened, content)
-                _give_to_owner(opened, hidden.parent)
+                _fill(opened, content, hidden.parent)
                 hidden.replace(file)
                 return
 
 
-def _lock(opened: BinaryIO) -> None:
-    # Keeps `remove_partial_files` of other runs away; not every file system has locks
+def _link(handle: int, hidden: Path, file: Path) -> None:
+    """Give an unnamed file its name, directly where no file of that name exists."""
+    content, folder = f"/proc/self/fd/{handle}", os.open(hidden.parent, os.O_RDONLY)
+    try:
+        # With dst_dir_fd Python calls linkat, which follows the link in /proc; link does not
+        os.link(content, file.name, dst_dir_fd=folder)
+    except FileExistsError:
+        os.link(content, hidden.name, dst_dir_fd=folder)
+        hidden.replace(file)
+    finally:
+        os.close(folder)
+
+
+def _lock(handle: int) -> None:
+    # Keeps other runs from removing it as partial; not every file system has locks
     with contextlib.suppress(OSError):
-        fcntl.flock(opened, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX)
 
 
-def _write_and_sync(opened: BinaryIO, content: bytes) -> None:
+def _fill(opened: BinaryIO, content: bytes, folder: Path) -> None:
+    """Write and sync a file; what root writes belongs to the folder's owner, who can remove it then."""
+    _lock(opened.fileno())
     opened.write(content)
     opened.flush()
     os.fsync(opened.fileno())
-
-
-def _give_to_owner(opened: BinaryIO, folder: Path) -> None:
-    """Change the owner of a file that root writes to the folder's owner, who can then remove it."""
     if os.geteuid() == 0:
         owner = folder.stat()
         # Not permitted for root without capabilities
@@ -203,8 +186,7 @@ def _create_locked(parent: Path, name: str) -> tuple[Path, int]:
         # Another run may remove the folder before it is locked; then create another one
         with contextlib.suppress(FileNotFoundError):
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            with contextlib.suppress(OSError):
-                fcntl.flock(handle, fcntl.LOCK_EX)
+            _lock(handle)
             if folder.is_dir():
                 return folder, handle
             os.close(handle)

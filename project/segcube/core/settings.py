@@ -70,20 +70,6 @@ class RunSettings(StrictModel):
         return self.flips is not False
 
 
-def read_parameters(file: Path) -> dict[str, Any]:
-    """Read and check parameters.yaml; an empty file gives no settings.
-
-    Raises UsageError for a file that is missing, not a mapping, or has an unknown key or invalid value.
-    """
-    content = read_yaml(file, UsageError, expected="a YAML file of settings")
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise UsageError(f"contains a {type(content).__name__}", file=file, expected="a mapping of settings")
-    resolve_settings(content, source=file)
-    return content
-
-
 def resolve_settings(values: dict[str, Any], *, source: Path | None = None) -> RunSettings:
     """Return settings from plain values, with defaults for the others.
 
@@ -108,7 +94,8 @@ def load_settings(
 ) -> RunSettings:
     """Return the settings of a parameters file, if any; `overrides` take precedence, `defaults` come last.
 
-    A relative submission folder is relative to the file that names it. Raises UsageError.
+    A relative submission folder is relative to the file that names it. Raises UsageError for a file that is
+    missing, not a mapping, or has an unknown key or invalid value.
     """
     settings = resolve_settings(_values_of(defaults) | _values_of(file) | overrides)
     parse_shard(settings.shard)
@@ -116,7 +103,12 @@ def load_settings(
 
 
 def _values_of(file: Path | None) -> dict[str, Any]:
-    values = read_parameters(file) if file else {}
-    if file and values.get("submission"):
-        values["submission"] = str(file.parent / values["submission"])
-    return values
+    content = read_yaml(file, UsageError, expected="a YAML file of settings") if file else None
+    if file is None or content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UsageError(f"contains a {type(content).__name__}", file=file, expected="a mapping of settings")
+    resolve_settings(content, source=file)
+    if content.get("submission"):
+        content["submission"] = str(file.parent / content["submission"])
+    return content

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import imul, itruediv
 
 import numpy as np
 
@@ -43,35 +42,24 @@ def add_weighted(window_kxyz: Array, channel_weights: Array, importance_xyz: Arr
     for_each_slab(add_slab, window_kxyz[0])
 
 
-def multiply_by_importance(sum_kxyz: Array, plan: WindowPlan, importance_xyz: Array) -> None:
-    """Multiply an accumulator of the plan's grid by the windows' summed importance, in place.
-
-    importance_xyz: the plan's, where the accumulator is. Where no window lies it stays as it is.
-    """
-    _scale(imul, sum_kxyz, plan, importance_xyz)
-
-
-def divide_by_importance(sum_kxyz: Array, plan: WindowPlan, importance_xyz: Array, first: int = 0) -> None:
-    """Divide an accumulator by the windows' summed importance, in place: it becomes their weighted mean.
-
-    sum_kxyz: of the planes from `first` on along the grid's first axis; the rest as in
-    `multiply_by_importance`.
-    """
-    _scale(itruediv, sum_kxyz, plan, importance_xyz, first)
-
-
-def _scale(
-    change: Callable[[Array, Array], Array],
+def scale_by_importance(
+    scale: Callable[[Array, Array], Array],
     sum_kxyz: Array,
     plan: WindowPlan,
     importance_xyz: Array,
     first: int = 0,
 ) -> None:
+    """Multiply or divide an accumulator by the windows' summed importance, in place.
+
+    scale: imul, or itruediv, which makes a sum the windows' weighted mean. sum_kxyz: of the planes from
+    `first` on along the grid's first axis; it stays as it is where no window lies. importance_xyz: the
+    plan's, where the accumulator is.
+    """
     places = [(plan.in_grid(start), plan.in_window(start)) for start in plan.starts]
 
     def scale_slab(slab: slice) -> None:
         planes_kxyz = sum_kxyz[:, slab]
-        change(planes_kxyz, _summed_importance(planes_kxyz[0], first + slab.start, places, importance_xyz))
+        scale(planes_kxyz, _summed_importance(planes_kxyz[0], first + slab.start, places, importance_xyz))
 
     for_each_slab(scale_slab, sum_kxyz[0])
 

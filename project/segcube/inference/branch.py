@@ -19,15 +19,10 @@ from segcube.core import (
     to_numpy,
 )
 from segcube.inference.activation import background_outside_gate
-from segcube.inference.ensemble import (
-    BranchTask,
-    WeightedMember,
-    sum_members,
-    weighted_passes,
-)
+from segcube.inference.ensemble import BranchTask, WeightedMember, sum_members, weighted_passes
 from segcube.inference.merge import BranchLabels, BranchOutput
 from segcube.inference.models import Models, first_line
-from segcube.inference.sliding_window import slide_by_planes
+from segcube.inference.sliding_window import MirrorPass, slide_by_planes
 from segcube.inference.workspace import Workspace
 from segcube.transforms import first_highest
 
@@ -68,7 +63,7 @@ def predict_branch(
     members = models.members(task.stage, task.branch, workspace.backend, task.needs == "members")
     image_cxyz = workspace.backend.upload(task.prepared.image_cxyz)
     if can_stream_labels(task, members):
-        return _stream_labels(image_cxyz, task, members, workspace, clock)
+        return _stream_labels(image_cxyz, task, weighted_passes(task, members)[0], workspace, clock)
     values_rxyz, each = sum_members(image_cxyz, task, members, workspace, clock)
     if not _is_finite(values_rxyz):
         return None
@@ -98,14 +93,9 @@ def can_stream_labels(task: BranchTask, members: Sequence[WeightedMember]) -> bo
 
 
 def _stream_labels(
-    image_cxyz: Array,
-    task: BranchTask,
-    members: Sequence[WeightedMember],
-    workspace: Workspace,
-    clock: Clock,
+    image_cxyz: Array, task: BranchTask, mirror_pass: MirrorPass, workspace: Workspace, clock: Clock
 ) -> BranchLabels | None:
     """The branch's labels; None where a network's output is not finite."""
-    (mirror_pass,) = weighted_passes(task, members)
     channels = len(task.stage.names)
     indices_xyz = np.zeros(task.plan.shape, dtype=np.min_scalar_type(channels - 1))
     for planes, values_kxyz in slide_by_planes(image_cxyz, mirror_pass, channels, workspace, clock):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
 from math import prod
@@ -24,8 +24,8 @@ from segcube.core import (
     to_numpy,
 )
 from segcube.inference.activation import activate, certain_background
-from segcube.spec.submission import Member, Stage
-from segcube.transforms import Placement, StageInput, first_highest
+from segcube.spec.submission import Member
+from segcube.transforms import Placement, first_highest
 
 DEVICE_SLAB_BYTES = 2**25
 """Each slab waits for the device, whose memory holds few of this size."""
@@ -151,19 +151,3 @@ class StageOutput:
         if len({str(device(slab)) for slab in slabs}) > 1:
             slabs = [to_numpy(slab) for slab in slabs]
         return reduce(add, slabs)
-
-
-def merge_branches(
-    stage: Stage, outputs: Sequence[BranchOutput | BranchLabels], stage_input: StageInput, shape: Shape
-) -> StageOutput:
-    """The output of a stage from those of its branches; shape: the native one."""
-    return StageOutput(
-        stage.name,
-        stage.names,
-        stage.kind,
-        stage.merge,
-        shape,
-        tuple(outputs),
-        stage_input.frame,
-        stage_input.gate_xyz,
-    )

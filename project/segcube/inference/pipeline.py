@@ -12,13 +12,9 @@ from segcube.inference.activation import channel_matrix
 from segcube.inference.branch import run_branch
 from segcube.inference.cascade import Prefetched, StageResult, decide_stage, stage_input_of
 from segcube.inference.ensemble import BranchTask, Needs
-from segcube.inference.merge import BranchLabels, BranchOutput, StageOutput, merge_branches
+from segcube.inference.merge import BranchLabels, BranchOutput, StageOutput
 from segcube.inference.models import Models
-from segcube.inference.probabilities import (
-    SavedProbabilities,
-    native_probabilities,
-    save_probabilities,
-)
+from segcube.inference.probabilities import SavedProbabilities, native_probabilities, save_probabilities
 from segcube.inference.windows import plan_branch_windows
 from segcube.spec.submission import Stage
 from segcube.transforms import StageInput, label_map, prepare_branch, whole_case
@@ -56,6 +52,9 @@ def predict_volume(
     cannot be saved.
     """
     submission = models.loaded.submission
+    needs: Needs = "probabilities" if save is not None or with_probabilities else "labels"
+    if save is not None and save.each_member:
+        needs = "members"
     case = CaseContext(volume, models, Clock(), prefetched or {})
     notices = list(volume.notices)
     results: dict[str, StageResult] = {}
@@ -66,10 +65,14 @@ def predict_volume(
             with case.clock.step("cascade"):
                 results[output.stage] = decide_stage(output)
             output = None
-        stage_input = _stage_input(stage, results, volume)
+        follows, grid = stage.follows, volume.grid
+        if follows is None:
+            stage_input = whole_case(grid.shape)
+        else:
+            stage_input = stage_input_of(follows, results[follows.stage], grid)
         notices += stage_input.notices
         if stage is submission.stages[-1]:
-            output = predict_stage(stage, stage_input, case, _needs(save, with_probabilities), on_released)
+            output = predict_stage(stage, stage_input, case, needs, on_released)
         else:
             output = predict_stage(stage, stage_input, case)
     assert output is not None, "a submission has at least one stage"
@@ -117,20 +120,9 @@ def predict_stage(
             outputs.append(run_branch(task, models, clock, volume.case.name))
         # The image is not held while the next one is prepared or the branches are merged
         del prepared, task
-    return merge_branches(stage, outputs, stage_input, volume.grid.shape)
-
-
-def _needs(save: SavedProbabilities | None, with_probabilities: bool) -> Needs:
-    """What the last stage's output is needed for: the label map alone, or probabilities as well."""
-    if save is not None and save.each_member:
-        return "members"
-    return "probabilities" if save is not None or with_probabilities else "labels"
-
-
-def _stage_input(stage: Stage, results: dict[str, StageResult], volume: Volume) -> StageInput:
-    if stage.follows is None:
-        return whole_case(volume.grid.shape)
-    return stage_input_of(stage.follows, results[stage.follows.stage], volume.grid)
+    gate_xyz, shape = stage_input.gate_xyz, volume.grid.shape
+    parts, frame = tuple(outputs), stage_input.frame
+    return StageOutput(stage.name, stage.names, stage.kind, stage.merge, shape, parts, frame, gate_xyz)
 
 
 def _save(output: StageOutput, volume: Volume, save: SavedProbabilities) -> None:

@@ -84,11 +84,6 @@ def _fill(probabilities_kxyz: np.ndarray, output: StageOutput) -> None:
         probabilities_kxyz[(slice(None), *place.slices)] = to_numpy(slab_kxyz)
 
 
-def is_saved(file: Path) -> bool:
-    """Whether a file holds probabilities that segcube saved. Raises nothing."""
-    return saved_fingerprint(file) is not None
-
-
 def saved_fingerprint(file: Path) -> str | None:
     """The fingerprint of saved probabilities, empty where they carry none; None for any other file."""
     if not file.is_file():

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
-from operator import attrgetter
+from itertools import chain, groupby
+from operator import attrgetter, imul, itruediv
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from segcube.backends import AccumulatingNetwork, AccumulatorView, Network
 from segcube.core import FORWARD, Array, Clock, Shape, array_namespace, for_each_slab
-from segcube.inference.accumulator import add, add_weighted, divide_by_importance, multiply_by_importance
+from segcube.inference.accumulator import add, add_weighted, scale_by_importance
 from segcube.inference.activation import activate
 from segcube.inference.windows import WindowPlan
 from segcube.inference.workspace import Workspace
@@ -49,11 +49,11 @@ def slide(
         importance_xyz = space.upload(plan.importance_xyz)
         if index:
             # The outputs of the plans before are divided together with this one's
-            multiply_by_importance(sum_kxyz, plan, importance_xyz)
+            scale_by_importance(imul, sum_kxyz, plan, importance_xyz)
         for mirror_pass in plan_passes:
             for start, add_to in window_outputs(image_cxyz, mirror_pass, importance_xyz, space, clock):
                 add_to(sum_kxyz[(slice(None), *plan.in_grid(start))])
-        divide_by_importance(sum_kxyz, plan, importance_xyz)
+        scale_by_importance(itruediv, sum_kxyz, plan, importance_xyz)
 
 
 def slide_by_planes(
@@ -67,14 +67,35 @@ def slide_by_planes(
     no window meets are left out; without a window there are none. Raises DeviceMemoryError.
     """
     plan, importance_xyz = mirror_pass.plan, space.upload(mirror_pass.plan.importance_xyz)
-    depth = min(plan.size[0], plan.shape[0])
-    rolling = _RollingPlanes(space.zeros(channels, (depth, *plan.shape[1:])), plan, importance_xyz)
-    for start, add_to in window_outputs(image_cxyz, mirror_pass, importance_xyz, space, clock):
+    sum_kxyz = space.zeros(channels, (min(plan.size[0], plan.shape[0]), *plan.shape[1:]))
+    # The grid's plane that the accumulator begins with, and one past the last plane that a window met
+    first, past = 0, 0
+    outputs = window_outputs(image_cxyz, mirror_pass, importance_xyz, space, clock)
+    for start, add_to in chain(outputs, [(plan.shape, None)]):
         x, y, z = plan.in_grid(start)
-        if x.start != rolling.first:
-            yield from rolling.finish_until(x.start)
-        add_to(rolling.planes(x)[:, :, y, z])
-    yield from rolling.finish_until(plan.shape[0])
+        if x.start != first:
+            assert x.start > first, "windows begin in the order of the first axis"
+            done = max(min(x.start, past) - first, 0)
+            if done:
+                planes_kxyz = sum_kxyz[:, :done]
+                scale_by_importance(itruediv, planes_kxyz, plan, importance_xyz, first)
+                yield slice(first, first + done), planes_kxyz
+            _move_up(sum_kxyz, done, max(past - x.start, 0))
+            first = x.start
+        if add_to is not None:
+            past = max(past, x.stop)
+            add_to(sum_kxyz[:, : x.stop - first, y, z])
+
+
+def _move_up(sum_kxyz: Array, count: int, left: int) -> None:
+    """Move `left` unfinished planes forward by `count`, and fill with zeros behind them."""
+
+    def move(rows: slice) -> None:
+        for index in range(left):
+            sum_kxyz[:, index, rows] = sum_kxyz[:, index + count, rows]
+        sum_kxyz[:, left:, rows] = 0
+
+    for_each_slab(move, array_namespace(sum_kxyz).permute_dims(sum_kxyz[0], (1, 0, 2)))
 
 
 def window_outputs(
@@ -160,44 +181,3 @@ def _cut(image_cxyz: Array, plan: WindowPlan, start: Shape, space: Workspace) ->
     window_cxyz = space.backend.zeros(image_cxyz.shape[0], plan.size)
     window_cxyz[(slice(None), *plan.in_window(start))] = inside_cxyz
     return window_cxyz
-
-
-@dataclass
-class _RollingPlanes:
-    """The accumulator of those planes of a grid that windows still come to."""
-
-    sum_kxyz: Array
-    plan: WindowPlan
-    importance_xyz: Array
-    first: int = 0
-    """The grid's plane that the accumulator begins with."""
-    past: int = 0
-    """One past the last plane that a window met."""
-
-    def planes(self, planes: slice) -> Array:
-        """The accumulator of some planes of the grid, beginning with the first, to add to."""
-        assert planes.start == self.first, "windows begin in the order of the first axis"
-        self.past = max(self.past, planes.stop)
-        return self.sum_kxyz[:, : planes.stop - planes.start]
-
-    def finish_until(self, plane: int) -> Iterator[tuple[slice, Array]]:
-        """The finished planes before one, if there are any; the accumulator begins with it from then on."""
-        done = slice(self.first, max(self.first, min(plane, self.past)))
-        count, left = done.stop - done.start, max(self.past - plane, 0)
-        if count:
-            planes_kxyz = self.sum_kxyz[:, :count]
-            divide_by_importance(planes_kxyz, self.plan, self.importance_xyz, done.start)
-            yield done, planes_kxyz
-        if plane < self.plan.shape[0]:
-            self._move_up(count, left)
-        self.first = plane
-
-    def _move_up(self, count: int, left: int) -> None:
-        """Move the unfinished planes forward by `count`, and fill with zeros behind them."""
-
-        def move(rows: slice) -> None:
-            for index in range(left):
-                self.sum_kxyz[:, index, rows] = self.sum_kxyz[:, index + count, rows]
-            self.sum_kxyz[:, left:, rows] = 0
-
-        for_each_slab(move, array_namespace(self.sum_kxyz).permute_dims(self.sum_kxyz[0], (1, 0, 2)))

@@ -53,7 +53,7 @@ def load_network(file: Path, sha256: str | None) -> nn.Module:
     try:
         network = _outline(card.network, card.arguments)
     except UsageError as error:
-        raise EnvironmentFault(error.sentence(), file=file, hint="import the weights again") from error
+        raise EnvironmentFault(str(error), file=file, hint="import the weights again") from error
     found = mismatches(network, weights)
     if found:
         raise EnvironmentFault(f"keys {found}", file=file, expected=f"the weights of its {card.network}")

@@ -10,8 +10,8 @@ from segcube.core import LOG, EnvironmentFault, UsageError, remove_partial_files
 from segcube.formats.nifti import check_replaceable, foreign_files
 from segcube.inference.folder.case_log import lines_file
 from segcube.inference.folder.request import Request
-from segcube.inference.probabilities import SavedProbabilities, is_saved
-from segcube.spec.submission import LoadedSubmission, Stage
+from segcube.inference.probabilities import saved_fingerprint
+from segcube.spec.submission import LoadedSubmission
 
 
 def check_outputs(request: Request, loaded: LoadedSubmission, cases: Sequence[str]) -> None:
@@ -25,9 +25,14 @@ def check_outputs(request: Request, loaded: LoadedSubmission, cases: Sequence[st
         raise UsageError("--report has the name of a label map", file=request.report, expected="another name")
     if request.save is not None:
         stage = loaded.submission.stages[-1]
-        _check_member_names(request.save, stage)
+        if len(set(names := request.save.files("CASE", stage))) < len(names):
+            raise UsageError(
+                f"--each-member: members of stage {stage.name} have files of the same name",
+                expected="another name for each member's file",
+            )
         files = [file for case in cases for file in request.save.files(case, stage)]
-        _refuse(foreign_files(files, is_saved), request.save.folder)
+        foreign = foreign_files(files, lambda file: saved_fingerprint(file) is not None)
+        _refuse(foreign, request.save.folder)
 
 
 def prepare_output(request: Request) -> None:
@@ -44,15 +49,6 @@ def prepare_output(request: Request) -> None:
     for folder in {request.output, reports, request.save.folder if request.save else request.output}:
         for name in remove_partial_files(folder):
             LOG.info(f"removed a temporary file of an earlier run: {name}")
-
-
-def _check_member_names(save: SavedProbabilities, stage: Stage) -> None:
-    names = [file.name for file in save.files("CASE", stage)]
-    if len(set(names)) < len(names):
-        raise UsageError(
-            f"--each-member: members of stage {stage.name} have files of the same name",
-            expected="another name for each member's file",
-        )
 
 
 def _refuse(foreign: Sequence[Path], folder: Path) -> None:

@@ -35,7 +35,7 @@ from segcube.inference.folder.writing import (
 )
 from segcube.inference.models import Models
 from segcube.inference.pipeline import OnReleased, predict_volume
-from segcube.inference.probabilities import is_saved
+from segcube.inference.probabilities import saved_fingerprint
 from segcube.spec.submission import LoadedSubmission
 
 
@@ -141,12 +141,9 @@ def _shard(found: Discovery, request: Request, loaded: LoadedSubmission) -> Shar
     refused = {refusal.case.name: refusal for refusal in found.refused}
     names = sorted({*cases, *refused})[index - 1 :: count]
     refusals = [refused[name] for name in names if name in refused]
-    output_name = loaded.challenge.output_name
-    return Shard(
-        found,
-        [cases[name] for name in names if name in cases],
-        [CaseInput(r.case, request.output / output_name(r.case.name), error=r.error) for r in refusals],
-    )
+    file_of = loaded.challenge.output_name
+    inputs = [CaseInput(r.case, request.output / file_of(r.case.name), error=r.error) for r in refusals]
+    return Shard(found, [cases[name] for name in names if name in cases], inputs)
 
 
 @dataclass(frozen=True)
@@ -228,7 +225,7 @@ def _discard_probabilities(run: FolderRun, case: str) -> None:
     """Remove what an earlier run saved of a case that fails now: it would be mistaken for this run's."""
     stage = run.models.loaded.submission.stages[-1]
     for file in run.request.save.files(case, stage) if run.request.save else ():
-        if is_saved(file):
+        if saved_fingerprint(file) is not None:
             file.unlink()
 
 
