@@ -19,7 +19,7 @@ endef
 export CHECK_PYTHON
 TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 
-.PHONY: setup demo test test-hosts wheel test-pythons install-size test-full wheels image mlcube orchestrator oracle test-oracle parity fuzz sanitize audit lint bench bench-full bench-quick bench-own bench-image docs starters clean
+.PHONY: setup demo test test-fast test-hosts wheel test-pythons install-size test-full wheels image mlcube orchestrator oracle test-oracle parity fuzz sanitize audit lint bench bench-full bench-quick bench-own bench-image docs starters clean
 
 setup: $(VENV)/ready
 
@@ -38,6 +38,10 @@ demo: setup
 
 test: setup
 	$(BIN)/pytest
+
+# Half of the tests, without torch, compilers and processes
+test-fast: setup
+	$(BIN)/pytest -m fast
 
 # Tests with the hosts themselves, as far as they are installed; containers require Docker or Podman
 test-hosts: setup

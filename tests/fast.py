@@ -24,6 +24,7 @@ HEAVY_FIXTURES = {"save_member", "save_unet", "tumour_once", "commands"}
 SLOW = (
     "oracle",
     "real_hosts",
+    "cli/test_picture.py",
     "compat/test_checkpoints.py",
     "contract/test_real_scans.py",
     "pages/test_pictures.py",
