@@ -117,11 +117,14 @@ def test_the_example_of_a_submission_is_valid():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_and_named_files_exist(page):
     text = page.read_text()
-    for target in re.findall(r"\]\(([^)#\s]*)(?:#[^)]*)?\)", text):
-        assert not target or target.startswith("https://") or (page.parent / target).exists(), target
-    headings = {slug(heading) for heading in re.findall(r"^#+ (.*)$", text, re.M)}
-    for anchor in re.findall(r"\]\(#([^)]+)\)", text):
-        assert anchor in headings, anchor
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", text):
+        if target.startswith("https://"):
+            continue
+        file = page.parent / target if target else page
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(), re.M)
+            assert anchor in {slug(heading) for heading in headings}, anchor
     package = ROOT / "project" / "segcube"
     for name in re.findall(r"(?<![\w/.])((?:[a-z_]+/)+[a-z_]+\.(?:py|md|yaml|h|cpp))", text):
         assert any((root / name).exists() for root in (ROOT, package, package / "backends" / "native")), name
