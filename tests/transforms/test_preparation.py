@@ -3,9 +3,10 @@ import pytest
 from scipy import ndimage
 from skimage.transform import resize
 
+from segcube.core import Box
 from segcube.spec.submission import Branch
 from segcube.transforms import prepare
-from segcube.transforms.preparation import scale
+from segcube.transforms.preparation import crop_box, scale
 from segcube.transforms.resample import Lattice
 
 
@@ -92,3 +93,38 @@ def test_labelled_voxels_are_foreground(image_cxyz):
     labelled_xyz[:3] = True
     found = scale(image_cxyz, branch_of("foreground", "after"), NATIVE, NATIVE, labelled_xyz)
     assert found[0][labelled_xyz].all()
+
+
+def test_the_union_of_channels_is_boxed(array):
+    image_cxyz = np.zeros((2, 5, 5, 5))
+    image_cxyz[0, 1, 2, 3] = -4
+    image_cxyz[1, 3, 2, 1] = 7
+
+    assert crop_box(array(image_cxyz), "nonzero") == Box((1, 2, 1), (4, 3, 4))
+
+
+def test_an_image_of_zeros_is_kept_whole(array):
+    assert crop_box(array(np.zeros((2, 3, 4, 5))), "nonzero") == Box((0, 0, 0), (3, 4, 5))
+
+
+def test_voxels_below_0_are_outside_the_positive_box(array):
+    image_cxyz = np.zeros((2, 5, 5, 5))
+    image_cxyz[0, 1, 2, 3] = 4
+    image_cxyz[1, 2, 2, 3] = 4
+    image_cxyz[:, 4, 4, 4] = -7
+
+    assert crop_box(array(image_cxyz), "positive") == Box((1, 2, 3), (3, 3, 4))
+
+
+def test_the_positive_box_is_monai_s_crop():
+    from monai.transforms import CropForeground
+
+    image_cxyz = np.random.default_rng(0).normal(-3, 1, (2, 9, 9, 9)).astype(np.float32)
+    box = crop_box(image_cxyz, "positive")
+
+    assert box != crop_box(image_cxyz, "nonzero")
+    np.testing.assert_array_equal(box.apply(image_cxyz), CropForeground()(image_cxyz))
+
+
+def test_an_image_without_positive_voxels_is_kept_whole(array):
+    assert crop_box(array(np.full((1, 3, 4, 5), -1.0)), "positive") == Box((0, 0, 0), (3, 4, 5))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from segcube.transforms import component_means, find_components, label_indices, region_masks
-from segcube.transforms.probabilities import highest, region_mask
+from segcube.transforms.probabilities import highest
 
 
 def test_a_region_is_above_its_bound_not_on_it(regions, digits):
@@ -18,7 +18,7 @@ def test_a_region_is_above_its_bound_not_on_it(regions, digits):
 def test_one_region_alone(regions, digits):
     probabilities = regions(WT=[0.9, 0.9, 0.9], ET=[0.1, 0.3, 0.2])
 
-    assert digits(region_mask(probabilities, "ET", 0.15)) == "011"
+    assert digits(region_masks(probabilities, {"ET": 0.15}, ["ET"])[0]) == "011"
 
 
 def test_the_most_probable_label_wins_and_the_first_of_equals(labels, digits):

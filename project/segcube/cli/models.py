@@ -108,7 +108,7 @@ def greedy(
     validation = Validation(data, ref, candidates.loaded.challenge, profile, metric, settings, LOG.info)
     file = ledger or out.with_name(f"{out.absolute().name}.soup.jsonl")
     result = greedy_soup(candidates, validation, out, file)
-    kept = ", ".join(result.kept)
+    kept = ", ".join(result.soup)
     typer.echo(printable(f"{out}: the mean of {kept}, {metric} {result.score:.4f}"))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from segcube.core import CaseError, Code, Grid, Shape, UsageError, Vector
 from segcube.evaluation.processes import map_in_processes, worker_count
 from segcube.evaluation.profiles.score import metrics_of, score_pair, scores_without_map
-from segcube.evaluation.results import BadReference, CaseScores, Evaluation
+from segcube.evaluation.results import CaseScores, Evaluation
 from segcube.formats.nifti import corner_distance_mm, read_grid, read_labels, same_grid
 from segcube.inference.folder import library_versions
 from segcube.spec.challenges import (
@@ -114,8 +114,8 @@ def evaluate_folder(
     bad: dict[str, str] = {}
     with closing(map_in_processes(score_case, jobs, worker_count(workers, len(jobs)))) as results:
         for job, scores in zip(jobs, results, strict=True):
-            if isinstance(scores, BadReference):
-                bad[job.case] = scores.problem
+            if isinstance(scores, str):
+                bad[job.case] = scores
             else:
                 cases[job.case] = scores if millimetres else _official(scores)
             if on_case is not None:
@@ -124,12 +124,12 @@ def evaluate_folder(
     return Evaluation(metrics.profile, challenge.key, cases, library_versions(), without_reference, bad)
 
 
-def score_case(job: ScoringJob) -> CaseScores | BadReference:
-    """Score one case from its files; errors of the files are part of the result."""
+def score_case(job: ScoringJob) -> CaseScores | str:
+    """Score one case from its files, or return why its reference cannot be read."""
     try:
         reference_xyz, grid, _ = read_labels(job.reference)
     except CaseError as error:
-        return BadReference(str(error))
+        return str(error)
     problem = "no label map"
     if job.found is not None:
         try:

@@ -46,13 +46,6 @@ class CaseScores:
 
 
 @dataclass(frozen=True)
-class BadReference:
-    """A case without scores, because its reference is unreadable."""
-
-    problem: str
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """The scores of a folder."""
 

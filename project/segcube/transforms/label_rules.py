@@ -26,7 +26,6 @@ from segcube.transforms.probabilities import (
     component_means,
     highest,
     label_indices,
-    region_mask,
     region_masks,
 )
 
@@ -163,7 +162,7 @@ def retry(rule: Retry, mask_xyz: np.ndarray, probabilities: Probabilities) -> np
     if mask_xyz.any():
         return mask_xyz
     top = highest(probabilities, rule.region)
-    return region_mask(probabilities, rule.region, rule.factor * top)
+    return region_masks(probabilities, {rule.region: rule.factor * top}, [rule.region])[0]
 
 
 def keep_largest(

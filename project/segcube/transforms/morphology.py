@@ -1,13 +1,17 @@
-"""Masks: connected components, dilation, holes."""
+"""Masks: foreground, connected components, dilation, holes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Literal
 
 import cc3d
 import numpy as np
 
-from segcube.core import Box, Shape, Vector, bounding_box
+from segcube.core import Array, Box, Shape, Vector, bounding_box
 from segcube.spec.submission import Connectivity
 
 
@@ -55,6 +59,12 @@ def largest_component(mask_xyz: np.ndarray, connectivity: Connectivity = 26) -> 
 
 
 ROUNDING = 1e-6
+
+
+def intensity_mask(image_cxyz: Array | Sequence[Array], kind: Literal["nonzero", "positive"]) -> Array:
+    """The voxels where any channel, of an array or a list of them, differs from 0, or lies above 0."""
+    masks = ((channel_xyz != 0) if kind == "nonzero" else (channel_xyz > 0) for channel_xyz in image_cxyz)
+    return reduce(or_, masks)
 
 
 def dilate(mask_xyz: np.ndarray, radius_voxels: Vector) -> np.ndarray:

@@ -20,8 +20,7 @@ from segcube.core import (
     to_numpy,
 )
 from segcube.spec.submission import Normalize
-from segcube.transforms.crop import nonzero_mask
-from segcube.transforms.morphology import fill_holes
+from segcube.transforms.morphology import fill_holes, intensity_mask
 
 SMALLEST_DIVISOR = 1e-8
 """The smallest divisor that nnU-Net allows."""
@@ -65,7 +64,7 @@ def normalize(
 
 def foreground_mask(image_cxyz: Array) -> Array:
     """The union of the channels' non-zero voxels with its holes filled, as nnU-Net masks: (X, Y, Z) bool."""
-    return as_array_like(fill_holes(to_numpy(nonzero_mask(image_cxyz))), image_cxyz)
+    return as_array_like(fill_holes(to_numpy(intensity_mask(image_cxyz, "nonzero"))), image_cxyz)
 
 
 def zscore(channel_xyz: Array, mask_xyz: Array | None = None, out_xyz: Array | None = None) -> Array:

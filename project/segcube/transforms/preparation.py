@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from segcube.core import Array, Box, Vector, Volume
+from segcube.core import Array, Box, Vector, Volume, bounding_box
 from segcube.spec.submission import Branch
-from segcube.transforms.crop import nonzero_box, positive_box
 from segcube.transforms.label_maps import resample_labels
+from segcube.transforms.morphology import intensity_mask
 from segcube.transforms.normalization import foreground_mask, int16_abs, normalize
 from segcube.transforms.orient import plan_orientation
 from segcube.transforms.placement import Placement
@@ -96,7 +97,7 @@ def prepare(
     turned = [orientation.apply(channel_xyz) for channel_xyz in channels_xyz]
     if branch.intensity.cast == "int16_abs":
         turned = [int16_abs(channel_xyz) for channel_xyz in turned]
-    box = _box(turned, branch)
+    box = crop_box(turned, branch.crop)
     # The only copy is that of the box, contiguous for all steps that follow
     cropped_cxyz = np.empty((len(turned), *box.shape), dtype=np.float32)
     for index, channel_xyz in enumerate(turned):
@@ -117,11 +118,11 @@ def prepare(
     return PreparedImage(np.ascontiguousarray(image_cxyz, dtype=np.float32), placement, gate_xyz)
 
 
-def _box(image_cxyz: Sequence[np.ndarray], branch: Branch) -> Box:
-    match branch.crop:
-        case "nonzero":
-            return nonzero_box(image_cxyz)
-        case "positive":
-            return positive_box(image_cxyz)
-        case "none":
-            return Box((0, 0, 0), image_cxyz[0].shape)
+def crop_box(image_cxyz: Array | Sequence[Array], crop: Literal["none", "nonzero", "positive"]) -> Box:
+    """The smallest box that holds every voxel where any channel differs from 0, or lies above 0.
+
+    positive equals MONAI's CropForeground. An image without such a voxel, and none, give the whole volume.
+    """
+    x, y, z = image_cxyz[0].shape
+    found = None if crop == "none" else bounding_box(intensity_mask(image_cxyz, crop))
+    return found or Box((0, 0, 0), (x, y, z))

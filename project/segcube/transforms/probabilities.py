@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -46,26 +46,20 @@ class Probabilities(Protocol):
         ...
 
 
-def region_masks(probabilities: Probabilities, thresholds: Mapping[str, float]) -> np.ndarray:
-    """Where each region's probability is above its threshold: (K, X, Y, Z) bool, K as in `names`.
+def region_masks(
+    probabilities: Probabilities, thresholds: Mapping[str, float], names: Sequence[str] = ()
+) -> np.ndarray:
+    """Where each region's probability is above its threshold: (K, X, Y, Z) bool.
 
-    Regions without a threshold use 0.5.
+    Regions without a threshold use 0.5. names: of the K regions; none for all in the probabilities' order.
     """
-    masks_kxyz = np.zeros((len(probabilities.names), *probabilities.shape), dtype=bool)
+    names = names or probabilities.names
+    masks_kxyz = np.zeros((len(names), *probabilities.shape), dtype=bool)
     for place, slab_kxyz in probabilities.slabs():
-        for index, name in enumerate(probabilities.names):
-            above_xyz = slab_kxyz[index] > thresholds.get(name, HALF)
+        for index, name in enumerate(names):
+            above_xyz = slab_kxyz[probabilities.names.index(name)] > thresholds.get(name, HALF)
             masks_kxyz[(index, *place.slices)] = to_numpy(above_xyz)
     return masks_kxyz
-
-
-def region_mask(probabilities: Probabilities, region: str, threshold: float) -> np.ndarray:
-    """Where one region's probability is above a threshold: (X, Y, Z) bool."""
-    index = probabilities.names.index(region)
-    mask_xyz = np.zeros(probabilities.shape, dtype=bool)
-    for place, slab_kxyz in probabilities.slabs():
-        mask_xyz[place.slices] = to_numpy(slab_kxyz[index] > threshold)
-    return mask_xyz
 
 
 def label_indices(probabilities: Probabilities) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segcube.evaluation.metrics.distances import border_of
-from segcube.evaluation.metrics.surfels import SurfaceDistances, area_table, surface_of
+from segcube.evaluation.metrics.surfels import SurfaceDistances, area_table, surface_normals, surface_of
 
 MM = (1.0, 1.0, 1.0)
 
@@ -38,3 +38,16 @@ def test_empty_surfaces():
 
 def test_the_inside_of_a_block_is_no_border():
     assert len(border_of(np.ones((4, 4, 4), bool))) == 64 - 8
+
+
+def test_the_table_of_normals_equals_monais():
+    utils = pytest.importorskip("monai.metrics.utils")
+    assert np.array_equal(surface_normals(), utils._get_neighbour_code_to_normals_table().numpy())
+
+
+def test_normals_of_a_mask_and_of_its_inverse_have_the_same_total_area():
+    areas = np.linalg.norm(surface_normals(), axis=2).sum(axis=1)
+    assert areas[0] == areas[255] == 0
+    assert areas[1:255].min() > 0
+    flat = [0b11110000, 0b11001100, 0b10101010]
+    assert areas[flat].tolist() == areas[[255 - code for code in flat]].tolist() == [1, 1, 1]

@@ -35,7 +35,7 @@ def test_members_whose_mean_is_better_are_kept(tmp_path, network, moved, submiss
     apart = {"plus": moved(network, 0.3), "minus": moved(network, -0.3), "far": moved(network, 3, seed=5)}
     candidates, journal = read_candidates(submission_of("source", **apart)), tmp_path / "soup.jsonl"
     result = greedy_soup(candidates, validation, tmp_path / "out", journal)
-    assert set(result.kept) == {"plus.safetensors", "minus.safetensors"}
+    assert set(result.soup) == {"plus.safetensors", "minus.safetensors"}
     assert result.score == 1
     soup = load_network(tmp_path / "out" / "soup.safetensors", None)
     for name, tensor in network.state_dict().items():
@@ -45,13 +45,13 @@ def test_members_whose_mean_is_better_are_kept(tmp_path, network, moved, submiss
     last = {tuple(sorted(line["soup"])): line["kept"] for line in tried}
     assert last[("minus.safetensors", "plus.safetensors")] is True
     assert last[("far.safetensors",)] is False
-    assert [soup for soup, kept in last.items() if kept and len(soup) == 1] == [(result.kept[0],)]
+    assert [soup for soup, kept in last.items() if kept and len(soup) == 1] == [(result.soup[0],)]
 
 
 def test_the_best_alone_stays_alone_where_nothing_helps(tmp_path, network, moved, submission_of, validation):
     candidates = read_candidates(submission_of("source", other=moved(network, 3), truth=network))
     result = greedy_soup(candidates, validation, tmp_path / "out", tmp_path / "soup.jsonl")
-    assert (result.kept, result.score) == (("truth.safetensors",), 1)
+    assert (result.soup, result.score) == (("truth.safetensors",), 1)
 
 
 def test_a_second_run_resumes_from_the_journal(tmp_path, network, moved, submission_of, validation):
@@ -116,7 +116,7 @@ def test_the_lowest_score_wins_if_less_is_better(tmp_path, network, moved, submi
     candidates = read_candidates(submission_of("source", other=moved(network, 3), truth=network))
     options = replace(validation, metric="hd95")
     result = greedy_soup(candidates, options, tmp_path / "out", tmp_path / "soup.jsonl")
-    assert (result.kept, result.score) == (("truth.safetensors",), 0)
+    assert (result.soup, result.score) == (("truth.safetensors",), 0)
 
 
 def test_a_case_that_cannot_be_predicted_has_no_number_of_false_positives(submission_of, network, validation):

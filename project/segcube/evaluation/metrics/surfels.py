@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from segcube.core import Vector, bounding_box
 from segcube.evaluation.metrics.distances import nearest_distances
-from segcube.evaluation.metrics.normals import surface_normals
 
 PERCENT = 95
+NORMALS = Path(__file__).parent / "data" / "surface_normals.txt"
 INSIDE = 255
 """The code of a neighbourhood with all voxels in the mask."""
 
@@ -26,6 +27,21 @@ class Surface:
     """(N, 3), integers."""
     areas: np.ndarray
     """In mm2."""
+
+
+@cache
+def surface_normals() -> np.ndarray:
+    """Decode the table: normals of each of the 256 neighbourhoods, (256, 4, 3) float64, unused ones 0.
+
+    A normal's length is its triangle's area between voxels of 1 mm. MONAI's own table of areas is float32,
+    which changes percentiles at ties; the normals are exact, so areas computed from them are float64.
+    """
+    rows = [line for line in NORMALS.read_text(encoding="ascii").splitlines() if not line.startswith("#")]
+    normals = np.zeros((256, 4, 3))
+    for code, word in enumerate(" ".join(rows).split()):
+        for triangle in range(len(word) // 3):
+            normals[code, triangle] = [int(digit) - 4 for digit in word[3 * triangle : 3 * triangle + 3]]
+    return normals / 8
 
 
 @lru_cache(maxsize=64)

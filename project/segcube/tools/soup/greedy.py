@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,23 +19,13 @@ from segcube.tools.soup.journal import Journal, Trial, open_journal
 from segcube.tools.soup.validation import Validation
 
 
-@dataclass(frozen=True)
-class GreedyResult:
-    """The files of the kept members, and the score of their mean."""
-
-    kept: tuple[str, ...]
-    score: float
-
-
-def greedy_soup(
-    candidates: Candidates, validation: Validation, out: Path, journal_file: Path
-) -> GreedyResult:
+def greedy_soup(candidates: Candidates, validation: Validation, out: Path, journal_file: Path) -> Trial:
     """Sort the members by their own score, then keep each whose addition improves the score of the mean.
 
     Writes the mean of the kept members as a submission to `out`, and every trial to the journal, from which
-    an interrupted run resumes. Members of equal score keep the submission's order; a member that changes
-    nothing is left out (Wortsman et al. 2022, arXiv 2203.05482, with a strict improvement). Raises UsageError
-    and EnvironmentFault.
+    an interrupted run resumes. Returns the trial of that mean. Members of equal score keep the submission's
+    order; a member that changes nothing is left out (Wortsman et al. 2022, arXiv 2203.05482, with a strict
+    improvement). Raises UsageError and EnvironmentFault.
     """
     check_empty_folder(out)
     # Before the members are scored, which may take hours
@@ -55,7 +44,7 @@ def greedy_soup(
             kept, score = (*kept, member), found
     count = f"{len(kept)} of {len(candidates.members)} members"
     write_soup(candidates, kept, f"A greedy soup of {count}, {validation.metric} {score:.4f}.", out)
-    return GreedyResult(tuple(member.file for member in kept), score)
+    return Trial(tuple(member.file for member in kept), score, kept=True)
 
 
 def _conditions(candidates: Candidates, validation: Validation) -> dict[str, Any]:
