@@ -87,8 +87,8 @@ class Model:
     Threads read their cases in parallel and use the networks one after the other.
     """
 
-    def __init__(self, models: Models, settings: RunSettings) -> None:
-        self._models: Models | None = models
+    def __init__(self, folder: PathLike, settings: RunSettings) -> None:
+        self._models: Models | None = load_models(Path(folder), settings)
         self._settings = settings
 
     @property
@@ -165,8 +165,8 @@ class Model:
         """
         models = self._open
         settings = resolve_settings(self._settings.model_dump() | {"on_error": on_error, "resume": resume})
-        report = None if report is None else Path(report)
-        request = Request(Path(data), Path(out), models.loaded.folder, settings, report)
+        file = None if report is None else Path(report)
+        request = Request(Path(data), Path(out), models.loaded.folder, settings, file)
         with models.reserved():
             return predict_folder(request, models, progress)
 
@@ -190,8 +190,7 @@ class Model:
         return self._models
 
     def _own(self, found: CasePrediction) -> Prediction:
-        values: dict[str, Any] = vars(found) | {"challenge": self.challenge}
-        return Prediction(**values)
+        return Prediction(**vars(found), challenge=self.challenge)
 
     def _case(self, case: Mapping[str, PathLike] | PathLike | Case) -> Case:
         if isinstance(case, Case):
@@ -234,7 +233,7 @@ def load(  # noqa: PLR0913
     """
     values = {"device": device, "precision": precision, "threads": threads, "backend": backend}
     settings = resolve_settings(values | {"preset": preset, "flips": mirrors, "challenge": challenge})
-    return Model(load_models(Path(weights), settings), settings)
+    return Model(weights, settings)
 
 
 def save(network: nn.Module, name: str, arguments: Mapping[str, object], file: PathLike) -> str:
@@ -257,5 +256,4 @@ class Session(Model):
 def load_submission(folder: PathLike, **settings: Any) -> Session:
     """Load a submission; settings are those of parameters.yaml. Deprecated: use `segcube.load`."""
     warnings.warn("segcube.load_submission is deprecated: use segcube.load", DeprecationWarning, stacklevel=2)
-    resolved = resolve_settings(settings)
-    return Session(load_models(Path(folder), resolved), resolved)
+    return Session(folder, resolve_settings(settings))

@@ -52,12 +52,10 @@ class TorchBackend:
             return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
     def zeros(self, channels: int, shape: Shape) -> torch.Tensor:
-        """A float32 accumulator on the device."""
         with out_of_memory_errors():
             return torch.zeros((channels, *shape), device=self.device)
 
     def download(self, array: torch.Tensor) -> np.ndarray:
-        """The array on the host."""
         return array.cpu().numpy()
 
     def release(self) -> None:

@@ -58,12 +58,10 @@ class CudaBackend:
             return host.to(self.device, non_blocking=True)
 
     def zeros(self, channels: int, shape: Shape) -> torch.Tensor:
-        """A float32 accumulator on the device."""
         with self._on_device():
             return torch.zeros((channels, *shape), device=self.device)
 
     def download(self, array: torch.Tensor) -> np.ndarray:
-        """The array on the host."""
         with self._on_device():
             host = torch.empty(array.shape, dtype=array.dtype, pin_memory=True)
             host.copy_(array, non_blocking=True)

@@ -150,15 +150,12 @@ class OpenVINOBackend:
             self._active = network
 
     def upload(self, array: np.ndarray) -> np.ndarray:
-        """The array itself."""
         return array
 
     def zeros(self, channels: int, shape: Shape) -> np.ndarray:
-        """A float32 accumulator."""
         return np.zeros((channels, *shape), dtype=np.float32)
 
     def download(self, array: np.ndarray) -> np.ndarray:
-        """The array itself."""
         return array
 
     def release(self) -> None:

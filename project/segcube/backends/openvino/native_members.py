@@ -40,7 +40,6 @@ class NativeMember:
         return self.program.run(self.calls, batch_ncxyz)
 
     def compile(self) -> None:
-        """Compile the graph once."""
         self.program.graph.compile()
 
 
@@ -88,7 +87,6 @@ class NativeSum:
         return total_nkxyz
 
     def compile(self) -> None:
-        """Compile the graph once."""
         self.members[0].compile()
 
 

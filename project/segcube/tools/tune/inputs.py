@@ -9,6 +9,7 @@ from pathlib import Path
 from segcube.core import CaseError, UsageError
 from segcube.evaluation import choose_challenge, find_maps
 from segcube.evaluation.profiles import metrics_of
+from segcube.inference import SavedProbabilities
 from segcube.spec.challenges import Challenge, Metrics
 from segcube.spec.submission import Member, Retry, Rule, Stage, Submission, load_for_challenge
 from segcube.tools.tune.cases import TuningCase, largest_difference, read_case
@@ -52,18 +53,19 @@ def read_inputs(request: TuneRequest) -> Inputs:
     if the probabilities do not belong to the submission, and if there is nothing to search.
     """
     folder, notices = request.probabilities, list[str]()
+    files_in = SavedProbabilities(folder)
     challenge, submission = _submission(request)
     metrics = metrics_of(challenge, request.profile)
     stage = submission.stages[-1] if submission else None
     rules = submission.postprocess if submission else ()
     references = find_maps(request.reference, challenge)
-    saved = {case: file for case, file in references.items() if (folder / f"{case}.npz").is_file()}
+    saved = {case: file for case, file in references.items() if files_in.file(case).is_file()}
     notices += [f"{case}: no saved probabilities" for case in references if case not in saved]
-    members = _members(stage, folder, list(saved), notices) if stage else []
+    members = _members(stage, files_in, list(saved), notices) if stage else []
     weights = tuple(tuple(m.weight_for(name) for name in stage.names) for m in members) if stage else ()
     cases: list[TuningCase] = []
     for case, reference in saved.items():
-        files = [_file(folder, case, member) for member in (None, *members)]
+        files = [files_in.file(case, member) for member in (None, *members)]
         try:
             cases.append(read_case(case, files, reference, weights, _floor(rules), margin_of(metrics)))
         except CaseError as error:
@@ -98,12 +100,9 @@ def _submission(request: TuneRequest) -> tuple[Challenge, Submission | None]:
     return choose_challenge(request.reference, request.reference, request.challenge), None
 
 
-def _file(folder: Path, case: str, member: Member | None = None) -> Path:
-    """The probabilities of a case, or of one member."""
-    return folder / (f"{case}.{Path(member.file).stem}.npz" if member else f"{case}.npz")
-
-
-def _members(stage: Stage, folder: Path, cases: Sequence[str], notices: list[str]) -> list[Member]:
+def _members(
+    stage: Stage, files_in: SavedProbabilities, cases: Sequence[str], notices: list[str]
+) -> list[Member]:
     """The members whose weights can be searched: every case has a file of each of them."""
     members = [member for branch in stage.branches for member in branch.members]
     why = ""
@@ -111,7 +110,7 @@ def _members(stage: Stage, folder: Path, cases: Sequence[str], notices: list[str
         why = f"stage {stage.name} merges logits, and probabilities were saved"
     elif len({Path(member.file).stem for member in members}) < len(members):
         why = "two members have files of the same name"
-    elif not all(_file(folder, case, member).is_file() for case in cases for member in members):
+    elif not all(files_in.file(case, member).is_file() for case in cases for member in members):
         why = "not every case has a file of each member (infer --each-member)"
     if why and len(members) > 1:
         notices.append(f"weights are not tuned: {why}")
