@@ -331,3 +331,52 @@ def test_a_saved_network_is_a_member(tmp_path):
     loaded = segcube.networks.load_network(tmp_path / "fold0.safetensors", sha256)
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], tensor, rtol=0, atol=0)
+
+
+def test_the_progress_callback_is_refused_the_model_in_use(tmp_path, tumour_submission, make_case, glioma):
+    make_case(tmp_path / "data", glioma, "BraTS-GLI-00001-000")
+    model = segcube.load(tumour_submission, device="cpu")
+    refused: list[UsageError] = []
+
+    def use(*_: object) -> None:
+        for action in (lambda: model.predict(tmp_path / "data"), model.close):
+            with pytest.raises(UsageError, match="in use by this thread") as caught:
+                action()
+            refused.append(caught.value)
+
+    model.predict_folder(tmp_path / "data", tmp_path / "out", progress=use)
+    assert len(refused) == 2
+    model.close()
+    model.close()
+    with pytest.raises(UsageError, match="closed"):
+        model.predict(tmp_path / "data")
+
+
+@pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "..", "", "a\0b", 3])
+def test_a_case_is_named_by_a_file_name(tumour_submission, name):
+    model = segcube.load(tumour_submission, device="cpu")
+    image = np.ones((4, 8, 8, 8), np.float32)
+    with pytest.raises(UsageError, match="case name"):
+        model.predict_array(image, np.eye(4), name=name)
+    with pytest.raises(UsageError, match="case name"):
+        model.predict(Case(name, {}, "t1c"))
+
+
+@pytest.mark.parametrize("affine", [np.eye(4).T + np.eye(4, k=-3), np.eye(4) * (1 + 0j), np.eye(3), "x"])
+def test_an_affine_that_is_none_is_refused(tumour_submission, affine):
+    model = segcube.load(tumour_submission, device="cpu")
+    with pytest.raises(UsageError, match="affine"):
+        model.predict_array(np.ones((4, 8, 8, 8), np.float32), affine)
+
+
+@pytest.mark.parametrize("values", [{"threads": True}, {"threads": "2"}, {"mirrors": "yes"}, {"mirrors": 1}])
+def test_load_refuses_values_of_another_type(tumour_submission, values):
+    with pytest.raises(UsageError, match=next(iter(values))):
+        segcube.load(tumour_submission, device="cpu", **values)
+
+
+def test_a_map_is_not_saved_in_another_format(tmp_path, tumour_submission, make_case, glioma):
+    model = segcube.load(tumour_submission, device="cpu")
+    prediction = model.predict(make_case(tmp_path / "data", glioma, "BraTS-GLI-00001-000"))
+    with pytest.raises(UsageError, match="NIfTI"):
+        prediction.save(tmp_path / "map.mha")

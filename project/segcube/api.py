@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
 from segcube import networks
 from segcube.core import (
     BackendName,
     Case,
+    FileName,
     OnError,
     Precision,
     Preset,
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
+OTHER_IMAGES = (".nii", ".gz", ".hdr", ".img", ".mha", ".mhd", ".nrrd", ".npy", ".npz", ".png")
+""".nii in capitals and formats that label maps are not written in: hardly the name of a folder."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,10 @@ class Prediction(CasePrediction):
         """
         file = Path(path)
         if not file.name.endswith((".nii", ".nii.gz")):
+            if file.suffix.lower() in OTHER_IMAGES and not file.is_dir():
+                raise UsageError(
+                    "not the name of a NIfTI file", file=file, expected="*.nii or *.nii.gz, or a folder"
+                )
             file = file / self.challenge.output_name(self.case.name)
         write_with_origin(self, file, SESSION_MARK)
         return file
@@ -88,7 +96,9 @@ class Model:
     """
 
     def __init__(self, folder: PathLike, settings: RunSettings) -> None:
-        self._models: Models | None = load_models(Path(folder), settings)
+        models = load_models(Path(folder), settings)
+        self._models: Models | None = models
+        self._challenge = models.loaded.challenge
         self._settings = settings
 
     @property
@@ -99,7 +109,7 @@ class Model:
     @property
     def challenge(self) -> Challenge:
         """The challenge: channels, labels, regions, file names."""
-        return self._open.loaded.challenge
+        return self._challenge
 
     @property
     def device(self) -> str:
@@ -133,12 +143,17 @@ class Model:
         in messages and file names. Raises UsageError for other shapes or channels, CaseError for intensities
         that cannot be used.
         """
+        _check_name(name)
         image_cxyz = np.asarray(image_cxyz)
         expected = self.challenge.channel_names
         given = tuple(channels) if channels is not None else expected
-        if image_cxyz.ndim != 4 or len(image_cxyz) != len(given) or sorted(given) != sorted(expected):
+        if (
+            image_cxyz.ndim != 4
+            or len(image_cxyz) != len(given)
+            or sorted(map(str, given)) != sorted(expected)
+        ):
             raise UsageError(
-                f"an image of shape {image_cxyz.shape} with channels {', '.join(given)}",
+                f"an image of shape {image_cxyz.shape} with channels {', '.join(map(str, given))}",
                 expected=f"(C, X, Y, Z) with channels {', '.join(expected)}",
             )
         ordered = [image_cxyz[given.index(channel)] for channel in expected]
@@ -171,10 +186,12 @@ class Model:
             return predict_folder(request, models, progress)
 
     def close(self) -> None:
-        """Release the networks and the device's memory; the model cannot be used any more."""
-        if self._models is not None:
-            with self._models.reserved():
-                self._models.backend.release()
+        """Release the networks and the device's memory; the model cannot be used any more.
+
+        Waits for threads that predict. Raises UsageError in the `progress` callback of `predict_folder`.
+        """
+        if models := self._models:
+            models.release()
             self._models = None
 
     def __enter__(self) -> Self:
@@ -194,11 +211,12 @@ class Model:
 
     def _case(self, case: Mapping[str, PathLike] | PathLike | Case) -> Case:
         if isinstance(case, Case):
+            _check_name(case.name)
             return case
         if isinstance(case, Mapping):
             channels = self.challenge.channel_names
             if unknown := [name for name in case if name not in channels]:
-                raise UsageError(f"channels {', '.join(unknown)}", expected=", ".join(channels))
+                raise UsageError(f"channels {', '.join(map(str, unknown))}", expected=", ".join(channels))
             files = {name: Path(file) for name, file in case.items()}
             # Named after the reference channel's file
             name = files.get(self.challenge.reference, Path("case")).name.removesuffix(".gz")
@@ -231,6 +249,9 @@ def load(  # noqa: PLR0913
     challenge: a key among those that the submission serves. Raises EnvironmentFault for weights or a device
     that cannot be used, UsageError for unknown values.
     """
+    for name, value, kinds in (("threads", threads, int), ("mirrors", mirrors, bool)):
+        if value is not None and type(value) is not kinds:
+            raise UsageError(f"{name}={value!r}", expected=f"{kinds.__name__} or None")
     values = {"device": device, "precision": precision, "threads": threads, "backend": backend}
     settings = resolve_settings(values | {"preset": preset, "flips": mirrors, "challenge": challenge})
     return Model(weights, settings)
@@ -243,6 +264,15 @@ def save(network: nn.Module, name: str, arguments: Mapping[str, object], file: P
     describe the network, EnvironmentFault for weights that are not finite or cannot be written.
     """
     return networks.save_network(network, name, arguments, Path(file))
+
+
+def _check_name(name: str) -> None:
+    """Raise UsageError for a case name that is no file name: maps are named after it."""
+    try:
+        TypeAdapter(FileName).validate_python(name, strict=True)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UsageError(f"the case name {name!r}: {reason}", expected="a name without slashes") from None
 
 
 class Session(Model):

@@ -223,3 +223,9 @@ def test_a_forked_child_starts_its_own_threads():
         signal.alarm(300)
         os._exit(0 if list(threads.prefetch(str, range(2))) == ["0", "1"] else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_malformed_list_of_groups_means_no_quota(tmp_path):
+    own = tmp_path / "cgroup"
+    own.write_text("nonsense\n")
+    assert threads.cgroup_quota(tmp_path, own) is None

@@ -18,7 +18,7 @@ import typer
 
 from segcube import __version__
 from segcube.cli.options import AsJson
-from segcube.core import EnvironmentFault, ExitCode, printable
+from segcube.core import EnvironmentFault, ExitCode, SegcubeError, printable
 
 PACKAGES = ("numpy", "scipy", "nibabel", "pydantic", "openvino", "torch", "monai", "matplotlib", "typer")
 VECTORS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16")
@@ -75,8 +75,10 @@ def _versions() -> Iterator[Fact]:
     yield Fact("segcube", __version__)
     yield Fact("Python", f"{platform.python_version()} on {platform.platform()}")
     for name in PACKAGES:
-        is_installed = importlib.util.find_spec(name) is not None
-        yield Fact(name, version(name) if is_installed else "not installed")
+        if importlib.util.find_spec(name) is None:
+            yield Fact(name, "not installed")
+        else:
+            yield _attempt(name, lambda name=name: version(name))
 
 
 def _devices() -> Iterator[Fact]:
@@ -89,14 +91,19 @@ def _devices() -> Iterator[Fact]:
     flags = next((line.split(":")[1].split() for line in lines if line.startswith("flags")), [])
     model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
     yield Fact("CPU", f"{model}: {' '.join(flag for flag in VECTORS if flag in flags) or 'no AVX2'}")
-    yield Fact("CPU threads", f"{cpu_count()} of {os.cpu_count()}, by affinity, cgroup quota and settings")
+    threads = f"of {os.cpu_count()}, by affinity, cgroup quota and settings"
+    yield _attempt("CPU threads", lambda: f"{cpu_count()} {threads}")
     yield _attempt("native kernels", kernels_summary)
     installed = [name for name in ("openvino", "torch") if importlib.util.find_spec(name)]
     for name in installed:
         yield _attempt(name, lambda name=name: f"{importlib.import_module(name).__name__} can be loaded")
     if not installed:
         yield Fact("networks", "not usable", "neither OpenVINO nor torch is installed: pip install openvino")
-    choice = choose_backend(RunSettings())
+    try:
+        choice = choose_backend(RunSettings())
+    except SegcubeError as error:
+        yield Fact("a run uses", "nothing", str(error))
+        return
     yield Fact("GPU", "none is visible") if choice.device == "cpu" else _attempt("GPU", _describe_gpu)
     yield Fact("a run uses", f"{choice.backend}, {choice.precision}")
 
@@ -129,12 +136,16 @@ def _machine() -> Iterator[Fact]:
 
     engine = find_engine()
     yield Fact("container engine", engine.program if engine else "none responds (docker, podman)")
+    yield _attempt("memory", _memory)
+    yield _attempt("temporary files", disk)
+    yield _attempt("default weights", weights)
+
+
+def _memory() -> str:
     available = next((line for line in _lines(Path("/proc/meminfo")) if line.startswith("MemAvailable")), "")
     memory = f"{int(available.split()[1]) / 1e6:.1f} GB free" if available else "unknown"
     limit = next(iter(_lines(MEMORY_LIMIT)), "max")
-    yield Fact("memory", memory if limit == "max" else f"{memory}, limited to {int(limit) / 1e9:.1f} GB")
-    yield _attempt("temporary files", disk)
-    yield _attempt("default weights", weights)
+    return memory if limit == "max" else f"{memory}, limited to {int(limit) / 1e9:.1f} GB"
 
 
 def _lines(file: Path) -> list[str]:

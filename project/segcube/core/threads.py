@@ -80,7 +80,7 @@ def cgroup_quota(cgroups: Path, own: Path) -> int | None:
     each controller of version 1 (2:cpu,cpuacct:/path).
     """
     folders = [cgroups, cgroups / "cpu", cgroups / "cpu,cpuacct"]
-    with suppress(OSError):
+    with suppress(OSError, ValueError):
         for line in own.read_text().splitlines():
             number, controllers, path = line.split(":", 2)
             if number == "0" or "cpu" in controllers.split(","):

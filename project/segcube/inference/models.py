@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Lock, get_ident
 
 from segcube.backends import Backend, DeviceMemoryError, branch_files, cpu_fallback
 from segcube.core import CaseError, Code, EnvironmentFault, UsageError
@@ -28,6 +28,9 @@ class Models:
     _workspaces: list[Workspace] = field(init=False)
     _lock: Lock = field(default_factory=Lock, init=False)
     _process: int = field(default_factory=os.getpid, init=False)
+    _owner: int | None = field(default=None, init=False)
+    """The thread that has reserved the networks."""
+    _is_released: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._workspaces = list(workspaces(self.backend))
@@ -42,7 +45,8 @@ class Models:
         """Reserve the networks for one thread; others wait.
 
         A network's input, output and working memory belong to one case at a time. Raises UsageError in a
-        process that was forked after the networks were loaded, because threads do not survive a fork.
+        process that was forked after the networks were loaded, because threads do not survive a fork, in the
+        thread that has reserved them already, and once they are released.
         """
         if os.getpid() != self._process:
             raise UsageError(
@@ -50,8 +54,27 @@ class Models:
                 file=self.loaded.folder,
                 hint="load it in the process that predicts",
             )
+        if self._owner == get_ident():
+            raise UsageError(
+                "the model is in use by this thread",
+                file=self.loaded.folder,
+                hint="use it after the folder is predicted, not in the progress callback",
+            )
         with self._lock:
-            yield
+            if self._is_released:
+                raise UsageError("the model is closed", hint="load it again")
+            self._owner = get_ident()
+            try:
+                yield
+            finally:
+                self._owner = None
+
+    def release(self) -> None:
+        """Free the backend's memory, for good, once no thread uses it; a forked child leaves it alone."""
+        if os.getpid() == self._process and not self._is_released:
+            with self.reserved():
+                self._is_released = True
+                self.backend.release()
 
     def load_all(self) -> None:
         """Load and check every member, so that a broken one ends the run before its first case.

@@ -33,13 +33,17 @@ def volume_of_arrays(
     """
     shape = arrays_xyz[0].shape
     if any(array.ndim != 3 or array.shape != shape or array.dtype.kind not in "iuf" for array in arrays_xyz):
-        raise UsageError(f"{case.name}: arrays of {shape}", expected="numbers of one shape (X, Y, Z)")
+        kinds = ", ".join(sorted({str(array.dtype) for array in arrays_xyz}))
+        expected = "integers or floating-point numbers of one shape (X, Y, Z)"
+        raise UsageError(f"{case.name}: arrays of {kinds} and shape {shape}", expected=expected)
     if 0 in shape or max(shape) > MAX_AXIS or np.prod(shape) > MAX_VOXELS:
         limits = f"1 to {MAX_VOXELS} voxels, at most {MAX_AXIS} along an axis"
         raise UsageError(f"{case.name}: shape {shape}", expected=limits)
-    affine = np.asarray(affine, dtype=np.float64)
-    if affine.shape != (4, 4):
-        raise UsageError(f"{case.name}: an affine of shape {affine.shape}", expected="(4, 4)")
+    affine = np.asarray(affine)
+    if affine.dtype.kind not in "iuf" or affine.shape != (4, 4) or (affine[3] != (0, 0, 0, 1)).any():
+        expected = "numbers of shape (4, 4) with the last row 0 0 0 1"
+        raise UsageError(f"{case.name}: the affine {affine.tolist()}", expected=expected)
+    affine = affine.astype(np.float64)
     header = parse_header(_fields(shape, affine), Path(case.name))
     voxels = tuple(native_values(np.array(array_xyz)) for array_xyz in arrays_xyz)
     found = {name: [*value_notices(xyz, Path(name))] for name, xyz in zip(channels, voxels, strict=True)}
