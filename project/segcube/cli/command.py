@@ -41,7 +41,10 @@ def _common(
     verbose: Annotated[
         bool,
         typer.Option(
-            "-v", "--verbose", envvar="SEGCUBE_VERBOSE", help="Print details, such as seconds a step."
+            "-v",
+            "--verbose",
+            envvar="SEGCUBE_VERBOSE",
+            help="Print details, such as the seconds of each step.",
         ),
     ] = False,
     debug: Annotated[

@@ -69,6 +69,7 @@ def demo(
     from segcube.spec.challenges import load_challenge
 
     keys = (load_challenge(challenge).key,) if challenge else CHALLENGES
+    _check_starters(keys)
     readme = folder / "README.txt"
     _check_own(folder, readme)
     write_atomic(readme, (MARK + _overview(folder, keys)).encode(errors="backslashreplace"))
@@ -83,6 +84,17 @@ def demo(
     for line in _overview(folder, keys).splitlines():
         typer.echo(printable(line))
     return 0
+
+
+def _check_starters(keys: tuple[str, ...]) -> None:
+    """Raise UsageError for a challenge that no built-in submission serves."""
+    from segcube.spec.hosts import BUILT_IN_WEIGHTS
+    from segcube.spec.submission import read_submission, submission_folders
+
+    folders = submission_folders(BUILT_IN_WEIGHTS)
+    served = [key for folder in folders for key in read_submission(folder).challenge_keys]
+    if unserved := [key for key in keys if key not in served]:
+        raise UsageError(f"no starter serves {', '.join(unserved)}", expected="one of " + ", ".join(served))
 
 
 def _check_own(folder: Path, readme: Path) -> None:

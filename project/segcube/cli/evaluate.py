@@ -75,7 +75,7 @@ def evaluate(
 def rank(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="SCORES", help="Files of `segcube evaluate --json`, one a submission."),
+        typer.Argument(metavar="SCORES", help="Files of `segcube evaluate --json`, one per submission."),
     ],
     json: Annotated[Path | None, typer.Option(help="JSON file for the ranking. Default: none.")] = None,
     metric: Annotated[

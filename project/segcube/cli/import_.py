@@ -90,9 +90,7 @@ def mednext(
     licence: Licence = "unknown",
     citation: Citation = None,
 ) -> None:
-    """Import a MedNeXt trained in nnU-Net v1.
-
-    A model of MIC-DKFZ's MedNeXt v1.
+    """Import a MedNeXt trained with nnU-Net v1, as MIC-DKFZ's MedNeXt v1 trains it.
 
     \b
     Example:
@@ -161,7 +159,9 @@ def mbas(
 
 @import_.command(cls=Command)
 def lightning(
-    source: Annotated[list[Path], typer.Argument(help="Files .ckpt, or folders of them: one ensemble.")],
+    source: Annotated[
+        list[Path], typer.Argument(help=".ckpt files, or folders of them; together they form one ensemble.")
+    ],
     out: Out,
     challenge: Challenge,
     member_weights: Annotated[
@@ -179,7 +179,7 @@ def lightning(
             help="Window size, such as 128,160,112. Default: the patch of the training.", show_default=False
         ),
     ] = "",
-    overlap: Annotated[float, typer.Option(min=0, max=0.99, help="Overlap of the windows.")] = 0.5,
+    overlap: Annotated[float, typer.Option(min=0, max=0.95, help="Overlap of the windows.")] = 0.5,
     blend: Annotated[
         Literal["gaussian", "constant"], typer.Option(help="Importance of a window's voxels.")
     ] = "gaussian",

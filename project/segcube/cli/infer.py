@@ -17,7 +17,7 @@ HELP = {
     "device": "auto, cpu, cuda or cuda:N. Default: auto, a GPU where one is visible, else the CPU.",
     "backend": "Library that runs the networks. Default: auto, OpenVINO on a CPU, torch on CUDA.",
     "precision": "Precision of the forward passes. Default: auto, fp16 on CUDA, fp32 on a CPU.",
-    "threads": "Most CPU threads that compute. Default: the CPUs of the process's affinity, no more than its "
+    "threads": "Maximum number of CPU threads. Default: the CPUs of the process's affinity, no more than its "
     "cgroup's quota.",
     "compile": "Capture forward passes as CUDA graphs: on from the first one, off never. Default: auto, as "
     "soon as the number of windows repays it.",
@@ -43,15 +43,15 @@ HELP = {
 }
 
 
-def _setting(name: str, *spellings: str, variables: tuple[str, ...] = ()) -> Any:
+def _setting(name: str, *spellings: str, variables: str | list[str] = "") -> Any:
     """An option with its help and its environment variables."""
     names = spellings or (f"--{name.replace('_', '-')}",)
-    return typer.Option(*names, envvar=list(variables) or f"SEGCUBE_{name.upper()}", help=HELP[name])
+    return typer.Option(*names, envvar=variables or f"SEGCUBE_{name.upper()}", help=HELP[name])
 
 
 def infer(
-    data: Annotated[Path, _setting("data", "-i", "--data", variables=("SEGCUBE_DATA_PATH",))],
-    out: Annotated[Path, _setting("out", "-o", "--out", variables=("SEGCUBE_OUTPUT_PATH",))],
+    data: Annotated[Path, _setting("data", "-i", "--data", variables="SEGCUBE_DATA_PATH")],
+    out: Annotated[Path, _setting("out", "-o", "--out", variables="SEGCUBE_OUTPUT_PATH")],
     weights: Annotated[Path | None, _setting("weights", "-w", "--weights")] = None,
     parameters_file: Annotated[Path | None, _setting("parameters_file")] = None,
     defaults_file: Annotated[Path | None, _setting("defaults_file")] = None,
@@ -64,7 +64,7 @@ def infer(
     preset: Annotated[Preset | None, _setting("preset")] = None,
     mirrors: Annotated[
         bool | None,
-        _setting("mirrors", "--mirrors/--no-mirrors", variables=("SEGCUBE_MIRRORS", "SEGCUBE_FLIPS")),
+        _setting("mirrors", "--mirrors/--no-mirrors", variables=["SEGCUBE_MIRRORS", "SEGCUBE_FLIPS"]),
     ] = None,
     report: Annotated[Path | None, _setting("report")] = None,
     resume: Annotated[bool | None, _setting("resume", "--resume/--no-resume")] = None,

@@ -19,8 +19,8 @@ def info(
 ) -> None:
     """List the challenges, or describe a submission.
 
-    For a challenge: its key, channels, labels and scored regions. For a submission: its stages, branches,
-    windows and members, with the network and the number of parameters of each weights file.
+    Without a folder, lists each challenge: its key, channels, labels and scored regions. Of a submission:
+    stages, branches, windows and members, with the network and the parameters of each weights file.
 
     \b
     Example:

@@ -168,7 +168,7 @@ def _checked(name: str, found: _CaseFiles, challenge: Challenge) -> tuple[Case, 
     if missing:
         expected = ", ".join(challenge.channel_names)
         folders = " and ".join(map(str, sorted(found.folders)))
-        message = f"{', '.join(missing)} of {name} missing in {folders}"
+        message = f"{name}: no file for {', '.join(missing)} in {folders}"
         return case, CaseError(
             Code.MISSING_MODALITY, message, expected=expected, hint="add the missing files"
         )

@@ -34,7 +34,7 @@ def predict_case(case: Case, models: Models, with_probabilities: bool = False) -
     if missing := [name for name in challenge.channel_names if name not in case.files]:
         raise CaseError(
             Code.MISSING_MODALITY,
-            f"{', '.join(missing)} of {case.name} missing",
+            f"{case.name}: no file for {', '.join(missing)}",
             expected=", ".join(challenge.channel_names),
         )
     return predict_in_turn(read_volume(case, challenge.channel_names, challenge), models, with_probabilities)

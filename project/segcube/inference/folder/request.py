@@ -63,7 +63,7 @@ def at_preset(
 
 def starter_warning(loaded: LoadedSubmission) -> str:
     """The warning of every run with a starter, on the command line and from Python."""
-    return f"{loaded.submission.name} is a STARTER, trained on synthetic cases (phantoms): do not hand it in"
+    return f"{loaded.submission.name} is a STARTER, trained on synthetic cases (phantoms): do not submit it"
 
 
 def _submission_in(folder: Path) -> Path:

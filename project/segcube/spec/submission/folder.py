@@ -60,8 +60,12 @@ def read_submission(folder: Path) -> Submission:
     """
     file = folder / FILE_NAME
     if not file.is_file():
-        found = "no such file" if folder.is_dir() else "no such folder"
-        raise EnvironmentFault(found, file=file, expected="a submission folder, which holds submission.yaml")
+        expected = "a submission folder, which holds submission.yaml"
+        if not folder.is_dir():
+            raise EnvironmentFault("no such folder", file=folder, expected=expected)
+        is_nnunet = (folder / "plans.json").is_file()
+        hint = "import it first: segcube import nnunet" if is_nnunet else None
+        raise EnvironmentFault("no such file", file=file, expected=expected, hint=hint)
     return read_model(file, Submission, EnvironmentFault)
 
 
