@@ -49,6 +49,9 @@ def built(checkout, tmp_path_factory) -> Path:
 def test_a_wheel_has_the_modules_and_the_sources_of_the_kernels(built):
     for name in ("cli/app.py", "py.typed", "core/__init__.pyi", "spec/challenges/data/mbas2024.yaml"):
         assert (built / "segcube" / name).is_file()
+    package = ROOT / "project" / "segcube"
+    for data in package.rglob("data/*.*"):
+        assert (built / "segcube" / data.relative_to(package)).is_file()
     names = {file.name for file in (built / KERNELS.parent).rglob("*.*")}
     assert {"cpu.cpp", "library.py", "norms.cu", "values.cuh", "winograd.h"} < names
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import PurePath, PurePosixPath, PureWindowsPath
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from segcube.core import EnvironmentFault, Names, StrictModel, read_model
 from segcube.importers.checkpoint import arrays
 from segcube.importers.checkpoint.limits import expect_plain_keys
 from segcube.importers.checkpoint.objects import Global, RefusedPickle, short_repr, stored_class
@@ -14,40 +15,13 @@ MAX_PATH = 4096
 MAX_NAME = 200
 """Letters of a refused name that an error quotes."""
 
-STORED_CLASSES: dict[str, tuple[str, ...]] = {
-    "argparse": ("Namespace",),
-    "types": ("SimpleNamespace",),
-    "typing": ("Any",),
-    "datetime": ("datetime", "date", "timedelta"),
-    "omegaconf.dictconfig": ("DictConfig",),
-    "omegaconf.listconfig": ("ListConfig",),
-    "omegaconf.base": ("ContainerMetadata", "Metadata", "SCMode"),
-    "omegaconf.nodes": (
-        *("AnyNode", "StringNode", "IntegerNode", "FloatNode", "BooleanNode", "BytesNode", "PathNode"),
-        *("EnumNode", "InterpolationResultNode"),
-    ),
-    "pytorch_lightning.utilities.parsing": ("AttributeDict",),
-    "lightning.pytorch.utilities.parsing": ("AttributeDict",),
-    "lightning.fabric.utilities.data": ("AttributeDict",),
-    "lightning_fabric.utilities.data": ("AttributeDict",),
-    "lightning_utilities.core.enums": ("StrEnum",),
-    "pytorch_lightning.utilities.enums": ("GradClipAlgorithmType", "LightningEnum", "PrecisionType"),
-    "pytorch_lightning.callbacks.model_checkpoint": ("ModelCheckpoint",),
-    "pytorch_lightning.callbacks.early_stopping": ("EarlyStopping",),
-    "lightning.pytorch.callbacks.model_checkpoint": ("ModelCheckpoint",),
-    "lightning.pytorch.callbacks.early_stopping": ("EarlyStopping",),
-    "monai.utils.enums": ("MetaKeys", "SpaceKeys", "TraceKeys"),
-    "mbas.tasks.predict": ("Parameters1Stage", "Parameters2Stage"),
-    "__main__": ("Parameters1Stage", "Parameters2Stage"),
-    "torch.optim.lr_scheduler": (
-        *("CosineAnnealingLR", "ExponentialLR", "LambdaLR", "OneCycleLR", "PolynomialLR"),
-        *("ReduceLROnPlateau", "StepLR"),
-    ),
-    "torch.serialization": ("_get_layout",),
-    "torch": ("strided", "device"),
-    "builtins": ("object",),
-}
-"""Classes whose objects become a `StoredObject`; their code is never imported."""
+
+class _Classes(StrictModel):
+    classes: Mapping[str, Names]
+    """By module."""
+
+
+_STORED_CLASSES = Path(__file__).parent / "data" / "stored_classes.yaml"
 NUMPY_TYPES = (
     *("float16", "float32", "float64", "int8", "int16", "int32", "int64"),
     *("uint8", "uint16", "uint32", "uint64", "bool_"),
@@ -168,7 +142,7 @@ CALLS: dict[str, Callable[..., object]] = {
 
 def _allowed() -> dict[str, object]:
     allowed: dict[str, object] = {name: Global(name, call) for name, call in CALLS.items()}
-    for module, names in STORED_CLASSES.items():
+    for module, names in read_model(_STORED_CLASSES, _Classes, EnvironmentFault).classes.items():
         allowed |= {f"{module}.{name}": stored_class(f"{module}.{name}") for name in names}
     for name in ("str", "int", "float", "bool", "tuple"):
         allowed[f"builtins.{name}"] = Global(f"builtins.{name}")

@@ -8,7 +8,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from segcube.core import CaseError, Code, ExitCode, Notice, SegcubeError
+from segcube.core import (
+    CaseError,
+    Code,
+    EnvironmentFault,
+    ExitCode,
+    Notice,
+    SegcubeError,
+    StrictModel,
+    read_model,
+)
 
 
 class FindingCode(StrEnum):
@@ -65,78 +74,18 @@ class FindingCode(StrEnum):
     IMAGE_NAME = "IMAGE_NAME"
 
 
-ADVICE: Mapping[Code | FindingCode, tuple[str, str]] = {
-    Code.NDIM: ("three axes", "remove axes of size 1 before writing"),
-    Code.QFORM_SFORM: ("the same affine, whichever form a reader uses", ""),
-    FindingCode.UNITS: ("", "set xyzt_units to mm"),
-    FindingCode.NIFTI2: ("NIfTI-1, which every reader supports", "save it as NIfTI-1"),
-    FindingCode.BIG_ENDIAN: ("little-endian", "save it again"),
-    FindingCode.LICENCE: ("the licence of the weights", "add one such as `licence: CC-BY-4.0`"),
-    FindingCode.CITATION: ("the publication to cite for the weights", "add `citation: ...`"),
-    FindingCode.MODEL_CARD: ("what the models were trained on and how they score", ""),
-    FindingCode.UNCHECKED_GRID: ("a case that can be read", "see `segcube check input`"),
-    FindingCode.OUTSIDE_IMAGE: (
-        "labels inside the patient",
-        "check whether the array was mirrored or its axes permuted before writing",
-    ),
-    FindingCode.ABSENT_LABEL: ("every label of the challenge in some map", ""),
-    FindingCode.COPY: ("", "predict both cases again"),
-    FindingCode.LINK: (
-        "a file: a link breaks when the folder is mounted or packed",
-        "replace the link by a copy of the file",
-    ),
-    FindingCode.PERMISSIONS: ("a file that the user of the evaluator can read", "chmod a+r"),
-    FindingCode.ROOT_OWNED: ("the owner of its folder", "start the container with --user $(id -u):$(id -g)"),
-    FindingCode.STRAY: ("", "remove it"),
-    FindingCode.DOUBLED_MAP: ("", "remove one: which of them is read depends on the reader"),
-    FindingCode.FOLDER: ("a flat folder of label maps", "move its maps up or remove it"),
-    FindingCode.HIDDEN: ("", "remove it"),
-    FindingCode.UNKNOWN_CASE: ("", "remove it, or check against the data that it was predicted from"),
-    FindingCode.MISSING_MAP: (
-        "one map for each case",
-        "predict the case again; evaluators refuse a folder with a missing map",
-    ),
-    FindingCode.NOT_COMPILED: (
-        "one for each member and window, or each run on a CPU compiles the network again",
-        "",
-    ),
-    FindingCode.MISSING_WEIGHTS: (
-        "the weights that submission.yaml names",
-        "put the file there, or fix the member's entry",
-    ),
-    FindingCode.SHA256: ("", "copy the file again, or update the entry if the file was changed on purpose"),
-    FindingCode.SAME_WEIGHTS: (
-        "a different model in each file",
-        "export the other fold again; use `weight` to give a member more weight",
-    ),
-    FindingCode.UNUSED_WEIGHTS: (
-        "only the weights that submission.yaml names",
-        "remove it or add it as a member",
-    ),
-    Code.NONFINITE: ("labels only", "look for a division by 0 before the argmax"),
-    FindingCode.FRACTIONS: (
-        "labels only",
-        "write labels, not probabilities; resample labels with nearest-neighbour interpolation",
-    ),
-    FindingCode.FLOAT_TYPE: (
-        "an integer type, preferably uint8",
-        "set the data type of array and header before writing",
-    ),
-    FindingCode.SCALED: (
-        "slope 1 and intercept 0",
-        "reset scl_slope and scl_inter, which a copied header of an image keeps",
-    ),
-    FindingCode.EMPTY_MAP: (
-        "at least one label, as in most cases",
-        "check the case; with `on_error: empty` a run writes such a map for a case that failed",
-    ),
-    FindingCode.WIDE_TYPE: ("", "set the data type of array and header before writing"),
-    FindingCode.MOSTLY_LABELLED: ("mostly background", "check whether background and label are swapped"),
-    FindingCode.EXIT: ("exit code 0", ""),
-    FindingCode.INPUT_CHANGED: ("inputs as they were", ""),
-    FindingCode.LABELS_DIFFER: ("the same labels under every host", ""),
-}
-"""What is expected and how to fix it, for codes where these are always the same."""
+class _Advice(StrictModel):
+    """What is expected and how to fix it, for codes where these are always the same."""
+
+    expected: str = ""
+    hint: str = ""
+
+
+class _AdviceTable(StrictModel):
+    advice: Mapping[Code | FindingCode, _Advice]
+
+
+_ADVICE = read_model(Path(__file__).parent / "data" / "advice.yaml", _AdviceTable, EnvironmentFault).advice
 
 Level: TypeAlias = Literal["error", "warning"]
 
@@ -202,9 +151,9 @@ class CheckReport:
 def error(
     code: Code | FindingCode, found: str, *, file: Path | None = None, expected: str = "", hint: str = ""
 ) -> Finding:
-    """Create an error; what is not given of expected and hint is that of ADVICE."""
-    usual = ADVICE.get(code, ("", ""))
-    return Finding("error", code, file, found, expected or usual[0], hint or usual[1])
+    """Create an error; what is not given of expected and hint is that of data/advice.yaml."""
+    usual = _ADVICE.get(code, _Advice())
+    return Finding("error", code, file, found, expected or usual.expected, hint or usual.hint)
 
 
 def warning(
