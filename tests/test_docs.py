@@ -179,6 +179,6 @@ def test_snippets_run(page, tmp_path, tumour_submission, make_case, glioma, monk
     monkeypatch.chdir(tmp_path)
     for name in ("brats-starter", "my-submission"):
         shutil.copytree(tumour_submission, tmp_path / "weights" / name)
-    make_case(tmp_path / "data", glioma, "BraTS-GLI-00001-000")
+    make_case(tmp_path / "demo/data", glioma, "BraTS-GLI-00001-000")
     snippets = re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
     exec(compile("\n".join(snippets), str(page), "exec"), {})

@@ -207,6 +207,8 @@ class Model:
         return self._models
 
     def _own(self, found: CasePrediction) -> Prediction:
+        if isinstance(found, Prediction):
+            return found
         return Prediction(**vars(found), challenge=self.challenge)
 
     def _case(self, case: Mapping[str, PathLike] | PathLike | Case) -> Case:

@@ -116,7 +116,7 @@ def test_a_missing_channel_rejects_its_case_only(tmp_path, glioma):
     found = discover_cases(tmp_path, glioma)
     assert names(found) == [OTHER]
     assert refused(found) == {NAME: "MISSING_MODALITY"}
-    assert "t1n, t2w of" in str(found.refused[0].error)
+    assert "no file for t1n, t2w" in str(found.refused[0].error)
 
 
 def test_reference_labels_alone_are_not_a_case(tmp_path, glioma):

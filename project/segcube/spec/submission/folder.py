@@ -64,7 +64,7 @@ def read_submission(folder: Path) -> Submission:
         if not folder.is_dir():
             raise EnvironmentFault("no such folder", file=folder, expected=expected)
         is_nnunet = (folder / "plans.json").is_file()
-        hint = "import it first: segcube import nnunet" if is_nnunet else None
+        hint = "import it first: segcube import nnunet" if is_nnunet else ""
         raise EnvironmentFault("no such file", file=file, expected=expected, hint=hint)
     return read_model(file, Submission, EnvironmentFault)
 
