@@ -8,7 +8,8 @@ from pathlib import Path
 import nibabel
 import numpy as np
 from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.patches import Patch
 from PIL import Image
 
 import segcube
@@ -49,18 +50,28 @@ def columns(
     ]
 
 
-def main() -> None:
-    """Draw the picture and write it with few colours, which keeps it small."""
-    figure = Figure(figsize=(12, 2.3), facecolor="black", layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.08)
-    with tempfile.TemporaryDirectory() as folder:
-        shown = [column for entry in SHOWN for column in columns(*entry, Path(folder) / entry[0])]
-    for axes, (title, image, labels) in zip(figure.subplots(1, len(shown)), shown, strict=True):
+def draw(half: SubFigure, key: str, shown: list[tuple[str, np.ndarray, np.ndarray]]) -> None:
+    """Draw the columns of one challenge above the names of its labels."""
+    half.set_facecolor("black")
+    names = [name for name, value in load_challenge(key).labels.items() if value]
+    for axes, (title, image, labels) in zip(half.subplots(1, len(shown)), shown, strict=True):
         axes.imshow(image, cmap="gray", vmax=np.percentile(image, 99.5), origin="lower")
         colours = np.array([(0, 0, 0, 0), *(to_rgba(colour, 0.55) for colour in COLOURS)])
         axes.imshow(colours[labels], origin="lower")
         axes.set_title(title, color="white", fontsize=10)
         axes.set_axis_off()
+    patches = [Patch(color=colour, label=name) for colour, name in zip(COLOURS, names, strict=True)]
+    half.legend(handles=patches, loc="lower center", ncols=3, labelcolor="white", frameon=False, fontsize=9)
+
+
+def main() -> None:
+    """Draw the picture and write it with few colours, which keeps it small."""
+    figure = Figure(figsize=(12, 2.7), facecolor="black", layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.08)
+    halves = figure.subfigures(1, len(SHOWN), wspace=0.04)
+    with tempfile.TemporaryDirectory() as folder:
+        for half, entry in zip(halves, SHOWN, strict=True):
+            draw(half, entry[0], columns(*entry, Path(folder) / entry[0]))
     file = ROOT / "docs" / "demo.png"
     figure.savefig(file, dpi=90)
     Image.open(file).convert("RGB").quantize(96).save(file, optimize=True)

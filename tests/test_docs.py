@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 from segcube.cli.app import app
 from segcube.core import Code
 from segcube.release.check.findings import FindingCode
-from segcube.spec.challenges import Challenge
+from segcube.spec.challenges import Challenge, LesionWise, Matched, Overlap, load_challenge
 from segcube.spec.challenges.schema import Paint
 from segcube.spec.submission import Branch, Submission, branch, rules, schema
 
@@ -165,6 +165,36 @@ def test_the_page_of_commands_is_current():
     assert (DOCS / "cli.md").read_text() == runpy.run_path(str(DOCS / "commands.py"))["page"](), (
         "run `make docs`"
     )
+
+
+def test_the_keys_of_metrics_are_documented_with_their_defaults():
+    cells = [line.strip("| ").split(" | ") for line in section(FORMAT, "Metrics of a challenge").splitlines()]
+    documented = {
+        (profile.strip("`"), row[0].strip("`")): row[2]
+        for row in cells
+        if len(row) == 4
+        for profile in row[1].split(", ")
+        if row[0].startswith("`")
+    }
+    for model, profiles in (
+        (Overlap, ("plain", "mbas")),
+        (LesionWise, ("brats2023", "brats2024")),
+        (Matched, ("brats2026",)),
+    ):
+        for name, info in model.model_fields.items():
+            for profile in profiles if name != "profile" else ():
+                default = documented.pop((profile, name))
+                shown = "required" if info.is_required() else info.get_default(call_default_factory=True)
+                assert yaml.safe_load(default.strip("`")) == (
+                    list(shown) if isinstance(shown, tuple) else shown
+                )
+    assert not documented
+
+
+def test_the_example_of_a_challenge_file_is_valid(tmp_path):
+    (example,) = re.findall(r"```yaml\n(key: .*?)```", FORMAT, re.S)
+    (tmp_path / "my-task.yaml").write_text(example)
+    assert load_challenge(str(tmp_path / "my-task.yaml")).scored == ("ET", "TC", "WT")
 
 
 def slug(heading: str) -> str:

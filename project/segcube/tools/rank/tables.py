@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from segcube.core import literal_text
+from segcube.evaluation import direction_of
 from segcube.tools.rank.ranking import Pair, Ranking
 
 NAMED = 3
@@ -41,10 +42,16 @@ def pair_lines(pair: Pair) -> list[str]:
     equal = len(pair.cases) - pair.wins - pair.losses
     lines = [f"{first}: better in {pair.wins} cases, equal in {equal}, worse in {pair.losses}"]
     for region, gains in pair.gains.items():
-        lines.append(f"  {region}: " + ", ".join(f"{metric} {gain:+.4g}" for metric, gain in gains.items()))
+        lines.append(f"  {region}: " + ", ".join(_describe_gain(*gain) for gain in gains.items()))
     gained = [(case, gain) for case, gain in pair.cases.items() if gain > 0][:NAMED]
     lost = [(case, gain) for case, gain in reversed(list(pair.cases.items())) if gain < 0][:NAMED]
     for words, named in (("best in", gained), ("worst in", lost)):
         if named:
             lines.append(f"  {words} " + ", ".join(f"{case} ({gain:+.2f})" for case, gain in named))
     return lines
+
+
+def _describe_gain(metric: str, difference: float) -> str:
+    """The difference of a metric's means, and whether the better submission is worse in it."""
+    is_worse = difference < 0 if direction_of(metric).higher_is_better else difference > 0
+    return f"{metric} {difference:+.4g}{' (worse)' if is_worse else ''}"
