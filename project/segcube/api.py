@@ -194,6 +194,10 @@ class Model:
             models.release()
             self._models = None
 
+    def __repr__(self) -> str:
+        state = "closed" if self._models is None else self.device
+        return f"<segcube.Model for {self._challenge.key}: {state}>"
+
     def __enter__(self) -> Self:
         return self
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from segcube.core import RunSettings, UsageError, load_settings, parse_shard
+from segcube.core import RunSettings, UsageError, load_settings, parse_shard, resolve_settings
 
 
 @pytest.fixture
@@ -41,10 +41,10 @@ def test_the_file_takes_precedence_over_the_defaults(file):
         ("device: gpu", "device.*gpu"),
         ("on_error: ignore", "'skip', 'empty' or 'stop'"),
         ("compile: never", "'auto', 'on' or 'off'"),
-        ("device: cuda:1000", "'device'.*pattern"),
-        ("shard: 1/1000000000", "'shard'.*pattern"),
+        ("device: cuda:1000", "'device'.*cuda:N"),
+        ("shard: 1/1000000000", "'shard'.*n-th case"),
         ("challenge: ../own.yaml", "'challenge'.*outside the folder"),
-        ("submission: ''", "'submission'.*pattern"),
+        ("submission: ''", "'submission'.*submission folder"),
         ("flips: true\nflips: false", "line 2, column 1: duplicate key 'flips'"),
         ("preset: quick", "'fast', 'balanced' or 'full'"),
         ("- cpu", "contains a list"),
@@ -73,3 +73,8 @@ def test_shards_are_counted_from_one():
     for shard in ("0/8", "9/8"):
         with pytest.raises(UsageError, match="shard"):
             parse_shard(shard)
+
+
+def test_a_device_of_another_form_is_answered_with_the_valid_ones():
+    with pytest.raises(UsageError, match=r"'device' = 'gpu': expected auto, cpu, cuda or cuda:N"):
+        resolve_settings({"device": "gpu"})

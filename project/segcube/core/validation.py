@@ -124,7 +124,11 @@ def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> str:
     if item["type"] == "value_error" and isinstance(item["input"], dict):
         # Found by comparing several keys: the message names them
         return f"{key!r}: {item['msg'].removeprefix('Value error, ')}"
-    return f"{key!r} = {str(item['input'])[:MAX_SHOWN]!r}: {item['msg'].removeprefix('Value error, ')}"
+    message = item["msg"].removeprefix("Value error, ")
+    field = model.model_fields.get(key) if item["type"] == "string_pattern_mismatch" else None
+    if field is not None and field.description:
+        message = f"expected {field.description}"
+    return f"{key!r} = {str(item['input'])[:MAX_SHOWN]!r}: {message}"
 
 
 def _valid_keys(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:
