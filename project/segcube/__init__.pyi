@@ -1,5 +1,4 @@
 from .api import Model as Model
-from .api import Prediction as Prediction
 from .api import Session as Session
 from .api import load as load
 from .api import load_submission as load_submission
@@ -12,5 +11,6 @@ from .core.errors import UsageError as UsageError
 from .core.types import Case as Case
 from .inference.folder.report import CaseReport as CaseReport
 from .inference.folder.report import RunReport as RunReport
+from .inference.result import Prediction as Prediction
 
 __version__: str
