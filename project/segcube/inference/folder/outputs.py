@@ -17,12 +17,11 @@ from segcube.spec.submission import LoadedSubmission
 def check_outputs(request: Request, loaded: LoadedSubmission, cases: Sequence[str]) -> None:
     """Raise UsageError where the run would replace files that segcube did not write; it names all of them.
 
-    Also for an output folder within the data folder, where label maps would pass for images and references.
+    Warns of an output folder within the data folder, where label maps could pass for reference labels.
     """
     data, output = request.data.resolve(), request.output.resolve()
     if output == data or data in output.parents:
-        expected = f"a folder outside the folder of cases, {request.data}"
-        raise UsageError("--out is within the folder of cases", file=request.output, expected=expected)
+        LOG.warning("the label maps are written into the folder of cases: name another folder with --out")
     maps = [request.output / loaded.challenge.output_name(case) for case in cases]
     _refuse(foreign_files(maps), request.output)
     if request.report is not None:
