@@ -1,4 +1,4 @@
-"""`segcube doctor`: what is installed, what a run would use, and what is broken."""
+"""`segcube doctor` and `segcube info`: the installation, the challenges and the content of a submission."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -61,6 +62,32 @@ def doctor(as_json: AsJson = False) -> ExitCode:
         for line in [f"broken: {problem}" for problem in problems] or ["nothing is broken"]:
             typer.echo(printable(line))
     return ExitCode.ENVIRONMENT if problems else ExitCode.DONE
+
+
+def info(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="DIR", help="Folder of a submission. Default: list the challenges."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the challenges, or describe a submission.
+
+    Without a folder, lists each challenge: its key, channels, labels and scored regions. Of a submission:
+    stages, branches, windows and members, with the network and the parameters of each weights file.
+
+    \b
+    Example:
+      segcube info
+      segcube info weights/NAME
+      segcube info weights/NAME --json
+    """
+    from segcube.cli.tables import print_challenges, print_submission
+
+    if folder is None:
+        print_challenges(as_json)
+    else:
+        print_submission(folder, as_json)
 
 
 def _attempt(name: str, find: Callable[[], str]) -> Fact:

@@ -266,37 +266,11 @@ def _options(
 
 
 def _import(sources: Sequence[Path], out: Path, convert: Callable[[Sequence[Path]], Imported]) -> None:
-    """Unpack sources that are archives, convert them and write the submission to `out`.
+    """Import sources as a submission, and print what was decided."""
+    from segcube.importers import import_sources
 
-    convert: reads the unpacked folders and files. Raises UsageError and EnvironmentFault; `out` is then as it
-    was.
-    """
-    from contextlib import ExitStack
-
-    from pydantic import ValidationError
-
-    from segcube.backends import check_members
-    from segcube.backends.openvino import compile_if_possible
-    from segcube.core import UsageError, explain_validation_error
-    from segcube.importers import opened_source, write_imported
-    from segcube.spec.submission import LoadedSubmission, Submission, check_empty_folder
-
-    def check_and_compile(loaded: LoadedSubmission) -> None:
-        check_members(loaded)
-        compile_if_possible(loaded, LOG.info)
-
-    check_empty_folder(out)
-    with ExitStack() as stack:
-        opened = [stack.enter_context(opened_source(source, out)) for source in sources]
-        try:
-            imported = convert(opened)
-            submission = write_imported(imported, out, check_and_compile)
-        except ValidationError as error:
-            raise UsageError(
-                f"does not become a valid submission: {explain_validation_error(error, Submission)}",
-                file=sources[0],
-            ) from error
-    for note in imported.notes:
+    notes, submission = import_sources(sources, out, convert, LOG.info)
+    for note in notes:
         typer.echo(printable(note))
     typer.echo(
         printable(f"{out}: {len(submission.members)} members, for {', '.join(submission.challenge_keys)}")
