@@ -171,7 +171,7 @@ run_command(task)
 """
 ATOMIC = ("from segcube.spec.submission import atomic_folder", "atomic_folder(Path(sys.argv[1]) / 'out')")
 UNPACKED = (
-    "from segcube.importers import opened_source",
+    "from segcube.importers.sources import opened_source",
     "opened_source(Path(sys.argv[1]) / 'm.zip', Path(sys.argv[1]) / 'out')",
 )
 

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from segcube.core import EnvironmentFault, UsageError
-from segcube.importers import opened_source
-from segcube.importers.sources import choose_folds, network_entries
+from segcube.importers.sources import choose_folds, network_entries, opened_source
 
 
 def test_a_folder_stands_for_the_only_one_within(tmp_path):
