@@ -8,11 +8,13 @@ from functools import reduce
 from operator import or_
 from typing import Literal
 
-import cc3d
 import numpy as np
 
 from segcube.core import Array, Box, Shape, Vector, bounding_box
 from segcube.spec.submission import Connectivity
+
+AXES_CROSSED: dict[Connectivity, int] = {6: 1, 18: 2, 26: 3}
+"""Along how many axes neighbours differ at most."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Components:
 
     box: Box
     ids_xyz: np.ndarray
-    """On the box: 1 to the number of components, 0 for background; the smallest unsigned type."""
+    """On the box: 1 to the number of components, in the order of their first voxels; 0 for background."""
     sizes: np.ndarray
     """Voxels of each id; 0 for the background."""
 
@@ -41,12 +43,20 @@ def find_components(mask_xyz: np.ndarray, connectivity: Connectivity, box: Box |
     box = box or bounding_box(mask_xyz) or Box((0, 0, 0), (0, 0, 0))
     if 0 in box.shape:
         return Components(box, np.zeros(box.shape, dtype=np.uint8), np.zeros(1, dtype=np.int64))
-    # cc3d 4.1.1 writes past its table of ids on small boxes of scattered voxels unless they have a border
-    padded_xyz = np.pad(box.apply(mask_xyz), 1)
-    ids_xyz = cc3d.connected_components(padded_xyz, connectivity=connectivity)
+    ids_xyz = _number_components(box.apply(mask_xyz), connectivity)
     sizes = np.bincount(ids_xyz[ids_xyz > 0], minlength=1)
     sizes[0] = 0
-    return Components(box, ids_xyz[1:-1, 1:-1, 1:-1], sizes)
+    return Components(box, ids_xyz, sizes)
+
+
+def _number_components(mask_xyz: np.ndarray, connectivity: Connectivity) -> np.ndarray:
+    # scipy.ndimage takes long to import: only where it is needed
+    from scipy import ndimage
+
+    neighbours = ndimage.generate_binary_structure(3, AXES_CROSSED[connectivity])
+    ids_xyz = np.empty(mask_xyz.shape, dtype=np.int32)
+    ndimage.label(mask_xyz, neighbours, output=ids_xyz)
+    return ids_xyz
 
 
 def largest_component(mask_xyz: np.ndarray, connectivity: Connectivity = 26) -> np.ndarray:
@@ -77,7 +87,6 @@ def dilate(mask_xyz: np.ndarray, radius_voxels: Vector) -> np.ndarray:
     box = bounding_box(mask_xyz, radius_voxels)
     if box is None or max(radius_voxels) == 0:
         return grown_xyz
-    # scipy.ndimage takes long to import: only where it is needed
     from scipy import ndimage
 
     # Distances in radii: along an axis of radius 0 the next voxel is already too far
@@ -96,7 +105,7 @@ def fill_holes(mask_xyz: np.ndarray) -> np.ndarray:
     box = bounding_box(mask_xyz)
     if box is None:
         return filled
-    background_ids = cc3d.connected_components(~box.apply(mask_xyz), connectivity=6)
+    background_ids = _number_components(~box.apply(mask_xyz), 6)
     hole = np.ones(int(background_ids.max()) + 1, dtype=bool)
     for axis in range(3):
         for face in (0, -1):

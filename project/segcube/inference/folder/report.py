@@ -45,7 +45,6 @@ LIBRARIES = (
     "numpy",
     "scipy",
     "nibabel",
-    "connected-components-3d",
     "safetensors",
 )
 
