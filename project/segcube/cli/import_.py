@@ -4,22 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
 from segcube.cli.command import Command, Group
 from segcube.cli.options import (
+    Blend,
+    Bundle,
+    Cast,
     Challenge,
     Channels,
+    CheckpointName,
     CheckpointOf,
     Citation,
+    ComponentFilter,
     Folds,
     Labels,
     Licence,
+    LightningCheckpoints,
+    MbasModel,
+    MednextFolder,
+    MemberWeights,
     Mirrors,
+    NetworkRegions,
+    NnunetFolder,
     Out,
+    Overlap,
+    Percentiles,
+    Prefix,
     Previous,
+    SigmoidRegions,
+    WeightsOf,
+    WindowSides,
 )
 from segcube.core import LOG, printable
 
@@ -41,10 +58,7 @@ def start() -> None:
 
 @import_.command(cls=Command)
 def nnunet(
-    source: Annotated[
-        Path,
-        typer.Argument(help="A model folder, with plans.json, dataset.json and fold_*; or an archive of it."),
-    ],
+    source: NnunetFolder,
     out: Out,
     challenge: Challenge,
     previous: Previous = None,
@@ -71,22 +85,14 @@ def nnunet(
 
 @import_.command(cls=Command)
 def mednext(
-    source: Annotated[Path, typer.Argument(help="A model folder with fold_*, or an archive of it.")],
+    source: MednextFolder,
     out: Out,
     challenge: Challenge,
     folds: Folds = "",
     channels: Channels = "",
     labels: Labels = "",
-    regions: Annotated[
-        str,
-        typer.Option(
-            help="Regions of a network with a sigmoid for each, such as WT,TC,ET. Default: none, labels.",
-            show_default=False,
-        ),
-    ] = "",
-    checkpoint: Annotated[
-        str, typer.Option(help="Name of the checkpoint in each fold.")
-    ] = "model_final_checkpoint",
+    regions: SigmoidRegions = "",
+    checkpoint: CheckpointName = "model_final_checkpoint",
     licence: Licence = "unknown",
     citation: Citation = None,
 ) -> None:
@@ -106,7 +112,7 @@ def mednext(
 
 @import_.command("monai-bundle", cls=Command)
 def monai_bundle(
-    source: Annotated[Path, typer.Argument(help="A folder with configs/ and models/, or an archive of it.")],
+    source: Bundle,
     out: Out,
     challenge: Challenge,
     channels: Channels = "",
@@ -130,9 +136,7 @@ def monai_bundle(
 
 @import_.command(cls=Command)
 def mbas(
-    source: Annotated[
-        Path, typer.Argument(help="The pickled .pth of one or both stages, or the last stage's model folder.")
-    ],
+    source: MbasModel,
     out: Out,
     challenge: Challenge = "mbas2024",
     previous: Previous = None,
@@ -159,56 +163,21 @@ def mbas(
 
 @import_.command(cls=Command)
 def lightning(
-    source: Annotated[
-        list[Path], typer.Argument(help=".ckpt files, or folders of them; together they form one ensemble.")
-    ],
+    source: LightningCheckpoints,
     out: Out,
     challenge: Challenge,
-    member_weights: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Weight of a checkpoint in the ensemble, for all regions or each, such as 1,0,0.5; once for "
-            "each checkpoint. Default: 1."
-        ),
-    ] = None,
+    member_weights: MemberWeights = None,
     channels: Channels = "",
-    regions: Annotated[str, typer.Option(help="Regions that the networks predict.")] = "TC,WT,ET",
-    window: Annotated[
-        str,
-        typer.Option(
-            help="Window size, such as 128,160,112. Default: the patch of the training.", show_default=False
-        ),
-    ] = "",
-    overlap: Annotated[float, typer.Option(min=0, max=0.95, help="Overlap of the windows.")] = 0.5,
-    blend: Annotated[
-        Literal["gaussian", "constant"], typer.Option(help="Importance of a window's voxels.")
-    ] = "gaussian",
+    regions: NetworkRegions = "TC,WT,ET",
+    window: WindowSides = "",
+    overlap: Overlap = 0.5,
+    blend: Blend = "gaussian",
     mirrors: Mirrors = True,
-    cast: Annotated[
-        bool, typer.Option("--cast/--no-cast", help="Convert intensities to int16 and absolute values.")
-    ] = True,
-    percentiles: Annotated[
-        str,
-        typer.Option(
-            help="Percentiles to scale between, such as 2,98. Default: none, the z-score.",
-            show_default=False,
-        ),
-    ] = "",
-    component_filter: Annotated[
-        Literal["none", "validation", "challenge"],
-        typer.Option("--filter", help="Component filter of BraTS-UGRIP to apply."),
-    ] = "none",
-    weights_of: Annotated[
-        Literal["last", "average"],
-        typer.Option(
-            help="last: as saved, which BraTS-UGRIP validated and predicted with; average: the average of a "
-            "schedule-free optimizer, which is meant for prediction, computed from its state."
-        ),
-    ] = "last",
-    prefix: Annotated[
-        str | None,
-        typer.Option(help="Prefix of the network's entries, if there are two networks. Default: none."),
-    ] = None,
+    cast: Cast = True,
+    percentiles: Percentiles = "",
+    component_filter: ComponentFilter = "none",
+    weights_of: WeightsOf = "last",
+    prefix: Prefix = None,
     licence: Licence = "unknown",
     citation: Citation = None,
 ) -> None:

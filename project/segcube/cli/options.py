@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -81,3 +81,83 @@ Labels: TypeAlias = Annotated[
 ]
 Licence: TypeAlias = Annotated[str, typer.Option(help="Licence of the weights.")]
 Citation: TypeAlias = Annotated[str | None, typer.Option(help="Publication to cite. Default: none.")]
+
+NnunetFolder: TypeAlias = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL_FOLDER",
+        help="A model folder, with plans.json, dataset.json and fold_*; or an archive of it.",
+    ),
+]
+MednextFolder: TypeAlias = Annotated[
+    Path,
+    typer.Argument(metavar="MODEL_FOLDER", help="A model folder with fold_*, or an archive of it."),
+]
+Bundle: TypeAlias = Annotated[
+    Path,
+    typer.Argument(metavar="BUNDLE", help="A folder with configs/ and models/, or an archive of it."),
+]
+MbasModel: TypeAlias = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="The pickled .pth of one or both stages, or the last stage's model folder.",
+    ),
+]
+LightningCheckpoints: TypeAlias = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="CHECKPOINT", help=".ckpt files, or folders of them; together they form one ensemble."
+    ),
+]
+SigmoidRegions: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="Regions of a network with a sigmoid for each, such as WT,TC,ET. Default: none, labels.",
+        show_default=False,
+    ),
+]
+CheckpointName: TypeAlias = Annotated[str, typer.Option(help="Name of the checkpoint in each fold.")]
+MemberWeights: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WEIGHTS",
+        help="Weight of a checkpoint in the ensemble, for all regions or each, such as 1,0,0.5; once for "
+        "each checkpoint. Default: 1.",
+    ),
+]
+NetworkRegions: TypeAlias = Annotated[str, typer.Option(help="Regions that the networks predict.")]
+WindowSides: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="Window size, such as 128,160,112. Default: the patch of the training.", show_default=False
+    ),
+]
+Overlap: TypeAlias = Annotated[float, typer.Option(min=0, max=0.95, help="Overlap of the windows.")]
+Blend: TypeAlias = Annotated[
+    Literal["gaussian", "constant"], typer.Option(help="Importance of a window's voxels.")
+]
+Cast: TypeAlias = Annotated[
+    bool, typer.Option("--cast/--no-cast", help="Convert intensities to int16 and absolute values.")
+]
+Percentiles: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="Percentiles to scale between, such as 2,98. Default: none, the z-score.", show_default=False
+    ),
+]
+ComponentFilter: TypeAlias = Annotated[
+    Literal["none", "validation", "challenge"],
+    typer.Option("--filter", help="Component filter of BraTS-UGRIP to apply."),
+]
+WeightsOf: TypeAlias = Annotated[
+    Literal["last", "average"],
+    typer.Option(
+        help="last: as saved, which BraTS-UGRIP validated and predicted with; average: the average of a "
+        "schedule-free optimizer, which is meant for prediction, computed from its state."
+    ),
+]
+Prefix: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help="Prefix of the network's entries, if there are two networks. Default: none."),
+]

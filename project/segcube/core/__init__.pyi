@@ -7,12 +7,6 @@ from .arrays import sum_over_slabs as sum_over_slabs
 from .arrays import to_numpy as to_numpy
 from .boxes import Box as Box
 from .boxes import bounding_box as bounding_box
-from .choices import BackendName as BackendName
-from .choices import Checkpoint as Checkpoint
-from .choices import Compile as Compile
-from .choices import OnError as OnError
-from .choices import Precision as Precision
-from .choices import Preset as Preset
 from .clock import FORWARD as FORWARD
 from .clock import Clock as Clock
 from .console import case_bar as case_bar
@@ -39,9 +33,6 @@ from .files import remove_partial_files as remove_partial_files
 from .files import remove_scratch_folders as remove_scratch_folders
 from .files import scratch_folder as scratch_folder
 from .files import write_atomic as write_atomic
-from .limits import MAX_AXIS as MAX_AXIS
-from .limits import MAX_VOXELS as MAX_VOXELS
-from .limits import SPACING_RANGE_MM as SPACING_RANGE_MM
 from .processes import Terminated as Terminated
 from .processes import python_command as python_command
 from .processes import python_environment as python_environment
@@ -80,3 +71,12 @@ from .validation import VoxelCount as VoxelCount
 from .validation import check_unique as check_unique
 from .validation import explain_validation_error as explain_validation_error
 from .validation import read_model as read_model
+from .values import MAX_AXIS as MAX_AXIS
+from .values import MAX_VOXELS as MAX_VOXELS
+from .values import SPACING_RANGE_MM as SPACING_RANGE_MM
+from .values import BackendName as BackendName
+from .values import Checkpoint as Checkpoint
+from .values import Compile as Compile
+from .values import OnError as OnError
+from .values import Precision as Precision
+from .values import Preset as Preset

@@ -6,7 +6,7 @@ import json
 import re
 import stat
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from segcube.core.errors import SegcubeError
+from segcube.core.yaml_loader import MAX_DIGITS, SafeLoader, StrictLoader, one_line, quoted
 
 MAX_DEPTH = 64
 """Levels of nesting; a submission has 9, a MONAI bundle about 20."""
@@ -25,18 +26,10 @@ TEXT_PER_NODE = 64
 MAX_JSON_BYTES = 2**25
 MAX_JSON_VALUES = 10**6
 """Scores of 1,000 cases in six regions with all their lesions have half as many."""
-MAX_DIGITS = 100
-"""Of a number; Python's conversion takes quadratic time and raises at 4,300 digits."""
-MAX_INTEGER_KEY = 2**60
-"""Exclusive; larger integers can be chosen to have equal hashes, which makes a mapping quadratic."""
 
 TOO_DEEP = f"more than {MAX_DEPTH} levels of nesting"
 # libyaml compares each %TAG directive with all others, in quadratic time
 _TAG_DIRECTIVE = re.compile(r"^%TAG", re.MULTILINE)
-_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
-MERGE_TAG = "tag:yaml.org,2002:merge"
-# libyaml's safe loader is several times as fast as the Python one
-_SafeLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_yaml(file: Path, fault: type[SegcubeError], expected: str = "a YAML file", hint: str = "") -> Any:
@@ -72,10 +65,10 @@ def parse_yaml(text: str) -> Any:
     if _TAG_DIRECTIVE.search(text):
         raise ValueError("a %TAG directive is not allowed")
     try:
-        _check_size(yaml.parse(text, Loader=_SafeLoader))
-        return yaml.load(text, Loader=_Loader)
+        _check_size(yaml.parse(text, Loader=SafeLoader))
+        return yaml.load(text, Loader=StrictLoader)
     except yaml.MarkedYAMLError as error:
-        raise ValueError(_one_line(error)) from error
+        raise ValueError(one_line(error)) from error
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from error
 
@@ -165,80 +158,6 @@ def _place(event: yaml.Event) -> str:
     return f"line {event.start_mark.line + 1}"
 
 
-class _Loader(_SafeLoader):
-    """A safe loader that rejects duplicate keys and numbers of too many digits."""
-
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        self._checked: set[int] = set()
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Put merged pairs before a mapping's own, which override them; PyYAML 6.0.4 mistakes their order."""
-        # Only once: afterwards the node holds merged keys as if they were its own
-        if id(node) in self._checked:
-            return
-        self._checked.add(id(node))
-        for key, _ in node.value:
-            # The key = is a text like others
-            key.tag = "tag:yaml.org,2002:str" if key.tag == "tag:yaml.org,2002:value" else key.tag
-        self._check_unique_keys(node)
-        own: list[tuple[yaml.Node, yaml.Node]] = []
-        merged: list[tuple[yaml.Node, yaml.Node]] = []
-        for key, value in node.value:
-            if key.tag != MERGE_TAG:
-                own.append((key, value))
-                continue
-            # Of several, the first mapping overrides those after it
-            for other in reversed(value.value if isinstance(value, yaml.SequenceNode) else [value]):
-                if not isinstance(other, yaml.MappingNode):
-                    raise _fault("expected a mapping to merge", other)
-                self.flatten_mapping(other)
-                merged += other.value
-        node.value = merged + own
-
-    def _check_unique_keys(self, node: yaml.MappingNode) -> None:
-        lines: dict[Any, int] = {}
-        for key_node, _ in node.value:
-            is_merge = key_node.tag == MERGE_TAG
-            key = key_node.value if is_merge else self.construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable):
-                continue
-            if type(key) is int and abs(key) >= MAX_INTEGER_KEY:
-                raise _fault(f"the integer key {_short(key)} is not below 2**60", key_node)
-            if key in lines:
-                raise _fault(f"duplicate key {_short(key)}, first in line {lines[key]}", key_node)
-            lines[key] = key_node.start_mark.line + 1
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        try:
-            return super().construct_object(node, deep)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            # PyYAML's constructors raise these for a 13th month or a value that does not match its tag
-            raise _fault(
-                f"{_short(node.value)} is not a valid {node.tag.rpartition(':')[2]}", node
-            ) from error
-
-    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
-        if node.tag in _NUMBERS and len(node.value) > MAX_DIGITS:
-            raise _fault(f"a number of {len(node.value):,} characters", node)
-        return super().construct_scalar(node)
-
-
-def _fault(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
-
-
-def _one_line(error: yaml.MarkedYAMLError) -> str:
-    mark = error.problem_mark or error.context_mark
-    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    message = ", ".join(part for part in (error.context, error.problem) if part)
-    return place + " ".join(message.split())
-
-
-def _short(key: object) -> str:
-    return repr(key)[:TEXT_PER_NODE]
-
-
 def _integer(digits: str) -> int:
     if len(digits) > MAX_DIGITS:
         raise ValueError(f"a number of {len(digits):,} digits")
@@ -249,7 +168,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
-        raise ValueError(f"duplicate key {_short(key)}")
+        raise ValueError(f"duplicate key {quoted(key)}")
     return found
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from segcube.core.choices import BackendName, Compile, OnError, Precision, Preset
 from segcube.core.documents import read_yaml
 from segcube.core.errors import UsageError
 from segcube.core.validation import FileName, StrictModel, explain_validation_error
+from segcube.core.values import BackendName, Compile, OnError, Precision, Preset
 
 
 class RunSettings(StrictModel):

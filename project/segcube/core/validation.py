@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from segcube.core.documents import read_yaml
 from segcube.core.errors import SegcubeError
-from segcube.core.limits import MAX_AXIS, MAX_VOXELS, SPACING_RANGE_MM
+from segcube.core.values import MAX_AXIS, MAX_VOXELS, SPACING_RANGE_MM
 
 T = TypeVar("T", bound=Hashable)
 
