@@ -4,10 +4,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from segcube.backends.openvino import INDEX
-from segcube.release.check.weights import check_graphs, check_weights
+from segcube.release.check.weights import CheckedWeights, check_graphs, check_weights
 from segcube.spec.submission import read_submission
 
 FIRST = "MedNeXtV10.safetensors"
@@ -27,6 +28,12 @@ def test_valid_members_are_counted(tumour_submission):
     assert checked.parameters > 0
     [totals] = checked.facts(read_submission(tumour_submission))
     assert "2 members" in totals
+
+
+@pytest.mark.parametrize(("parameters", "text"), [(31_240_000, "31.2 M"), (12_345, "12 k"), (640, "640")])
+def test_parameters_of_small_networks_are_counted_in_thousands(tumour_submission, parameters, text):
+    [totals] = CheckedWeights((), 0, parameters).facts(read_submission(tumour_submission))
+    assert totals.endswith(f" {text} parameters")
 
 
 def test_unused_and_repeated_weights_are_warnings(tumour_submission):

@@ -60,9 +60,16 @@ class CheckedWeights:
     def facts(self, submission: Submission) -> list[str]:
         """Return the totals in one line, and what could not be checked in another."""
         members = count_of(len(submission.members), "member")
-        size = f"{self.size / 1e6:.1f} MB, {self.parameters / 1e6:.1f} M parameters"
+        size = f"{self.size / 1e6:.1f} MB, {_short(self.parameters)} parameters"
         totals = f"{submission.name} for {', '.join(submission.challenge_keys)}: {members}, {size}"
         return [totals] if _torch_is_installed() else [totals, WITHOUT_TORCH]
+
+
+def _short(number: int) -> str:
+    """Format a number in millions or thousands: 1.2 M, 12 k, 640."""
+    if number >= 1e6:
+        return f"{number / 1e6:.1f} M"
+    return f"{number / 1e3:.0f} k" if number >= 1e3 else str(number)
 
 
 def check_weights(submission: Submission, folder: Path) -> CheckedWeights:
