@@ -149,7 +149,6 @@ def with_voxel(value: float, dtype="f4") -> np.ndarray:
     [
         (encode(with_voxel(NAN)), ["NONFINITE"]),
         (encode(with_voxel(-INF)), ["NONFINITE"]),
-        (encode(with_voxel(1e300, "f8")), ["NONFINITE"]),
         (encode(with_voxel(2**24 + 1, "i4")), ["RANGE"]),
         (encode(with_voxel(-1e30)), ["RANGE"]),
         (encode(with_voxel(2**16, "i4")), ["RANGE"]),
@@ -171,6 +170,17 @@ def test_unusual_images_give_notices(read_one, content, expected):
 
 def test_voxels_that_are_not_finite_become_0(read_one):
     assert read_one(encode(with_voxel(INF) + 1)).image_cxyz[0, 0, 0, 0] == 0
+
+
+def test_numbers_beyond_float32_are_reported_as_such(read_one):
+    image = with_voxel(1e300, "f8")
+    image[0, 0, 1] = NAN
+    volume = read_one(encode(image))
+    found = [notice.message for notice in volume.notices]
+    assert found == ["t1: 1 voxels are not finite; using 0", "t1: 1 voxels are beyond float32; using 0"]
+    assert (volume.image_cxyz[0, 0, 0, :2] == 0).all()
+    with pytest.raises(CaseError, match="every voxel is beyond float32"):
+        read_one(encode(np.full(SHAPE, 1e300)))
 
 
 def test_a_notice_of_several_channels_is_given_once(make_pair):

@@ -11,7 +11,7 @@ from nibabel.nifti1 import Nifti1Header, Nifti1Image
 from segcube.core import MAX_AXIS, MAX_VOXELS, Case, Prediction, UsageError, Volume
 from segcube.formats.nifti.affine import geometry_notices
 from segcube.formats.nifti.header import parse_header
-from segcube.formats.nifti.read import merge_notices, native_values, value_notices
+from segcube.formats.nifti.read import checked_values, merge_notices
 from segcube.formats.nifti.write import as_stored_labels, map_header
 from segcube.spec.challenges import Challenge
 
@@ -45,9 +45,11 @@ def volume_of_arrays(
         raise UsageError(f"{case.name}: the affine {affine.tolist()}", expected=expected)
     affine = affine.astype(np.float64)
     header = parse_header(_fields(shape, affine), Path(case.name))
-    voxels = tuple(native_values(np.array(array_xyz)) for array_xyz in arrays_xyz)
-    found = {name: [*value_notices(xyz, Path(name))] for name, xyz in zip(channels, voxels, strict=True)}
-    notices = (*merge_notices(found), *geometry_notices(header.grid, challenge))
+    pairs = zip(channels, arrays_xyz, strict=True)
+    checked = {name: checked_values(np.array(array_xyz), Path(name)) for name, array_xyz in pairs}
+    notices = merge_notices({name: found for name, (_, found) in checked.items()})
+    notices += geometry_notices(header.grid, challenge)
+    voxels = tuple(channel_xyz for channel_xyz, _ in checked.values())
     return Volume(case, tuple(channels), voxels, header.grid, header.forms, notices)
 
 

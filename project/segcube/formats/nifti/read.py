@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,8 +67,8 @@ def _read_channel(file: Path, reference: Header) -> tuple[np.ndarray, tuple[Noti
             stream.finish()
             raise mismatch
         stored_xyz = _read_voxels(stream, header)
-    channel_xyz = native_values(_scaled(stored_xyz, header))
-    return channel_xyz, (*header.notices, *value_notices(channel_xyz, file))
+    channel_xyz, notices = checked_values(_scaled(stored_xyz, header), file)
+    return channel_xyz, (*header.notices, *notices)
 
 
 def _read_voxels(stream: NiftiStream, header: Header) -> np.ndarray:
@@ -87,7 +87,7 @@ def _own_pages(count: int) -> np.ndarray:
     return np.frombuffer(pages, dtype=np.uint8)
 
 
-def native_values(values_xyz: np.ndarray) -> np.ndarray:
+def _native_values(values_xyz: np.ndarray) -> np.ndarray:
     """Return integers of at most 16 bits in native byte order, everything else as float32."""
     dtype = values_xyz.dtype
     is_kept = dtype.kind in "iu" and dtype.itemsize <= MAX_KEPT_BYTES
@@ -105,24 +105,32 @@ def _scaled(stored_xyz: np.ndarray, header: Header) -> np.ndarray:
     return scaled_xyz
 
 
-def value_notices(channel_xyz: np.ndarray, file: Path) -> Iterable[Notice]:
-    """Yield notices about a channel's values, and set those that are not finite to 0, in place.
+def checked_values(values_xyz: np.ndarray, file: Path) -> tuple[np.ndarray, tuple[Notice, ...]]:
+    """Return a channel's values in their type for prediction, those that are not finite as 0, and notices.
 
     Raises CaseError NONFINITE when none is finite.
     """
+    channel_xyz = _native_values(values_xyz)
+    notices: list[Notice] = []
     low, high = float(channel_xyz.min()), float(channel_xyz.max())
     if not np.isfinite([low, high]).all():
         bad_xyz = ~np.isfinite(channel_xyz)
-        count = int(np.count_nonzero(bad_xyz))
-        if count == bad_xyz.size:
-            raise CaseError(Code.NONFINITE, "no voxel is finite", file=file, hint="export it again")
+        too_large = int(np.count_nonzero(np.isfinite(values_xyz[bad_xyz])))
+        counts = {"not finite": int(np.count_nonzero(bad_xyz)) - too_large, "beyond float32": too_large}
+        found = {what: count for what, count in counts.items() if count}
+        if bad_xyz.all():
+            message = f"every voxel is {' or '.join(found)}"
+            raise CaseError(Code.NONFINITE, message, file=file, hint="export it again")
         channel_xyz[bad_xyz] = 0
-        yield Notice(Code.NONFINITE, f"{count} voxels are not finite; using 0")
+        for what, count in found.items():
+            notices.append(Notice(Code.NONFINITE, f"{count} voxels are {what}; using 0"))
         low, high = float(channel_xyz.min()), float(channel_xyz.max())
     if low == high:
-        yield Notice(Code.CONSTANT, f"all voxels are {low:g}")
+        notices.append(Notice(Code.CONSTANT, f"all voxels are {low:g}"))
     if low < INT16_RANGE[0] or high >= INT16_RANGE[1]:
-        yield Notice(Code.RANGE, f"values from {low:g} to {high:g}, outside the range of 16-bit integers")
+        found = f"values from {low:g} to {high:g}, outside the range of 16-bit integers"
+        notices.append(Notice(Code.RANGE, found))
+    return channel_xyz, tuple(notices)
 
 
 def _mismatch(grid: Grid, reference: Grid, file: Path) -> CaseError | None:
