@@ -140,8 +140,9 @@ def tune(
     """Tune thresholds, component filters and member weights.
 
     Searches the values with the best score in cross-validation over patients, and reports the gain to expect
-    on new cases. Values without a reliable gain stay as they are. The output is a block of YAML that replaces
-    the `postprocess` of submission.yaml.
+    on new cases. A gain is reliable if it is at least 0.001 and larger than its standard error over patients;
+    without one, all values stay as they are. The output is a block of YAML that replaces the `postprocess` of
+    submission.yaml.
 
     \b
     Example:

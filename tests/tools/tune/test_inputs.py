@@ -70,7 +70,17 @@ def test_a_case_without_probabilities_is_reported(request_of, save_labels, tmp_p
     save_labels(tmp_path / "ref" / "BraTS-GLI-00002-000-seg.nii.gz", np.zeros((8, 7, 6)))
     inputs = read_inputs(request_of(challenge="brats2023-gli"))
     assert [case.name for case in inputs.cases] == [CASE]
-    assert inputs.notices == ("BraTS-GLI-00002-000: no saved probabilities",)
+    assert inputs.notices[0] == "BraTS-GLI-00002-000: no saved probabilities"
+
+
+def test_few_patients_are_reported(request_of, save, save_labels, tmp_path):
+    request = request_of(challenge="brats2023-gli")
+    assert read_inputs(request).notices[-1].startswith("few patients (1)")
+    for number in range(2, 11):
+        case = f"BraTS-GLI-{number:05d}-000"
+        save_labels(tmp_path / "ref" / f"{case}-seg.nii.gz", np.zeros((8, 7, 6)))
+        save(tmp_path / "saved" / f"{case}.npz", np.full((3, 8, 7, 6), 0.4), NAMES, "regions")
+    assert read_inputs(request).notices == ()
 
 
 def test_a_broken_case_is_left_out_alone(request_of, save_labels, tmp_path):

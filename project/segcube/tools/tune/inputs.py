@@ -10,6 +10,7 @@ from segcube.core import CaseError, UsageError
 from segcube.evaluation import choose_challenge, find_maps
 from segcube.evaluation.profiles import metrics_of
 from segcube.inference import SavedProbabilities
+from segcube.spec import patient_of
 from segcube.spec.challenges import Challenge, Metrics
 from segcube.spec.submission import Member, Retry, Rule, Stage, Submission, load_for_challenge
 from segcube.tools.tune.cases import TuningCase, largest_difference, read_case
@@ -18,6 +19,10 @@ from segcube.tools.tune.search_space import LOWEST, SearchSpace, build_search_sp
 
 SAME_MEAN = 2e-3
 """Means of members saved as float16 differ by less from the run's own."""
+
+
+FEW_PATIENTS = 10
+"""With fewer, the standard error of the gain is rough itself."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,9 @@ def read_inputs(request: TuneRequest) -> Inputs:
             file=folder,
             hint="infer --save-probabilities DIR --each-member, then tune --weights SUBMISSION",
         )
+    patients = len({patient_of(case.name) for case in cases})
+    if patients < FEW_PATIENTS:
+        notices.append(f"few patients ({patients}): the gain and its error are rough below {FEW_PATIENTS}")
     space = build_search_space(rules, names, kind, [member.file for member in members], cases[0].weights)
     return Inputs(challenge, metrics, tuple(rules), space, tuple(cases), tuple(notices))
 
