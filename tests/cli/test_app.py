@@ -39,6 +39,13 @@ def test_info_lists_every_challenge():
     assert [challenge["key"] for challenge in output] == list(challenge_keys())
 
 
+def test_info_describes_a_challenge():
+    lines = run("info", "brats2023-gli").stdout.splitlines()
+    assert "channel   t1c CASE-t1c.nii.gz" in lines
+    assert "region    TC: NCR + ET" in lines
+    assert json.loads(run("info", "brats2023-gli", "--json").stdout)["key"] == "brats2023-gli"
+
+
 def test_info_describes_a_submission(tumour_submission):
     output = run("info", str(tumour_submission)).stdout
     assert "MedNeXtV10.safetensors" in output

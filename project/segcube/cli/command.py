@@ -74,7 +74,12 @@ class Command(typer.core.TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments with today's spellings of the options."""
         end = args.index("--") if "--" in args else len(args)
-        return super().parse_args(ctx, [*self._current(args[:end], ctx.resilient_parsing), *args[end:]])
+        try:
+            return super().parse_args(ctx, [*self._current(args[:end], ctx.resilient_parsing), *args[end:]])
+        except typer.BadParameter as error:
+            # typer's parsers put pydantic's prefix before some messages
+            error.message = error.message.replace("Value error, ", "", 1)
+            raise
 
     def _current(self, args: list[str], is_completion: bool) -> Iterator[str]:
         for word in args:

@@ -65,29 +65,38 @@ def doctor(as_json: AsJson = False) -> ExitCode:
 
 
 def info(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(metavar="DIR", help="Folder of a submission. Default: list the challenges."),
-    ] = None,
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="DIR|KEY",
+            help="Folder of a submission, or key of a challenge. Default: list the challenges.",
+            show_default=False,
+        ),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List the challenges, or describe a submission.
+    """List the challenges, or describe one of them or a submission.
 
-    Without a folder, lists each challenge: its key, channels, labels and scored regions. Of a submission:
-    stages, branches, windows and members, with the network and the parameters of each weights file.
+    Without an argument, lists each challenge: its key, channels, labels and scored regions. Of a challenge:
+    names of files, channels, labels, regions, geometry and metrics. Of a submission: stages, branches,
+    windows and members, with the network and the parameters of each weights file.
 
     \b
     Example:
       segcube info
+      segcube info brats2023-gli
       segcube info weights/NAME
       segcube info weights/NAME --json
     """
-    from segcube.cli.tables import print_challenges, print_submission
+    from segcube.cli.tables import print_challenge, print_challenges, print_submission
+    from segcube.spec.challenges import challenge_keys, load_challenge
 
-    if folder is None:
+    if not subject:
         print_challenges(as_json)
+    elif subject in challenge_keys() and not Path(subject).is_dir():
+        print_challenge(load_challenge(subject), as_json)
     else:
-        print_submission(folder, as_json)
+        print_submission(Path(subject), as_json)
 
 
 def _attempt(name: str, find: Callable[[], str]) -> Fact:

@@ -14,7 +14,7 @@ from rich.table import Column, Table
 
 from segcube.core import LOG, EnvironmentFault, literal_text
 from segcube.networks import describe_weights
-from segcube.spec.challenges import challenge_keys, load_challenge
+from segcube.spec.challenges import Challenge, challenge_keys, load_challenge
 from segcube.spec.submission import Branch, Member, Stage, Submission, read_submission
 
 Regions = Mapping[str, Mapping[str, float]]
@@ -159,3 +159,28 @@ def print_challenges(as_json: bool = False) -> None:
         labels = " ".join(f"{value} {name}" for name, value in challenge.labels.items() if value)
         table.add_row(*map(literal_text, (challenge.key, channels, labels, " ".join(challenge.scored))))
     Console(highlight=False).print(table)
+
+
+def print_challenge(challenge: Challenge, as_json: bool = False) -> None:
+    """Print the names of files, labels, regions, geometry and metrics of a challenge."""
+    if as_json:
+        print(challenge.model_dump_json(indent=1))
+        return
+    files = (f"{channel.name} CASE{'|'.join(channel.suffixes)}.nii.gz" for channel in challenge.channels)
+    grids = (
+        f"{' x '.join(map(str, grid.shape))} voxels of {' x '.join(f'{mm:g}' for mm in grid.spacing)} mm"
+        for grid in challenge.geometry.grids
+    )
+    lines = (
+        f"{challenge.key}: {challenge.title}",
+        f"case      {challenge.case}",
+        *(f"channel   {file}" for file in files),
+        f"labels    {', '.join(f'{value} {name}' for name, value in challenge.labels.items())}",
+        *(f"region    {name}: {' + '.join(parts)}" for name, parts in challenge.regions.items()),
+        f"scored    {', '.join(challenge.scored)}; profile {challenge.metrics.profile}",
+        *(f"geometry  {grid}" for grid in grids),
+        f"output    {challenge.output}",
+    )
+    console = Console(highlight=False, soft_wrap=True)
+    for line in lines:
+        console.print(literal_text(line))

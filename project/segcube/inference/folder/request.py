@@ -18,6 +18,7 @@ from segcube.spec.submission import (
     describe_preset,
     load_for_challenge,
     read_challenge,
+    read_submission,
     submission_folders,
 )
 
@@ -91,14 +92,24 @@ def _choose(request: Request) -> LoadedSubmission:
 
     chosen = choose_submission(folders, request.settings.challenge, fits)
     if chosen is None:
-        names = ", ".join(folder.name for folder in folders)
-        raise UsageError(
-            "no case of any challenge that the submissions here serve",
-            file=request.data,
-            expected=f"cases of {names}",
-            hint="name a submission folder with --weights",
-        )
+        raise _no_case(request, folders)
     return chosen
+
+
+def _no_case(request: Request, folders: list[Path]) -> UsageError:
+    """The error where no submission's challenge has cases in the folder."""
+    challenges = {key: folder for folder in folders for key in read_submission(folder).challenge_keys}
+    key = request.settings.challenge
+    if key == "auto":
+        expected = f"cases of {', '.join(challenges)}"
+        return UsageError(
+            "no case", file=request.data, expected=expected, hint="name a submission with --weights"
+        )
+    if key not in challenges:
+        found = f"no submission in {BUILT_IN_WEIGHTS} serves {key}"
+        return UsageError(found, expected=", ".join(challenges), hint="name a submission with --weights")
+    expected = f"files of cases like {read_challenge(key, challenges[key]).case}"
+    return UsageError(f"no case of {key}", file=request.data, expected=expected)
 
 
 def find_cases(request: Request, loaded: LoadedSubmission) -> Discovery:
