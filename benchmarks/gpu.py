@@ -20,13 +20,14 @@ from rich.table import Table
 from versus.measure import gpu_watched
 
 from segcube import load
-from segcube.backends import MemberFile, Network
+from segcube.backends import Network
 from segcube.backends.cuda.backend import open_cuda
 from segcube.backends.torch_cpu import TorchBackend
 from segcube.core import RunSettings
 from segcube.inference.folder import Request, run_folder
 from segcube.inference.windows import plan_windows
 from segcube.networks import build_network, save_network
+from segcube.spec.submission import MemberFile
 
 WINDOW = (128, 128, 128)
 CHANNELS, REGIONS = ("t1c", "t1n", "t2f", "t2w"), ("TC", "WT", "ET")

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from segcube.backends import MemberFile, member_files
 from segcube.backends.native import find_kernels
 from segcube.backends.native.kernels import NativeKernels
 from segcube.backends.native.library import NATIVE
-from segcube.spec.submission import load_for_challenge
+from segcube.spec.submission import MemberFile, load_for_challenge, member_files
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import pytest
 import torch
 from monai.inferers import sliding_window_inference
 
-from segcube.backends import branch_files
 from segcube.backends.openvino import read_compiled
 from segcube.backends.openvino.backend import OpenVINOBackend
 from segcube.backends.torch_cpu import TorchBackend, TorchNetwork
@@ -23,7 +22,7 @@ from segcube.inference.ensemble import (
 from segcube.inference.windows import plan_windows
 from segcube.inference.workspace import Workspace
 from segcube.spec.challenges import load_challenge
-from segcube.spec.submission import Stage, load_for_challenge
+from segcube.spec.submission import Stage, branch_files, load_for_challenge
 
 SHAPE = (13, 10, 9)
 SHA = "0" * 64

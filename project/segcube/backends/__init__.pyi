@@ -5,10 +5,7 @@ from .memory import keep_freed_memory as keep_freed_memory
 from .protocol import AccumulatingNetwork as AccumulatingNetwork
 from .protocol import AccumulatorView as AccumulatorView
 from .protocol import Backend as Backend
-from .protocol import MemberFile as MemberFile
 from .protocol import Network as Network
-from .protocol import branch_files as branch_files
-from .protocol import member_files as member_files
 from .selection import choose_backend as choose_backend
 from .selection import cpu_fallback as cpu_fallback
 from .selection import open_backend as open_backend

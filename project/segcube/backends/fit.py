@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from segcube.backends.protocol import MemberFile, member_files
 from segcube.core import EnvironmentFault, UsageError
 from segcube.networks import count_channels, read_metadata, window_multiple
-from segcube.spec.submission import LoadedSubmission
+from segcube.spec.submission import LoadedSubmission, MemberFile, member_files
 
 
 def check_members(loaded: LoadedSubmission) -> None:

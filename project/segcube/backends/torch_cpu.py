@@ -11,9 +11,9 @@ import torch
 
 from segcube.backends.fit import check_member
 from segcube.backends.memory import out_of_memory_errors
-from segcube.backends.protocol import MemberFile
 from segcube.core import EnvironmentFault, Shape, reduced_cpu_count
 from segcube.networks import load_network
+from segcube.spec.submission import MemberFile
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _THREADED_IN: set[int] = set()

@@ -9,13 +9,13 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from segcube.backends import Backend, MemberFile, Network
+from segcube.backends import Backend, Network
 from segcube.core import Array, Clock, array_namespace
 from segcube.inference.activation import activate
 from segcube.inference.sliding_window import MirrorPass, slide
 from segcube.inference.windows import WindowPlan
 from segcube.inference.workspace import Workspace
-from segcube.spec.submission import Branch, Member, Stage
+from segcube.spec.submission import Branch, Member, MemberFile, Stage
 from segcube.transforms import PreparedImage
 
 SLAB = 16

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock, get_ident
 
-from segcube.backends import Backend, DeviceMemoryError, branch_files, cpu_fallback
-from segcube.core import CaseError, Code, EnvironmentFault, UsageError
+from segcube.backends import Backend, DeviceMemoryError, cpu_fallback
+from segcube.core import LOG, CaseError, Code, EnvironmentFault, UsageError
 from segcube.inference.ensemble import WeightedMember, load_members
 from segcube.inference.workspace import Workspace, workspaces
-from segcube.spec.submission import Branch, LoadedSubmission, Stage
+from segcube.spec.submission import Branch, LoadedSubmission, Stage, Submission, branch_files
 
 Log = Callable[[str], None]
 
@@ -124,6 +124,14 @@ class Models:
                     file=self.loaded.folder,
                     hint="give the run more memory",
                 ) from error
+
+
+def warn_of_starter(submission: Submission) -> None:
+    """Log the warning of every run with a starter, on the command line and from Python."""
+    if submission.starter:
+        LOG.warning(
+            f"{submission.name} is a STARTER, trained on synthetic cases (phantoms): do not submit it"
+        )
 
 
 def first_line(error: BaseException) -> str:

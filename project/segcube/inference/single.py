@@ -7,10 +7,9 @@ from pathlib import Path
 from segcube.backends import open_backend
 from segcube.core import LOG, Case, CaseError, Code, Prediction, RunSettings, Volume
 from segcube.formats.nifti import read_volume
-from segcube.inference.folder.request import at_preset, starter_warning
-from segcube.inference.models import Models
+from segcube.inference.models import Models, warn_of_starter
 from segcube.inference.pipeline import predict_volume
-from segcube.spec.submission import load_for_challenge
+from segcube.spec.submission import at_preset, load_for_challenge
 
 
 def load_models(folder: Path, settings: RunSettings) -> Models:
@@ -19,9 +18,8 @@ def load_models(folder: Path, settings: RunSettings) -> Models:
     Raises EnvironmentFault for weights or a device that cannot be used, UsageError for a challenge that the
     submission does not serve.
     """
-    loaded = at_preset(load_for_challenge(folder, settings.challenge), settings, LOG.info)
-    if loaded.submission.starter:
-        LOG.warning(starter_warning(loaded))
+    loaded = at_preset(load_for_challenge(folder, settings.challenge), settings)
+    warn_of_starter(loaded.submission)
     backend = open_backend(settings, loaded, LOG.warning)
     models = Models(loaded, backend, settings.mirrors, LOG.warning)
     models.load_all()

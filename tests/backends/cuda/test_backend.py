@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from segcube.backends import DeviceMemoryError, MemberFile
+from segcube.backends import DeviceMemoryError
 from segcube.backends.cuda.backend import CudaBackend, open_cuda
 from segcube.backends.cuda.captures import Captures
 from segcube.backends.torch_cpu import TorchBackend
 from segcube.core import Compile
+from segcube.spec.submission import MemberFile
 
 pytestmark = [
     pytest.mark.gpu,

@@ -7,11 +7,13 @@ import torch
 import yaml
 
 from segcube.backends.openvino import INDEX, compile_submission, read_compiled
+from segcube.backends.openvino.backend import OpenVINOBackend
 from segcube.backends.openvino.compiling import to_graph
+from segcube.backends.openvino.graphs import Index, write_graph, write_index
 from segcube.backends.openvino.mapped import map_weights
 from segcube.core import EnvironmentFault
-from segcube.networks import load_network
-from segcube.spec.submission import load_for_challenge
+from segcube.networks import build_network, load_network, save_network
+from segcube.spec.submission import MemberFile, load_for_challenge
 
 
 def test_every_member_has_a_graph_beside_its_weights(tumour_submission, members):
@@ -89,10 +91,6 @@ NETWORKS = {
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_of_every_architecture_convert(name, tmp_path):
-    from segcube.backends import MemberFile
-    from segcube.backends.openvino.backend import OpenVINOBackend
-    from segcube.networks import build_network, save_network
-
     torch.manual_seed(0)
     network = build_network(name, NETWORKS[name]).eval()
     file = tmp_path / "member.safetensors"
@@ -108,8 +106,6 @@ def test_networks_of_every_architecture_convert(name, tmp_path):
 
 
 def write(member, network):
-    from segcube.backends.openvino.graphs import Index, write_graph, write_index
-
     tensors = map_weights(member.file, member.sha256).tensors
     graph = to_graph(network, member.channels, member.window, tensors)
     entry = write_graph(graph, member, member.file.parent)

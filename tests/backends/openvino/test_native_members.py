@@ -10,7 +10,7 @@ import torch
 import yaml
 from openvino import opset13
 
-from segcube.backends import AccumulatingNetwork, AccumulatorView, MemberFile, member_files
+from segcube.backends import AccumulatingNetwork, AccumulatorView
 from segcube.backends.native import find_kernels
 from segcube.backends.openvino import compile_submission, read_compiled
 from segcube.backends.openvino.backend import OpenVINOBackend
@@ -18,7 +18,7 @@ from segcube.backends.openvino.native_graph import run_natively
 from segcube.backends.openvino.native_members import NativeMember, NativeSum, can_accumulate, kind_of
 from segcube.backends.openvino.network import OpenVINONetwork
 from segcube.networks import build_network, load_network, save_network
-from segcube.spec.submission import load_for_challenge
+from segcube.spec.submission import MemberFile, load_for_challenge, member_files
 
 WINDOW = (16, 16, 32)
 WEIGHT_MK = np.array([[1.0, 2.0, 0.0], [0.5, 0.0, 1.0], [0.25, 1.0, 1.0]])

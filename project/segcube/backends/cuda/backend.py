@@ -13,10 +13,10 @@ from segcube.backends.cuda.captures import Captures
 from segcube.backends.cuda.networks import Preparation, Resident
 from segcube.backends.fit import check_member
 from segcube.backends.memory import DeviceMemoryError, out_of_memory_errors
-from segcube.backends.protocol import MemberFile
 from segcube.backends.torch_cpu import DTYPES, selftest_window
 from segcube.core import Compile, EnvironmentFault, Shape
 from segcube.networks import load_network
+from segcube.spec.submission import MemberFile
 
 FIX = "fix the driver or the image, or run on the CPU with --device cpu"
 

@@ -30,8 +30,8 @@ from segcube.backends.openvino.rewrites import (
     split_concatenations,
     use_exact_norms,
 )
-from segcube.backends.protocol import MemberFile
 from segcube.core import Shape, run_outside_main_thread
+from segcube.spec.submission import MemberFile
 
 LazyNetwork: TypeAlias = "OpenVINONetwork | NativeMember | NativeSum"
 

@@ -29,11 +29,10 @@ from segcube.backends.openvino.graphs import (
 )
 from segcube.backends.openvino.mapped import map_weights
 from segcube.backends.openvino.rewrites import replace_group_norms
-from segcube.backends.protocol import MemberFile, member_files
 from segcube.backends.torch_cpu import selftest_window
 from segcube.core import Shape
 from segcube.networks import load_network
-from segcube.spec.submission import LoadedSubmission
+from segcube.spec.submission import LoadedSubmission, MemberFile, member_files
 
 
 def to_graph(

@@ -23,7 +23,6 @@ import yaml
 from pydantic import ValidationError, field_validator
 from safetensors import SafetensorError
 
-from segcube.backends.protocol import MemberFile
 from segcube.core import (
     BoundedShape,
     EnvironmentFault,
@@ -39,7 +38,7 @@ from segcube.core import (
     read_yaml,
     write_atomic,
 )
-from segcube.spec.submission import LoadedSubmission, check_sha256
+from segcube.spec.submission import LoadedSubmission, MemberFile, check_sha256
 
 INDEX = "openvino.yaml"
 SUFFIX = ".openvino"

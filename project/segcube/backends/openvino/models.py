@@ -10,8 +10,8 @@ from openvino import op, opset13
 
 from segcube.backends.openvino.graphs import COMPILE_AGAIN, TENSOR, Graph
 from segcube.backends.openvino.mapped import MappedWeights
-from segcube.backends.protocol import MemberFile
 from segcube.core import EnvironmentFault
+from segcube.spec.submission import MemberFile
 
 SMALL_BYTES = 2**16
 """Smaller tensors are copied: every forward reads them. OpenVINO repacks the larger ones once."""

@@ -9,8 +9,7 @@ import openvino as ov
 from segcube.backends.native.installed import kernels_summary
 from segcube.backends.openvino.backend import OpenVINOBackend
 from segcube.backends.openvino.graphs import NoGraphs, compile_for_run, read_compiled
-from segcube.backends.protocol import member_files
-from segcube.spec.submission import LoadedSubmission
+from segcube.spec.submission import LoadedSubmission, member_files
 
 CAPABILITIES = {"bf16": "BF16", "fp16": "FP16"}
 

@@ -3,8 +3,6 @@ from .report import OnCase as OnCase
 from .report import RunReport as RunReport
 from .report import library_versions as library_versions
 from .request import Request as Request
-from .request import at_preset as at_preset
-from .request import starter_warning as starter_warning
 from .run import predict_folder as predict_folder
 from .run import run_folder as run_folder
 from .writing import write_with_origin as write_with_origin

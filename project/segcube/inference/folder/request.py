@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from segcube.core import EnvironmentFault, RunSettings, UsageError
@@ -13,9 +12,7 @@ from segcube.spec.challenges import Challenge
 from segcube.spec.hosts import BUILT_IN_WEIGHTS
 from segcube.spec.submission import (
     LoadedSubmission,
-    apply_preset,
     choose_submission,
-    describe_preset,
     load_for_challenge,
     read_challenge,
     read_submission,
@@ -49,22 +46,6 @@ def select(request: Request) -> tuple[LoadedSubmission, Discovery]:
     else:
         loaded = _choose(request)
     return loaded, find_cases(request, loaded)
-
-
-def at_preset(
-    loaded: LoadedSubmission, settings: RunSettings, log: Callable[[str], None]
-) -> LoadedSubmission:
-    """The submission with the settings' preset applied; log: receives what the preset changes."""
-    if settings.preset == "full":
-        return loaded
-    taken = apply_preset(loaded.submission, settings.preset, settings.flips)
-    log(describe_preset(settings.preset, loaded.submission, taken, settings.mirrors))
-    return replace(loaded, submission=taken)
-
-
-def starter_warning(loaded: LoadedSubmission) -> str:
-    """The warning of every run with a starter, on the command line and from Python."""
-    return f"{loaded.submission.name} is a STARTER, trained on synthetic cases (phantoms): do not submit it"
 
 
 def _submission_in(folder: Path) -> Path:

@@ -25,7 +25,7 @@ from segcube.inference.folder.case_log import CaseLog
 from segcube.inference.folder.outputs import check_outputs, prepare_output
 from segcube.inference.folder.prefetch import CaseInput, CaseReader, Prefetcher
 from segcube.inference.folder.report import CaseReport, DeviceReport, OnCase, RunReport, start_report
-from segcube.inference.folder.request import Request, at_preset, find_cases, select, starter_warning
+from segcube.inference.folder.request import Request, find_cases, select
 from segcube.inference.folder.writing import (
     MapWriter,
     background_map,
@@ -33,10 +33,10 @@ from segcube.inference.folder.writing import (
     failed_report,
     prediction_report,
 )
-from segcube.inference.models import Models
+from segcube.inference.models import Models, warn_of_starter
 from segcube.inference.pipeline import OnReleased, predict_volume
 from segcube.inference.probabilities import saved_fingerprint
-from segcube.spec.submission import LoadedSubmission
+from segcube.spec.submission import LoadedSubmission, at_preset
 
 
 def run_folder(request: Request) -> ExitCode:
@@ -59,7 +59,7 @@ def _run(request: Request) -> ExitCode:
         LOG.info(
             f"--weights {request.weights} overrides submission {request.settings.submission} of the settings"
         )
-    loaded = at_preset(loaded, request.settings, LOG.info)
+    loaded = at_preset(loaded, request.settings)
     shard = _shard(found, request, loaded)
     check_outputs(request, loaded, shard.names)
     backend = open_backend(request.settings, loaded, LOG.warning)
@@ -87,8 +87,7 @@ def _predict_shard(
     """Predict the cases of a shard; the models are loaded while the first case is read."""
     loaded, backend, found = models.loaded, models.backend, shard.found
     LOG.info(f"{loaded.submission.name} on {backend.reason}")
-    if loaded.submission.starter:
-        LOG.warning(starter_warning(loaded))
+    warn_of_starter(loaded.submission)
     for message in found.ignored:
         LOG.info(f"ignored: {message}")
     reader = CaseReader(loaded, request.settings, backend, request.output, request.save)

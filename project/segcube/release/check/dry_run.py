@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from segcube.backends import Backend, DeviceMemoryError, MemberFile, member_files
+from segcube.backends import Backend, DeviceMemoryError
 from segcube.core import Case, CaseError, Forms, Grid, SegcubeError, Shape, Volume
 from segcube.inference import Models, predict_volume
 from segcube.release.check.findings import Finding, FindingCode, error
-from segcube.spec.submission import LoadedSubmission
+from segcube.spec.submission import LoadedSubmission, MemberFile, member_files
 
 MAX_INTENSITY = 1000
 SEED = 0

@@ -12,12 +12,12 @@ import numpy as np
 from safetensors import safe_open
 
 from segcube import networks
-from segcube.backends import MemberFile, check_member, member_files
+from segcube.backends import check_member
 from segcube.backends.openvino import read_compiled
 from segcube.core import EnvironmentFault, SegcubeError
 from segcube.networks import read_metadata
 from segcube.release.check.findings import Finding, FindingCode, count_of, error, from_fault, warning
-from segcube.spec.submission import Member, Submission, sha256_of
+from segcube.spec.submission import Member, MemberFile, Submission, member_files, sha256_of
 
 
 def check_graphs(submission: Submission, folder: Path) -> Iterator[Finding]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-from segcube.backends import member_files
 from segcube.backends.openvino import compile_if_possible, read_compiled
 from segcube.core import LOG, EnvironmentFault, UsageError, printable
 from segcube.release.check.findings import CheckReport, FindingCode, error
@@ -19,7 +18,13 @@ from segcube.release.pack.image import BuildArguments, build_image, check_image_
 from segcube.release.pack.shipped import ShippedFiles, shipped_files, write_archive
 from segcube.release.trial.launch import find_engine
 from segcube.spec.hosts import DEFAULT_PARAMETERS
-from segcube.spec.submission import LoadedSubmission, atomic_folder, load_for_challenge, read_submission
+from segcube.spec.submission import (
+    LoadedSubmission,
+    atomic_folder,
+    load_for_challenge,
+    member_files,
+    read_submission,
+)
 
 ORCHESTRATOR = "orchestrator.yml"
 FILES = ("mlcube.yaml", "container_config.yaml", "parameters.yaml", "additional_files.tar.gz")

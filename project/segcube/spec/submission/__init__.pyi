@@ -17,7 +17,11 @@ from .folder import read_challenge as read_challenge
 from .folder import read_submission as read_submission
 from .folder import submission_folders as submission_folders
 from .folder import write_submission as write_submission
+from .members import MemberFile as MemberFile
+from .members import branch_files as branch_files
+from .members import member_files as member_files
 from .preset import apply_preset as apply_preset
+from .preset import at_preset as at_preset
 from .preset import describe_preset as describe_preset
 from .rules import Connectivity as Connectivity
 from .rules import Fill as Fill

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from segcube.core import Preset
+from dataclasses import replace
+
+from segcube.core import LOG, Preset, RunSettings
 from segcube.spec.submission.branch import Branch, Member
+from segcube.spec.submission.folder import LoadedSubmission
 from segcube.spec.submission.schema import Submission
 
 FAST_OVERLAP = 0.25
 """Maximum overlap of windows in preset fast."""
+
+
+def at_preset(loaded: LoadedSubmission, settings: RunSettings) -> LoadedSubmission:
+    """The submission with the settings' preset applied; logs what the preset changes."""
+    if settings.preset == "full":
+        return loaded
+    reduced = apply_preset(loaded.submission, settings.preset, settings.flips)
+    LOG.info(describe_preset(settings.preset, loaded.submission, reduced, settings.mirrors))
+    return replace(loaded, submission=reduced)
 
 
 def apply_preset(submission: Submission, preset: Preset, flips: bool | None = None) -> Submission:
