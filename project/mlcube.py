@@ -30,7 +30,7 @@ def main() -> None:
         arguments = ["predict.py", *arguments]
     command = segcube_command(arguments, Path(os.environ.get(MOUNTS_UNDER_VARIABLE, "/")))
     if command is None:
-        pairs = "\n".join(f"  {m.data} and {m.output}  ({m.name})" for m in DEFAULT_MOUNTS)
+        pairs = "\n".join(f"  /{m.data} and /{m.output}  ({m.name})" for m in DEFAULT_MOUNTS)
         sys.stderr.write(
             "error: no arguments, and none of the known pairs of folders is mounted:\n"
             f"{pairs}\nMount one of them, or pass: infer --data_path=... --output_path=...\n"

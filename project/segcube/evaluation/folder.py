@@ -32,13 +32,11 @@ def find_maps(folder: Path, challenge: Challenge) -> dict[str, Path]:
     Their names are those of cases, of outputs or of expert labels; other images are ignored. Raises
     UsageError if there is no folder, and for two maps of one case.
     """
-    before, after = challenge.output.removesuffix(".nii.gz").split("{case}")
     found: dict[str, Path] = {}
     for file in _niftis(folder):
         stem = nifti_stem(file.name) or ""
         names = [stem, *(stem.removesuffix(suffix) for suffix in challenge.label_suffixes)]
-        if stem.startswith(before) and stem.endswith(after):
-            names.append(stem[len(before) : len(stem) - len(after)])
+        names.append(challenge.case_of_output(stem) or stem)
         case = next((name for name in names if challenge.is_case(name)), None)
         if case is None:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from segcube.core import Case, CaseError, Code, UsageError
 from segcube.spec.challenges import Challenge, nifti_stem, parse_name
@@ -32,12 +33,8 @@ class Discovery:
         return bool(self.cases) or any(refusal.case.files for refusal in self.refused)
 
 
-@dataclass
-class _CaseFiles:
-    """The files of one case, a list for each channel."""
-
-    files: dict[str, list[Path]] = field(default_factory=dict)
-    folders: set[Path] = field(default_factory=set)
+_CaseFiles: TypeAlias = dict[str, list[Path]]
+"""The files of one case, a list for each channel."""
 
 
 @dataclass
@@ -120,9 +117,7 @@ def _by_case(listing: _Listing, challenge: Challenge) -> dict[str, _CaseFiles]:
             continue
         if named.channel is None:
             continue
-        case = found.setdefault(named.case, _CaseFiles())
-        case.files.setdefault(named.channel, []).append(file)
-        case.folders.add(file.parent)
+        found.setdefault(named.case, {}).setdefault(named.channel, []).append(file)
         if file.parent != listing.folder and challenge.layout == "folders" and file.parent.name != named.case:
             listing.ignore(file.parent, f"folder name differs from the case of its files, {named.case}")
     return found
@@ -132,7 +127,7 @@ def _empty_case_folders(
     listing: _Listing, found: dict[str, _CaseFiles], challenge: Challenge
 ) -> list[tuple[Case, CaseError | None]]:
     """Return a rejected case for each folder with a case's name but without its files."""
-    used = {folder for case in found.values() for folder in case.folders}
+    used = {folder for case in found.values() for folder in _folders(case)}
     return [
         (
             Case(folder.name, {}, challenge.reference),
@@ -149,6 +144,10 @@ def _empty_case_folders(
     ]
 
 
+def _folders(found: _CaseFiles) -> set[Path]:
+    return {file.parent for files in found.values() for file in files}
+
+
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
@@ -157,17 +156,17 @@ def _is_folder(path: Path) -> bool:
 
 
 def _checked(name: str, found: _CaseFiles, challenge: Challenge) -> tuple[Case, CaseError | None]:
-    case = Case(name, {channel: files[0] for channel, files in found.files.items()}, challenge.reference)
-    duplicate = next((files for files in found.files.values() if len(files) > 1), None)
+    case = Case(name, {channel: files[0] for channel, files in found.items()}, challenge.reference)
+    duplicate = next((files for files in found.values() if len(files) > 1), None)
     if duplicate:
         names = " and ".join(str(file) for file in duplicate)
         return case, CaseError(
             Code.DUPLICATE, f"{names} are the same channel", expected="one file for each channel"
         )
-    missing = [c for c in challenge.channel_names if c not in found.files or not _exists(found.files[c][0])]
+    missing = [c for c in challenge.channel_names if c not in found or not _exists(found[c][0])]
     if missing:
         expected = ", ".join(challenge.channel_names)
-        folders = " and ".join(map(str, sorted(found.folders)))
+        folders = " and ".join(map(str, sorted(_folders(found))))
         message = f"{name}: no file for {', '.join(missing)} in {folders}"
         return case, CaseError(
             Code.MISSING_MODALITY, message, expected=expected, hint="add the missing files"

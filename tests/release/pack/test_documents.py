@@ -12,20 +12,24 @@ from segcube.spec.challenges import load_challenge
 MLCUBE = Path(__file__).parents[3] / "mlcube"
 
 
-def test_the_checkouts_mlcube_yaml_is_what_pack_writes():
-    content = yaml.safe_load((MLCUBE / "mlcube.yaml").read_text())
-    assert content == mlcube_config("segcube:latest", weights=False, build=True)
+def test_the_checkouts_mlcube_yaml_is_what_pack_writes_with_a_build_and_without_weights():
+    expected = mlcube_config("segcube:latest")
+    expected["docker"] |= {"build_context": "..", "build_file": "Dockerfile", "build_strategy": "auto"}
+    del expected["tasks"]["infer"]["parameters"]["inputs"]["weights"]
+    assert yaml.safe_load((MLCUBE / "mlcube.yaml").read_text()) == expected
 
 
-def test_the_checkouts_container_config_is_what_pack_writes():
-    content = yaml.safe_load((MLCUBE / "container_config.yaml").read_text())
-    assert content == container_config("segcube:latest", weights=False)
+def test_the_checkouts_container_config_is_what_pack_writes_without_weights():
+    expected = container_config("segcube:latest")
+    infer = expected["tasks"]["infer"]
+    del infer["input_volumes"]["additional_files"]
+    command = infer["run_args"]["command"]
+    del command[command.index("--weights") : command.index("--weights") + 2]
+    assert yaml.safe_load((MLCUBE / "container_config.yaml").read_text()) == expected
 
 
-@pytest.mark.parametrize("weights", [True, False])
-def test_both_files_name_the_same_inputs_outputs_and_shared_memory(weights):
-    old = mlcube_config("a/b:1", weights=weights)
-    new = container_config("a/b:1", weights=weights)
+def test_both_files_name_the_same_inputs_outputs_and_shared_memory():
+    old, new = mlcube_config("a/b:1"), container_config("a/b:1")
     parameters, infer = old["tasks"]["infer"]["parameters"], new["tasks"]["infer"]
     renamed = {"weights": "additional_files"}
     assert [renamed.get(name, name) for name in parameters["inputs"]] == list(infer["input_volumes"])
@@ -36,7 +40,7 @@ def test_both_files_name_the_same_inputs_outputs_and_shared_memory(weights):
 
 
 def test_medperfs_command_names_the_paths_that_it_mounts():
-    infer = container_config("a/b:1", weights=True)["tasks"]["infer"]
+    infer = container_config("a/b:1")["tasks"]["infer"]
     mounted = [volume["mount_path"] for volume in (infer["input_volumes"] | infer["output_volumes"]).values()]
     assert sorted(infer["run_args"]["command"][2::2]) == sorted(mounted)
 

@@ -4,5 +4,4 @@ from .instances import match_instances as match_instances
 from .lesions import compare_lesions as compare_lesions
 from .pair import Pair as Pair
 from .pair import dice as dice
-from .pair import region_values as region_values
 from .region_components import find_region_components as find_region_components

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,11 +66,6 @@ def volume_of(voxels: float, spacing: Vector) -> float:
     that it equals.
     """
     return voxels * spacing[0] * spacing[1] * spacing[2]
-
-
-def region_values(labels: Mapping[str, int], names: Sequence[str]) -> list[int]:
-    """The label values of a region."""
-    return [labels[name] for name in names]
 
 
 def _mask(labels_xyz: np.ndarray, values: Sequence[int]) -> np.ndarray:

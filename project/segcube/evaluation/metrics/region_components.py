@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 
 from segcube.evaluation.metrics.components import ComponentMap, component_map
-from segcube.evaluation.metrics.pair import Pair, region_values
+from segcube.evaluation.metrics.pair import Pair
 from segcube.spec.challenges import Challenge, LesionRule, LesionWise
 
 STEPS = [step for step in product((-1, 0, 1), repeat=3) if sum(map(abs, step)) <= 2]
@@ -33,8 +33,8 @@ def find_region_components(
         # A touched tissue that is not scored itself has the dilation and threshold of the region
         rules = {region: rule} | {name: metrics.regions.get(name, rule) for name in touched}
         for name in [name for name in rules if name not in tissues]:
-            labels = challenge.regions[region] if name == region else (name,)
-            masks = pair.masks(region_values(challenge.labels, labels))
+            values = challenge.region_values(region) if name == region else [challenge.labels[name]]
+            masks = pair.masks(values)
             tissues[name] = _tissue(*masks, rules[name], metrics, pair.voxel_volume)
         prediction, reference = tissues[region]
         for name in touched:

@@ -34,7 +34,7 @@ def matched_scores(pair: Pair, challenge: Challenge, metrics: Matched) -> CaseSc
     regions: dict[str, dict[str, float]] = {}
     lesions: list[Lesion] = []
     for region in challenge.scored:
-        found_xyz, reference_xyz = pair.masks([challenge.labels[name] for name in challenge.regions[region]])
+        found_xyz, reference_xyz = pair.masks(challenge.region_values(region))
         instances = compare_instances(found_xyz, reference_xyz, pair.spacing, metrics.match_at)
         regions[region] = {
             **_instance_scores(instances, metrics),

@@ -25,7 +25,7 @@ def mbas_scores(pair: Pair, challenge: Challenge) -> CaseScores:
     regions: dict[str, dict[str, float]] = {}
     notices: list[str] = []
     for region in challenge.scored:
-        found_xyz, reference_xyz = pair.masks([challenge.labels[name] for name in challenge.regions[region]])
+        found_xyz, reference_xyz = pair.masks(challenge.region_values(region))
         found, reference = border_of(found_xyz), border_of(reference_xyz)
         scores = {"dice": dice(found_xyz, reference_xyz)}
         for name, spacing in (("hd95", pair.spacing), ("hd95_voxels", VOXELS)):
@@ -46,7 +46,7 @@ def plain_scores(pair: Pair, challenge: Challenge, metrics: Overlap) -> CaseScor
     """
     regions: dict[str, dict[str, float]] = {}
     for region in challenge.scored:
-        masks = pair.masks([challenge.labels[name] for name in challenge.regions[region]])
+        masks = pair.masks(challenge.region_values(region))
         regions[region] = {
             **_counted(*masks),
             **_distances(*masks, pair.spacing, metrics.nsd_tolerances),

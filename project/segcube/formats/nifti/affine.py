@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from nibabel.orientations import aff2axcodes
 from nibabel.quaternions import quat2mat
+from nibabel.volumeutils import shape_zoom_affine
 
 from segcube.core import SPACING_RANGE_MM, CaseError, Code, Forms, Grid, Notice, Shape
 from segcube.spec.challenges import Challenge, UsualGrid
@@ -32,7 +33,7 @@ def choose_affine(forms: Forms, shape: Shape, file: Path) -> np.ndarray:
         found = qform_affine(forms)
         affine = np.full((4, 4), np.nan) if found is None else found
     else:
-        affine = _spacing_affine(forms, shape)
+        affine = shape_zoom_affine(shape, forms.pixdim[1:4])
     with np.errstate(over="ignore"):
         # Label maps store it as float32
         finite = np.isfinite(affine.astype(np.float32)).all()
@@ -61,14 +62,6 @@ def qform_affine(forms: Forms) -> np.ndarray | None:
     affine = np.eye(4)
     affine[:3, :3] = quat2mat((sqrt(max(rest, 0.0)), b, c, d)) * scales
     affine[:3, 3] = forms.qform[3:]
-    return affine
-
-
-def _spacing_affine(forms: Forms, shape: Shape) -> np.ndarray:
-    # nibabel's base affine: x points to the left, the origin is in the centre
-    scales = np.array(forms.pixdim[1:4]) * (-1.0, 1.0, 1.0)
-    affine = np.diag([*scales, 1.0])
-    affine[:3, 3] = -scales * (np.array(shape) - 1) / 2
     return affine
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from hashlib import blake2b
+from hashlib import blake2b, file_digest
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,6 @@ DIGEST_BYTES = 8
 WRITER = "segcube"
 FAILED_CASE_MARK = "stand-in"
 """Instead of a fingerprint, in the background map of a failed case, so that --resume redoes the case."""
-CHUNK = 2**20
 SESSION_MARK = "session"
 """Instead of a fingerprint, in a map written from the Python API, whose settings and inputs are unknown."""
 
@@ -104,14 +103,11 @@ def reason_to_redo(file: Path, fingerprint: str, case: Case) -> str:
 
 def _file_digest(file: Path) -> bytes:
     check_size(file)
-    digest = blake2b(digest_size=DIGEST_BYTES)
     with open_file(file) as raw:
         try:
-            while chunk := raw.read(CHUNK):
-                digest.update(chunk)
+            return file_digest(raw, lambda: blake2b(digest_size=DIGEST_BYTES)).digest()
         except OSError as error:
             raise unreadable(file, error) from error
-    return digest.digest()
 
 
 SIGNATURE_BYTES = 2**14

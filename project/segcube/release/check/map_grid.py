@@ -112,32 +112,18 @@ def _form_findings(header: Header, reference: Reference, file: Path) -> Iterator
     had = [name for name, there in _forms_of(expected).items() if there]
     lost = [name for name in had if not _forms_of(forms)[name]]
     hint = f"write with the header of {reference.file.name}"
+    had_both = f"{' and '.join(had)}, as in {reference.file.name}"
     if lost and not any(_forms_of(forms).values()):
-        yield error(
-            Code.NO_FORM,
-            "neither sform nor qform",
-            file=file,
-            expected=f"{' and '.join(had)}, as in {reference.file.name}",
-            hint=hint,
-        )
+        yield error(Code.NO_FORM, "neither sform nor qform", file=file, expected=had_both, hint=hint)
     elif lost:
-        yield warning(
-            FindingCode.FORM_LOST,
-            f"its {lost[0]} is lost: the code is 0",
-            file=file,
-            expected=f"{' and '.join(had)}, as in {reference.file.name}",
-            hint=hint,
-        )
+        found = f"its {lost[0]} is lost: the code is 0"
+        yield warning(FindingCode.FORM_LOST, found, file=file, expected=had_both, hint=hint)
     if forms.sform_code > 0 and forms.qform_code > 0 and not _qform_fits(forms, reference.header):
         yield error(Code.QFORM_SFORM, "its qform differs from its sform", file=file, hint=hint)
     units, expected_units = (_UNIT_MM.get(entry.units & 7, 1.0) for entry in (forms, expected))
     if units != expected_units:
-        yield error(
-            FindingCode.UNITS,
-            f"its unit of length is {units:g} mm",
-            file=file,
-            expected=f"{expected_units:g} mm",
-        )
+        found = f"its unit of length is {units:g} mm"
+        yield error(FindingCode.UNITS, found, file=file, expected=f"{expected_units:g} mm")
 
 
 def _storage_findings(version: int, header: Header, file: Path) -> Iterator[Finding]:

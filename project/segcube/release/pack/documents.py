@@ -18,23 +18,19 @@ GPUS = "${oc.select:platform.gpus.${platform.accelerator_count},all}"
 """
 
 
-def mlcube_config(image: str, *, weights: bool, build: bool = False) -> dict[str, Any]:
+def mlcube_config(image: str) -> dict[str, Any]:
     """Return the content of mlcube.yaml, for MLCube 0.0.9 and MedPerf 0.1.
 
-    weights: mount workspace/additional_files as the submission. build: build the image from the
-    checkout if it is not on the machine.
+    It mounts workspace/additional_files as the submission.
     """
-    docker: dict[str, Any] = {"image": image}
-    if build:
-        docker |= {"build_context": "..", "build_file": "Dockerfile", "build_strategy": "auto"}
     # MedPerf needs a space before the size of shared memory, not "="
-    docker |= {"--gpus": GPUS, "gpu_args": f"--shm-size {SHM}", "cpu_args": f"--shm-size {SHM}"}
-    inputs: dict[str, Any] = {
+    memory = f"--shm-size {SHM}"
+    docker = {"image": image, "--gpus": GPUS, "gpu_args": memory, "cpu_args": memory}
+    inputs = {
         "data_path": "data/",
         "parameters_file": {"type": "file", "default": "parameters.yaml"},
+        "weights": "additional_files/",
     }
-    if weights:
-        inputs["weights"] = "additional_files/"
     outputs = {"output_path": {"type": "directory", "default": "predictions"}}
     return {
         "name": "segcube",
@@ -46,21 +42,19 @@ def mlcube_config(image: str, *, weights: bool, build: bool = False) -> dict[str
     }
 
 
-def container_config(image: str, *, weights: bool) -> dict[str, Any]:
+def container_config(image: str) -> dict[str, Any]:
     """Return the content of container_config.yaml, for MedPerf 0.2 and later.
 
-    weights: mount the additional files as the submission.
+    It mounts the additional files as the submission.
     """
-    volumes: dict[str, Any] = {
+    weights = f"{VOLUMES}/additional_files"
+    volumes = {
         "data_path": {"mount_path": f"{VOLUMES}/data", "type": "directory"},
         "parameters_file": {"mount_path": PARAMETERS, "type": "file"},
+        "additional_files": {"mount_path": weights, "type": "directory"},
     }
     command = ["infer", "--data_path", f"{VOLUMES}/data", "--parameters_file", PARAMETERS]
-    if weights:
-        place = f"{VOLUMES}/additional_files"
-        volumes["additional_files"] = {"mount_path": place, "type": "directory"}
-        command += ["--weights", place]
-    command += ["--output_path", f"{VOLUMES}/predictions"]
+    command += ["--weights", weights, "--output_path", f"{VOLUMES}/predictions"]
     output = {"output_path": {"mount_path": f"{VOLUMES}/predictions", "type": "directory"}}
     infer = {
         "input_volumes": volumes,

@@ -18,19 +18,7 @@ from segcube.spec.submission import load_for_challenge
 
 SOURCES = ("Dockerfile", "requirements.txt", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 """Files of the checkout that the Dockerfile copies besides folders; pip needs them to build the package."""
-PLACEHOLDERS = (
-    "changeme",
-    "example",
-    "image",
-    "my",
-    "name",
-    "placeholder",
-    "submission",
-    "todo",
-    "user",
-    "you",
-    "your",
-)
+PLACEHOLDER = re.compile("changeme|example|image|my|name|placeholder|submission|todo|user|you|your")
 """Words of names that were copied from documentation."""
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 IMAGE_NAME = re.compile(
@@ -64,7 +52,7 @@ def check_image_name(image: str) -> list[Finding]:
         for part in re.split(r"[/:@]", image)
         for word in (part.lower(), re.split(r"[-_.]", part.lower())[0])
     }
-    placeholder = sorted(words & set(PLACEHOLDERS))
+    placeholder = sorted(filter(PLACEHOLDER.fullmatch, words))
     if placeholder:
         found = f"{image!r} is a placeholder ({', '.join(placeholder)})"
         return [error(FindingCode.IMAGE_NAME, found, expected="the image that you push", hint=hint)]

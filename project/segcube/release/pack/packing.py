@@ -129,8 +129,8 @@ def pack_submission(weights: Path, image: str, out: Path, publication: Publicati
         for name, file in shipped.files.items():
             shutil.copyfile(file, workspace / "additional_files" / name)
         write_archive(shipped.files, folder / "additional_files.tar.gz")
-        _write(mlcube_config(image, weights=True), folder / "mlcube.yaml")
-        _write(container_config(image, weights=True), folder / "container_config.yaml")
+        _write(mlcube_config(image), folder / "mlcube.yaml")
+        _write(container_config(image), folder / "container_config.yaml")
         entry = orchestrator_entry(image, loaded.challenge, publication)
         _write({"algorithms": {loaded.submission.name: entry}}, folder / ORCHESTRATOR)
         write_archive({name: folder / name for name in FILES}, folder / archive.name)

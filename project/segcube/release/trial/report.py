@@ -11,7 +11,6 @@ from rich.text import Text
 
 from segcube.core import ExitCode, literal_text
 from segcube.release.trial.trial import Outcome
-from segcube.spec.hosts import Host
 
 STYLES = {"passed": "green", "failed": "bold red", "not run": "yellow"}
 
@@ -52,31 +51,10 @@ def print_trials(outcomes: Sequence[Outcome], not_proved: str, *, strict: bool, 
 
 def _as_json(outcome: Outcome) -> dict[str, object]:
     return {
-        "host": _host_as_json(outcome.host),
+        "host": outcome.host.model_dump(mode="json", by_alias=True),
         "submission": outcome.submission,
         "outcome": outcome.verdict,
         "seconds": round(outcome.seconds, 2),
         "why": outcome.why,
         "findings": [finding.as_json() for finding in outcome.findings],
-    }
-
-
-def _host_as_json(host: Host) -> dict[str, object]:
-    return {
-        "name": host.name,
-        "who": host.description,
-        "mounts": [
-            {
-                "content": mount.content,
-                "target": mount.target,
-                "read_only": mount.read_only,
-                "file": mount.file,
-                "alone": mount.single_file,
-            }
-            for mount in host.mounts
-        ],
-        "command": host.command,
-        "user": host.user,
-        "network": host.network,
-        "flags": host.flags,
     }

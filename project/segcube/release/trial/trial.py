@@ -32,8 +32,8 @@ class Workload:
     data: Path
 
 
-def phantom_workloads(weights: Path, out: Path, count: int = 1) -> list[Workload]:
-    """Return each submission of a folder with `count` small synthetic cases, which are written below `out`.
+def phantom_workloads(weights: Path, out: Path) -> list[Workload]:
+    """Return each submission of a folder with a small synthetic case, which is written below `out`.
 
     Raises EnvironmentFault for a folder without a submission, and UsageError for a challenge that has none.
     """
@@ -44,7 +44,7 @@ def phantom_workloads(weights: Path, out: Path, count: int = 1) -> list[Workload
     for folder in folders:
         loaded = load_for_challenge(folder)
         cases = out / loaded.submission.name
-        write_phantoms(loaded.challenge, count, SEED, cases, EDGE)
+        write_phantoms(loaded.challenge, 1, SEED, cases, EDGE)
         workloads.append(_workload(folder, cases / "data"))
     return workloads
 

@@ -114,9 +114,8 @@ def _fits(name: str, challenge: Challenge, aliases: bool) -> bool:
     stem = nifti_stem(name)
     if stem is None:
         return challenge.is_case(name, aliases)
-    before, after = challenge.output.removesuffix(".nii.gz").split("{case}")
-    case = stem.removeprefix(before).removesuffix(after)
-    return stem == f"{before}{case}{after}" and challenge.is_case(case, aliases)
+    case = challenge.case_of_output(stem)
+    return case is not None and challenge.is_case(case, aliases)
 
 
 def _usual(challenge: Challenge) -> set[Shape]:

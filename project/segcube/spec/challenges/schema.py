@@ -122,6 +122,16 @@ class Challenge(StrictModel):
         """Return the file name of a case's label map."""
         return self.output.format(case=case)
 
+    def case_of_output(self, stem: str) -> str | None:
+        """Return the case of a label map's file name without .nii.gz; None for any other name."""
+        before, after = self.output.removesuffix(".nii.gz").split("{case}")
+        case = stem.removeprefix(before).removesuffix(after)
+        return case if stem == f"{before}{case}{after}" else None
+
+    def region_values(self, region: str) -> list[int]:
+        """Return the label values of a region."""
+        return [self.labels[label] for label in self.regions[region]]
+
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         check_unique("channels", [channel.name for channel in self.channels])

@@ -29,35 +29,26 @@ class DefaultMounts:
 
     name: str
     data: Path
+    """Relative to the container's root, as all folders here."""
     output: Path
     parameters: tuple[Path, ...] = ()
     """The first existing one is used."""
     weights: Path | None = None
     """Used if it is mounted, even if empty: an empty weights folder is an error."""
 
-    def under(self, root: Path) -> DefaultMounts:
-        """Return the same folders below another root."""
-
-        def below(path: Path) -> Path:
-            return root / path.relative_to(path.anchor)
-
-        weights = below(self.weights) if self.weights else None
-        parameters = tuple(below(file) for file in self.parameters)
-        return DefaultMounts(self.name, below(self.data), below(self.output), parameters, weights)
-
 
 DEFAULT_MOUNTS = (
     DefaultMounts(
         name="MedPerf 0.2 and later",
-        data=Path("/mlcommons/volumes/data"),
-        output=Path("/mlcommons/volumes/predictions"),
+        data=Path("mlcommons/volumes/data"),
+        output=Path("mlcommons/volumes/predictions"),
         parameters=(
-            Path("/mlcommons/volumes/parameters/parameters_file.yaml"),
-            Path("/mlcommons/volumes/parameters/parameters.yaml"),
+            Path("mlcommons/volumes/parameters/parameters_file.yaml"),
+            Path("mlcommons/volumes/parameters/parameters.yaml"),
         ),
-        weights=Path("/mlcommons/volumes/additional_files"),
+        weights=Path("mlcommons/volumes/additional_files"),
     ),
-    DefaultMounts(name="BraTS 2025 and later, MBAS, docker run", data=Path("/input"), output=Path("/output")),
+    DefaultMounts(name="BraTS 2025 and later, MBAS, docker run", data=Path("input"), output=Path("output")),
 )
 """In search order."""
 
@@ -73,9 +64,9 @@ def segcube_command(arguments: Sequence[str], root: Path = Path("/")) -> list[st
     root: folder that contains the known mounts.
     """
     if not arguments:
-        known = (mounts.under(root) for mounts in DEFAULT_MOUNTS)
-        mounts = next((m for m in known if m.data.is_dir() and m.output.is_dir()), None)
-        return None if mounts is None else _infer_on(mounts)
+        mounted = (m for m in DEFAULT_MOUNTS if (root / m.data).is_dir() and (root / m.output).is_dir())
+        mounts = next(mounted, None)
+        return None if mounts is None else _infer_on(mounts, root)
     if arguments[0] in ("python", "python3") and len(arguments) > 1 and arguments[1] in MBAS_SCRIPTS:
         arguments = arguments[1:]
     if arguments[0] in MBAS_SCRIPTS:
@@ -85,13 +76,13 @@ def segcube_command(arguments: Sequence[str], root: Path = Path("/")) -> list[st
     return list(arguments)
 
 
-def _infer_on(mounts: DefaultMounts) -> list[str]:
-    options = ["--data_path", str(mounts.data), "--output_path", str(mounts.output)]
-    parameters = next((file for file in mounts.parameters if file.is_file()), None)
+def _infer_on(mounts: DefaultMounts, root: Path) -> list[str]:
+    options = ["--data_path", str(root / mounts.data), "--output_path", str(root / mounts.output)]
+    parameters = next((root / file for file in mounts.parameters if (root / file).is_file()), None)
     if parameters is not None:
         options += ["--parameters_file", str(parameters)]
-    if mounts.weights is not None and mounts.weights.is_dir():
-        options += ["--weights", str(mounts.weights)]
+    if mounts.weights is not None and (root / mounts.weights).is_dir():
+        options += ["--weights", str(root / mounts.weights)]
     return ["infer", *_with_defaults(options)]
 
 

@@ -23,7 +23,7 @@ class Mount(StrictModel):
     read_only: bool = False
     file: str | None = None
     """Name of the file in the mounted folder."""
-    single_file: bool = False
+    single_file: Annotated[bool, Field(serialization_alias="alone")] = False
     """Mount the file itself at the target instead of its folder."""
 
 
@@ -31,7 +31,7 @@ class Host(StrictModel):
     """How one host starts an image."""
 
     name: str
-    description: str
+    description: Annotated[str, Field(serialization_alias="who")]
     """The host and its versions, for people."""
     mounts: tuple[Mount, ...]
     command: Words = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from segcube.core import EnvironmentFault
@@ -58,49 +58,42 @@ def _check_region_sums(stage: Stage, branch: Branch, challenge: Challenge, file:
 
 
 def _check_rule(place: str, rule: Rule, last: Stage, challenge: Challenge, file: Path) -> None:
-    if isinstance(rule, LargestComponent | ReplaceSmall):
-        labels = rule.labels if isinstance(rule, LargestComponent) else (rule.label, rule.with_)
-        _check_known(place, labels, challenge.labels, file)
-        return
-    if last.kind == "labels":
+    _, regions, labels = _uses(rule)
+    if regions and last.kind == "labels":
         found = f"{place} applies to regions, but stage {last.name} outputs labels"
         raise EnvironmentFault(found, file=file, expected="a stage that outputs regions, or rules for labels")
-    _check_known(place, _regions_of(rule), last.names, file)
-    if isinstance(rule, Write):
-        _check_known(place, [paint.label for paint in rule.order], challenge.labels, file)
-
-
-def _regions_of(rule: Threshold | KeepComponents | Nest | Fill | Retry | Write) -> list[str]:
-    match rule:
-        case Threshold():
-            return list(rule.at)
-        case KeepComponents():
-            return [rule.region, *([rule.unless_holds.region] if rule.unless_holds else [])]
-        case Nest():
-            return list(rule.order)
-        case Fill():
-            return list(rule.regions)
-        case Retry():
-            return [rule.region]
-        case Write():
-            return [paint.region for paint in rule.order]
+    _check_known(place, regions, last.names, file)
+    _check_known(place, labels, challenge.labels, file)
 
 
 def _check_order(submission: Submission, file: Path) -> None:
     """Check the order: at most one threshold, rules for regions, at most one write, rules for labels."""
-    ranks = [_rank(rule) for rule in submission.postprocess]
+    ranks = [_uses(rule)[0] for rule in submission.postprocess]
     if ranks != sorted(ranks) or ranks.count(0) > 1 or ranks.count(2) > 1:
         found = "order of postprocess: " + ", ".join(rule.rule for rule in submission.postprocess)
         expected = "threshold, then rules for regions, then write, then rules for labels"
         raise EnvironmentFault(found, file=file, expected=expected)
 
 
-def _rank(rule: Rule) -> int:
-    if isinstance(rule, Threshold):
-        return 0
-    if isinstance(rule, Write):
-        return 2
-    return 3 if isinstance(rule, LargestComponent | ReplaceSmall) else 1
+def _uses(rule: Rule) -> tuple[int, Collection[str], Collection[str]]:
+    """Return a rule's rank in the order of rules, and the regions and the labels that it names."""
+    match rule:
+        case Threshold():
+            return 0, rule.at, ()
+        case KeepComponents():
+            return 1, [rule.region, *([rule.unless_holds.region] if rule.unless_holds else [])], ()
+        case Nest():
+            return 1, rule.order, ()
+        case Fill():
+            return 1, rule.regions, ()
+        case Retry():
+            return 1, [rule.region], ()
+        case Write():
+            return 2, [paint.region for paint in rule.order], [paint.label for paint in rule.order]
+        case LargestComponent():
+            return 3, (), rule.labels
+        case ReplaceSmall():
+            return 3, (), (rule.label, rule.with_)
 
 
 def _check_known(place: str, names: Iterable[str], valid: Iterable[str], file: Path) -> None:

@@ -31,17 +31,7 @@ def apply_preset(submission: Submission, preset: Preset, flips: bool | None = No
     """
     if preset == "full":
         return submission
-    stages = tuple(
-        stage.model_copy(
-            update={
-                "branches": tuple(
-                    _branch(branch, stage.names, preset, flips is True) for branch in stage.branches
-                )
-            }
-        )
-        for stage in submission.stages
-    )
-    return submission.model_copy(update={"stages": stages})
+    return submission.with_branches(lambda stage, branch: _branch(branch, stage.names, preset, flips is True))
 
 
 def describe_preset(preset: Preset, full: Submission, reduced: Submission, mirrors: bool = True) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -117,6 +118,14 @@ class Submission(StrictModel):
     def members(self) -> tuple[Member, ...]:
         """All members of all stages, in order."""
         return tuple(m for stage in self.stages for branch in stage.branches for m in branch.members)
+
+    def with_branches(self, change: Callable[[Stage, Branch], Branch]) -> Submission:
+        """Return a copy in which each branch is what `change` makes of it and its stage."""
+        stages = tuple(
+            stage.model_copy(update={"branches": tuple(change(stage, branch) for branch in stage.branches)})
+            for stage in self.stages
+        )
+        return self.model_copy(update={"stages": stages})
 
     @model_validator(mode="after")
     def _check_digests(self) -> Self:

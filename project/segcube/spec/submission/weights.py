@@ -7,21 +7,17 @@ from pathlib import Path
 
 from segcube.core import EnvironmentFault
 
-CHUNK = 1 << 20
 DOWNLOAD_AGAIN = "download the file again"
 
 
 def sha256_of(file: Path) -> str:
     """Return the sha256 of a file, in hexadecimal. Raises EnvironmentFault when it cannot be read."""
     check_file_exists(file)
-    digest = hashlib.sha256()
     try:
         with file.open("rb") as stream:
-            while chunk := stream.read(CHUNK):
-                digest.update(chunk)
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise read_error(file, error) from error
-    return digest.hexdigest()
 
 
 def check_file_exists(file: Path, expected: str = "weights as safetensors") -> None:

@@ -15,6 +15,7 @@ from segcube.backends import check_members
 from segcube.core import UsageError, printable
 from segcube.networks import NetworkCard, load_network, read_metadata, save_weights
 from segcube.spec.submission import (
+    Branch,
     Member,
     Stage,
     Submission,
@@ -116,13 +117,10 @@ def _new_file(candidates: Candidates) -> str:
 
 
 def _with_member(candidates: Candidates, member: Member) -> Submission:
-    def changed(stage: Stage) -> Stage:
-        branch = stage.branches[0].model_copy(update={"members": (member,)})
-        return stage.model_copy(update={"branches": (branch,)})
+    def changed(stage: Stage, branch: Branch) -> Branch:
+        return branch.model_copy(update={"members": (member,)}) if stage.name == candidates.stage else branch
 
-    submission = candidates.loaded.submission
-    stages = tuple(changed(one) if one.name == candidates.stage else one for one in submission.stages)
-    return submission.model_copy(update={"stages": stages})
+    return candidates.loaded.submission.with_branches(changed)
 
 
 def _write_card(

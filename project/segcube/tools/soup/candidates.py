@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from segcube.core import EnvironmentFault, UsageError
-from segcube.spec.submission import LoadedSubmission, Member, load_for_challenge, sha256_of
+from segcube.core import UsageError
+from segcube.spec.submission import LoadedSubmission, Member, check_sha256, load_for_challenge, sha256_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,5 @@ def read_candidates(folder: Path, stage: str | None = None) -> Candidates:
             expected="one branch with the members to average",
         )
     for member, file in zip(candidates.members, candidates.files, strict=True):
-        found = sha256_of(file)
-        if found != member.sha256:
-            raise EnvironmentFault(f"sha256 {found}", file=file, expected=f"sha256 {member.sha256}")
+        check_sha256(sha256_of(file), member.sha256, file)
     return candidates

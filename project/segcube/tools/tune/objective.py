@@ -122,11 +122,14 @@ class CaseObjective:
         return values_xyz
 
     def _score(self, region: str, labels_xyz: np.ndarray) -> float:
-        values = [self._challenge.labels[label] for label in self._challenge.regions[region]]
         metrics = self._challenge.metrics
         # Where touching tissue is relabelled, a region's score depends on the other regions too
         interact = isinstance(metrics, LesionWise) and bool(metrics.relabel_touching)
-        seen = labels_xyz if interact else np.packbits(np.isin(labels_xyz, values))
+        seen = (
+            labels_xyz
+            if interact
+            else np.packbits(np.isin(labels_xyz, self._challenge.region_values(region)))
+        )
         key = (region, blake2b(seen.tobytes(), digest_size=16).digest())
         if key not in self._scores_by_mask:
             self._scores_by_mask[key] = self._region_score(region, labels_xyz)

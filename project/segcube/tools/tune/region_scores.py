@@ -13,7 +13,6 @@ from segcube.evaluation.metrics import (
     dice,
     find_region_components,
     match_instances,
-    region_values,
 )
 from segcube.spec.challenges import Challenge, LesionWise, Matched, Metrics
 from segcube.tools.tune.cases import TuningCase
@@ -29,10 +28,9 @@ def region_score_of(case: TuningCase, challenge: Challenge, metrics: Metrics) ->
     """
     if isinstance(metrics, LesionWise):
         return _lesionwise_dice(case, challenge, metrics)
-    values = {name: region_values(challenge.labels, challenge.regions[name]) for name in challenge.scored}
 
     def score(region: str, found_xyz: np.ndarray) -> float:
-        masks = _pair(case, found_xyz, case.reference_xyz).masks(values[region])
+        masks = _pair(case, found_xyz, case.reference_xyz).masks(challenge.region_values(region))
         return _matched_dice(*masks, metrics.match_at) if isinstance(metrics, Matched) else dice(*masks)
 
     return score
