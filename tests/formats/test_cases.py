@@ -55,41 +55,35 @@ def test_reference_labels_are_not_listed_as_ignored(tmp_path, glioma):
     assert found.ignored == ()
 
 
-@pytest.mark.parametrize(
-    ("place", "why"),
-    [
-        (f"{NAME}/._{NAME}-t1c.nii.gz", "hidden"),
-        (".DS_Store", "hidden"),
-        ("README.txt", "not a channel"),
-        (f"{NAME}/{NAME}-t1c.nii.gz.part", "not a channel"),
-        (f"{NAME}/{NAME}-adc.nii.gz", "not a channel"),
-        (f"{NAME}/t1c.nii.gz", "not a channel"),
-        (f"{NAME}/more/{OTHER}-t1c.nii.gz", "below the level"),
-        ("BraTS-SSA-00001-000-t1c.nii.gz", "not a channel"),
-    ],
-)
-def test_ignored_files_are_listed_with_the_reason(tmp_path, glioma, place, why):
-    fill(tmp_path / NAME)
-    (tmp_path / place).parent.mkdir(exist_ok=True)
-    (tmp_path / place).write_bytes(b"x")
+def test_ignored_files_are_listed_with_the_reason(tmp_path, glioma):
+    reasons = {
+        f"{NAME}/._{NAME}-t1c.nii.gz": "hidden",
+        ".DS_Store": "hidden",
+        "README.txt": "not a channel of brats2023-gli",
+        f"{NAME}/{NAME}-t1c.nii.gz.part": "not a channel of brats2023-gli",
+        f"{NAME}/{NAME}-adc.nii.gz": "not a channel of brats2023-gli",
+        f"{NAME}/t1c.nii.gz": "not a channel of brats2023-gli",
+        "BraTS-SSA-00001-000-t1c.nii.gz": "not a channel of brats2023-gli",
+        f"{NAME}/more": "below the level of case folders",
+    }
+    fill(fill(tmp_path / NAME) / "more", OTHER)
+    for place in list(reasons)[:-1]:
+        (tmp_path / place).write_bytes(b"x")
     found = discover_cases(tmp_path, glioma)
     assert names(found) == [NAME]
-    (message,) = found.ignored
-    assert why in message
+    assert set(found.ignored) == {f"{place} ({why})" for place, why in reasons.items()}
 
 
-@pytest.mark.parametrize(
-    "folder", ["Fälle", "a b 'c' \"d\"", "患者", "..x", "-rf", "a\nb", os.fsdecode(b"\xff")]
-)
-def test_a_folder_may_have_any_name(tmp_path, glioma, folder):
-    fill(tmp_path / folder)
+def test_a_folder_may_have_any_name(tmp_path, glioma):
+    folders = ["Fälle", "a b 'c' \"d\"", "患者", "-rf", "a\nb", os.fsdecode(b"\xff")]
+    cases = [f"BraTS-GLI-{number:05d}-000" for number in range(len(folders))]
+    for folder, case in zip(folders, cases, strict=True):
+        fill(tmp_path / folder, case)
+    fill(tmp_path / "..x")
     found = discover_cases(tmp_path, glioma)
-    if folder.startswith("."):
-        assert names(found) == []
-    else:
-        assert names(found) == [NAME]
-    (message,) = found.ignored
-    message.encode()
+    assert names(found) == cases
+    assert len(found.ignored) == len(folders) + 1
+    assert "\n".join(found.ignored).encode()
 
 
 def test_links_to_files_count(tmp_path, glioma):
@@ -101,12 +95,12 @@ def test_links_to_files_count(tmp_path, glioma):
     assert names(discover_cases(tmp_path / "data", glioma)) == [NAME]
 
 
-@pytest.mark.parametrize("target", ["nowhere", f"{NAME}-t1c.nii.gz"])
-def test_a_dangling_link_is_a_missing_channel(tmp_path, glioma, target):
-    fill(tmp_path, channels=CHANNELS[1:])
-    (tmp_path / f"{NAME}-t1c.nii.gz").symlink_to(target)
+def test_a_dangling_link_is_a_missing_channel(tmp_path, glioma):
+    for name, target in ((NAME, "nowhere"), (OTHER, f"{OTHER}-t1c.nii.gz")):
+        fill(tmp_path, name, channels=CHANNELS[1:])
+        (tmp_path / f"{name}-t1c.nii.gz").symlink_to(target)
     found = discover_cases(tmp_path, glioma)
-    assert refused(found) == {NAME: "MISSING_MODALITY"}
+    assert refused(found) == {NAME: "MISSING_MODALITY", OTHER: "MISSING_MODALITY"}
     assert "t1c" in str(found.refused[0].error)
 
 

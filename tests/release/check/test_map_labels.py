@@ -21,9 +21,7 @@ def decoded(tmp_path: Path, labels_xyz: np.ndarray, **fields) -> Decoded:
     return found.decoded
 
 
-@pytest.mark.parametrize(
-    ("dtype", "low"), [(np.uint8, 0), (np.int8, -3), (np.int64, 1), (np.float32, 0), (np.float64, -3)]
-)
+@pytest.mark.parametrize(("dtype", "low"), [(np.uint8, 0), (np.int64, 1), (np.float64, -3)])
 def test_values_are_counted_as_numpy_does(tmp_path, dtype, low):
     labels_xyz = np.random.default_rng(0).integers(low, 5, (4, 3, 5)).astype(dtype)
     expected = {float(v): int(n) for v, n in zip(*np.unique(labels_xyz, return_counts=True), strict=True)}
@@ -82,9 +80,8 @@ def test_values_of_another_edition_are_explained(found, key, printed):
     assert printed in edition_hint(frozenset(found), load_challenge(key))
 
 
-@pytest.mark.parametrize("found", [{0, 255}, {0, 1, 7}])
-def test_values_of_no_edition_give_no_hint(found):
-    assert edition_hint(frozenset(found), load_challenge("brats2023-gli")) == ""
+def test_values_of_no_edition_give_no_hint():
+    assert edition_hint(frozenset({0, 1, 7}), load_challenge("brats2023-gli")) == ""
 
 
 def test_challenges_with_other_channels_give_no_hint():

@@ -49,7 +49,6 @@ def test_medperfs_command_names_the_paths_that_it_mounts():
     ("key", "schema", "separator", "year"),
     [
         ("brats2024-ssa", "BraTS-SSA-{id:05d}-000", "-", 2024),
-        ("brats2023-gli", "BraTS-GLI-{id:05d}-000", "-", 2023),
         ("brats2024-men-rt", "BraTS-MEN-RT-{id:04d}-1", "_", 2024),
     ],
 )

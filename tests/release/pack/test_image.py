@@ -3,8 +3,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from segcube import __version__
 from segcube.release.check.findings import FindingCode
 from segcube.release.pack.image import SOURCES, check_image_name
@@ -39,22 +37,11 @@ def test_the_build_context_has_all_files_that_the_dockerfile_copies():
     assert "pyproject.toml" in files
 
 
-@pytest.mark.parametrize(
-    "image", ["docker.synapse.org/syn123/brats:1", "ghcr.io/spark/brats-ssa:v2", "localhost:5000/team/a:1"]
-)
-def test_a_name_with_registry_or_team_is_valid(image):
-    assert check_image_name(image) == []
+def test_a_name_with_registry_or_team_is_valid():
+    for image in ("docker.synapse.org/syn123/brats:1", "ghcr.io/spark/a-b:v2", "localhost:5000/team/a:1"):
+        assert check_image_name(image) == []
 
 
-@pytest.mark.parametrize(
-    "image",
-    [
-        "segcube:latest",
-        "docker.io/your-team/brats:1",
-        "REGISTRY/TEAM/NAME",
-        "<image>",
-        "",
-    ],
-)
-def test_a_placeholder_or_a_name_without_a_team_is_an_error(image):
-    assert [finding.code for finding in check_image_name(image)] == [FindingCode.IMAGE_NAME]
+def test_a_placeholder_or_a_name_without_a_team_is_an_error():
+    for image in ("segcube:latest", "docker.io/your-team/brats:1", "REGISTRY/TEAM/NAME", "<image>", ""):
+        assert [finding.code for finding in check_image_name(image)] == [FindingCode.IMAGE_NAME], image

@@ -4,8 +4,6 @@ import os
 import sys
 from pathlib import Path
 
-import pytest
-
 from segcube.release.trial.launch import Engine, run_to_end
 from segcube.release.trial.trial import Trial, Workload
 from segcube.spec.hosts import HOSTS
@@ -43,12 +41,12 @@ def test_the_hosts_command_follows_the_name_of_the_image():
     ]
 
 
-@pytest.mark.parametrize("name", ["medperf-0.1.3", "medperf-0.2", "brats-2025", "sealed"])
-def test_hosts_without_network_disable_it_and_set_a_user(name):
-    command = words(name)
-    assert command[command.index("--network") + 1] == "none"
-    user = command[command.index("--user") + 1]
-    assert user == "12345:12345" if name == "sealed" else user.startswith(f"{os.getuid() or 1000}:")
+def test_hosts_without_network_disable_it_and_set_a_user():
+    for name in ("medperf-0.1.3", "medperf-0.2", "brats-2025", "sealed"):
+        command = words(name)
+        assert command[command.index("--network") + 1] == "none"
+        user = command[command.index("--user") + 1]
+        assert user == "12345:12345" if name == "sealed" else user.startswith(f"{os.getuid() or 1000}:")
 
 
 def test_the_strictest_host_removes_all_privileges():

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from segcube.spec.challenges import challenge_keys, load_challenge, parse_name
+from segcube.spec.challenges.catalogue import ImageName
 
 FOUR = {"t1c": ("-t1c",), "t1n": ("-t1n",), "t2f": ("-t2f",), "t2w": ("-t2w",)}
 OLD = {"t1c": ("_t1ce",), "t1n": ("_t1",), "t2f": ("_flair",), "t2w": ("_t2",)}
@@ -117,12 +118,10 @@ def test_a_challenge_follows_its_organisers_rules(key):
     assert challenge.output_name(case) == (f"{case}_label.nii.gz" if "mbas" in key else f"{case}.nii.gz")
 
 
-@pytest.mark.parametrize(
-    ("key", "shape", "orientation"), [("brats2023-gli", SRI, "LPS"), ("brats2024-gli", MNI, "LAS")]
-)
-def test_the_usual_orientation(key, shape, orientation):
-    (grid,) = load_challenge(key).geometry.grids
-    assert (grid.shape, grid.spacing, grid.orientation) == (shape, (1, 1, 1), orientation)
+def test_the_usual_orientation():
+    for key, shape, orientation in (("brats2023-gli", SRI, "LPS"), ("brats2024-gli", MNI, "LAS")):
+        (grid,) = load_challenge(key).geometry.grids
+        assert (grid.shape, grid.spacing, grid.orientation) == (shape, (1, 1, 1), orientation)
 
 
 def test_the_atria_have_no_usual_orientation():
@@ -130,66 +129,68 @@ def test_the_atria_have_no_usual_orientation():
     assert {(grid.spacing, grid.orientation) for grid in grids} == {((0.625, 0.625, 2.5), None)}
 
 
-@pytest.mark.parametrize(
-    ("keys", "pattern"),
-    [
-        (["brats2023-gli", "brats2023-met"], r".*(\d{5}-\d{3})\.nii\.gz$"),
-        (["brats2024-gli", "brats2024-men-rt", "brats2025-men"], r"(\d{4,5}-\d{1,3})\.nii\.gz$"),
-        (["brats2024-goat", "brats2025-goat"], r"(\d{5})\.nii\.gz$"),
-        (["brats2026-met", "brats2026-ped", "brats2026-goat"], r"(\d{5}(?:-\d{3})?)\.nii\.gz$"),
-    ],
-)
-def test_evaluators_find_the_label_maps(keys, pattern):
-    for key in keys:
-        challenge = load_challenge(key)
-        assert challenge.evaluator_pattern == pattern
-        match = re.search(pattern, challenge.output_name(TABLE[key][3]))
-        assert match
-        assert TABLE[key][3].endswith(match[1])
+PATTERNS = {
+    r".*(\d{5}-\d{3})\.nii\.gz$": ["brats2023-gli", "brats2023-met"],
+    r"(\d{4,5}-\d{1,3})\.nii\.gz$": ["brats2024-gli", "brats2024-men-rt", "brats2025-men"],
+    r"(\d{5})\.nii\.gz$": ["brats2024-goat", "brats2025-goat"],
+    r"(\d{5}(?:-\d{3})?)\.nii\.gz$": ["brats2026-met", "brats2026-ped", "brats2026-goat"],
+}
 
 
-@pytest.mark.parametrize("year", [2024, 2025, 2026])
-def test_goat_cases_may_be_named_like_gliomas(year):
-    challenge = load_challenge(f"brats{year}-goat")
-    assert challenge.is_case("BraTS-GLI-00042-000")
-    assert not challenge.is_case("BraTS-GLI-00042-000", aliases=False)
-    assert challenge.output_name("BraTS-GLI-00042-000") == "BraTS-GLI-00042-000.nii.gz"
+def test_evaluators_find_the_label_maps():
+    for pattern, key in ((pattern, key) for pattern, keys in PATTERNS.items() for key in keys):
+        challenge, case = load_challenge(key), TABLE[key][3]
+        assert challenge.evaluator_pattern == pattern, key
+        match = re.search(pattern, challenge.output_name(case))
+        assert match, key
+        assert case.endswith(match[1]), key
 
 
-@pytest.mark.parametrize("year", [2024, 2025])
-def test_radiotherapy_scans_may_have_a_dash_or_an_underscore(year):
-    challenge = load_challenge(f"brats{year}-men-rt")
-    for name in ("BraTS-MEN-RT-0000-1_t1c.nii.gz", "BraTS-MEN-RT-0000-1-t1c.nii.gz"):
-        read = parse_name(name, challenge)
-        assert read is not None
-        assert (read.case, read.channel) == ("BraTS-MEN-RT-0000-1", "t1c")
+def test_goat_cases_may_be_named_like_gliomas():
+    for year in (2024, 2025, 2026):
+        challenge = load_challenge(f"brats{year}-goat")
+        assert challenge.is_case("BraTS-GLI-00042-000")
+        assert not challenge.is_case("BraTS-GLI-00042-000", aliases=False)
+        assert challenge.output_name("BraTS-GLI-00042-000") == "BraTS-GLI-00042-000.nii.gz"
 
 
-@pytest.mark.parametrize("key", LESIONS)
-def test_constants_of_lesion_wise_metrics(key):
-    rules, penalty, missing = LESIONS[key]
-    metrics = load_challenge(key).metrics
-    assert metrics.profile == ("brats2023" if "2023" in key else "brats2024")
-    assert {name: (rule.dilation, rule.threshold) for name, rule in metrics.regions.items()} == rules
-    assert (metrics.penalty, metrics.missing_case) == (penalty, missing)
-    joined = metrics.profile == "brats2024" and not key.endswith("-men")
-    assert metrics.join_predictions == joined
-    dropped = "mm3" if key.endswith("men-rt") else "voxels" if joined else "none"
-    assert metrics.drop_predictions == dropped
-    assert metrics.false_positives == (not key.endswith("men-rt"))
-    assert metrics.nsd_tolerances == (() if "2023" in key else (0.5, 1.0))
+def test_radiotherapy_scans_may_have_a_dash_or_an_underscore():
+    case = "BraTS-MEN-RT-0000-1"
+    for year in (2024, 2025):
+        challenge = load_challenge(f"brats{year}-men-rt")
+        for name in (f"{case}_t1c.nii.gz", f"{case}-t1c.nii.gz"):
+            assert parse_name(name, challenge) == ImageName(case, "t1c")
 
 
-@pytest.mark.parametrize("task", ["met", "ped", "goat"])
-def test_constants_of_instance_metrics(task):
-    metrics = load_challenge(f"brats2026-{task}").metrics
-    assert metrics.profile == "brats2026"
-    assert (metrics.match_at, metrics.infinity, metrics.missing_case) == (1e-6, 373, 373)
-    assert metrics.nsd_tolerance == 0.5
-    small = metrics.small_lesions
-    assert (small and (small.below, small.detected_at)) == ((27, 0.2) if task == "met" else None)
+def lesion_rules(metrics):
+    rules = {name: (rule.dilation, rule.threshold) for name, rule in metrics.regions.items()}
+    return rules, metrics.penalty, metrics.missing_case
 
 
-@pytest.mark.parametrize("key", ["mbas2024", "mbas2026"])
-def test_the_atria_have_metrics_of_whole_masks(key):
-    assert load_challenge(key).metrics.profile == "mbas"
+def test_constants_of_lesion_wise_metrics():
+    assert {key: lesion_rules(load_challenge(key).metrics) for key in LESIONS} == LESIONS
+
+
+def test_each_edition_treats_predictions_in_its_own_way():
+    for key in LESIONS:
+        metrics, old, radiotherapy = load_challenge(key).metrics, "2023" in key, key.endswith("men-rt")
+        joined = not old and not key.endswith("-men")
+        dropped = "mm3" if radiotherapy else "voxels" if joined else "none"
+        assert metrics.profile == ("brats2023" if old else "brats2024"), key
+        assert (metrics.join_predictions, metrics.drop_predictions) == (joined, dropped), key
+        assert metrics.false_positives == (not radiotherapy), key
+        assert metrics.nsd_tolerances == (() if old else (0.5, 1.0)), key
+
+
+def test_constants_of_instance_metrics():
+    for task in ("met", "ped", "goat"):
+        metrics = load_challenge(f"brats2026-{task}").metrics
+        assert metrics.profile == "brats2026"
+        assert (metrics.match_at, metrics.infinity, metrics.missing_case) == (1e-6, 373, 373)
+        assert metrics.nsd_tolerance == 0.5
+        small = metrics.small_lesions
+        assert (small and (small.below, small.detected_at)) == ((27, 0.2) if task == "met" else None)
+
+
+def test_the_atria_have_metrics_of_whole_masks():
+    assert {load_challenge(key).metrics.profile for key in ("mbas2024", "mbas2026")} == {"mbas"}

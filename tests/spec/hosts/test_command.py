@@ -19,18 +19,11 @@ def test_arguments_of_mlcube_and_medperf_are_kept():
     assert segcube_command(arguments) == [*arguments, *DEFAULTS]
 
 
-@pytest.mark.parametrize(
-    "option", ["--weights", "--checkpoint_dir", "--checkpoint-path", "--additional_files"]
-)
-def test_weights_options_of_hosts_become_weights(option):
-    arguments = ["infer", "--data_path=/a", "--output_path=/b", f"{option}=/mlcube_io1"]
-    assert segcube_command(arguments) == [
-        "infer",
-        "--data_path=/a",
-        "--output_path=/b",
-        "--weights=/mlcube_io1",
-        *DEFAULTS,
-    ]
+def test_weights_options_of_hosts_become_weights():
+    folders = ["infer", "--data_path=/a", "--output_path=/b"]
+    for option in ("--weights", "--checkpoint_dir", "--checkpoint-path", "--additional_files"):
+        command = segcube_command([*folders, f"{option}=/mlcube_io1"])
+        assert command == [*folders, "--weights=/mlcube_io1", *DEFAULTS]
 
 
 @pytest.mark.parametrize("script", [["predict.py"], ["python3", "/workspace/predict.py"]])
@@ -108,7 +101,6 @@ def test_a_folder_of_mbas_can_contain_an_equals_sign(arguments):
     assert segcube_command(["predict.py", *arguments]) == ["infer", *folders, *DEFAULTS]
 
 
-@pytest.mark.parametrize("folder", ["weights", "checkpoint_dir", "additional-files"])
-def test_a_folder_can_have_the_name_of_a_weights_option(folder):
-    arguments = ["infer", "--data_path", folder, "--weights", folder]
+def test_a_folder_can_have_the_name_of_a_weights_option():
+    arguments = ["infer", "--data_path", "weights", "--weights", "additional-files"]
     assert segcube_command(arguments) == [*arguments, *DEFAULTS]

