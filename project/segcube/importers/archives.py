@@ -7,9 +7,10 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, NoReturn, cast
 
@@ -127,7 +128,7 @@ class _Member:
     size: int
     kind: str
     """file, folder, or what else it is."""
-    info: zipfile.ZipInfo | tarfile.TarInfo
+    open: Callable[[], IO[bytes] | None]
 
 
 def _members(archive: zipfile.ZipFile | tarfile.TarFile) -> Iterator[_Member]:
@@ -136,7 +137,7 @@ def _members(archive: zipfile.ZipFile | tarfile.TarFile) -> Iterator[_Member]:
             if isinstance(archive.fileobj, _BoundedGzip):
                 archive.fileobj.left = MAX_HEADER + info.size
             kind = "file" if info.isreg() else "folder" if info.isdir() else "link or device"
-            yield _Member(info.name, info.size, kind, info)
+            yield _Member(info.name, info.size, kind, partial(archive.extractfile, info))
         return
     for info in archive.infolist():
         # The upper half of the attributes is the Unix mode: 0o12 is a symbolic link, 0 is unknown
@@ -144,7 +145,7 @@ def _members(archive: zipfile.ZipFile | tarfile.TarFile) -> Iterator[_Member]:
         kind = "folder" if info.is_dir() else "file" if mode in (0, 0o10) else "link or device"
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             kind = "member of an unknown compression"
-        yield _Member(info.filename, info.file_size, kind, info)
+        yield _Member(info.filename, info.file_size, kind, partial(archive.open, info))
 
 
 def _write_all(file: Path, archive: zipfile.ZipFile | tarfile.TarFile, target: Path, left: int) -> None:
@@ -163,17 +164,13 @@ def _write_all(file: Path, archive: zipfile.ZipFile | tarfile.TarFile, target: P
             _refuse(file, f"an archive that holds {member.name!r} twice")
         seen.add(place)
         left -= member.size
-        _write(archive, member, target.joinpath(*place.parts))
+        _write(member, target.joinpath(*place.parts))
 
 
-def _write(archive: zipfile.ZipFile | tarfile.TarFile, member: _Member, place: Path) -> None:
-    if isinstance(archive, tarfile.TarFile):
-        opened = cast("IO[bytes]", archive.extractfile(cast("tarfile.TarInfo", member.info)))
-    else:
-        opened = archive.open(cast("zipfile.ZipInfo", member.info))
+def _write(member: _Member, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     left = member.size
-    with opened as source, place.open("xb") as written:
+    with cast("IO[bytes]", member.open()) as source, place.open("xb") as written:
         while left and (chunk := source.read(min(CHUNK, left))):
             written.write(chunk)
             left -= len(chunk)

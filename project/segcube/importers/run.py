@@ -11,9 +11,11 @@ from pydantic import ValidationError
 from segcube.backends import check_members
 from segcube.backends.openvino import compile_if_possible
 from segcube.core import UsageError, explain_validation_error
-from segcube.importers.sources import opened_source
+from segcube.importers.sources import faults_of, opened_source
 from segcube.importers.write import Imported, write_imported
 from segcube.spec.submission import LoadedSubmission, Submission, check_empty_folder
+
+HINT = "segcube import --help lists the kinds of models that can be imported"
 
 
 def import_sources(
@@ -37,9 +39,13 @@ def import_sources(
     with ExitStack() as stack:
         opened = [stack.enter_context(opened_source(source, out)) for source in sources]
         try:
-            imported = convert(opened)
+            with faults_of(sources[0], HINT):
+                imported = convert(opened)
             return imported.notes, write_imported(imported, out, check_and_compile)
         except ValidationError as error:
             explained = explain_validation_error(error, Submission)
             found = f"does not become a valid submission: {explained}"
-            raise UsageError(found, file=sources[0]) from error
+            expected = "what submission.yaml may hold"
+            raise UsageError(
+                found, file=sources[0], expected=expected, hint="change --out or another option"
+            ) from error

@@ -24,7 +24,8 @@ def opened_source(source: Path, out: Path) -> Generator[Path, None, None]:
     and as `unpack` does.
     """
     if not source.exists():
-        raise EnvironmentFault("no such file or folder", file=source)
+        expected = "a folder or file of a trained model, or an archive of it"
+        raise EnvironmentFault("no such file or folder", file=source, expected=expected)
     if not (source.is_file() and is_archive(source)):
         yield _inner_folder(source)
         return
@@ -56,14 +57,16 @@ def content_of(source: Path, framework: str) -> Generator[None, None, None]:
 
 
 @contextmanager
-def faults_of(file: Path) -> Generator[None, None, None]:
-    """Add the file to each EnvironmentFault that names none."""
+def faults_of(file: Path, hint: str = "") -> Generator[None, None, None]:
+    """Add the file to each error that names none, and the hint to each that has none."""
     try:
         yield
-    except EnvironmentFault as error:
-        if error.file:
+    except (UsageError, EnvironmentFault) as error:
+        if error.file and (error.hint or not hint):
             raise
-        raise EnvironmentFault(error.found, file=file, expected=error.expected, hint=error.hint) from error
+        raise type(error)(
+            error.found, file=error.file or file, expected=error.expected, hint=error.hint or hint
+        ) from error
 
 
 def choose_folds(folder: Path, names: Sequence[str], checkpoint: str) -> dict[str, Path]:

@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TypeAlias
 
 import torch
@@ -79,11 +79,9 @@ def write_imported(imported: Imported, out: Path, check: Check = lambda _: None)
     finite or do not fit their network, with the first ten keys, and for a folder that cannot be written.
     """
     with atomic_folder(out) as folder:
-        for file in imported.sources:
-            if file != PurePath(file).name:
-                found = f"member {file!r} would lie outside the folder"
-                raise EnvironmentFault(found, expected="a plain file name")
-        digests = {file: _save(source, folder / file) for file, source in imported.sources.items()}
+        # The files of members are plain names, which their model checks
+        files = [member.file for member in imported.submission.members]
+        digests = {file: _save(imported.sources[file], folder / file) for file in files}
         submission = _with_digests(imported.submission, digests)
         if imported.target.file:
             shutil.copyfile(imported.target.file, folder / imported.target.file.name)

@@ -156,19 +156,6 @@ def named_sequence(**modules: nn.Module) -> nn.Sequential:
     return nn.Sequential(OrderedDict(modules))
 
 
-TORCH_CLASSES: dict[str, type[nn.Module]] = {
-    "BatchNorm3d": nn.BatchNorm3d,
-    "Conv3d": nn.Conv3d,
-    "Dropout": nn.Dropout,
-    "Dropout3d": nn.Dropout3d,
-    "GELU": nn.GELU,
-    "InstanceNorm3d": nn.InstanceNorm3d,
-    "LeakyReLU": nn.LeakyReLU,
-    "ReLU": nn.ReLU,
-    "SiLU": nn.SiLU,
-}
-
-
 def torch_class(name: str | None) -> Any:
     """The torch class of a dotted name that the arguments allow; None for None."""
-    return TORCH_CLASSES[name.rpartition(".")[2]] if name else None
+    return getattr(nn, name.rpartition(".")[2]) if name else None

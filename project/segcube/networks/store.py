@@ -152,12 +152,6 @@ def fill(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
     network.load_state_dict(cast, strict=True, assign=True)
 
 
-def not_finite(weights: Mapping[str, torch.Tensor]) -> list[str]:
-    """Names of the floating tensors that hold a NaN or an infinity in float32, as networks use them."""
-    floating = {name: tensor for name, tensor in weights.items() if tensor.is_floating_point()}
-    return [name for name, tensor in floating.items() if not tensor.float().isfinite().all()]
-
-
 def _outline(name: str, arguments: Mapping[str, object]) -> nn.Module:
     """Build the network without memory or random numbers for its weights."""
     with torch.device("meta"):
@@ -165,7 +159,9 @@ def _outline(name: str, arguments: Mapping[str, object]) -> nn.Module:
 
 
 def _expect_finite(weights: Mapping[str, torch.Tensor], file: Path) -> None:
-    broken = not_finite(weights)
+    """Raise EnvironmentFault for a NaN or an infinity in float32, as networks use the weights."""
+    floating = {name: tensor for name, tensor in weights.items() if tensor.is_floating_point()}
+    broken = [name for name, tensor in floating.items() if not tensor.float().isfinite().all()]
     if broken:
         found = f"{len(broken)} tensors hold values that are not finite, {broken[0]} first"
         raise EnvironmentFault(found, file=file, expected="finite weights", hint="use an earlier checkpoint")

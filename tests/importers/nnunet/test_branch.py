@@ -1,3 +1,5 @@
+from itertools import count
+
 import pytest
 
 from segcube.core import EnvironmentFault
@@ -12,9 +14,10 @@ SPLINES = "resample_data_or_seg_to_shape"
 @pytest.fixture
 def branch(folder, made, options):
     """The branch of plans with these changes."""
+    names = map(str, count())
 
     def read(**changes):
-        model = read_folder(folder(own_plans=made.plans(**changes)))
+        model = read_folder(folder(own_plans=made.plans(**changes), name=next(names)))
         return branch_of(
             model, challenge_labels(model, options()).outputs, (pending("a.safetensors"),), options()
         )
@@ -45,33 +48,27 @@ def test_transposed_plans_permute_axes_and_mirrors(branch):
     assert found.flips == ("x", "y")
 
 
-@pytest.mark.parametrize(
-    ("reader", "orientation"),
-    [
+def test_the_reader_decides_the_orientation(branch):
+    for reader, orientation in (
         ("SimpleITKIO", "native"),
         ("NibabelIO", "native"),
         ("NibabelIOWithReorient", "RAS"),
         ("SimpleITKIOWithReorient", "RAS"),
-    ],
-)
-def test_the_reader_decides_the_orientation(branch, reader, orientation):
-    assert branch(image_reader_writer=reader).orientation == orientation
+    ):
+        assert branch(image_reader_writer=reader).orientation == orientation
 
 
-@pytest.mark.parametrize(
-    ("name", "masked", "scheme", "mask"),
-    [
+def test_every_normalisation_has_its_scheme(branch):
+    for name, masked, scheme, mask in (
         ("ZScoreNormalization", False, "zscore", "none"),
         ("ZScoreNormalization", True, "zscore", "foreground"),
         ("NoNormalization", False, "none", "none"),
         ("RescaleTo01Normalization", False, "rescale01", "none"),
         ("RGBTo01Normalization", True, "rgb01", "none"),
-    ],
-)
-def test_every_normalisation_has_its_scheme(branch, name, masked, scheme, mask):
-    found = branch(normalization_schemes=[name], use_mask_for_norm=[masked]).normalize_of(0)
+    ):
+        found = branch(normalization_schemes=[name], use_mask_for_norm=[masked]).normalize_of(0)
 
-    assert (found.scheme, found.mask) == (scheme, mask)
+        assert (found.scheme, found.mask) == (scheme, mask)
 
 
 def test_ct_takes_the_channels_intensities(branch):

@@ -122,12 +122,14 @@ def test_both_stages_may_be_of_one_configuration(pickled, stages, made, options)
     assert [stage.name for stage in submission.stages] == ["3d_fullres_earlier", "3d_fullres"]
 
 
-@pytest.mark.parametrize(
-    "step", [{"labels_or_regions": 7}, {"labels_or_regions": 1, "background_label": 2}, {"others": 1}]
-)
-def test_postprocessing_that_is_not_known_is_refused(pickled, stages, options, step):
-    with pytest.raises(EnvironmentFault, match="postprocessing"):
-        import_mbas(pickled("Parameters2Stage", **stages(stage2_postprocessing_kwargs=[step])), options())
+def test_postprocessing_that_is_not_known_is_refused(pickled, stages, options):
+    for step in (
+        {"labels_or_regions": 7},
+        {"labels_or_regions": 1, "background_label": 2},
+        {"others": 1},
+    ):
+        with pytest.raises(EnvironmentFault, match="postprocessing"):
+            import_mbas(pickled("Parameters2Stage", **stages(stage2_postprocessing_kwargs=[step])), options())
 
 
 def test_another_pickle_is_refused_by_what_it_holds(tmp_path, options):
@@ -168,14 +170,11 @@ def test_a_fold_that_cannot_be_a_file_name_is_refused(pickled, made, options):
         import_mbas(file, options())
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
+def test_a_malformed_pickle_is_refused(pickled, stages, options):
+    for changes in (
         {"stage1_postprocessing_kwargs": [5]},
         {"stage1_postprocessing_kwargs": 5},
         {"stage2_postprocessing_kwargs": [{"labels_or_regions": [[]]}]},
-    ],
-)
-def test_a_malformed_pickle_is_refused(pickled, stages, options, changes):
-    with pytest.raises(EnvironmentFault, match=r"model.pth: "):
-        import_mbas(pickled("Parameters2Stage", **stages(**changes)), options())
+    ):
+        with pytest.raises(EnvironmentFault, match=r"model.pth: "):
+            import_mbas(pickled("Parameters2Stage", **stages(**changes)), options())

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from segcube.core import EnvironmentFault
-from segcube.importers.nnunet.plans import read_configuration, read_dataset, read_plans
+from segcube.importers.nnunet.plans import Dataset, Plans, read_configuration, read_part
 
 FILE = Path("plans.json")
 
@@ -12,7 +12,7 @@ def test_a_configuration_inherits_what_it_leaves_out(made):
     content = made.plans()
     content["configurations"]["heir"] = {"inherits_from": "3d_fullres", "patch_size": [8, 32, 32]}
 
-    found = read_configuration(read_plans(content, FILE), "heir", FILE)
+    found = read_configuration(read_part(Plans, content, FILE), "heir", FILE)
 
     assert found.patch_size == (8, 32, 32)
     assert found.spacing == (2.5, 0.9, 0.8)
@@ -22,32 +22,29 @@ def test_a_cycle_of_inheritance_is_refused(made):
     content = made.plans(inherits_from="3d_fullres")
 
     with pytest.raises(EnvironmentFault, match="inherits itself"):
-        read_configuration(read_plans(content, FILE), "3d_fullres", FILE)
+        read_configuration(read_part(Plans, content, FILE), "3d_fullres", FILE)
 
 
 def test_2d_is_refused_with_the_supported_ones(made):
     content = made.plans(name="2d", patch_size=[16, 16])
 
     with pytest.raises(EnvironmentFault, match=r"2d predicts slice by slice.*3d_fullres"):
-        read_configuration(read_plans(content, FILE), "2d", FILE)
+        read_configuration(read_part(Plans, content, FILE), "2d", FILE)
 
 
 def test_an_unknown_configuration_names_those_that_are_there(made):
     with pytest.raises(EnvironmentFault, match=r"no configuration 3d_lowres; expected one of 3d_fullres"):
-        read_configuration(read_plans(made.plans(), FILE), "3d_lowres", FILE)
+        read_configuration(read_part(Plans, made.plans(), FILE), "3d_lowres", FILE)
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
+def test_other_classes_than_nnunets_own_are_refused_by_name(made):
+    for key, value in (
         ("image_reader_writer", "Tiff3DIO"),
         ("label_manager", "MyLabelManager"),
         ("preprocessor_name", "MyPreprocessor"),
-    ],
-)
-def test_other_classes_than_nnunets_own_are_refused_by_name(made, key, value):
-    with pytest.raises(EnvironmentFault, match=value):
-        read_configuration(read_plans(made.plans(**{key: value}), FILE), "3d_fullres", FILE)
+    ):
+        with pytest.raises(EnvironmentFault, match=value):
+            read_configuration(read_part(Plans, made.plans(**{key: value}), FILE), "3d_fullres", FILE)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +63,7 @@ def test_older_plans_are_converted(made, network, counts):
     )
     del content["configurations"]["3d_fullres"]["architecture"]
 
-    found = read_configuration(read_plans(content, FILE), "3d_fullres", FILE).architecture
+    found = read_configuration(read_part(Plans, content, FILE), "3d_fullres", FILE).architecture
 
     assert found.network_class_name.endswith(f".{network}")
     assert found.arch_kwargs["features_per_stage"] == [4, 8, 10]
@@ -78,19 +75,21 @@ def test_plans_without_a_network_are_refused(made):
     del content["configurations"]["3d_fullres"]["architecture"]
 
     with pytest.raises(EnvironmentFault, match="UNet_class_name"):
-        read_configuration(read_plans(content, FILE), "3d_fullres", FILE)
+        read_configuration(read_part(Plans, content, FILE), "3d_fullres", FILE)
 
 
 def test_channels_come_in_the_order_of_their_numbers():
     content = {"channel_names": {"10": "k", "2": "c", "0": "a"}, "labels": {"background": 0}}
 
-    assert read_dataset(content, FILE).channels == ("a", "c", "k")
+    assert read_part(Dataset, content, FILE).channels == ("a", "c", "k")
 
 
 def test_older_datasets_call_channels_modality():
-    assert read_dataset({"modality": {"0": "MR"}, "labels": {"background": 0}}, FILE).channels == ("MR",)
+    assert read_part(Dataset, {"modality": {"0": "MR"}, "labels": {"background": 0}}, FILE).channels == (
+        "MR",
+    )
 
 
 def test_other_content_than_plans_is_refused():
     with pytest.raises(EnvironmentFault, match="'image_reader_writer' is missing"):
-        read_plans({}, FILE)
+        read_part(Plans, {}, FILE)

@@ -42,8 +42,7 @@ def find_global(module: str, name: str) -> object:
 def _container(kind: Callable[..., object]) -> Callable[..., object]:
     """Make a container from one in memory: an iterator could give any number of items."""
 
-    def make(parts: object = (), *unused: object) -> object:
-        del unused
+    def make(parts: object = (), *_unused: object) -> object:
         if not isinstance(parts, list | tuple | set | frozenset | dict):
             raise RefusedPickle(f"a container made of a {type(parts).__name__}")
         if kind is dict and not isinstance(parts, dict):
@@ -89,9 +88,8 @@ def _bytearray(data: object = b"", encoding: object = "latin-1") -> bytearray:
     return bytearray(data if isinstance(data, bytes) else _encode(data, encoding))
 
 
-def _reconstruct(kind: object, base: object, state: Any) -> object:
+def _reconstruct(kind: object, _base: object, state: Any) -> object:
     """Make an object as the protocols before 2 store it."""
-    del base
     if not isinstance(kind, Global) or not kind.is_stored_class or kind.call is None:
         raise RefusedPickle(f"a pickle that makes a {short_repr(kind)}")
     made: Any = kind.call()

@@ -34,9 +34,8 @@ MAX_AXES = 32
 MAX_AXIS = 1 << 48
 
 
-def make_dtype(code: object, align: object = False, copy: object = True) -> np.dtype[Any]:
+def make_dtype(code: object, *_unused: object) -> np.dtype[Any]:
     """Make a numpy type, not a shared one, since `set_byte_order` changes it."""
-    del align, copy
     if not isinstance(code, str) or not DTYPE_CODE.fullmatch(code):
         raise RefusedPickle(f"the numpy type {short_repr(code)}")
     return np.dtype(code, align=False, copy=True)  # pyright: ignore[reportCallIssue, reportArgumentType]
@@ -59,9 +58,8 @@ def make_scalar(dtype: object, data: object = b"") -> Any:
     return np.frombuffer(data, dtype=known)[0]
 
 
-def make_empty(kind: object, shape: object, code: object) -> np.ndarray:
+def make_empty(kind: object, _shape: object, _code: object) -> np.ndarray:
     """Make the empty array that `set_state` fills."""
-    del shape, code
     if not isinstance(kind, Global) or kind.name != "numpy.ndarray":
         raise RefusedPickle(f"a numpy array of the class {short_repr(kind)}")
     return np.empty(0, dtype=np.uint8)
@@ -128,9 +126,8 @@ def make_storage(data: memoryview, dtype: torch.dtype, count: int, swap: bool = 
     return Storage(torch.frombuffer(data if is_aligned else bytearray(data), dtype=dtype))
 
 
-def make_tensor(storage: object, offset: Any, size: Any, stride: Any, *unused: object) -> torch.Tensor:
+def make_tensor(storage: object, offset: Any, size: Any, stride: Any, *_unused: object) -> torch.Tensor:
     """View a storage as a tensor within its bounds; gradients and hooks are ignored."""
-    del unused
     if not isinstance(storage, Storage):
         raise RefusedPickle("a tensor without a storage")
     is_shape = all(isinstance(axes, list | tuple) and len(axes) <= MAX_AXES for axes in (size, stride))
@@ -147,26 +144,16 @@ def make_tensor(storage: object, offset: Any, size: Any, stride: Any, *unused: o
     return torch.as_strided(values, size, tuple(stride), offset)
 
 
-def make_typed_tensor(
-    storage: object,
-    offset: Any,
-    size: Any,
-    stride: Any,
-    grad: object,
-    hooks: object,
-    dtype: Any,
-    *unused: object,
-) -> torch.Tensor:
-    """View an untyped storage as a tensor of the given type."""
-    del grad, hooks, unused
+def make_typed_tensor(storage: object, *parts: Any) -> torch.Tensor:
+    """View an untyped storage as a tensor; parts: offset, size, stride, gradient, hooks, type."""
+    offset, size, stride, _, _, dtype, *_ = parts
     if not isinstance(storage, Storage) or not isinstance(dtype, torch.dtype):
         raise RefusedPickle("a tensor without a storage or a type")
     return make_tensor(Storage(storage.values.view(dtype)), offset, size, stride)
 
 
-def make_parameter(tensor: object, *unused: object) -> torch.Tensor:
+def make_parameter(tensor: object, *_unused: object) -> torch.Tensor:
     """The tensor of a parameter."""
-    del unused
     if not isinstance(tensor, torch.Tensor):
         raise RefusedPickle("a parameter without a tensor")
     return tensor

@@ -11,7 +11,6 @@ from typing import Any
 
 from segcube.core import EnvironmentFault, Shape, UsageError
 from segcube.importers.checkpoint.objects import plain
-from segcube.importers.checkpoint.reader import open_checkpoint
 from segcube.importers.lightning.averages import average_of, has_average
 from segcube.importers.lightning.settings import (
     CHANNELS,
@@ -21,7 +20,13 @@ from segcube.importers.lightning.settings import (
     component_rules,
     patch_in,
 )
-from segcube.importers.mednext.weights import ANCHOR, describe_size, mednext_arguments, transposed_heads
+from segcube.importers.mednext.weights import (
+    ANCHOR,
+    describe_size,
+    mednext_arguments,
+    open_state_dict,
+    transposed_heads,
+)
 from segcube.importers.names import match_channels, match_regions
 from segcube.importers.options import ImportOptions
 from segcube.importers.sources import faults_of, network_entries
@@ -71,24 +76,17 @@ def _files(path: Path) -> list[Path]:
 
 
 def _read(file: Path, settings: LightningOptions) -> _Checkpoint:
-    tree = _tree(file)
+    tree = open_state_dict(file, "Lightning")
     state, notes = _weights(tree, file, settings)
     with faults_of(file):
         arguments = mednext_arguments(state)
 
     def read() -> State:
-        return _weights(_tree(file), file, settings)[0]
+        return _weights(open_state_dict(file, "Lightning"), file, settings)[0]
 
     patch = patch_in(plain(tree.get("hyper_parameters", {})))
     notes = (f"{file.name}: {describe_size(arguments)}, {notes[0]}", *notes[1:])
     return _Checkpoint(Source("MedNeXtV1", arguments, (file,), read), patch, notes)
-
-
-def _tree(file: Path) -> Mapping[str, Any]:
-    tree = open_checkpoint(file)
-    if not isinstance(tree, dict) or "state_dict" not in tree:
-        raise EnvironmentFault("holds no state_dict", file=file, expected="a Lightning checkpoint")
-    return tree
 
 
 def _weights(
@@ -157,7 +155,7 @@ def _members(
 ) -> tuple[Member, ...]:
     weights = settings.weights or ((1.0,),) * len(found)
     if len(weights) != len(found) or any(len(numbers) not in (1, len(regions)) for numbers in weights):
-        message = f"--weights {' '.join(','.join(f'{w:g}' for w in numbers) for numbers in weights)}"
+        message = f"--member-weights {' '.join(','.join(f'{w:g}' for w in numbers) for numbers in weights)}"
         expected = f"one for each of {len(found)} checkpoints, with 1 or {len(regions)} numbers each"
         raise UsageError(message, expected=expected)
     members: dict[str, Member] = {}

@@ -10,7 +10,13 @@ from typing import Any
 from segcube.core import EnvironmentFault, UsageError, read_json
 from segcube.importers.checkpoint.reader import open_checkpoint
 from segcube.importers.mednext.plans import PlansV1, read_plans
-from segcube.importers.mednext.weights import ANCHOR, describe_size, mednext_arguments, transposed_heads
+from segcube.importers.mednext.weights import (
+    ANCHOR,
+    describe_size,
+    mednext_arguments,
+    open_state_dict,
+    transposed_heads,
+)
 from segcube.importers.names import match_channels, match_labels, match_regions
 from segcube.importers.options import ImportOptions
 from segcube.importers.sources import choose_folds, content_of, faults_of, network_entries
@@ -84,12 +90,9 @@ def _imported(
 
 def _source(file: Path) -> Source:
     def read() -> State:
-        tree = open_checkpoint(file)
-        if not isinstance(tree, dict) or "state_dict" not in tree:
-            raise EnvironmentFault("holds no state_dict", file=file, expected="an nnU-Net v1 checkpoint")
+        state = open_state_dict(file, "nnU-Net v1")["state_dict"]
         with faults_of(file):
-            state = network_entries(tree["state_dict"], ANCHOR).state
-            return transposed_heads(state, undecided="ConvTranspose3d")[0]
+            return transposed_heads(network_entries(state, ANCHOR).state, undecided="ConvTranspose3d")[0]
 
     with faults_of(file):
         arguments = mednext_arguments(read())
@@ -109,7 +112,8 @@ def _outputs(
         return Outputs(kind="regions", names=regions)
     if count != len(plans.values) + 1:
         found = f"the network has {count} outputs for {len(plans.values)} labels and the background"
-        raise UsageError(found, hint="if they are regions, name them with --regions")
+        expected, hint = f"{len(plans.values) + 1} outputs", "if they are regions, name them with --regions"
+        raise UsageError(found, expected=expected, hint=hint)
     # The task's dataset.json may be beside the folds; without it the values are the names
     file = folder / "dataset.json"
     known = read_json(file, EnvironmentFault, EXPECTED).get("labels", {}) if file.is_file() else {}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import torch
 
 from segcube.core import EnvironmentFault
+from segcube.importers.checkpoint.reader import open_checkpoint
 from segcube.networks import BLOCKS, EXPANSIONS
 
 ANCHOR = "stem.weight"
@@ -19,6 +21,15 @@ STAGES = (
 )
 PUBLISHED_WIDTH = 32
 Layout: TypeAlias = Literal["Conv3d", "ConvTranspose3d"]
+
+
+def open_state_dict(file: Path, trainer: str) -> Mapping[str, Any]:
+    """Open a checkpoint that has a state_dict; return all of it. Raises EnvironmentFault for another one."""
+    tree = open_checkpoint(file)
+    if not isinstance(tree, dict) or "state_dict" not in tree:
+        expected, hint = f"a checkpoint of {trainer}", "name the file that the trainer saved"
+        raise EnvironmentFault("holds no state_dict", file=file, expected=expected, hint=hint)
+    return tree
 
 
 def mednext_arguments(state: Mapping[str, torch.Tensor]) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,8 @@ def read_config(folder: Path, name: str) -> Config:
 
 KEYS = ("keys", "allow_missing_keys")
 """Arguments of every dictionary transform that prediction does not depend on."""
+DICTIONARY = re.compile(r"(?<=.)(Dict|D|d)$")
+"""Suffixes of the names of dictionary transforms."""
 
 
 @dataclass(frozen=True)
@@ -128,23 +131,19 @@ def steps_of(config: Config, key: str) -> list[Step]:
         key = f"{key}::transforms"
         content = config.shallow(content.get("transforms", []), key)
     parts = content if isinstance(content, list) else [content]
-    found = [_step(part, config, f"{key}::{index}") for index, part in enumerate(parts)]
+    found = [step_of(part, config, f"{key}::{index}") for index, part in enumerate(parts)]
     return [step for step in found if step is not None]
 
 
-def _step(part: Any, config: Config, place: str) -> Step | None:
+def step_of(part: Any, config: Config, place: str) -> Step | None:
+    """Read a transform or inferer; None for a disabled one. Raises EnvironmentFault for other content."""
     part = config.shallow(part, place)
     if not isinstance(part, dict) or "_target_" not in part:
         raise config.fault(f"{place} is {part!r}", "a transform with a _target_")
     if config.shallow(part.get("_disabled_", False), f"{place}::_disabled_") in (True, "true", "True"):
         return None
     arguments = {name: value for name, value in part.items() if name not in KEYS and name[:1] != "_"}
-    name = _class_of(part)
-    for suffix in ("Dict", "D", "d"):
-        if name.endswith(suffix) and name not in ("Dict",):
-            name = name.removesuffix(suffix)
-            break
-    return Step(name, arguments, config, place)
+    return Step(DICTIONARY.sub("", _class_of(part)), arguments, config, place)
 
 
 def _class_of(content: Mapping[str, Any]) -> str:

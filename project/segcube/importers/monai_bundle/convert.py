@@ -15,7 +15,7 @@ from segcube.importers.options import ImportOptions
 from segcube.importers.sources import content_of
 from segcube.importers.write import Imported, pending
 from segcube.networks import count_channels
-from segcube.spec.submission import Branch, Outputs, Resampling, Stage, Submission
+from segcube.spec.submission import Branch, Normalize, Outputs, Resampling, Stage, Submission
 
 MEMBER = "model.safetensors"
 
@@ -42,7 +42,7 @@ def _imported(folder: Path, config: Config, metadata: Config, options: ImportOpt
         axes="xyz",
         orientation=before.orientation,
         crop=before.crop,
-        normalize=before.scheme(),
+        normalize=before.normalize or Normalize(scheme="none", mask="none"),
         spacing=before.spacing,
         resampling=before.resampling or Resampling(),
         outputs=_outputs(metadata, outputs, after, options),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from segcube.importers.monai_bundle.config import Config, Step
+from segcube.importers.monai_bundle.config import Config, Step, step_of
 from segcube.spec.submission import LargestComponent, Rule, Threshold, Window
 
 SAVING = ("SaveImage", "Invert", "EnsureType", "ToTensor", "SqueezeDim", "CopyItems")
@@ -20,7 +20,7 @@ WINDOW_DEFAULTS: Mapping[str, Any] = {
     "cval": 0.0,
 }
 RUNNING = (
-    *("_target_", "sw_batch_size", "sw_device", "device", "progress", "cache_roi_weight_map", "cpu_thresh"),
+    *("sw_batch_size", "sw_device", "device", "progress", "cache_roi_weight_map", "cpu_thresh"),
     *("buffer_steps", "buffer_dim", "with_coord"),
 )
 """Arguments of an inferer without effect on the result."""
@@ -33,8 +33,7 @@ class Postprocessing:
     kind: Literal["regions", "labels"]
     threshold: float = 0.5
     largest: tuple[int, ...] | None = None
-    """Label values whose largest component is kept; None for all labels."""
-    keeps_largest: bool = False
+    """Label values whose largest component is kept, empty for all labels; None keeps every component."""
     notes: tuple[str, ...] = ()
 
     def rules(self, names: tuple[str, ...]) -> tuple[Rule, ...]:
@@ -43,7 +42,7 @@ class Postprocessing:
             if self.threshold == 0.5:
                 return ()
             return (Threshold(rule="threshold", at=dict.fromkeys(names, self.threshold)),)
-        if not self.keeps_largest:
+        if self.largest is None:
             return ()
         labels = tuple(names[value] for value in self.largest or range(1, len(names)))
         return (LargestComponent(rule="largest_component", labels=labels, connectivity=26),)
@@ -51,27 +50,22 @@ class Postprocessing:
 
 def window_of(config: Config) -> Window:
     """Convert the sliding window. Raises EnvironmentFault for other inferers and unsupported arguments."""
-    content = config.shallow(config.content.get("inferer"), "inferer")
-    name = str(content.get("_target_", "")).rpartition(".")[2] if isinstance(content, dict) else content
-    if name != "SlidingWindowInferer":
-        raise config.fault(f"the inferer is {name}, which segcube does not have", "SlidingWindowInferer")
-    given = {key: value for key, value in content.items() if key not in RUNNING}
-    unknown = sorted(given.keys() - WINDOW_DEFAULTS.keys())
-    if unknown:
-        message = f"the inferer has {', '.join(unknown)}"
-        raise config.fault(message, f"no more than {', '.join(WINDOW_DEFAULTS)}")
-    found = {**WINDOW_DEFAULTS, **config.resolve(given, "inferer")}
+    step = step_of(config.content.get("inferer"), config, "inferer")
+    if step is None or step.name != "SlidingWindowInferer":
+        found = step.name if step else "disabled"
+        raise config.fault(f"the inferer is {found}, which segcube does not have", "SlidingWindowInferer")
+    arguments = {key: value for key, value in step.arguments.items() if key not in RUNNING}
+    step = replace(step, arguments=arguments)
+    given = step.only(**WINDOW_DEFAULTS)
     for key in ("padding_mode", "sigma_scale", "cval"):
-        if found[key] != WINDOW_DEFAULTS[key]:
-            raise config.fault(f"the inferer has {key} {found[key]!r}", f"{key} {WINDOW_DEFAULTS[key]!r}")
-    size, overlap = found["roi_size"], found["overlap"]
-    sides = (size,) * 3 if isinstance(size, int) else tuple(size or ())
-    if len(sides) != 3 or not all(type(side) is int and side > 0 for side in sides):
-        raise config.fault(f"the inferer has roi_size {size!r}", "three numbers above 0")
-    if isinstance(overlap, list):
-        raise config.fault(f"the inferer has overlap {overlap}", "one number for all axes")
+        step.expect(given[key] == WINDOW_DEFAULTS[key], f"{key} {WINDOW_DEFAULTS[key]!r}")
+    size = given["roi_size"]
+    sides = [size] * 3 if isinstance(size, int) else size
+    is_size = isinstance(sides, list) and all(type(side) is int and side > 0 for side in sides)
+    step.expect(is_size and len(sides) == 3, "roi_size of three numbers above 0")
+    step.expect(not isinstance(given["overlap"], list), "one overlap for all axes")
     x, y, z = sides
-    return Window(size=(x, y, z), overlap=overlap, plan="monai", blend=found["mode"])
+    return Window(size=(x, y, z), overlap=given["overlap"], plan="monai", blend=given["mode"])
 
 
 def postprocessing_of(steps: list[Step], config: Config) -> Postprocessing:
@@ -88,7 +82,7 @@ def postprocessing_of(steps: list[Step], config: Config) -> Postprocessing:
                 if kind == "regions" and given["threshold"] is not None:
                     values["threshold"] = float(given["threshold"])
             case "KeepLargestConnectedComponent" if kind == "labels":
-                values |= _largest(step)
+                values["largest"] = _largest(step)
             case "Lambda" if kind == "regions":
                 notes.append(
                     "Regions are written in the challenge's order; the source's expression was not evaluated."
@@ -114,12 +108,11 @@ def _kind(steps: list[Step], config: Config) -> Literal["regions", "labels"]:
     raise config.fault("the postprocessing has neither Activations nor argmax", "sigmoid, softmax or argmax")
 
 
-def _largest(step: Step) -> dict[str, Any]:
+def _largest(step: Step) -> tuple[int, ...]:
     given = step.only(
         applied_labels=None, is_onehot=None, independent=True, connectivity=None, num_components=1
     )
     step.expect(bool(given["independent"]) and given["num_components"] == 1, "one component of each label")
     step.expect(given["connectivity"] in (None, 3), "full connectivity")
     labels = given["applied_labels"]
-    values = None if labels is None else tuple(labels) if isinstance(labels, list) else (labels,)
-    return {"largest": values, "keeps_largest": True}
+    return tuple(labels or ()) if isinstance(labels, list | None) else (labels,)

@@ -11,13 +11,7 @@ from segcube.importers.monai_bundle.config import Step
 from segcube.spec.submission import Normalize, Resampling
 
 LOADING = (
-    "LoadImage",
-    "EnsureChannelFirst",
-    "EnsureType",
-    "ToTensor",
-    "ToDevice",
-    "CastToType",
-    "SqueezeDim",
+    *("LoadImage", "EnsureChannelFirst", "EnsureType", "ToTensor", "ToDevice", "CastToType", "SqueezeDim"),
 )
 """Transforms that load an image and change no value."""
 ORDERS = {"bilinear": 1, "trilinear": 1, "nearest": 0}
@@ -36,10 +30,6 @@ class Preprocessing:
     spacing: Vector | None = None
     resampling: Resampling | None = None
     notes: tuple[str, ...] = ()
-
-    def scheme(self) -> Normalize:
-        """The normalization; scheme `none` without a transform."""
-        return self.normalize or Normalize(scheme="none", mask="none")
 
 
 def preprocessing_of(steps: list[Step], channels: int) -> Preprocessing:

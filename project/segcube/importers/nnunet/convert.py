@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -100,8 +101,8 @@ def _stage(
     channels = len(model.dataset.channels) + extra
     network, arguments = network_of(model, channels, len(labels.outputs.names))
     own = {
-        f"{name}_fold{fold}.safetensors": Source(network, arguments, (weights.file,), weights.read)
-        for fold, weights in model.folds.items()
+        f"{name}_fold{fold}.safetensors": Source(network, arguments, (file,), partial(model.load, file))
+        for fold, file in model.folds.items()
     }
     sources |= own
     branch = branch_of(model, labels.outputs, tuple(map(pending, own)), options)
@@ -116,7 +117,8 @@ def _expect_previous(model: Model, previous: Model | None) -> None:
         expected = "the previous model as well"
         raise UsageError(found, file=model.source, expected=expected, hint="name its folder with --previous")
     if previous is not None and not needed:
-        raise UsageError(f"{model.name} is not a cascade", file=model.source, hint="drop --previous")
+        found, expected = f"{model.name} is not a cascade", "one that follows the previous model"
+        raise UsageError(found, file=model.source, expected=expected, hint="drop --previous")
 
 
 def _describe(model: Model) -> str:

@@ -12,8 +12,8 @@ from segcube.importers.checkpoint.objects import StoredObject, plain
 from segcube.importers.checkpoint.reader import open_checkpoint
 from segcube.importers.nnunet.convert import Keep, import_stages
 from segcube.importers.nnunet.labels import challenge_labels
-from segcube.importers.nnunet.model import Model, Weights, read_folder, read_model, state_of
-from segcube.importers.nnunet.plans import read_checkpoint, read_dataset, read_plans
+from segcube.importers.nnunet.model import Model, read_folder, read_model, state_of
+from segcube.importers.nnunet.plans import Checkpoint, Dataset, Plans, read_part
 from segcube.importers.options import ImportOptions
 from segcube.importers.sources import content_of
 from segcube.importers.write import Imported, State
@@ -64,15 +64,14 @@ def _model(content: StoredObject, prefix: str, file: Path) -> Model:
     missing = [part for part in parts if part not in content.fields]
     if missing:
         raise EnvironmentFault(f"has no {', '.join(missing)}", file=file, expected="the parameters of MBAS")
-    key, *settings = parts
-    saved = read_checkpoint(content.fields[key], file)
-    plans, dataset = (plain(content.fields[part]) for part in settings)
+    saved = read_part(Checkpoint, content.fields[parts[0]], file)
+    plans = read_part(Plans, plain(content.fields[parts[1]]), file)
+    dataset = read_part(Dataset, plain(content.fields[parts[2]]), file)
 
-    def read() -> State:
-        return state_of(read_checkpoint(open_checkpoint(file).fields[key], file))
+    def load(file: Path) -> State:
+        return state_of(read_part(Checkpoint, open_checkpoint(file).fields[parts[0]], file))
 
-    folds = {str(saved.init_args.fold): Weights(file, read)}
-    return read_model(saved, read_plans(plans, file), read_dataset(dataset, file), file, folds)
+    return read_model(saved, plans, dataset, file, {str(saved.init_args.fold): file}, load)
 
 
 def _steps(content: StoredObject, prefix: str) -> Sequence[Mapping[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from segcube.core import EnvironmentFault, read_json
@@ -15,10 +14,8 @@ from segcube.importers.nnunet.plans import (
     Configuration,
     Dataset,
     Plans,
-    read_checkpoint,
     read_configuration,
-    read_dataset,
-    read_plans,
+    read_part,
 )
 from segcube.importers.sources import choose_folds
 from segcube.importers.write import State
@@ -27,14 +24,6 @@ FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 EXPECTED = "a file of an nnU-Net v2 model folder"
 WRAPPERS = re.compile(r"^(module\.)?(_orig_mod\.)?")
 """Prefixes that torch adds to a network on several devices or compiled."""
-
-
-@dataclass(frozen=True)
-class Weights:
-    """The weights of one fold, loaded by `read`."""
-
-    file: Path
-    read: Callable[[], State]
 
 
 @dataclass(frozen=True)
@@ -50,7 +39,10 @@ class Model:
     trainer: str
     mirrors: tuple[int, ...]
     """Array axes that the checkpoint allows to mirror."""
-    folds: Mapping[str, Weights]
+    folds: Mapping[str, Path]
+    """The file of each fold."""
+    load: Callable[[Path], State]
+    """Loads the weights of such a file."""
 
 
 def read_folder(folder: Path, folds: tuple[str, ...] = (), checkpoint: str = "final") -> Model:
@@ -62,15 +54,23 @@ def read_folder(folder: Path, folds: tuple[str, ...] = (), checkpoint: str = "fi
     """
     files = choose_folds(folder, folds, f"checkpoint_{checkpoint}.pth")
     plans_file, dataset_file = folder / "plans.json", folder / "dataset.json"
-    plans = read_plans(read_json(plans_file, EnvironmentFault, EXPECTED), plans_file)
-    dataset = read_dataset(read_json(dataset_file, EnvironmentFault, EXPECTED), dataset_file)
-    first = next(iter(files.values()))
-    weights = {fold: Weights(file, partial(_load_state, file)) for fold, file in files.items()}
-    return read_model(read_checkpoint(open_checkpoint(first), first), plans, dataset, folder, weights)
+    plans = read_part(Plans, read_json(plans_file, EnvironmentFault, EXPECTED), plans_file)
+    dataset = read_part(Dataset, read_json(dataset_file, EnvironmentFault, EXPECTED), dataset_file)
+    saved = _read_checkpoint(next(iter(files.values())))
+    return read_model(saved, plans, dataset, folder, files, lambda file: state_of(_read_checkpoint(file)))
+
+
+def _read_checkpoint(file: Path) -> Checkpoint:
+    return read_part(Checkpoint, open_checkpoint(file), file)
 
 
 def read_model(
-    saved: Checkpoint, plans: Plans, dataset: Dataset, source: Path, folds: Mapping[str, Weights]
+    saved: Checkpoint,
+    plans: Plans,
+    dataset: Dataset,
+    source: Path,
+    folds: Mapping[str, Path],
+    load: Callable[[Path], State],
 ) -> Model:
     """Combine a checkpoint, plans and a dataset.
 
@@ -92,16 +92,13 @@ def read_model(
         trainer=saved.trainer_name,
         mirrors=saved.inference_allowed_mirroring_axes or (),
         folds=folds,
+        load=load,
     )
 
 
 def state_of(saved: Checkpoint) -> State:
     """The weights of a checkpoint, without the prefixes that torch adds."""
     return {WRAPPERS.sub("", name): tensor for name, tensor in saved.network_weights.items()}
-
-
-def _load_state(file: Path) -> State:
-    return state_of(read_checkpoint(open_checkpoint(file), file))
 
 
 NNUNET = "dynamic_network_architectures"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import torch
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -18,6 +18,9 @@ class NNUNetModel(BaseModel):
     """A part of a file of nnU-Net; other keys are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+P = TypeVar("P", bound=NNUNetModel)
 
 
 class ResamplingOptions(NNUNetModel):
@@ -166,19 +169,14 @@ class Dataset(NNUNetModel):
         return {value: found[value] for value in sorted(found) if value != 0}
 
 
-def read_plans(content: object, file: Path) -> Plans:
-    """Validate the content of plans.json. Raises EnvironmentFault for invalid content."""
-    return _validate(Plans, content, file)
-
-
-def read_checkpoint(content: object, file: Path) -> Checkpoint:
-    """Validate a checkpoint. Raises EnvironmentFault for invalid content."""
-    return _validate(Checkpoint, content, file)
-
-
-def read_dataset(content: object, file: Path) -> Dataset:
-    """Validate the content of dataset.json. Raises EnvironmentFault for invalid content."""
-    return _validate(Dataset, content, file)
+def read_part(model: type[P], content: object, file: Path) -> P:
+    """Validate the content of a file. Raises EnvironmentFault with the keys that are not valid."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise EnvironmentFault(
+            explain_validation_error(error, model), file=file, expected="a file of nnU-Net v2"
+        ) from error
 
 
 def read_configuration(plans: Plans, name: str, file: Path) -> Configuration:
@@ -194,7 +192,7 @@ def read_configuration(plans: Plans, name: str, file: Path) -> Configuration:
         raise EnvironmentFault(found, file=file, expected="a 3d configuration", hint=hint)
     if "architecture" not in content:
         content["architecture"] = _older_architecture(content, file)
-    return _validate(Configuration, content, file)
+    return read_part(Configuration, content, file)
 
 
 def _inherited(plans: Plans, name: str, file: Path, children: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -230,12 +228,3 @@ def _older_architecture(content: Mapping[str, Any], file: Path) -> dict[str, Any
     except (KeyError, TypeError) as error:
         raise EnvironmentFault(f"a configuration without {error}", file=file, expected="a network") from error
     return {"network_class_name": f"dynamic_network_architectures.{name}", "arch_kwargs": arguments}
-
-
-def _validate(model: type[Any], content: object, file: Path) -> Any:
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        raise EnvironmentFault(
-            explain_validation_error(error, model), file=file, expected="a file of nnU-Net v2"
-        ) from error
