@@ -42,10 +42,10 @@ def test_folders_and_files_come_out(pack, tmp_path):
     }
 
 
-@pytest.mark.parametrize("name", ["../w", "m/../../w", "/tmp/w", "m\\..\\w"])
-def test_places_outside_are_refused(pack, tmp_path, name):
-    with pytest.raises(EnvironmentFault, match="a place outside its folder"):
-        unpack(pack([(name, b"1")]), tmp_path / "in" / "out")
+def test_places_outside_are_refused(pack, tmp_path):
+    for name in ("../w", "m/../../w", "/tmp/w", "m\\..\\w"):
+        with pytest.raises(EnvironmentFault, match="a place outside its folder"):
+            unpack(pack([(name, b"1")]), tmp_path / "in" / "out")
     assert not list(tmp_path.rglob("w"))
 
 
@@ -61,12 +61,12 @@ def test_more_bytes_than_allowed_are_refused_before_they_are_written(pack, tmp_p
     assert not (tmp_path / "out" / "large").exists()
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
-def test_links_and_devices_of_a_tar_are_refused(tmp_path, kind):
-    info = tarfile.TarInfo("link")
-    info.type, info.linkname = kind, "/etc/passwd"
-    with pytest.raises(EnvironmentFault, match="a link or device"):
-        unpack(make_tar(tmp_path / "a.tar.gz", [(info, b"")]), tmp_path / "out")
+def test_links_and_devices_of_a_tar_are_refused(tmp_path):
+    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE):
+        info = tarfile.TarInfo("link")
+        info.type, info.linkname = kind, "/etc/passwd"
+        with pytest.raises(EnvironmentFault, match="a link or device"):
+            unpack(make_tar(tmp_path / "a.tar.gz", [(info, b"")]), tmp_path / "out")
 
 
 def test_links_of_a_zip_are_refused(tmp_path):
@@ -102,10 +102,10 @@ def zipped(comment: bytes = b"") -> bytearray:
     return bytearray(stream.getvalue())
 
 
-@pytest.mark.parametrize("comment", [b"", b"a comment"])
-def test_a_sound_zip_is_opened(comment):
-    with open_zip(io.BytesIO(zipped(comment))) as opened:
-        assert opened.read("a") == b"content"
+def test_a_sound_zip_is_opened():
+    for comment in (b"", b"a comment"):
+        with open_zip(io.BytesIO(zipped(comment))) as opened:
+            assert opened.read("a") == b"content"
 
 
 @pytest.mark.parametrize("comment", [b"", b"a comment"])
@@ -128,7 +128,7 @@ def test_the_list_of_a_zip64_is_bounded_too():
         open_zip(io.BytesIO(content[:end] + record + locator + last))
 
 
-@pytest.mark.parametrize("content", [b"", b"PK", b"no zip at all" * 10])
-def test_what_is_no_zip_is_refused(content):
-    with pytest.raises(zipfile.BadZipFile):
-        open_zip(io.BytesIO(content))
+def test_what_is_no_zip_is_refused():
+    for content in (b"", b"PK", b"no zip at all" * 10):
+        with pytest.raises(zipfile.BadZipFile):
+            open_zip(io.BytesIO(content))

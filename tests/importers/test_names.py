@@ -8,42 +8,36 @@ GLIOMA = load_challenge("brats2023-gli")
 ATRIA = load_challenge("mbas2024")
 
 
-@pytest.mark.parametrize(
-    "found",
-    [
+def test_plain_channel_names_match():
+    for found in (
         ["t2f", "t1n", "t1c", "t2w"],
         ["FLAIR", "T1", "T1ce", "T2"],
         ["T2-FLAIR", "t1w", "T1Gd", "T2w"],
         ["flair_0000", "t1_0001", "t1c_0002", "t2_0003"],
         ["-t2f", "-t1n", "-t1c", "-t2w"],
-    ],
-)
-def test_plain_channel_names_match(found):
-    assert match_channels(found, GLIOMA) == ("t2f", "t1n", "t1c", "t2w")
+    ):
+        assert match_channels(found, GLIOMA) == ("t2f", "t1n", "t1c", "t2w")
 
 
 def test_a_single_channel_needs_no_name():
     assert match_channels(["whatever"], ATRIA) == ("lge",)
 
 
-@pytest.mark.parametrize(
-    "found", [["a", "b", "c", "d"], ["t1", "t1n", "t2", "flair"], ["t1", "t1c", "t2", "x"]]
-)
-def test_other_channel_names_are_refused_with_both_lists(found):
-    with pytest.raises(
-        UsageError, match=rf"{', '.join(found)}; expected .* t1c, t1n, t2f, t2w; .*--channels"
-    ):
-        match_channels(found, GLIOMA)
+def test_other_and_repeated_channel_names_are_refused_with_both_lists():
+    for found in (["t1", "t1n", "t2", "flair"], ["t1", "t1c", "t2", "x"]):
+        words = rf"{', '.join(found)}; expected .* t1c, t1n, t2f, t2w; .*--channels"
+        with pytest.raises(UsageError, match=words):
+            match_channels(found, GLIOMA)
 
 
 def test_the_option_overrules_channel_names():
     assert match_channels(["a", "b"], GLIOMA, ["t2w", "t1c"]) == ("t2w", "t1c")
 
 
-@pytest.mark.parametrize("given", [["t1c"], ["t1c", "t1c"], ["t1c", "adc"]])
-def test_an_option_that_does_not_fit_is_refused(given):
-    with pytest.raises(UsageError, match=r"--channels .* the source's 2 channels a, b"):
-        match_channels(["a", "b"], GLIOMA, given)
+def test_an_option_that_does_not_fit_is_refused():
+    for given in (["t1c"], ["t1c", "t1c"], ["t1c", "adc"]):
+        with pytest.raises(UsageError, match=r"--channels .* the source's 2 channels a, b"):
+            match_channels(["a", "b"], GLIOMA, given)
 
 
 def test_plain_label_names_match_whatever_their_values():
@@ -62,10 +56,10 @@ def test_the_option_overrules_label_names():
     assert match_labels(found, ATRIA, {"RA": 1, "LA": 2, "wall": 3}) == wanted
 
 
-@pytest.mark.parametrize("given", [{"RA": 1}, {"RA": 1, "LA": 2, "aorta": 3}, {"RA": 1, "LA": 2, "wall": 4}])
-def test_label_options_that_do_not_fit_are_refused(given):
-    with pytest.raises(UsageError, match="for the source's labels 0=0, 1=1, 2=2, 3=3"):
-        match_labels({value: str(value) for value in range(4)}, ATRIA, given)
+def test_label_options_that_do_not_fit_are_refused():
+    for given in ({"RA": 1}, {"RA": 1, "LA": 2, "aorta": 3}, {"RA": 1, "LA": 2, "wall": 4}):
+        with pytest.raises(UsageError, match="for the source's labels 0=0, 1=1, 2=2, 3=3"):
+            match_labels({value: str(value) for value in range(4)}, ATRIA, given)
 
 
 def test_an_exact_name_comes_before_its_synonyms():

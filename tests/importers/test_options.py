@@ -16,10 +16,10 @@ def test_labels_are_names_with_values():
     assert parse_labels("") == {}
 
 
-@pytest.mark.parametrize("text", ["wall", "=1", "wall=x", "wall=-1", "wall=1,wall=2", "wall=1,RA=1"])
-def test_broken_labels_are_refused(text):
-    with pytest.raises(UsageError, match="--labels"):
-        parse_labels(text)
+def test_broken_labels_are_refused():
+    for text in ("wall", "=1", "wall=x", "wall=-1", "wall=1,wall=2", "wall=1,RA=1"):
+        with pytest.raises(UsageError, match="--labels"):
+            parse_labels(text)
 
 
 def test_a_challenge_is_named_by_its_key_or_its_file(tmp_path):

@@ -81,11 +81,11 @@ def test_a_folder_without_folds_is_refused(tmp_path):
 ONE = torch.ones(1)
 
 
-@pytest.mark.parametrize("prefix", ["", "model.", "model._orig_mod.", "net.module."])
-def test_any_prefix_is_found(prefix):
-    found = network_entries({f"{prefix}stem.weight": ONE, f"{prefix}out.bias": ONE}, "stem.weight")
-    assert (found.prefix, list(found.state), found.others) == (prefix, ["stem.weight", "out.bias"], ())
-    assert found.notes() == ()
+def test_any_prefix_is_found():
+    for prefix in ("", "model.", "model._orig_mod."):
+        found = network_entries({f"{prefix}stem.weight": ONE, f"{prefix}out.bias": ONE}, "stem.weight")
+        assert (found.prefix, list(found.state), found.others) == (prefix, ["stem.weight", "out.bias"], ())
+        assert found.notes() == ()
 
 
 def test_entries_outside_the_prefix_belong_to_the_trainer():

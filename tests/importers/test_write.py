@@ -1,9 +1,9 @@
 import hashlib
-from dataclasses import replace
 
 import pytest
 import torch
 import yaml
+from pydantic import ValidationError
 
 from segcube.core import EnvironmentFault, UsageError
 from segcube.importers import Imported, write_imported
@@ -146,41 +146,35 @@ def test_weights_are_read_one_member_at_a_time(tmp_path, make, state):
     assert events == [("a.safetensors", []), ("b.safetensors", ["a.safetensors"])]
 
 
-@pytest.mark.parametrize("name", ["../evil.safetensors", "/tmp/evil.safetensors", "a/b.safetensors"])
-def test_no_member_is_written_outside_the_folder(tmp_path, make, name):
-    imported = make()
-    elsewhere = replace(imported, sources={name: imported.sources["a.safetensors"]})
-    with pytest.raises(EnvironmentFault, match="would lie outside the folder"):
-        write_imported(elsewhere, tmp_path / "out")
-    assert [path.name for path in tmp_path.iterdir()] == ["fold_0"]
+def test_no_member_lies_outside_the_folder():
+    for name in ("../evil.safetensors", "/tmp/evil.safetensors", "a/b.safetensors"):
+        with pytest.raises(ValidationError, match="outside the folder"):
+            pending(name)
 
 
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ("nnUNetTrainer", "nnUNetTrainer"),
-        ("model_fold0.safetensors", "model_fold0.safetensors"),
-        ("https://doi.org/10.1/a_b#c", "https://doi.org/10.1/a_b#c"),
-        ("a\n\n# Licence: mine", "a # Licence: mine"),
-        ("# Licence", "\\# Licence"),
-        ("- item", "\\- item"),
-        ("1. item", "1\\. item"),
-        ("12) item", "12\\) item"),
-        ("3d_fullres", "3d_fullres"),
-        ("a | b", "a \\| b"),
-        ("[text](https://x)", "\\[text\\](https://x)"),
-        ("![image](x)", "!\\[image\\](x)"),
-        ("<script>", "\\<script\\>"),
-        ("**bold** _it_ `code` ~~gone~~", "\\*\\*bold\\*\\* \\_it\\_ \\`code\\` \\~\\~gone\\~\\~"),
-        ("\x1b[31mred", "\\\\x1b\\[31mred"),
-        ("a\u202eb\x00", "a\\\\u202eb\\\\x00"),
-        ("a\u2028b\x85c", "a b c"),
-        ("\udc80", "\\\\udc80"),
-        ("", ""),
-    ],
-)
-def test_a_text_is_one_line_without_markdown(text, line):
-    assert plain_text(text) == line
+def test_a_text_is_one_line_without_markdown():
+    lines = {
+        "nnUNetTrainer": "nnUNetTrainer",
+        "model_fold0.safetensors": "model_fold0.safetensors",
+        "https://doi.org/10.1/a_b#c": "https://doi.org/10.1/a_b#c",
+        "a\n\n# Licence: mine": "a # Licence: mine",
+        "# Licence": "\\# Licence",
+        "- item": "\\- item",
+        "1. item": "1\\. item",
+        "12) item": "12\\) item",
+        "3d_fullres": "3d_fullres",
+        "a | b": "a \\| b",
+        "[text](https://x)": "\\[text\\](https://x)",
+        "![image](x)": "!\\[image\\](x)",
+        "<script>": "\\<script\\>",
+        "**bold** _it_ `code` ~~gone~~": "\\*\\*bold\\*\\* \\_it\\_ \\`code\\` \\~\\~gone\\~\\~",
+        "\x1b[31mred": "\\\\x1b\\[31mred",
+        "a\u202eb\x00": "a\\\\u202eb\\\\x00",
+        "a\u2028b\x85c": "a b c",
+        "\udc80": "\\\\udc80",
+        "": "",
+    }
+    assert {text: plain_text(text) for text in lines} == lines
 
 
 def test_a_long_text_is_cut():

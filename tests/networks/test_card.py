@@ -32,17 +32,14 @@ def test_a_file_without_a_card_is_refused():
         decode_card({"format": "pt"}, FILE)
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
+def test_a_broken_card_is_refused():
+    for text, words in (
         ("not json", "broken at the start"),
         ('{"network": "N", "arguments": [], "version": "0"}', "broken at arguments"),
         ('{"network": "N", "arguments": {}}', "broken at version"),
-    ],
-)
-def test_a_broken_card_is_refused(text, words):
-    with pytest.raises(EnvironmentFault, match=words):
-        decode_card({"segcube": text}, FILE)
+    ):
+        with pytest.raises(EnvironmentFault, match=words):
+            decode_card({"segcube": text}, FILE)
 
 
 @pytest.mark.parametrize(

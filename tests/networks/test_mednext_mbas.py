@@ -88,7 +88,6 @@ def test_names_are_the_published_ones(name, present):
 @pytest.mark.parametrize(
     "arguments",
     [
-        {},
         {"norm_type": "layer", "enable_affine_transform": True},
         {"n_blocks_per_stage_decoder": [2, 1], "exp_ratio_per_stage_decoder": [3, 2]},
     ],

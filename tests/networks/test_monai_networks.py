@@ -17,22 +17,19 @@ DYNUNET = {
 }
 
 
-@pytest.mark.parametrize(
-    ("grammar", "published"),
-    [
+def test_defaults_equal_monai():
+    for grammar, published in (
         (SegResNetArguments, nets.SegResNet),
         (DynUNetArguments, nets.DynUNet),
         (SwinUNETRArguments, nets.SwinUNETR),
-    ],
-)
-def test_defaults_equal_monai(grammar, published):
-    theirs = inspect.signature(published).parameters
-    empty = inspect.Parameter.empty
-    compared = {"in_channels", "out_channels", "spatial_dims", "upsample_kernel_size", "window_size"}
-    for key, field in grammar.model_fields.items():
-        default = theirs[key].default
-        if key not in compared and default is not empty:
-            assert field.default == default, key
+    ):
+        theirs = inspect.signature(published).parameters
+        empty = inspect.Parameter.empty
+        compared = {"in_channels", "out_channels", "spatial_dims", "upsample_kernel_size", "window_size"}
+        for key, field in grammar.model_fields.items():
+            default = theirs[key].default
+            if key not in compared and default is not empty:
+                assert field.default == default, key
 
 
 def test_dynunet_upsamples_by_its_strides():

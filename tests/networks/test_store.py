@@ -18,7 +18,7 @@ from segcube.networks import (
     stored_state,
     window_multiple,
 )
-from segcube.networks.store import fill, load_weights, mismatches, not_finite, stored_names
+from segcube.networks.store import fill, load_weights, mismatches, stored_names
 from segcube.spec.submission import sha256_of
 
 NAME = "MedNeXtV2MBAS"
@@ -65,7 +65,6 @@ def test_a_network_is_loaded_in_eval_mode(file):
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("MedNeXtV1", {"n_channels": 4, "block_counts": 1, "exp_r": 1, "deep_supervision": True}),
         (
             "DynUNet",
             {"kernel_size": [3] * 3, "strides": [1, 2, 2], "filters": [4] * 3, "deep_supervision": True},
@@ -159,36 +158,43 @@ def test_a_wrong_sha256_is_refused_with_both_sums(file):
     assert caught.value.exit_code == 5
 
 
-@pytest.mark.parametrize("read", [read_metadata, sha256_of, lambda file: load_weights(file, None)])
-def test_a_missing_file_and_a_folder_are_refused(read, tmp_path):
-    for file in (tmp_path / "none.safetensors", tmp_path):
-        with pytest.raises(EnvironmentFault, match="no such file"):
-            read(file)
-
-
-@pytest.mark.parametrize("read", [read_metadata, lambda file: load_weights(file, None)])
-@pytest.mark.parametrize("kept", [0, 40, -1])
-def test_a_file_that_is_cut_off_is_refused(read, kept, file):
-    save_network(network_of(0), NAME, ARGUMENTS, file)
-    file.write_bytes(file.read_bytes()[:kept])
-    with pytest.raises(EnvironmentFault, match=r"cannot be read: .*expected a whole safetensors file"):
-        read(file)
-
-
-@pytest.mark.parametrize("read", [read_metadata, lambda file: load_weights(file, None)])
-def test_a_pickle_is_refused(read, file):
-    torch.save({"weight": torch.zeros(3)}, file)
-    with pytest.raises(EnvironmentFault, match="expected a whole safetensors file"):
-        read(file)
-
-
-def test_values_that_are_not_finite_are_refused(file):
-    save_network(network_of(0), NAME, ARGUMENTS, file)
-    rewrite(file, lambda weights: weights["decoder.seg_layers.0.bias"].fill_(float("nan")))
-    with pytest.raises(
-        EnvironmentFault, match=r"1 tensors hold values that are not finite, decoder.seg_layers.0.bias"
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
+    for read in (
+        read_metadata,
+        sha256_of,
+        lambda file: load_weights(file, None),
     ):
-        load_weights(file, None)
+        for file in (tmp_path / "none.safetensors", tmp_path):
+            with pytest.raises(EnvironmentFault, match="no such file"):
+                read(file)
+
+
+def test_a_file_that_is_cut_off_is_refused(file):
+    for kept in (
+        0,
+        40,
+        -1,
+    ):
+        for read in (
+            read_metadata,
+            lambda file: load_weights(file, None),
+        ):
+            save_network(network_of(0), NAME, ARGUMENTS, file)
+            file.write_bytes(file.read_bytes()[:kept])
+            with pytest.raises(
+                EnvironmentFault, match=r"cannot be read: .*expected a whole safetensors file"
+            ):
+                read(file)
+
+
+def test_a_pickle_is_refused(file):
+    for read in (
+        read_metadata,
+        lambda file: load_weights(file, None),
+    ):
+        torch.save({"weight": torch.zeros(3)}, file)
+        with pytest.raises(EnvironmentFault, match="expected a whole safetensors file"):
+            read(file)
 
 
 def test_values_that_are_not_finite_are_not_written(file):
@@ -287,13 +293,19 @@ def test_ten_keys_are_listed_and_the_others_counted():
     assert found.endswith("k09 and 3 more")
 
 
-def test_nan_and_infinity_are_found_and_integers_pass():
+def test_nan_and_infinity_are_found_and_integers_pass(file):
     weights = {
         "sound": torch.ones(2),
-        "nan": torch.tensor([0.0, float("nan")]),
-        "inf": torch.tensor([float("inf")], dtype=torch.bfloat16),
         "small": torch.ones(1).to(torch.float8_e4m3fn),
         "count": torch.tensor([2**40]),
         "none": torch.zeros(0),
     }
-    assert not_finite(weights) == ["nan", "inf"]
+    file.write_bytes(safetensors.torch.save(weights))
+    assert load_weights(file, None).keys() == weights.keys()
+    weights |= {
+        "nan": torch.tensor([0.0, float("nan")]),
+        "inf": torch.tensor([float("inf")], dtype=torch.bfloat16),
+    }
+    file.write_bytes(safetensors.torch.save(weights))
+    with pytest.raises(EnvironmentFault, match="2 tensors hold values that are not finite"):
+        load_weights(file, None)

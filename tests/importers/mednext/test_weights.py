@@ -29,8 +29,8 @@ def test_the_originals_have_the_published_counts():
 
 
 @pytest.mark.parametrize("size", BLOCKS)
-@pytest.mark.parametrize(("heads", "kernel"), [("Conv3d", 3), ("ConvTranspose3d", 5)])
-def test_every_published_size_is_recognized(size, heads, kernel):
+def test_every_published_size_is_recognized(size):
+    heads, kernel = ("Conv3d", 3) if size in "SM" else ("ConvTranspose3d", 5)
     shapes = original_shapes(EXPANSIONS[size], BLOCKS[size], kernel, heads, deep_supervision=kernel == 3)
     state, found = transposed_heads({k: torch.empty(v, device="meta") for k, v in shapes.items()})
     arguments = mednext_arguments(state)
@@ -83,30 +83,24 @@ def state_of(**arguments):
         return build_network("MedNeXtV1", {"in_channels": 4, "out_channels": 3, **arguments}).state_dict()
 
 
-@pytest.mark.parametrize(
-    ("own", "description"),
-    [
+def test_a_network_is_described_by_its_size_and_kernels():
+    for own, description in (
         ({"size": "M", "kernel_size": 5}, "MedNeXt v1 M, kernel 5"),
         ({"size": "S", "enc_kernel_size": 5, "dec_kernel_size": 3}, "MedNeXt v1 S, kernel 5 down and 3 up"),
         ({"n_channels": 4, "exp_r": 1, "block_counts": 1}, "MedNeXt v1 of another size, kernel 3"),
-    ],
-)
-def test_a_network_is_described_by_its_size_and_kernels(own, description):
-    assert describe_size(mednext_arguments(state_of(**own))) == description
+    ):
+        assert describe_size(mednext_arguments(state_of(**own))) == description
 
 
-@pytest.mark.parametrize(
-    "own",
-    [
+def test_other_sizes_are_recognized_by_their_shapes():
+    for own in (
         {"n_channels": 2, "exp_r": [1, 2, 3, 1, 2, 3, 1, 2, 3], "block_counts": [1, 2, 1, 2, 1, 2, 1, 2, 1]},
         {"size": "S", "enc_kernel_size": 5, "dec_kernel_size": 3},
         {"n_channels": 4, "exp_r": 1, "block_counts": 1, "grn": True, "do_res_up_down": False},
-    ],
-)
-def test_other_sizes_are_recognized_by_their_shapes(own):
-    wanted, found = state_of(**own), state_of(**mednext_arguments(state_of(**own)))
-    assert {k: v.shape for k, v in found.items()} == {k: v.shape for k, v in wanted.items()}
-    check_arguments("MedNeXtV1", mednext_arguments(wanted))
+    ):
+        wanted, found = state_of(**own), state_of(**mednext_arguments(state_of(**own)))
+        assert {k: v.shape for k, v in found.items()} == {k: v.shape for k, v in wanted.items()}
+        check_arguments("MedNeXtV1", mednext_arguments(wanted))
 
 
 def test_another_network_is_refused():
