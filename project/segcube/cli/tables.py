@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -16,6 +16,9 @@ from segcube.core import LOG, EnvironmentFault, literal_text
 from segcube.networks import describe_weights
 from segcube.spec.challenges import Challenge, challenge_keys, load_challenge
 from segcube.spec.submission import Branch, Member, Stage, Submission, read_submission
+
+if TYPE_CHECKING:
+    from segcube.phantoms import Comparison
 
 Regions = Mapping[str, Mapping[str, float]]
 """Values of metrics by name, for each region."""
@@ -51,6 +54,37 @@ def print_scores(title: str, mean: Regions, median: Regions, cases: Mapping[str,
         worst = sorted((case for case in values if not isnan(values[case])), key=lambda case: values[case])
         listed = ", ".join(f"{case} {values[case]:.3f}" for case in worst[:WORST_CASES])
         console.print(literal_text(f"  {region}: {listed or 'none has a value'}"), soft_wrap=True)
+
+
+def print_comparison(found: Comparison) -> None:
+    """Print a row for each quantity of a comparison, and how many agree."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=FILE_COLUMNS)
+    title = f"{found.challenge}: {len(found.real)} scans, {len(found.synthetic)} phantoms, seed {found.seed}"
+    scans, phantoms = "scans: median (lowest to highest)", "phantoms: median (5 % to 95 %)"
+    table = Table("", "quantity", "channel", scans, phantoms, "within", "overlap", title=literal_text(title))
+    previous = ""
+    rows = found.rows
+    for row in rows:
+        group, part, channel = row.quantity
+        is_first, previous = group != previous, group
+        if is_first:
+            table.add_section()
+        real = f"{row.real.median:.3g} ({row.real.lowest:.3g} to {row.real.highest:.3g})"
+        synthetic = "none"
+        if row.synthetic is not None:
+            synthetic = f"{row.synthetic.median:.3g} ({row.synthetic.low:.3g} to {row.synthetic.high:.3g})"
+        verdicts = ("yes" if row.is_within else "no", "yes" if row.overlaps else "no")
+        cells = (group if is_first else "", part, channel, real, synthetic)
+        table.add_row(*map(literal_text, cells), *verdicts)
+    console.print(table)
+    within, overlap = sum(row.is_within for row in rows), sum(row.overlaps for row in rows)
+    console.print(
+        f"of {len(rows)} quantities, the scans' median lies within the phantoms' 5th to 95th percentile in "
+        f"{within}, and the ranges overlap in {overlap}",
+        soft_wrap=True,
+    )
 
 
 def log_problems(

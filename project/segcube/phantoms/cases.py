@@ -143,6 +143,13 @@ def _grid(challenge: Challenge, rng: np.random.Generator) -> Grid:
     return Grid(usual.shape, affine)
 
 
+def blood_value(challenge: Challenge) -> int | None:
+    """The label value of the left atrium's blood; None for a challenge of brains."""
+    if challenge.channel_names != _ATRIA_CHANNELS:
+        return None
+    return int(_values(challenge, Chamber, _CHAMBERS)[Chamber.LEFT_CAVITY])
+
+
 def _values(
     challenge: Challenge, kinds: type[IntEnum], table: Mapping[str, tuple[IntEnum, ...]]
 ) -> np.ndarray:

@@ -1,0 +1,201 @@
+"""Compare a folder of labelled scans with phantoms of the challenge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from segcube import __version__
+from segcube.core import Case, CaseError, Code, UsageError
+from segcube.evaluation import encode_json, find_maps
+from segcube.formats import discover_cases
+from segcube.formats.nifti import read_labels, read_volume, same_grid
+from segcube.phantoms.cases import Phantom, make_phantom
+from segcube.phantoms.measure import Quantity, Values, measure_case
+from segcube.spec.challenges import Challenge
+
+LOWEST, HIGHEST = 5, 95
+"""Percentiles of the phantoms between which the median of the scans should lie."""
+
+OnCase = Callable[[str, int], None]
+"""Called after each case with its name and the number of cases."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A quantity over the cases that have it."""
+
+    cases: int
+    lowest: float
+    low: float
+    """5th percentile."""
+    median: float
+    high: float
+    """95th percentile."""
+    highest: float
+    mean: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """A quantity in the scans and in the phantoms."""
+
+    quantity: Quantity
+    real: Summary
+    synthetic: Summary | None
+    """None if no phantom has it."""
+
+    @property
+    def is_within(self) -> bool:
+        """Whether the scans' median is between the phantoms' 5th and 95th percentile."""
+        phantoms = self.synthetic
+        return phantoms is not None and phantoms.low <= self.real.median <= phantoms.high
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether the ranges from the lowest to the highest value have a value in common."""
+        phantoms, scans = self.synthetic, self.real
+        return phantoms is not None and phantoms.lowest <= scans.highest and scans.lowest <= phantoms.highest
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All quantities that the scans have, in order, and the scans that could not be measured."""
+
+    challenge: str
+    seed: int
+    real: Mapping[str, Values]
+    synthetic: Mapping[str, Values]
+    problems: Mapping[str, str]
+    """By case, why it was not measured."""
+
+    @property
+    def rows(self) -> list[Row]:
+        """A row for each quantity of the scans."""
+        found = dict.fromkeys(quantity for values in self.real.values() for quantity in values)
+        groups = list(dict.fromkeys(quantity.group for quantity in found))
+        ordered = sorted(found, key=lambda quantity: groups.index(quantity.group))
+        rows: list[Row] = []
+        for quantity in ordered:
+            real = summarize(quantity, self.real)
+            if real is not None:
+                rows.append(Row(quantity, real, summarize(quantity, self.synthetic)))
+        return rows
+
+    def as_json(self) -> bytes:
+        """The rows and the values of each case, as indented JSON, UTF-8."""
+        rows = [
+            {
+                **row.quantity._asdict(),
+                "real": asdict(row.real),
+                "synthetic": asdict(row.synthetic) if row.synthetic else None,
+                "within": row.is_within,
+                "overlap": row.overlaps,
+            }
+            for row in self.rows
+        ]
+        cases = {
+            kind: {case: [[*quantity, value] for quantity, value in values.items()] for case, values in found}
+            for kind, found in (("real", self.real.items()), ("synthetic", self.synthetic.items()))
+        }
+        return encode_json(
+            {
+                "comparison": "phantoms",
+                "version": __version__,
+                "challenge": self.challenge,
+                "seed": self.seed,
+                "rows": rows,
+                "cases": cases,
+                "problems": self.problems,
+            }
+        )
+
+
+def summarize(quantity: Quantity, cases: Mapping[str, Values]) -> Summary | None:
+    """Summarize a quantity over cases; None if no case has it."""
+    values = np.array([found[quantity] for found in cases.values() if quantity in found])
+    if not values.size:
+        return None
+    lowest, low, median, high, highest = map(float, np.percentile(values, (0, LOWEST, 50, HIGHEST, 100)))
+    return Summary(len(values), lowest, low, median, high, highest, float(values.mean()))
+
+
+def compare_folder(
+    data: Path, ref: Path, challenge: Challenge, count: int, seed: int, on_case: OnCase | None = None
+) -> Comparison:
+    """Measure the labelled scans of a folder and `count` phantoms of the challenge.
+
+    ref: folder of the labels, named like cases, outputs or expert labels. Labels without a voxel in the
+    folder count as not annotated: they are background in the phantoms as well. A bad case is left out, with
+    its problem. Raises UsageError if no case has labels, and as `make_phantom`.
+    """
+    files = find_maps(ref, challenge)
+    found = discover_cases(data, challenge)
+    problems = {refusal.case.name: str(refusal.error) for refusal in found.refused}
+    cases = [case for case in found.cases if case.name in files]
+    if not cases:
+        raise UsageError("no case with labels", file=data, expected=f"labels of its cases in {ref}")
+    known = annotated(challenge, [files[case.name] for case in cases])
+    notify = partial(on_case or _ignore, total=len(cases) + count)
+    real: dict[str, Values] = {}
+    for case in cases:
+        try:
+            real[case.name] = _measure_scan(case, files[case.name], known)
+        except CaseError as error:
+            problems[case.name] = str(error)
+        notify(case.name)
+    synthetic: dict[str, Values] = {}
+    for index in range(count):
+        phantom = make_phantom(challenge, seed, index)
+        synthetic[phantom.case] = _measure_phantom(phantom, known)
+        notify(phantom.case)
+    return Comparison(challenge.key, seed, real, synthetic, problems)
+
+
+def _ignore(case: str, total: int) -> None:
+    """Do nothing after a case."""
+
+
+def _measure_scan(case: Case, file: Path, challenge: Challenge) -> Values:
+    """Measure a case by its label map. Raises CaseError, also for different grids."""
+    volume = read_volume(case, challenge.channel_names)
+    labels_xyz, grid, _ = read_labels(file)
+    if grid.shape != volume.grid.shape or not same_grid(grid, volume.grid):
+        raise CaseError(
+            Code.AFFINE_MISMATCH, "labels on another grid", file=file, expected="the grid of the case"
+        )
+    return measure_case(np.stack(volume.voxels), labels_xyz, grid, challenge)
+
+
+def _measure_phantom(phantom: Phantom, challenge: Challenge) -> Values:
+    """Measure a phantom by the labels of `challenge` alone."""
+    is_known = np.isin(phantom.labels_xyz, list(challenge.labels.values()))
+    labels_xyz = np.where(is_known, phantom.labels_xyz, 0)
+    return measure_case(phantom.image_cxyz, labels_xyz, phantom.grid, challenge)
+
+
+def annotated(challenge: Challenge, files: Sequence[Path]) -> Challenge:
+    """Return the challenge with the labels that occur in some label maps, and the regions that have these.
+
+    Maps that cannot be read are left out.
+    """
+    present = set[int]().union(*_values(files))
+    labels = {label: value for label, value in challenge.labels.items() if value == 0 or value in present}
+    regions = {
+        region: tuple(label for label in parts if label in labels)
+        for region, parts in challenge.regions.items()
+        if any(label in labels for label in parts)
+    }
+    return challenge.model_copy(update={"labels": labels, "regions": regions})
+
+
+def _values(files: Sequence[Path]) -> Iterator[set[int]]:
+    for file in files:
+        try:
+            yield set(np.unique(read_labels(file)[0]).tolist())
+        except CaseError:
+            continue
