@@ -105,7 +105,7 @@ def test_windows_behind_a_gate_give_the_same_values_inside_it():
 def test_windows_may_be_averaged_as_probabilities(kind):
     module, image_cxyz = network(), image((20, 16, 12))
     plan = plan_windows((20, 16, 12), Window(size=(16, 16, 12)))
-    passes = [replace(one(module, plan, weight=0.5), mirrors=((), (0,)), activation=kind)]
+    passes = [replace(one(module, plan, weight=0.5), views=((), (0,)), activation=kind)]
     total, importance = torch.zeros(3, 20, 16, 12), torch.zeros(20, 16, 12)
     for start in (0, 4):
         part = slice(start, start + 16)
@@ -139,7 +139,7 @@ def test_mirrors_of_each_window_are_those_of_passes_of_their_own(batch: int):
     assert len(plan.starts) % batch == 0
     chosen = tuple(mirror_combinations((0, 2)))
     together = MirrorPass(OneOutput(module), plan, chosen, np.array([0.25, 0.5, 1.0]))
-    apart = [replace(together, mirrors=(mirror,)) for mirror in chosen]
+    apart = [replace(together, views=(view,)) for view in chosen]
     space = Workspace(CPU, batch=batch)
     expected = blended(image_cxyz, apart, space)
     torch.testing.assert_close(blended(image_cxyz, [together], space), expected, atol=1e-5, rtol=0)

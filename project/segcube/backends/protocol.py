@@ -23,8 +23,8 @@ class AccumulatorView:
     weight_xyz: np.ndarray | None = None
     """(X, Y, Z), float32: factors of the voxels that are added; None for ones."""
 
-    def flipped(self, axes: Sequence[int]) -> AccumulatorView:
-        """The view for windows that are flipped along some of the axes x, y and z (0, 1 and 2)."""
+    def mirrored(self, axes: Sequence[int]) -> AccumulatorView:
+        """The view for windows that are mirrored along some of the axes x, y and z (0, 1 and 2)."""
         if not axes:
             return self
         sum_kxyz = np.flip(self.sum_kxyz, tuple(axis + 1 for axis in axes))

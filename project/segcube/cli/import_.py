@@ -201,7 +201,7 @@ def lightning(
         window=(int(sides[0]), int(sides[1]), int(sides[2])) if sides else None,
         overlap=overlap,
         blend=blend,
-        flips=mirrors,
+        mirroring=mirrors,
         cast=cast,
         percentiles=(bounds[0], bounds[1]) if bounds else None,
         filter=component_filter,

@@ -65,8 +65,8 @@ class RunSettings(StrictModel):
         return ("off", "on")[value] if isinstance(value, bool) else value
 
     @property
-    def mirrors(self) -> bool:
-        """Whether to use the mirrors of the submission and the preset."""
+    def mirroring(self) -> bool:
+        """Whether to use the mirroring of the submission and the preset."""
         return self.flips is not False
 
 

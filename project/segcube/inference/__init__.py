@@ -1,4 +1,4 @@
-"""From a prepared image to a label map: windows, mirrors, members, branches and stages."""
+"""From a prepared image to a label map: windows, mirroring, members, branches and stages."""
 
 import lazy_loader
 

@@ -91,20 +91,20 @@ def mirror_combinations(axes: Sequence[int]) -> list[tuple[int, ...]]:
     return [chosen for size in range(len(axes) + 1) for chosen in combinations(sorted(axes), size)]
 
 
-def mirror_axes(flips: Sequence[str], axes: str) -> tuple[int, ...]:
-    """The array axes of mirrors named x, y, z in a branch whose array axes are `axes`, such as zyx."""
-    return tuple(sorted(axes.index(name) for name in flips))
+def mirror_axes(names: Sequence[str], axes: str) -> tuple[int, ...]:
+    """The array axes of the mirror axes x, y, z in a branch whose array axes are `axes`, such as zyx."""
+    return tuple(sorted(axes.index(name) for name in names))
 
 
 def mirror_passes(task: BranchTask, network: Network) -> list[MirrorPass]:
-    """The passes of one network: mirrors of each window (nnU-Net), or of the whole grid (MONAI)."""
+    """The passes of one network: views of each window (nnU-Net), or of the whole grid (MONAI)."""
     branch, plan = task.branch, task.plan
-    mirrors = mirror_combinations(mirror_axes(branch.flips, branch.axes) if task.mirroring else ())
-    share_k = np.full(len(branch.outputs.names), 1 / len(mirrors))
+    views = mirror_combinations(mirror_axes(branch.flips, branch.axes) if task.mirroring else ())
+    share_k = np.full(len(branch.outputs.names), 1 / len(views))
     activation = branch.outputs.kind if branch.window.average == "probabilities" else None
     if branch.window.plan == "monai":
-        return [MirrorPass(network, plan.mirrored(axes), (axes,), share_k, activation) for axes in mirrors]
-    return [MirrorPass(network, plan, tuple(mirrors), share_k, activation)]
+        return [MirrorPass(network, plan.mirrored(axes), (axes,), share_k, activation) for axes in views]
+    return [MirrorPass(network, plan, tuple(views), share_k, activation)]
 
 
 def weighted_passes(task: BranchTask, members: Sequence[WeightedMember]) -> list[MirrorPass]:

@@ -100,7 +100,7 @@ def predict_stage(
     needs: Needs = "labels",
     on_released: OnReleased | None = None,
 ) -> StageOutput:
-    """Predict a stage: prepare the image of each branch, run its windows, mirrors and members, merge.
+    """Predict a stage: prepare the image of each branch, run its windows, mirrored views and members, merge.
 
     needs: of the output. on_released: as in `predict_volume`, of the last stage. Raises CaseError.
     """

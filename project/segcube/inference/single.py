@@ -21,7 +21,7 @@ def load_models(folder: Path, settings: RunSettings) -> Models:
     loaded = at_preset(load_for_challenge(folder, settings.challenge), settings)
     warn_of_starter(loaded.submission)
     backend = open_backend(settings, loaded, LOG.warning)
-    models = Models(loaded, backend, settings.mirrors, LOG.warning)
+    models = Models(loaded, backend, settings.mirroring, LOG.warning)
     models.load_all()
     return models
 

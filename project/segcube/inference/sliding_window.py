@@ -29,7 +29,7 @@ class MirrorPass:
 
     network: Network
     plan: WindowPlan
-    mirrors: tuple[tuple[int, ...], ...]
+    views: tuple[tuple[int, ...], ...]
     """Array axes of x, y, z as 0, 1, 2 that are mirrored, a tuple each view."""
     channel_weights: np.ndarray
     """What each channel's output is multiplied by, (K,)."""
@@ -117,8 +117,8 @@ def window_outputs(
             yield starts[0], partial(_accumulate, batch_ncxyz, mirror_pass, importance_xyz, clock)
             continue
         total_nkxyz: Array = None
-        for mirror in mirror_pass.mirrors:
-            axes = tuple(axis + 2 for axis in mirror)
+        for mirrored in mirror_pass.views:
+            axes = tuple(axis + 2 for axis in mirrored)
             with _timed(space, clock):
                 output_nkxyz = mirror_pass.network(xp.flip(batch_ncxyz, axis=axes) if axes else batch_ncxyz)
             total_nkxyz = _add_mirrored(total_nkxyz, output_nkxyz, axes, mirror_pass)
@@ -141,7 +141,7 @@ def _add_mirrored(
         add(total_nkxyz, output_nkxyz)
         return total_nkxyz
     # A network's output is valid until its next call
-    return xp.asarray(output_nkxyz, copy=True) if len(mirror_pass.mirrors) > 1 else output_nkxyz
+    return xp.asarray(output_nkxyz, copy=True) if len(mirror_pass.views) > 1 else output_nkxyz
 
 
 def _accumulates(mirror_pass: MirrorPass, space: Workspace) -> bool:
@@ -162,10 +162,10 @@ def _accumulate(
     network = mirror_pass.network
     assert isinstance(network, AccumulatingNetwork), "as `_accumulates` found"
     view = AccumulatorView(sum_kxyz, mirror_pass.channel_weights, importance_xyz)
-    for mirror in mirror_pass.mirrors:
-        mirrored_ncxyz = np.flip(window_ncxyz, tuple(axis + 2 for axis in mirror))
+    for mirrored in mirror_pass.views:
+        mirrored_ncxyz = np.flip(window_ncxyz, tuple(axis + 2 for axis in mirrored))
         with clock.step(FORWARD):
-            network.add(mirrored_ncxyz, view.flipped(mirror))
+            network.add(mirrored_ncxyz, view.mirrored(mirrored))
 
 
 def _timed(space: Workspace, clock: Clock) -> AbstractContextManager[None]:

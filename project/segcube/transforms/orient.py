@@ -17,9 +17,9 @@ Flips = tuple[bool, bool, bool]
 
 @dataclass(frozen=True)
 class Orientation:
-    """A permutation of the three axes, then mirrors; exactly invertible.
+    """A permutation of the three axes, then flips; exactly invertible.
 
-    Axis k of the result is native axis `permutation[k]`, mirrored where `flips[k]`.
+    Axis k of the result is native axis `permutation[k]`, flipped where `flips[k]`.
     """
 
     permutation: Permutation = (0, 1, 2)
@@ -83,7 +83,7 @@ def _towards(affine: np.ndarray, orientation: str) -> Orientation:
 
 
 def _flipped_box(box: Box, orientation: Orientation, shape: Shape) -> Box:
-    """A box in the model's axes, counted from the other end along those that are mirrored."""
+    """A box in the model's axes, counted from the other end along those that are flipped."""
     sides = zip(box.start, box.stop, orientation.reorder(shape), orientation.flips, strict=True)
     x, y, z = ((size - stop, size - start) if flip else (start, stop) for start, stop, size, flip in sides)
     return Box((x[0], y[0], z[0]), (x[1], y[1], z[1]))

@@ -49,4 +49,4 @@ def test_it_takes_rows_of_floats_in_one_piece(kernels):
     assert not kernels.accumulate(np.asfortranarray(window), view)
     assert np.array_equal(sums, before)
     assert kernels.accumulate(window[..., ::-1], view)
-    assert kernels.accumulate(window, view.flipped((2,)))
+    assert kernels.accumulate(window, view.mirrored((2,)))

@@ -229,7 +229,7 @@ def test_a_convolution_adds_to_a_part_of_a_sum(kernels, size, kernel, turned):
     logits = np.flip(by_torch(image, weights), tuple(axis + 1 for axis in turned))
     expected = sum_kxyz.copy()
     expected[part] += logits * weight_xyz * channel_weights[:, None, None, None]
-    view = AccumulatorView(sum_kxyz[part], channel_weights, weight_xyz).flipped(turned)
+    view = AccumulatorView(sum_kxyz[part], channel_weights, weight_xyz).mirrored(turned)
     kernels.convolve([LayerInput(image)], weights, view)
     np.testing.assert_allclose(sum_kxyz, expected, atol=1e-5)
 

@@ -98,7 +98,7 @@ def test_members_and_their_sum_add_to_a_part_of_a_sum(folds, turned):
     for network, logits_kxyz in zip(networks, logits, strict=True):
         assert isinstance(network, AccumulatingNetwork)
         sum_kxyz = np.ones((3, 20, *WINDOW[1:]), np.float32)
-        network.add(x, AccumulatorView(sum_kxyz[:, 2:18], np.array([1, 2, 0.5]), weight_xyz).flipped(turned))
+        network.add(x, AccumulatorView(sum_kxyz[:, 2:18], np.array([1, 2, 0.5]), weight_xyz).mirrored(turned))
         added = np.flip(logits_kxyz, axes) * weight_xyz * np.array([1, 2, 0.5])[:, None, None, None]
         np.testing.assert_allclose(sum_kxyz[:, 2:18], 1 + added, atol=1e-4)
         assert (sum_kxyz[:, :2] == 1).all()

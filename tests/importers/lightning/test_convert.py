@@ -132,7 +132,7 @@ def test_hyper_parameters_that_disagree_need_a_window(checkpoint, options):
 
 
 def test_options_change_what_comes_before_and_after(checkpoint, options):
-    own = LightningOptions(flips=False, cast=False, percentiles=(2, 98), blend="constant", overlap=0.25)
+    own = LightningOptions(mirroring=False, cast=False, percentiles=(2, 98), blend="constant", overlap=0.25)
     branch = branch_of(import_lightning([checkpoint("a.ckpt")], options, own))
     assert (branch.flips, branch.intensity.cast, branch.crop) == ((), None, "positive")
     assert (branch.normalize.scheme, branch.normalize.percentiles) == ("none", (2, 98))

@@ -11,7 +11,7 @@ def test_a_folder_gives_its_configuration_mirrors_and_numbered_folds(folder):
     model = read_folder(folder(folds=("0", "3", "10", "all")))
 
     assert model.name == "3d_fullres"
-    assert model.mirrors == (0, 2)
+    assert model.mirror_axes == (0, 2)
     assert list(model.folds) == ["0", "3", "10"]
 
 
@@ -49,7 +49,7 @@ def test_weights_are_read_under_the_networks_own_names(folder, made):
 
 
 def test_a_checkpoint_without_mirrors_allows_none(folder, made):
-    assert read_folder(folder(saved=made.checkpoint(inference_allowed_mirroring_axes=None))).mirrors == ()
+    assert read_folder(folder(saved=made.checkpoint(inference_allowed_mirroring_axes=None))).mirror_axes == ()
 
 
 def test_another_checkpoint_than_of_nnunet_is_refused(folder):

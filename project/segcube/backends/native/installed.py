@@ -100,7 +100,7 @@ def selftest_logits(kernels: NativeKernels) -> np.ndarray:
     kernels.upsample_add(added, (1, 1, 1), (2, 2, 2), upsampled)
     logits = np.zeros((2, *size), np.float32)
     view = AccumulatorView(logits, np.array([1, -0.5]), constants(*size))
-    kernels.convolve([LayerInput(upsampled)], _weights(2, 8, 1), view.flipped([0, 2]))
+    kernels.convolve([LayerInput(upsampled)], _weights(2, 8, 1), view.mirrored([0, 2]))
     kernels.accumulate(total[:2], view)
     return logits
 

@@ -187,13 +187,13 @@ class NativeKernels:
     def accumulate(self, window_kxyz: np.ndarray, view: AccumulatorView) -> bool:
         """Add a window to an accumulator of its shape; False, and nothing is added, for unsupported arrays.
 
-        Supported are float32 arrays with contiguous rows, flipped or not.
+        Supported are float32 arrays with contiguous rows, mirrored or not.
         """
         if not (supports_accumulator(view) and has_contiguous_rows(window_kxyz)):
             return False
         assert view.sum_kxyz.shape == window_kxyz.shape, "window and accumulator have the same shape"
         if window_kxyz.strides[-1] < 0:
-            window_kxyz, view = np.flip(window_kxyz, ROWS + 1), view.flipped([ROWS])
+            window_kxyz, view = np.flip(window_kxyz, ROWS + 1), view.mirrored([ROWS])
         arrays = accumulator_args(view), address(window_kxyz), float_strides(window_kxyz)
         args = AccumulateArgs(*arrays, Int3(*window_kxyz.shape[1:]), len(window_kxyz), cpu_count())
         call(self.library.segcube_accumulate, args)

@@ -137,7 +137,7 @@ def _branch(
         window=Window(
             size=_window(found, settings), overlap=settings.overlap, plan="monai", blend=settings.blend
         ),
-        flips=("x", "y", "z") if settings.flips else (),
+        flips=("x", "y", "z") if settings.mirroring else (),
         members=_members(found, regions, settings),
     )
 

@@ -47,7 +47,7 @@ class LightningOptions:
     """None: the patch size of the hyper-parameters, or 128 a side."""
     overlap: float = 0.5
     blend: Literal["gaussian", "constant"] = "gaussian"
-    flips: bool = True
+    mirroring: bool = True
     cast: bool = True
     """Cast scans to int16 and take absolute values first."""
     percentiles: tuple[float, float] | None = None

@@ -51,7 +51,7 @@ def branch_of(model: Model, outputs: Outputs, members: tuple[Member, ...], optio
         "resampling": _resampling(model),
         "outputs": outputs,
         "window": Window(size=configuration.patch_size, overlap=0.5, plan="nnunet", blend="gaussian"),
-        "flips": tuple(axes[axis] for axis in model.mirrors),
+        "flips": tuple(axes[axis] for axis in model.mirror_axes),
         "members": members,
     }
     try:

@@ -37,7 +37,7 @@ class Model:
     """Name of the configuration."""
     configuration: Configuration
     trainer: str
-    mirrors: tuple[int, ...]
+    mirror_axes: tuple[int, ...]
     """Array axes that the checkpoint allows to mirror."""
     folds: Mapping[str, Path]
     """The file of each fold."""
@@ -49,8 +49,8 @@ def read_folder(folder: Path, folds: tuple[str, ...] = (), checkpoint: str = "fi
     """Read a model folder: plans.json, dataset.json and fold_*/checkpoint_*.pth.
 
     folds: numbers or `all`; empty: every numbered fold, else fold_all, as in nnU-Net. checkpoint: final or
-    best. Configuration and mirrors are those of the first fold. Raises EnvironmentFault for files that are
-    missing, broken or not supported, UsageError for missing folds.
+    best. Configuration and mirror axes are those of the first fold. Raises EnvironmentFault for files that
+    are missing, broken or not supported, UsageError for missing folds.
     """
     files = choose_folds(folder, folds, f"checkpoint_{checkpoint}.pth")
     plans_file, dataset_file = folder / "plans.json", folder / "dataset.json"
@@ -90,7 +90,7 @@ def read_model(
         name=configuration,
         configuration=read_configuration(plans, configuration, source),
         trainer=saved.trainer_name,
-        mirrors=saved.inference_allowed_mirroring_axes or (),
+        mirror_axes=saved.inference_allowed_mirroring_axes or (),
         folds=folds,
         load=load,
     )

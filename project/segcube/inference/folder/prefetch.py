@@ -105,7 +105,7 @@ class CaseReader:
             __version__,
             self.loaded.submission.model_dump_json(),
             self.loaded.challenge.model_dump_json(),
-            f"{backend.name} {backend.device.split(':')[0]} {backend.precision} {self.settings.mirrors}",
+            f"{backend.name} {backend.device.split(':')[0]} {backend.precision} {self.settings.mirroring}",
             inputs_digest(case),
         )
         return blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()

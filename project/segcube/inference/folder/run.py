@@ -63,7 +63,7 @@ def _run(request: Request) -> ExitCode:
     shard = _shard(found, request, loaded)
     check_outputs(request, loaded, shard.names)
     backend = open_backend(request.settings, loaded, LOG.warning)
-    models = Models(loaded, backend, request.settings.mirrors, LOG.warning)
+    models = Models(loaded, backend, request.settings.mirroring, LOG.warning)
     report = _predict_shard(request, models, shard)
     empty = found.fits and not shard.names
     return ExitCode.DONE if empty else exit_code(report.cases, request.settings.on_error)

@@ -129,8 +129,8 @@ class Window(StrictModel):
     """Sliding windows; sizes are in the branch's axis order.
 
     plan nnunet spaces windows evenly and mirrors each window; plan monai shifts the last window back to the
-    border and mirrors the whole volume, each exactly as in the original. average: windows and mirrors are
-    averaged as logits (nnU-Net v2, MONAI) or as probabilities (nnU-Net v1).
+    border and mirrors the whole volume, each exactly as in the original. average: windows and mirrored views
+    are averaged as logits (nnU-Net v2, MONAI) or as probabilities (nnU-Net v1).
     """
 
     size: BoundedShape

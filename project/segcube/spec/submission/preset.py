@@ -1,4 +1,4 @@
-"""Presets: trade accuracy for speed by omitting mirrors, members and window overlap of a submission."""
+"""Presets: trade accuracy for speed by omitting mirroring, members and window overlap of a submission."""
 
 from __future__ import annotations
 
@@ -18,39 +18,41 @@ def at_preset(loaded: LoadedSubmission, settings: RunSettings) -> LoadedSubmissi
     if settings.preset == "full":
         return loaded
     reduced = apply_preset(loaded.submission, settings.preset, settings.flips)
-    LOG.info(describe_preset(settings.preset, loaded.submission, reduced, settings.mirrors))
+    LOG.info(describe_preset(settings.preset, loaded.submission, reduced, settings.mirroring))
     return replace(loaded, submission=reduced)
 
 
-def apply_preset(submission: Submission, preset: Preset, flips: bool | None = None) -> Submission:
+def apply_preset(submission: Submission, preset: Preset, mirroring: bool | None = None) -> Submission:
     """Return the submission reduced to a preset; window sizes and everything else are unchanged.
 
-    full: the whole submission. balanced: without mirrors. fast: without mirrors, with one member for each
+    full: the whole submission. balanced: without mirroring. fast: without it, with one member for each
     branch (more if the members predict different channels), and an overlap of at most FAST_OVERLAP.
-    flips: True keeps the mirrors in every preset.
+    mirroring: True keeps it in every preset.
     """
     if preset == "full":
         return submission
-    return submission.with_branches(lambda stage, branch: _branch(branch, stage.names, preset, flips is True))
+    return submission.with_branches(
+        lambda stage, branch: _branch(branch, stage.names, preset, mirroring is True)
+    )
 
 
-def describe_preset(preset: Preset, full: Submission, reduced: Submission, mirrors: bool = True) -> str:
-    """Return members, mirrors and overlap of a preset in one line.
+def describe_preset(preset: Preset, full: Submission, reduced: Submission, mirroring: bool = True) -> str:
+    """Return members, mirroring and overlap of a preset in one line.
 
-    mirrors: whether the run uses the mirrors that the preset keeps.
+    mirroring: whether the run uses what the preset keeps of it.
     """
     branches = [branch for stage in reduced.stages for branch in stage.branches]
-    flips = {" ".join(branch.flips) for branch in branches if mirrors and branch.flips}
+    axes = {" ".join(branch.flips) for branch in branches if mirroring and branch.flips}
     overlaps = ", ".join(f"{value:g}" for value in sorted({branch.window.overlap for branch in branches}))
     line = (
         f"preset {preset}: {len(reduced.members)} of {len(full.members)} members, "
-        f"{'mirrors ' + ', '.join(sorted(flips)) if flips else 'no mirrors'}, overlap {overlaps}"
+        f"{'mirrors ' + ', '.join(sorted(axes)) if axes else 'no mirrors'}, overlap {overlaps}"
     )
     return f"{line}; same as full" if reduced == full else line
 
 
-def _branch(branch: Branch, names: tuple[str, ...], preset: Preset, mirrored: bool) -> Branch:
-    reduced = branch if mirrored else branch.model_copy(update={"flips": ()})
+def _branch(branch: Branch, names: tuple[str, ...], preset: Preset, mirroring: bool) -> Branch:
+    reduced = branch if mirroring else branch.model_copy(update={"flips": ()})
     if preset == "balanced":
         return reduced
     overlap = min(branch.window.overlap, FAST_OVERLAP)
