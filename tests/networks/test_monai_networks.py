@@ -77,7 +77,7 @@ def test_swin_unetr_can_be_outlined_on_the_meta_device():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"strides": [2, 2, 2, 2]}, "'strides'.*the first stride must be 1"),
+        ({"strides": [2, 2, 2, 2]}, "'strides'.*the first stage must have stride 1"),
         ({"strides": [1, 2, 2]}, "'strides'.*3 entries for 4 of kernel_size"),
         (
             {"upsample_kernel_size": [2, 2, 2]},

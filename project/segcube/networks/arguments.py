@@ -104,7 +104,8 @@ DecoderStages: TypeAlias = Annotated[
     tuple[T, ...], BeforeValidator(_repeat_over_stages(1)), AfterValidator(_check_count(1))
 ]
 """An entry for each stage but the bottleneck, from lowest to full resolution; one number applies to all."""
-FullStrides: TypeAlias = Annotated[Stages[Extent], AfterValidator(_check_resolution)]
+KeepsResolution = AfterValidator(_check_resolution)
+FullStrides: TypeAlias = Annotated[Stages[Extent], KeepsResolution]
 
 
 class Arguments(BaseModel):

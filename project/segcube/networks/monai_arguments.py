@@ -7,7 +7,16 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from segcube.core import Shape
-from segcube.networks.arguments import Arguments, Count, Extent, Fraction, OddExtent, Options, product
+from segcube.networks.arguments import (
+    Arguments,
+    Count,
+    Extent,
+    Fraction,
+    KeepsResolution,
+    OddExtent,
+    Options,
+    product,
+)
 
 Layer: TypeAlias = str | tuple[str, Options]
 """A layer's name in MONAI's factories, with or without its keyword arguments."""
@@ -26,11 +35,12 @@ class MonaiArguments(Arguments):
         return self.in_channels, self.out_channels
 
 
-def _one_less_than(field: str) -> AfterValidator:
+def _as_many_as(field: str, fewer: Literal[0, 1] = 0) -> AfterValidator:
     def check(entries: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
         others = info.data.get(field, ())
-        if others and len(entries) != len(others) - 1:
-            raise ValueError(f"{len(entries)} entries for {len(others)} of {field}, which require one less")
+        if others and len(entries) != len(others) - fewer:
+            less = ", which require one less" if fewer else ""
+            raise ValueError(f"{len(entries)} entries for {len(others)} of {field}{less}")
         return entries
 
     return AfterValidator(check)
@@ -44,7 +54,7 @@ class SegResNetArguments(MonaiArguments):
     act: Layer = ("RELU", {"inplace": True})
     norm: Layer = ("GROUP", {"num_groups": 8})
     blocks_down: Annotated[tuple[Count, ...], Field(min_length=2)] = (1, 2, 2, 4)
-    blocks_up: Annotated[tuple[Count, ...], _one_less_than("blocks_down"), Field(validate_default=True)] = (
+    blocks_up: Annotated[tuple[Count, ...], _as_many_as("blocks_down", 1), Field(validate_default=True)] = (
         1,
         1,
         1,
@@ -58,15 +68,6 @@ class SegResNetArguments(MonaiArguments):
         return step, step, step
 
 
-def _check_strides(strides: tuple[Shape, ...], info: ValidationInfo) -> tuple[Shape, ...]:
-    kernels = info.data.get("kernel_size", strides)
-    if len(strides) != len(kernels):
-        raise ValueError(f"{len(strides)} entries for {len(kernels)} of kernel_size")
-    if strides[0] != (1, 1, 1):
-        raise ValueError("the first stride must be 1, or the logits lose the input's resolution")
-    return strides
-
-
 def _check_upsampling(kernels: tuple[Shape, ...] | None, info: ValidationInfo) -> tuple[Shape, ...] | None:
     strides = info.data.get("strides", ())
     if kernels is not None and strides and kernels != strides[1:]:
@@ -78,7 +79,7 @@ class DynUNetArguments(MonaiArguments):
     """MONAI's DynUNet; `upsample_kernel_size` defaults to the strides after the first."""
 
     kernel_size: Annotated[tuple[Extent, ...], Field(min_length=3)]
-    strides: Annotated[tuple[Extent, ...], AfterValidator(_check_strides)]
+    strides: Annotated[tuple[Extent, ...], _as_many_as("kernel_size"), KeepsResolution]
     upsample_kernel_size: Annotated[tuple[Extent, ...] | None, AfterValidator(_check_upsampling)] = None
     filters: tuple[Count, ...] | None = None
     dropout: Layer | Fraction | None = None
@@ -125,7 +126,7 @@ class UNetArguments(MonaiArguments):
     """MONAI's UNet; `features` are MONAI's `channels`, an entry for each level."""
 
     features: Annotated[tuple[Count, ...], Field(min_length=2)]
-    strides: Annotated[tuple[Extent, ...], _one_less_than("features")]
+    strides: Annotated[tuple[Extent, ...], _as_many_as("features", 1)]
     kernel_size: OddExtent = (3, 3, 3)
     up_kernel_size: OddExtent = (3, 3, 3)
     num_res_units: Annotated[int, Field(ge=0)] = 0

@@ -158,7 +158,7 @@ def test_another_network_is_refused(v1_folder, options):
 @pytest.mark.parametrize("plans", [v1_plans(modalities=None), v1_plans(all_classes="abc")])
 def test_malformed_plans_are_refused(v1_folder, options, plans):
     with pytest.raises(
-        EnvironmentFault, match=r"source: an entry is missing or of another type: .* nnU-Net v1"
+        EnvironmentFault, match=r"model.pkl: an entry is missing or of another type: .* nnU-Net v1"
     ):
         import_mednext(v1_folder(plans, folds=("fold_0",)), options)
 
@@ -167,5 +167,5 @@ def test_malformed_plans_are_refused(v1_folder, options, plans):
 def test_a_malformed_document_is_refused(v1_folder, options, name, content):
     folder = v1_folder(folds=("fold_0",))
     (folder / name).write_text(content)
-    with pytest.raises(EnvironmentFault, match="an entry is missing or of another type"):
+    with pytest.raises(EnvironmentFault, match=f"{name}: an entry is missing or of another type"):
         import_mednext(folder, options)

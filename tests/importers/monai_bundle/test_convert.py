@@ -245,5 +245,5 @@ def test_an_entry_of_another_type_is_refused(bundle, options, config):
 def test_malformed_metadata_is_refused(bundle, options):
     folder = bundle()
     (folder / "configs" / "metadata.json").write_text('{"network_data_format": 5}')
-    with pytest.raises(EnvironmentFault, match="bundle: an entry is missing or of another type"):
+    with pytest.raises(EnvironmentFault, match=r"metadata.json: an entry is missing or of another type"):
         import_bundle(folder, options)

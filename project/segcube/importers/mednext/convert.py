@@ -23,7 +23,8 @@ from segcube.importers.sources import choose_folds, content_of, faults_of, netwo
 from segcube.importers.write import Imported, Source, State, pending
 from segcube.spec.submission import Branch, LargestComponent, Outputs, Rule, Stage, Submission, Window
 
-EXPECTED = "an nnU-Net v1 model folder's file"
+FRAMEWORK = "nnU-Net v1"
+EXPECTED = f"a file of an {FRAMEWORK} model folder"
 CHECKPOINT = "model_final_checkpoint"
 REGIONS_TRAINER = "BraTSRegions"
 BRATS_REGIONS = ("WT", "TC", "ET")
@@ -49,16 +50,16 @@ def import_mednext(
     Raises EnvironmentFault for another kind of folder and unsupported settings, UsageError for names that
     need an option.
     """
-    folds = choose_folds(folder, options.folds, f"{settings.checkpoint}.model")
-    with content_of(folder, "nnU-Net v1"):
-        return _imported(folder, tuple(folds.values()), options, settings)
+    files = tuple(choose_folds(folder, options.folds, f"{settings.checkpoint}.model").values())
+    pickled = files[0].with_name(f"{files[0].name}.pkl")
+    with content_of(pickled, FRAMEWORK):
+        plans = read_plans(pickled, open_checkpoint(pickled))
+        return _imported(folder, files, plans, options, settings)
 
 
 def _imported(
-    folder: Path, files: Sequence[Path], options: ImportOptions, settings: MedNeXtOptions
+    folder: Path, files: Sequence[Path], plans: PlansV1, options: ImportOptions, settings: MedNeXtOptions
 ) -> Imported:
-    pickled = files[0].with_name(f"{files[0].name}.pkl")
-    plans = read_plans(pickled, open_checkpoint(pickled))
     sources = {f"mednext_{file.parent.name}.safetensors": _source(file) for file in files}
     first = next(iter(sources.values()))
     outputs = _outputs(folder, plans, int(str(first.arguments["out_channels"])), options, settings)
@@ -85,12 +86,12 @@ def _imported(
         f"Channels {', '.join(plans.modalities)} are {', '.join(branch.channels)}.",
         *notes,
     )
-    return Imported(submission, sources, options.target, f"nnU-Net v1 ({plans.trainer})", decisions)
+    return Imported(submission, sources, options.target, f"{FRAMEWORK} ({plans.trainer})", decisions)
 
 
 def _source(file: Path) -> Source:
     def read() -> State:
-        state = open_state_dict(file, "nnU-Net v1")["state_dict"]
+        state = open_state_dict(file, FRAMEWORK)["state_dict"]
         with faults_of(file):
             return transposed_heads(network_entries(state, ANCHOR).state, undecided="ConvTranspose3d")[0]
 
@@ -116,8 +117,9 @@ def _outputs(
         raise UsageError(found, expected=expected, hint=hint)
     # The task's dataset.json may be beside the folds; without it the values are the names
     file = folder / "dataset.json"
-    known = read_json(file, EnvironmentFault, EXPECTED).get("labels", {}) if file.is_file() else {}
-    found = {value: str(known.get(str(value), value)) for value in (0, *plans.values)}
+    with content_of(file, FRAMEWORK):
+        known = read_json(file, EnvironmentFault, EXPECTED).get("labels", {}) if file.is_file() else {}
+        found = {value: str(known.get(str(value), value)) for value in (0, *plans.values)}
     names = match_labels(found, challenge, options.labels)
     return Outputs(kind="labels", names=tuple(names[value] for value in found))
 
@@ -126,6 +128,11 @@ def _postprocess(folder: Path, plans: PlansV1, outputs: Outputs) -> tuple[tuple[
     file = folder / "postprocessing.json"
     if not file.is_file():
         return (), ("The source has no postprocessing.json: its labels are not filtered.",)
+    with content_of(file, FRAMEWORK):
+        return _largest(file, plans, outputs)
+
+
+def _largest(file: Path, plans: PlansV1, outputs: Outputs) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
     content: dict[str, Any] = read_json(file, EnvironmentFault, EXPECTED)
     if outputs.kind == "regions" or content.get("min_valid_object_sizes") not in (None, {}, "None"):
         return (), ("The source's postprocessing.json was skipped: segcube has no such rule.",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from segcube.networks import count_channels
 from segcube.spec.submission import Branch, Normalize, Outputs, Resampling, Stage, Submission
 
 MEMBER = "model.safetensors"
+FRAMEWORK = "a MONAI bundle"
 
 
 def import_bundle(folder: Path, options: ImportOptions) -> Imported:
@@ -27,7 +29,7 @@ def import_bundle(folder: Path, options: ImportOptions) -> Imported:
     for unsupported content, by name, and UsageError for channels and outputs that need an option.
     """
     config, metadata = read_config(folder, "inference"), read_config(folder, "metadata")
-    with content_of(folder, "a MONAI bundle"):
+    with content_of(config.file, FRAMEWORK):
         return _imported(folder, config, metadata, options)
 
 
@@ -36,20 +38,22 @@ def _imported(folder: Path, config: Config, metadata: Config, options: ImportOpt
     channels, outputs = count_channels(source.network, source.arguments)
     before = preprocessing_of(steps_of(config, "preprocessing"), channels)
     after = postprocessing_of(steps_of(config, "postprocessing"), config)
-    names = tuple(_definition(metadata, "inputs", channels).values())
+    with content_of(metadata.file, FRAMEWORK):
+        names = _definition(metadata, "inputs", channels)
+        output_names = _definition(metadata, "outputs", outputs)
+        reference = (metadata.content.get("references") or [None])[0]
     branch = Branch(
-        channels=match_channels(names, options.target.challenge, options.channels),
+        channels=match_channels(tuple(names.values()), options.target.challenge, options.channels),
         axes="xyz",
         orientation=before.orientation,
         crop=before.crop,
         normalize=before.normalize or Normalize(scheme="none", mask="none"),
         spacing=before.spacing,
         resampling=before.resampling or Resampling(),
-        outputs=_outputs(metadata, outputs, after, options),
+        outputs=_outputs(output_names, after, options),
         window=window_of(config),
         members=(pending(MEMBER),),
     )
-    reference = (metadata.content.get("references") or [None])[0]
     submission = Submission(
         **options.submission_fields(None if reference is None else str(reference)),
         stages=(Stage(name="segmentation", branches=(branch,)),),
@@ -66,12 +70,12 @@ def _imported(folder: Path, config: Config, metadata: Config, options: ImportOpt
     return Imported(submission, {MEMBER: source}, options.target, framework, notes)
 
 
-def _outputs(metadata: Config, count: int, after: Postprocessing, options: ImportOptions) -> Outputs:
-    names, challenge = _definition(metadata, "outputs", count), options.target.challenge
+def _outputs(names: Mapping[int, str], after: Postprocessing, options: ImportOptions) -> Outputs:
+    challenge = options.target.challenge
     if after.kind == "regions":
         return Outputs(kind="regions", names=match_regions(tuple(names.values()), challenge))
     labels = match_labels(names, challenge, options.labels)
-    return Outputs(kind="labels", names=tuple(labels[value] for value in range(count)))
+    return Outputs(kind="labels", names=tuple(labels[value] for value in names))
 
 
 def _definition(metadata: Config, side: str, count: int) -> dict[int, str]:
