@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
 from segcube.backends import Backend, DeviceMemoryError
-from segcube.core import Case, CaseError, Forms, Grid, SegcubeError, Shape, Volume
+from segcube.core import Case, CaseError, SegcubeError, Volume
+from segcube.formats.nifti import volume_of_arrays
 from segcube.inference import Models, predict_volume
 from segcube.release.check.findings import Finding, FindingCode, error
 from segcube.spec.submission import LoadedSubmission, MemberFile, member_files
@@ -34,7 +36,7 @@ def dry_run(loaded: LoadedSubmission, backend: Backend, log: Callable[[str], Non
 
 
 def _run_member(member: MemberFile, backend: Backend) -> Iterator[Finding]:
-    file = member.file
+    failed = partial(error, FindingCode.DRY_RUN, file=member.file)
     window_ncxyz = np.random.default_rng(SEED).standard_normal((1, member.channels, *member.window))
     expected = (1, member.outputs, *member.window)
     try:
@@ -42,46 +44,38 @@ def _run_member(member: MemberFile, backend: Backend) -> Iterator[Finding]:
         logits = backend.download(network(backend.upload(window_ncxyz.astype(np.float32))))
     except DeviceMemoryError as fault:
         found = f"not enough memory on {backend.device} for one window: {fault}"
-        yield error(
-            FindingCode.DRY_RUN, found, file=file, hint="use smaller windows or a device with more memory"
-        )
+        yield failed(found, hint="use smaller windows or a device with more memory")
         return
     except Exception as fault:
         found = f"fails on one window: {type(fault).__name__}: {fault}"
-        yield error(FindingCode.DRY_RUN, found, file=file, expected=f"an output of {expected}")
+        yield failed(found, expected=f"an output of {expected}")
         return
     if logits.shape != expected:
-        found = f"returns {logits.shape} for one window"
-        yield error(FindingCode.DRY_RUN, found, file=file, expected=str(expected))
+        yield failed(f"returns {logits.shape} for one window", expected=str(expected))
     if not np.isfinite(logits).all():
-        yield error(
-            FindingCode.DRY_RUN,
+        yield failed(
             "returns values that are not finite for one window",
-            file=file,
             expected="finite values for input of mean 0 and standard deviation 1",
             hint="check the checkpoint and the precision that it was trained in",
         )
 
 
 def _run_all(loaded: LoadedSubmission, models: Models) -> Iterator[Finding]:
-    file = loaded.folder / "submission.yaml"
+    failed = partial(error, FindingCode.DRY_RUN, file=loaded.folder / "submission.yaml")
     volume = random_volume(loaded)
     try:
         labels_xyz = predict_volume(volume, models).labels_xyz
     except SegcubeError as fault:
         code = f"{fault.code}: " if isinstance(fault, CaseError) else ""
-        yield error(FindingCode.DRY_RUN, f"{code}{fault.found}", file=file, expected=fault.expected)
+        yield failed(f"{code}{fault.found}", expected=fault.expected)
         return
     except Exception as fault:
-        yield error(
-            FindingCode.DRY_RUN, f"{type(fault).__name__}: {fault}", file=file, expected="a label map"
-        )
+        yield failed(f"{type(fault).__name__}: {fault}", expected="a label map")
         return
     values = set(np.unique(labels_xyz).tolist())
     if labels_xyz.shape != volume.grid.shape or not values <= set(loaded.challenge.labels.values()):
         found = f"a map of {labels_xyz.shape} with labels {sorted(values)}"
-        expected = f"{volume.grid.shape} and labels of {loaded.challenge.key}"
-        yield error(FindingCode.DRY_RUN, found, file=file, expected=expected)
+        yield failed(found, expected=f"{volume.grid.shape} and labels of {loaded.challenge.key}")
 
 
 def random_volume(loaded: LoadedSubmission) -> Volume:
@@ -92,10 +86,7 @@ def random_volume(loaded: LoadedSubmission) -> Volume:
         min(branch.window.size[branch.axes.index(axis)], longest)
         for axis, longest in zip("xyz", usual.shape, strict=True)
     )
-    shape: Shape = (x, y, z)
-    grid = Grid(shape, np.diag([*usual.spacing, 1.0]))
-    names = challenge.channel_names
+    case, names = Case("synthetic", {}, challenge.reference), challenge.channel_names
     rng = np.random.default_rng(SEED)
-    voxels = tuple(rng.integers(1, MAX_INTENSITY, shape).astype(np.float32) for _ in names)
-    forms = Forms(1, tuple(grid.affine[:3].ravel()), 0, (0.0,) * 6, (1.0, *usual.spacing), 2)
-    return Volume(Case("synthetic", {}, challenge.reference), names, voxels, grid, forms)
+    noise = [rng.integers(1, MAX_INTENSITY, (x, y, z)).astype(np.float32) for _ in names]
+    return volume_of_arrays(case, names, noise, np.diag([*usual.spacing, 1.0]), challenge)

@@ -12,18 +12,13 @@ from segcube.release.check.findings import Finding, FindingCode, error
 from segcube.spec.challenges import Challenge, nifti_stem, parse_name
 
 
-@dataclass(frozen=True)
-class MapNames:
-    """The map of each case, also one with a wrong name, and findings about names."""
-
-    maps: Mapping[str, Path]
-    findings: tuple[Finding, ...]
-
-
-def pair_maps(folder: Path, cases: Sequence[str], challenge: Challenge) -> MapNames:
+def pair_maps(
+    folder: Path, cases: Sequence[str], challenge: Challenge
+) -> tuple[dict[str, Path], list[Finding]]:
     """Find the map of every case; report missing maps, wrong names and all other files and folders.
 
-    Raises UsageError when the folder cannot be listed.
+    Returns the map of each case that has one, even under a wrong name, and the findings. Raises UsageError
+    when the folder cannot be listed.
     """
     proper = {challenge.output_name(case): case for case in cases}
     matcher = _Matcher(folder, challenge, proper, {case.lower(): case for case in cases})
@@ -39,7 +34,7 @@ def pair_maps(folder: Path, cases: Sequence[str], challenge: Challenge) -> MapNa
     for case, (right, others) in found.items():
         findings += matcher.name_findings(case, right, others)
     maps = {case: [*right, *others][0] for case, (right, others) in found.items() if right or others}
-    return MapNames(maps, tuple(findings))
+    return maps, findings
 
 
 @dataclass(frozen=True)

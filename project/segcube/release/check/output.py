@@ -57,14 +57,12 @@ def check_output(folder: Path, data: Path, challenge: str | None = None) -> Chec
     chosen = find_challenge(data, challenge)
     discovery = discover_cases(data, chosen)
     cases = {case.name: case for case in (*discovery.cases, *(r.case for r in discovery.refused))}
-    names = pair_maps(folder, sorted(cases), chosen)
-    findings = list(names.findings)
+    maps, findings = pair_maps(folder, sorted(cases), chosen)
     if not cases:
-        findings.append(
-            error(FindingCode.NO_CASE, "no case", file=data, expected=f"names like {chosen.case}")
-        )
+        expected = f"names like {chosen.case}"
+        findings.append(error(FindingCode.NO_CASE, "no case", file=data, expected=expected))
     with ThreadPoolExecutor(THREADS) as pool:
-        checked = list(pool.map(lambda case: check_map(cases[case], names.maps[case], chosen), names.maps))
+        checked = list(pool.map(lambda case: check_map(cases[case], maps[case], chosen), maps))
     for one in checked:
         findings += one.findings
     findings += _copy_findings(checked)

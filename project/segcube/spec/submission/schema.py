@@ -69,6 +69,11 @@ class Stage(StrictModel):
         """Names of the output channels, in order."""
         return self.regions or self.branches[0].outputs.names
 
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """All members of all branches, in order."""
+        return tuple(member for branch in self.branches for member in branch.members)
+
     @model_validator(mode="after")
     def _check_branches(self) -> Self:
         for index, branch in enumerate(self.branches):
@@ -83,7 +88,7 @@ class Stage(StrictModel):
                 raise ValueError(found)
             self._check_weights(branch, index)
         for name in self.names:
-            if not any(member.weight_for(name) for branch in self.branches for member in branch.members):
+            if not any(member.weight_for(name) for member in self.members):
                 raise ValueError(f"{name}: the weights of all members are 0")
         return self
 
@@ -117,7 +122,7 @@ class Submission(StrictModel):
     @property
     def members(self) -> tuple[Member, ...]:
         """All members of all stages, in order."""
-        return tuple(m for stage in self.stages for branch in stage.branches for m in branch.members)
+        return tuple(member for stage in self.stages for member in stage.members)
 
     def with_branches(self, change: Callable[[Stage, Branch], Branch]) -> Submission:
         """Return a copy in which each branch is what `change` makes of it and its stage."""

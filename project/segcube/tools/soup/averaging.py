@@ -111,7 +111,7 @@ def write_averaged(candidates: Candidates, members: Sequence[Member], folder: Pa
 def _new_file(candidates: Candidates) -> str:
     """A file name that no member of another stage has, on file systems that ignore case too."""
     stages = [stage for stage in candidates.loaded.submission.stages if stage.name != candidates.stage]
-    taken = {m.file.lower() for stage in stages for branch in stage.branches for m in branch.members}
+    taken = {member.file.lower() for stage in stages for member in stage.members}
     names = chain(["soup.safetensors"], (f"soup-{number}.safetensors" for number in count(2)))
     return next(name for name in names if name not in taken)
 

@@ -112,7 +112,7 @@ def _members(
     stage: Stage, files_in: SavedProbabilities, cases: Sequence[str], notices: list[str]
 ) -> list[Member]:
     """The members whose weights can be searched: every case has a file of each of them."""
-    members = [member for branch in stage.branches for member in branch.members]
+    members = list(stage.members)
     why = ""
     if len(members) > 1 and stage.merge == "logits":
         why = f"stage {stage.name} merges logits, and probabilities were saved"
