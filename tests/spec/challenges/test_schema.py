@@ -170,14 +170,12 @@ def test_values_out_of_bounds_are_errors(error_of):
     assert [row for row in OUT_OF_BOUNDS if not re.search(row[1], error_of(row[0]))] == []
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"- a", b"a: [", b"\xff\xfe\x00", b"!!python/object/apply:os.system [exit]"]
-)
-def test_other_files_are_errors(tmp_path, content):
+def test_other_files_are_errors(tmp_path):
     file = tmp_path / "own.yaml"
-    file.write_bytes(content)
-    with pytest.raises(UsageError, match=r"own\.yaml"):
-        load_challenge(file)
+    for content in (b"", b"- a", b"a: [", b"\xff\xfe\x00", b"!!python/object/apply:os.system [exit]"):
+        file.write_bytes(content)
+        with pytest.raises(UsageError, match=r"own\.yaml"):
+            load_challenge(file)
 
 
 def test_a_missing_file_is_an_error(tmp_path):
