@@ -87,10 +87,9 @@ def softmax(x: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=0)
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_probabilities_are_those_of_stack_and_mean(count: int):
-    modules = [module(3, seed) for seed in range(count)]
-    ours = run(stage_of("regions", REGIONS, [1.0] * count, "probabilities"), modules) / count
+def test_probabilities_are_those_of_stack_and_mean():
+    modules = [module(3, seed) for seed in range(3)]
+    ours = run(stage_of("regions", REGIONS, [1.0] * 3, "probabilities"), modules) / 3
     stacked = np.mean(np.stack([sigmoid(blended(m)) for m in modules]), axis=0)
     np.testing.assert_allclose(ours, stacked, atol=1e-6)
 

@@ -35,16 +35,16 @@ def test_the_label_of_the_largest_share_stands(array, blobs_xyz, ties):
     assert str(resampled.dtype).endswith("int16")
 
 
-def test_of_equal_shares_the_nearest_voxels_label_stands_or_the_lowest(array):
-    labels_xyz = array(np.array([[[1, 2, 3, 3]]], dtype=np.int16))
+def test_of_equal_shares_the_nearest_voxels_label_stands_or_the_lowest():
+    labels_xyz = np.array([[[1, 2, 3, 3]]], dtype=np.int16)
     halved = Resampler((1, 1, 4), (1, 1, 2), 1)
 
     assert resample_labels(labels_xyz, halved, "nearest").tolist() == [[[2, 3]]]
     assert resample_labels(labels_xyz, halved, "lowest").tolist() == [[[1, 3]]]
 
 
-def test_a_nearest_label_that_lost_does_not_stand(array):
-    square = array(np.array([[[3, 1], [1, 2]]], dtype=np.int16))
+def test_a_nearest_label_that_lost_does_not_stand():
+    square = np.array([[[3, 1], [1, 2]]], dtype=np.int16)
 
     assert resample_labels(square, Resampler((1, 2, 2), (1, 1, 1), 1)).tolist() == [[[1]]]
 
@@ -64,13 +64,13 @@ def test_between_slices_a_label_has_to_fill_more_than_half(array):
     assert resample_labels(labels_xyz, resampler).tolist() == [[[1], [0], [2]]]
 
 
-def test_order_0_takes_the_nearest_label(array):
-    labels_xyz = array(np.array([[[4, 9]]], dtype=np.uint8))
+def test_order_0_takes_the_nearest_label():
+    labels_xyz = np.array([[[4, 9]]], dtype=np.uint8)
 
     assert resample_labels(labels_xyz, Resampler((1, 1, 2), (1, 1, 4), 0)).tolist() == [[[4, 4, 9, 9]]]
 
 
-def test_equal_shapes_change_nothing(array, blobs_xyz):
+def test_equal_shapes_change_nothing(blobs_xyz):
     resampler = Resampler((12, 12, 6), (12, 12, 6), 1, coarse_axis=2)
 
-    assert np.array_equal(np.asarray(resample_labels(array(blobs_xyz), resampler)), blobs_xyz)
+    assert np.array_equal(np.asarray(resample_labels(blobs_xyz, resampler)), blobs_xyz)

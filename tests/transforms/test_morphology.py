@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -45,18 +47,18 @@ def test_nothing_stays_nothing():
     assert not largest_component(np.zeros((2, 2, 2), dtype=bool)).any()
 
 
-@pytest.mark.parametrize("shape", [(13, 1, 1), (5, 5, 1), (3, 3, 3)])
-def test_as_many_single_voxels_as_there_is_room_for(shape):
-    mask_xyz = np.zeros(shape, dtype=bool)
-    mask_xyz[::2, ::2, ::2] = True
+def test_as_many_single_voxels_as_there_is_room_for():
+    for shape in ((13, 1, 1), (5, 5, 1), (3, 3, 3)):
+        mask_xyz = np.zeros(shape, dtype=bool)
+        mask_xyz[::2, ::2, ::2] = True
 
-    components = find_components(mask_xyz, 26)
+        components = find_components(mask_xyz, 26)
 
-    assert components.sizes.tolist() == [0] + [1] * int(mask_xyz.sum())
+        assert components.sizes.tolist() == [0] + [1] * int(mask_xyz.sum()), shape
 
 
-@pytest.mark.parametrize("radius", [1, 5])
-def test_equals_scipys_dilation_by_a_ball(radius):
+def test_equals_scipys_dilation_by_a_ball():
+    radius = 5
     mask_xyz = np.random.default_rng(0).random((14, 13, 12)) > 0.997
     steps = np.arange(-radius, radius + 1)
     ball = steps[:, None, None] ** 2 + steps[:, None] ** 2 + steps**2 <= radius**2
@@ -88,12 +90,11 @@ def test_an_empty_mask_stays_empty():
     assert not dilate(np.zeros((3, 3, 3), dtype=bool), (2, 2, 2)).any()
 
 
-@pytest.mark.parametrize("share", [0.5, 0.8, 0.95])
-def test_equals_scipy(share):
-    for seed in range(8):
+def test_equals_scipy():
+    for share, seed in itertools.product((0.5, 0.8, 0.95), range(8)):
         mask_xyz = np.random.default_rng(seed).random((9, 8, 7)) < share
 
-        assert np.array_equal(fill_holes(mask_xyz), ndimage.binary_fill_holes(mask_xyz)), seed
+        assert np.array_equal(fill_holes(mask_xyz), ndimage.binary_fill_holes(mask_xyz)), (share, seed)
 
 
 def test_a_hollow_cube_becomes_solid():
@@ -110,8 +111,8 @@ def test_a_hole_that_opens_at_the_border_stays():
     assert np.array_equal(fill_holes(mask_xyz), mask_xyz)
 
 
-@pytest.mark.parametrize("value", [False, True])
-def test_uniform_masks_stay(value):
-    mask_xyz = np.full((2, 3, 4), value)
+def test_uniform_masks_stay():
+    for value in (False, True):
+        mask_xyz = np.full((2, 3, 4), value)
 
-    assert np.array_equal(fill_holes(mask_xyz), mask_xyz)
+        assert np.array_equal(fill_holes(mask_xyz), mask_xyz)

@@ -28,14 +28,14 @@ def test_boxes_undo_turn_crop_and_resampling(orientation, array):
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS, ids=str)
-def test_without_resampling_every_voxel_comes_back(orientation, array):
+def test_without_resampling_every_voxel_comes_back(orientation):
     image_cxyz = np.arange(2 * 6 * 5 * 4).reshape(2, 6, 5, 4)
     inside_xyz = np.zeros((6, 5, 4), dtype=bool)
     inside_xyz[1:6, 1:4, 1:3] = True
     box = bounding_box(orientation.apply(inside_xyz))
     placement = Placement((6, 5, 4), orientation, box, Resampler(box.shape, box.shape, 1))
 
-    restored = placement.restore(box.apply(orientation.apply(array(image_cxyz))), Box((0, 0, 0), (6, 5, 4)))
+    restored = placement.restore(box.apply(orientation.apply(image_cxyz)), Box((0, 0, 0), (6, 5, 4)))
 
     assert np.array_equal(np.asarray(restored), image_cxyz * inside_xyz)
     assert placement.native_box == bounding_box(inside_xyz)

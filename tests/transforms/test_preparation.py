@@ -103,17 +103,17 @@ def test_the_union_of_channels_is_boxed(array):
     assert crop_box(array(image_cxyz), "nonzero") == Box((1, 2, 1), (4, 3, 4))
 
 
-def test_an_image_of_zeros_is_kept_whole(array):
-    assert crop_box(array(np.zeros((2, 3, 4, 5))), "nonzero") == Box((0, 0, 0), (3, 4, 5))
+def test_an_image_of_zeros_is_kept_whole():
+    assert crop_box(np.zeros((2, 3, 4, 5)), "nonzero") == Box((0, 0, 0), (3, 4, 5))
 
 
-def test_voxels_below_0_are_outside_the_positive_box(array):
+def test_voxels_below_0_are_outside_the_positive_box():
     image_cxyz = np.zeros((2, 5, 5, 5))
     image_cxyz[0, 1, 2, 3] = 4
     image_cxyz[1, 2, 2, 3] = 4
     image_cxyz[:, 4, 4, 4] = -7
 
-    assert crop_box(array(image_cxyz), "positive") == Box((1, 2, 3), (3, 3, 4))
+    assert crop_box(image_cxyz, "positive") == Box((1, 2, 3), (3, 3, 4))
 
 
 def test_the_positive_box_is_monai_s_crop():
@@ -126,5 +126,5 @@ def test_the_positive_box_is_monai_s_crop():
     np.testing.assert_array_equal(box.apply(image_cxyz), CropForeground()(image_cxyz))
 
 
-def test_an_image_without_positive_voxels_is_kept_whole(array):
-    assert crop_box(array(np.full((1, 3, 4, 5), -1.0)), "positive") == Box((0, 0, 0), (3, 4, 5))
+def test_an_image_without_positive_voxels_is_kept_whole():
+    assert crop_box(np.full((1, 3, 4, 5), -1.0), "positive") == Box((0, 0, 0), (3, 4, 5))

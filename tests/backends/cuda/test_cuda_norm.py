@@ -18,16 +18,14 @@ def norm(affine: bool = True) -> nn.InstanceNorm3d:
 
 
 @pytest.mark.parametrize("affine", [True, False])
-@pytest.mark.parametrize("windows", [1, 3])
-@pytest.mark.parametrize("layout", [torch.channels_last_3d, torch.contiguous_format])
-def test_the_values_are_torchs_own(affine, windows, layout):
-    x, added = ((torch.randn(windows, 4, 6, 5, 3) + 2).contiguous(memory_format=layout) for _ in range(2))
+def test_the_values_are_torchs_own(affine):
+    x, added = (torch.randn(3, 4, 6, 5, 3) + 2 for _ in range(2))
     with torch.inference_mode():
         normed = norm(affine)(x)
         for slope, more in ((NO_SLOPE, None), (0.0, None), (0.1, added)):
             found = FusedNorm(norm(affine), slope, None)(x, more)
             expected = functional.leaky_relu(normed if more is None else normed + more, slope)
-            torch.testing.assert_close(found, expected, atol=1e-5, rtol=0, check_stride=False)
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
 def test_half_precision_sums_in_full():

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -52,14 +53,10 @@ def emulator(tmp_path_factory):
     return Kernels(torch.float32, "cpu", compiled)
 
 
-@pytest.fixture(
-    params=[
-        pytest.param("emulated", marks=emulated),
-        *(pytest.param(dtype, marks=on_gpu, id=str(dtype)) for dtype in NEAR),
-    ]
-)
-def kernels(request, emulator) -> Kernels:
-    return emulator if request.param == "emulated" else open_kernels("cuda:0", request.param)
+@pytest.fixture(params=[pytest.param("emulated", marks=emulated), pytest.param("gpu", marks=on_gpu)])
+def precisions(request, emulator) -> list[Kernels]:
+    """The kernels of each precision that the device computes in."""
+    return [emulator] if request.param == "emulated" else [open_kernels("cuda:0", dtype) for dtype in NEAR]
 
 
 def values(kernels: Kernels, *shape: int, seed: int = 0) -> torch.Tensor:
@@ -78,8 +75,12 @@ def assert_near(kernels: Kernels, found: torch.Tensor, expected: torch.Tensor) -
 
 
 @pytest.mark.parametrize("shape", [(2, 16, 5, 6, 7), (1, 8, 3, 3, 2), (1, 40, 9, 4, 5), (3, 64, 1, 2, 9)])
-@pytest.mark.parametrize("affine", [True, False])
-def test_a_norm_of_channels_last(kernels, shape, affine):
+def test_a_norm_of_channels_last(precisions, shape):
+    for kernels, affine in product(precisions, (True, False)):
+        check_norm_last(kernels, shape, affine)
+
+
+def check_norm_last(kernels: Kernels, shape, affine: bool) -> None:
     x, added = last(values(kernels, *shape) * 3 + 20), last(values(kernels, *shape, seed=1))
     weight, bias = torch.randn(2, shape[1], device=kernels.device)
     with_weights = {"weight": weight.double(), "bias": bias.double()} if affine else {}
@@ -92,23 +93,26 @@ def test_a_norm_of_channels_last(kernels, shape, affine):
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4, 4, 8), (1, 2, 3, 5, 7), (1, 1, 17, 16, 16), (1, 1, 13, 15, 27)])
-def test_a_norm_of_channels_first(kernels, shape):
-    x = values(kernels, *shape) * 3 + 20
-    expected = functional.instance_norm(x.double(), eps=1e-3)
-    assert_near(kernels, kernels.norm_first_(x, 1e-3), expected)
+def test_a_norm_of_channels_first(precisions, shape):
+    for kernels in precisions:
+        x = values(kernels, *shape) * 3 + 20
+        expected = functional.instance_norm(x.double(), eps=1e-3)
+        assert_near(kernels, kernels.norm_first_(x, 1e-3), expected)
 
 
-def test_the_same_values_everywhere_come_out_as_zeros(kernels):
-    x = torch.full((1, 16, 4, 4, 8), 7.3, device=kernels.device).to(kernels.dtype)
-    assert not kernels.norm_last(last(x), None, 1e-5, 1.0, None).any()
-    assert not kernels.norm_first_(x, 1e-5).any()
+def test_the_same_values_everywhere_come_out_as_zeros(precisions):
+    for kernels in precisions:
+        x = torch.full((1, 16, 4, 4, 8), 7.3, device=kernels.device).to(kernels.dtype)
+        assert not kernels.norm_last(last(x), None, 1e-5, 1.0, None).any()
+        assert not kernels.norm_first_(x, 1e-5).any()
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 64), (1, 5, 333), (1, 1, 5000)])
-def test_a_bias_and_gelu(kernels, shape):
-    x, bias = values(kernels, *shape), values(kernels, shape[1], 1, seed=1)
-    expected = functional.gelu(x.double() + bias.double())
-    assert_near(kernels, kernels.bias_gelu_(x, bias), expected)
+def test_a_bias_and_gelu(precisions, shape):
+    for kernels in precisions:
+        x, bias = values(kernels, *shape), values(kernels, shape[1], 1, seed=1)
+        expected = functional.gelu(x.double() + bias.double())
+        assert_near(kernels, kernels.bias_gelu_(x, bias), expected)
 
 
 @pytest.mark.parametrize(
@@ -122,11 +126,12 @@ def test_a_bias_and_gelu(kernels, shape):
         ((7, 7, 7), (1, 1, 3, 4, 5)),
     ],
 )
-def test_a_depthwise_convolution(kernels, kernel, shape):
-    x, weight = values(kernels, *shape), values(kernels, shape[1], 1, *kernel, seed=1) / 3
+def test_a_depthwise_convolution(precisions, kernel, shape):
     padding = [size // 2 for size in kernel]
-    expected = functional.conv3d(x.double(), weight.double(), None, 1, padding, 1, shape[1])
-    assert_near(kernels, kernels.depthwise(x, weight), expected)
+    for kernels in precisions:
+        x, weight = values(kernels, *shape), values(kernels, shape[1], 1, *kernel, seed=1) / 3
+        expected = functional.conv3d(x.double(), weight.double(), None, 1, padding, 1, shape[1])
+        assert_near(kernels, kernels.depthwise(x, weight), expected)
 
 
 def test_what_the_kernels_take(emulator):

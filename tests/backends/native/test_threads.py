@@ -15,6 +15,8 @@ from segcube.backends.native.kernels import ConvWeights, LayerInput, NativeKerne
 
 THREADS = 3
 
+pytestmark = pytest.mark.parametrize("kernels", [8], indirect=True)
+
 
 @pytest.fixture(autouse=True)
 def three_threads(monkeypatch):

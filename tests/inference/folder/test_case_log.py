@@ -65,12 +65,9 @@ def test_a_folder_that_goes_away_ends_the_run(log):
         log.add(CaseReport("a", "done"))
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.26, "0.3 s"), (42.4, "42 s"), (62, "1 min 2 s"), (3599.6, "1 h 0 min"), (7300, "2 h 1 min")],
-)
-def test_durations(seconds, text):
-    assert duration(seconds) == text
+def test_durations():
+    found = [duration(seconds) for seconds in (0.26, 42.4, 62, 3599.6, 7300)]
+    assert found == ["0.3 s", "42 s", "1 min 2 s", "1 h 0 min", "2 h 1 min"]
 
 
 def test_the_file_of_lines_is_beside_the_report():
