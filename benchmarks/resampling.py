@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from skimage.transform import resize
 
+from segcube.spec.submission import Spline
 from segcube.transforms.resample import Lattice, axis_matrix, plan_resampling
 
 NATIVE = Lattice((240, 240, 155), (1.0, 1.0, 1.0))
@@ -31,7 +32,7 @@ class Measured:
 def measure(source: Lattice, target: Lattice, repeats: int = 3) -> Measured:
     """Resample noise by both, the best of `repeats`; the construction of matrices is included."""
     volume_xyz = np.random.default_rng(0).standard_normal(source.shape, dtype=np.float32)
-    resampler = plan_resampling(source, target, order=3)
+    resampler = plan_resampling(source, target, Spline(order=3))
     reference, expected_xyz = _best(
         lambda: resize(
             volume_xyz, target.shape, order=3, mode="edge", anti_aliasing=False, preserve_range=True

@@ -6,6 +6,7 @@ from scipy import ndimage
 from skimage.transform import resize
 
 from segcube.core import CaseError, Code
+from segcube.spec.submission import Spline
 from segcube.transforms import Resampler
 from segcube.transforms.resample import Lattice, axis_matrix, plan_resampling
 
@@ -152,7 +153,8 @@ def test_no_axis_vanishes():
     ],
 )
 def test_the_coarse_axis_is_found_as_nnunet_finds_it(source, target, separate, coarse_axis):
-    plan = plan_resampling(Lattice((8, 8, 8), source), Lattice((9, 9, 9), target), 3, 1, separate)
+    spline = Spline(order=3, order_z=1, separate_z=separate)
+    plan = plan_resampling(Lattice((8, 8, 8), source), Lattice((9, 9, 9), target), spline)
 
     assert plan == Resampler((8, 8, 8), (9, 9, 9), 3, coarse_axis, 1)
 

@@ -51,7 +51,7 @@ def open_backend(settings: RunSettings, loaded: LoadedSubmission, log: Callable[
     if find_kernels() == FAILED_SELFTEST:
         log(f"the native kernels are not used: {FAILED_SELFTEST}")
     if choice.backend == "openvino":
-        return _openvino(settings, loaded, choice.precision, choice.why, log)
+        return _openvino(settings, loaded, choice, log)
     return _torch_cpu(choice.precision, choice.why)
 
 
@@ -99,23 +99,19 @@ def _why_not_openvino() -> str:
 
 
 def _openvino(
-    settings: RunSettings,
-    loaded: LoadedSubmission,
-    precision: str,
-    why: str,
-    log: Callable[[str], None],
+    settings: RunSettings, loaded: LoadedSubmission, choice: Choice, log: Callable[[str], None]
 ) -> Backend:
     try:
         from segcube.backends.openvino.opening import open_openvino
 
-        return open_openvino(loaded, precision, why, log)
+        return open_openvino(loaded, choice.precision, choice.why, log)
     except (ImportError, NoGraphs) as error:
         if settings.backend == "openvino":
             raise EnvironmentFault(
                 f"backend openvino cannot be used: {error}", file=loaded.folder, hint="use --backend torch"
             ) from error
         log(f"{error}; on torch instead, which takes longer")
-        return _torch_cpu(precision, why)
+        return _torch_cpu(choice.precision, choice.why)
 
 
 def _cuda(asked: str, precision: str, compiling: Compile, log: Callable[[str], None]) -> Backend:

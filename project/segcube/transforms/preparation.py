@@ -27,8 +27,7 @@ def scale(
     labelled_xyz: voxels that count as foreground whatever their intensity. Raises CaseError for intensities
     that a scheme cannot take.
     """
-    way = branch.resampling.spline_for("image")
-    resampler = plan_resampling(native, own, way.order, way.order_z, way.separate_z)
+    resampler = plan_resampling(native, own, branch.resampling.spline_for("image"))
     schemes = [branch.normalize_of(index) for index in range(len(branch.channels))]
     if branch.resampling.normalize == "before":
         return resampler.apply(normalize(cropped_cxyz, schemes, labelled_xyz, in_place=labelled_xyz is None))
@@ -51,8 +50,7 @@ def _foreground(
     mask_xyz = foreground_mask(cropped_cxyz)
     if labelled_xyz is not None:
         mask_xyz = mask_xyz | labelled_xyz
-    way = branch.resampling.spline_for("labels")
-    resampler = plan_resampling(native, own, way.order, way.order_z, way.separate_z)
+    resampler = plan_resampling(native, own, branch.resampling.spline_for("labels"))
     return resample_labels(mask_xyz.astype(np.int16), resampler, branch.resampling.ties) > 0
 
 
@@ -104,8 +102,7 @@ def prepare(
         cropped_cxyz[index] = box.apply(channel_xyz)
     native = Lattice(box.shape, orientation.reorder(spacing))
     own = native if branch.spacing is None else native.at(branch.spacing)
-    way = branch.resampling.spline_for("output")
-    output = plan_resampling(own, native, way.order, way.order_z, way.separate_z)
+    output = plan_resampling(own, native, branch.resampling.spline_for("output"))
     placement = Placement(shape, orientation, box, output)
     maps_lxyz = None if previous is None else previous.inside(orientation, box)
     labelled_xyz = None if maps_lxyz is None else maps_lxyz.any(axis=0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import array_api_compat
 import numpy as np
@@ -20,6 +19,7 @@ from segcube.core import (
     as_array_like,
     as_float,
 )
+from segcube.spec.submission import Spline
 
 NEGLIGIBLE = 1e-9
 """Smaller weights are dropped, which float32 cannot resolve: a spline's matrix becomes a narrow band."""
@@ -183,26 +183,20 @@ class Lattice:
         return Lattice((x, y, z), spacing)
 
 
-def plan_resampling(
-    source: Lattice,
-    target: Lattice,
-    order: int,
-    coarse_order: int = 0,
-    separate: Literal["auto", "always", "never"] = "auto",
-) -> Resampler:
+def plan_resampling(source: Lattice, target: Lattice, spline: Spline) -> Resampler:
     """Plan the resampling from one lattice to another.
 
-    separate: whether the coarse axis is resampled separately at `coarse_order`. auto: where the source's
-    spacing, or else the target's, is anisotropic; always: the source's coarse axis. Two or
-    three equally coarse axes are never separated (nnU-Net's determine_do_sep_z_and_axis).
+    spline.separate_z: whether the coarse axis is resampled separately at `order_z`. auto: where the source's
+    spacing, or else the target's, is anisotropic; always: the source's coarse axis. Two or three equally
+    coarse axes are never separated (nnU-Net's determine_do_sep_z_and_axis).
     """
     coarse_axis = None
-    if separate == "always":
+    if spline.separate_z == "always":
         coarse_axis = _coarse_axis(source.spacing)
-    elif separate == "auto":
+    elif spline.separate_z == "auto":
         spacing = next((s for s in (source.spacing, target.spacing) if max(s) / min(s) > ANISOTROPIC), None)
         coarse_axis = _coarse_axis(spacing) if spacing else None
-    return Resampler(source.shape, target.shape, order, coarse_axis, coarse_order)
+    return Resampler(source.shape, target.shape, spline.order, coarse_axis, spline.order_z)
 
 
 def _coarse_axis(spacing: Vector) -> int | None:

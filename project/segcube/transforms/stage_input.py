@@ -69,8 +69,7 @@ def resample_previous(
 
     image_cxyz: before it is normalised; background outside its foreground becomes OUTSIDE.
     """
-    way = resampling.spline_for("labels")
-    resampler = plan_resampling(native, own, way.order, way.order_z, way.separate_z)
+    resampler = plan_resampling(native, own, resampling.spline_for("labels"))
     outside_xyz = ~foreground_mask(image_cxyz)
     marked = [np.where(outside_xyz & (map_xyz == 0), np.int16(OUTSIDE), map_xyz) for map_xyz in maps_lxyz]
     return np.stack([resample_labels(map_xyz, resampler, resampling.ties) for map_xyz in marked])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -39,11 +39,13 @@ class Layer(ABC):
     size: Size
     """(1, K, X, Y, Z): of the output image."""
     norms: Norms
+    has_moments: ClassVar[bool] = False
+    """Whether it writes the image's moments (K, 2) beside it."""
 
     @property
     def sizes(self) -> tuple[Size, ...]:
-        """Of the outputs: the image, and what a layer writes beside it."""
-        return (self.size,)
+        """Of the outputs: the image, and its moments where it has them."""
+        return (self.size, (self.size[1], 2)) if self.has_moments else (self.size,)
 
     @abstractmethod
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
@@ -57,10 +59,7 @@ class Convolution(Layer):
     weights: ConvWeights
     accumulator: AccumulatorView | None = None
     """Where the image is added instead of being written; no moments are written then."""
-
-    @property
-    def sizes(self) -> tuple[Size, ...]:
-        return self.size, (self.size[1], 2)
+    has_moments = True
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         image, moments = outputs
@@ -88,10 +87,7 @@ class DepthwiseConvolution(Layer):
 
     weights: ConvWeights
     transposed: bool
-
-    @property
-    def sizes(self) -> tuple[Size, ...]:
-        return self.size, (self.size[1], 2)
+    has_moments = True
 
     def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
         (image,) = layer_inputs(inputs, self.norms)

@@ -40,6 +40,7 @@ LazyNetwork: TypeAlias = "OpenVINONetwork | NativeMember | NativeSum"
 class LoadedModel:
     """A member's graph with its weights."""
 
+    member: MemberFile
     model: ov.Model
     weights: MappedWeights
     calls: list[Layer]
@@ -72,7 +73,7 @@ class OpenVINOBackend:
 
         The first network is compiled at once, while the first case is still being read.
         """
-        return self._cached(member, lambda: self._network(member, self._read(member)))
+        return self._cached(member, lambda: self._network(self._read(member)))
 
     def join(self, members: Sequence[MemberFile], weight_mk: np.ndarray) -> LazyNetwork | None:
         """One network for the weighted sum of all members: each window is cut and added once."""
@@ -95,15 +96,9 @@ class OpenVINOBackend:
     def _sum(self, members: Sequence[MemberFile], weight_mk: np.ndarray) -> LazyNetwork:
         """Members run in turn by one native program, or joined in one graph that shares working memory."""
         models = [self._read(member) for member in members]
-        pairs = list(zip(members, models, strict=True))
         # A graph without native kernels holds all weights as constants: too many to compare
-        if (
-            all(one.accumulates for one in models)
-            and len({self._kind(member, one) for member, one in pairs}) == 1
-        ):
-            return NativeSum(
-                [AccumulatingMember(*self._parts(member, one)) for member, one in pairs], weight_mk
-            )
+        if all(one.accumulates for one in models) and len(set(map(self._kind, models))) == 1:
+            return NativeSum([AccumulatingMember(*self._parts(one)) for one in models], weight_mk)
         # It changes the models, so that no program can be built from them afterwards
         model = weighted_sum([one.model for one in models], weight_mk)
         return self._graph(model, [one.weights for one in models], any(one.calls for one in models))
@@ -114,34 +109,31 @@ class OpenVINOBackend:
         # In half precision OpenVINO's kernels are faster, and native ones would round sums once more
         kernels = find_kernels() if self.precision == "fp32" else "not in half precision"
         calls = [] if isinstance(kernels, str) else run_natively(model, kernels)
-        return LoadedModel(model, weights, calls, can_accumulate(model, calls))
+        return LoadedModel(member, model, weights, calls, can_accumulate(model, calls))
 
-    def _network(self, member: MemberFile, loaded: LoadedModel) -> OpenVINONetwork | NativeMember:
+    def _network(self, loaded: LoadedModel) -> OpenVINONetwork | NativeMember:
         if not loaded.calls:
             return self._graph(loaded.model, [loaded.weights], natively=False)
         kind = AccumulatingMember if loaded.accumulates else NativeMember
-        return kind(*self._parts(member, loaded))
+        return kind(*self._parts(loaded))
 
-    def _parts(
-        self, member: MemberFile, loaded: LoadedModel
-    ) -> tuple[Program, tuple[Layer, ...], MappedWeights]:
+    def _parts(self, loaded: LoadedModel) -> tuple[Program, tuple[Layer, ...], MappedWeights]:
         """Program, calls and weights of a native member; members of one kind share the program."""
-        key = self._kind(member, loaded)
+        key = self._kind(loaded)
         if key not in self.programs:
-            self.programs[key] = Program(
-                self._graph(loaded.model, [loaded.weights], natively=True), loaded.calls
-            )
+            graph = self._graph(loaded.model, [loaded.weights], natively=True)
+            self.programs[key] = Program(graph, loaded.calls)
         return self.programs[key], tuple(loaded.calls), loaded.weights
 
-    def _kind(self, member: MemberFile, loaded: LoadedModel) -> Hashable:
-        return self.compiled.digest(member), kind_of(loaded.model, loaded.calls)
+    def _kind(self, loaded: LoadedModel) -> Hashable:
+        return self.compiled.digest(loaded.member), kind_of(loaded.model, loaded.calls)
 
     def _graph(self, model: ov.Model, weights: Sequence[MappedWeights], natively: bool) -> OpenVINONetwork:
         replace_transposed_depthwise(model)
         if self.precision == "fp32":
             split_concatenations(model)
             use_exact_norms(model)
-        return OpenVINONetwork(self, self.core, self.precision, model, weights, natively)
+        return OpenVINONetwork(self.activate, self.core, self.precision, model, weights, natively)
 
     def activate(self, network: OpenVINONetwork) -> None:
         """Free the working memory of every other network."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import openvino as ov
@@ -16,19 +15,12 @@ from segcube.core import for_each_in_threads, reduced_cpu_count, run_outside_mai
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 
 
-class MemoryOwner(Protocol):
-    """Decides which network of a backend has working memory."""
-
-    def activate(self, network: OpenVINONetwork) -> None:
-        """Free the working memory of every other network."""
-        ...
-
-
 @dataclass(eq=False)
 class OpenVINONetwork:
     """A compiled graph of one window, of one member or a sum of several."""
 
-    owner: MemoryOwner
+    activate: Callable[[OpenVINONetwork], None]
+    """Frees the working memory of every other network of the backend."""
     core: ov.Core
     precision: str
     model: ov.Model | None
@@ -43,7 +35,7 @@ class OpenVINONetwork:
 
     def __call__(self, batch_ncxyz: np.ndarray) -> np.ndarray:
         """Logits, float32; window after window, since a batch gains nothing on a CPU."""
-        self.owner.activate(self)
+        self.activate(self)
         with out_of_memory_errors():
             return window_by_window(self._infer, batch_ncxyz)
 
