@@ -50,25 +50,24 @@ class Space:
         return Space(*(np.arange(a.min() - step_mm, a.max() + 2 * step_mm, step_mm) for a in self.axes))
 
     def interpolate(self, field_xyz: np.ndarray, coarse: Space) -> np.ndarray:
-        """Interpolate a field linearly from a coarse grid to this one, float32."""
+        """Interpolate a field linearly from a coarse grid to this one."""
         pairs = zip(self.axes, coarse.axes, strict=True)
-        return _products(field_xyz, [_linear_matrix(fine, other) for fine, other in pairs])
+        return products(field_xyz, [_linear_matrix(fine, other) for fine, other in pairs])
 
     def noise(self, rng: np.random.Generator, scale_mm: float) -> np.ndarray:
-        """Gaussian noise of mean 0 and variance 1, smooth over `scale_mm`, float32.
+        """Gaussian noise of mean 0 and variance 1, smooth over `scale_mm`.
 
         White noise on nodes `scale_mm` apart, weighted by gaussians whose squares sum to 1 at every voxel.
         """
         pairs = zip(self.shape, self.voxel_mm, strict=True)
         matrices = [_noise_matrix(size, scale_mm / voxel) for size, voxel in pairs]
-        nodes = rng.standard_normal(tuple(matrix.shape[1] for matrix in matrices), dtype=np.float32)
-        return _products(nodes, matrices)
+        nodes = rng.standard_normal(tuple(matrix.shape[1] for matrix in matrices))
+        return products(nodes, matrices)
 
     def along(self, origin: Vector, direction: Sequence[float] | np.ndarray) -> np.ndarray:
-        """Distance from `origin` along `direction`, in units of its length, float32."""
+        """Distance from `origin` along `direction`, in units of its length."""
         x, y, z = (
-            (axis - start).astype(np.float32) * np.float32(part)
-            for axis, start, part in zip(self.axes, origin, direction, strict=True)
+            (axis - start) * part for axis, start, part in zip(self.axes, origin, direction, strict=True)
         )
         return x[:, None, None] + y[None, :, None] + z[None, None, :]
 
@@ -86,27 +85,26 @@ def ellipsoid(space: Space, centre: Vector, radii: Vector, rotation: np.ndarray 
     """
     rows = np.eye(3) if rotation is None else rotation
     # The offsets make the distance at the very centre minus the smallest radius, not 0 / 0
-    square, slope = np.float32(1e-12), np.float32(1e-12 / min(radii) ** 2)
+    square, slope = 1e-12, 1e-12 / min(radii) ** 2
     for row, radius in zip(rows, radii, strict=True):
         along = space.along(centre, row)
-        square = square + (along / np.float32(radius)) ** 2
-        slope = slope + (along / np.float32(radius**2)) ** 2
+        square = square + (along / radius) ** 2
+        slope = slope + (along / radius**2) ** 2
     length = np.sqrt(square)
     return length * (length - 1) / np.sqrt(slope)
 
 
 def tube(space: Space, points: Sequence[Vector], radius: float) -> np.ndarray:
     """Signed distance in mm to a round tube along `points`, negative inside."""
-    nearest = np.full(space.shape, np.float32(np.inf))
+    nearest = np.full(space.shape, np.inf)
     for start, end in pairwise(points):
         axis = np.subtract(end, start)
-        share = np.clip(space.along(start, axis) / np.float32(axis @ axis), 0, 1)
+        share = np.clip(space.along(start, axis) / (axis @ axis), 0, 1)
         offsets = (
-            space.along(start, unit) - share * np.float32(part)
-            for unit, part in zip(np.eye(3), axis, strict=True)
+            space.along(start, unit) - share * part for unit, part in zip(np.eye(3), axis, strict=True)
         )
         nearest = np.minimum(nearest, sum(offset**2 for offset in offsets))
-    return np.sqrt(nearest) - np.float32(radius)
+    return np.sqrt(nearest) - radius
 
 
 def union(*distances: np.ndarray) -> np.ndarray:
@@ -116,12 +114,12 @@ def union(*distances: np.ndarray) -> np.ndarray:
 
 def inside(distance: np.ndarray, width: float = 1.0) -> np.ndarray:
     """Occupancy from 0 to 1 of a signed distance, with a border `width` mm wide."""
-    return np.clip(np.float32(0.5) - distance / np.float32(width), 0, 1)
+    return np.clip(0.5 - distance / width, 0, 1)
 
 
 def paint(signal: np.ndarray, occupancy: np.ndarray, level: float | np.ndarray) -> None:
     """Blend `signal` with `level` in place, weighted by `occupancy`."""
-    signal += (np.asarray(level, np.float32) - signal) * occupancy
+    signal += (level - signal) * occupancy
 
 
 def random_rotation(rng: np.random.Generator, degrees: float) -> np.ndarray:
@@ -136,18 +134,22 @@ def random_rotation(rng: np.random.Generator, degrees: float) -> np.ndarray:
     return rotation
 
 
-def _products(field_xyz: np.ndarray, matrices: Sequence[np.ndarray]) -> np.ndarray:
-    """Multiply by a small matrix (fine, coarse) along each axis."""
-    field_xyz = field_xyz.astype(np.float32, copy=False)
+def products(field_xyz: np.ndarray, matrices: Sequence[np.ndarray]) -> np.ndarray:
+    """Multiply by a matrix (fine, coarse) along each axis."""
     for axis, matrix in enumerate(matrices):
-        field_xyz = np.moveaxis(np.tensordot(matrix, field_xyz, axes=(1, axis)), 0, axis)
+        field_xyz = along_axis(matrix, field_xyz, axis)
     return np.ascontiguousarray(field_xyz)
+
+
+def along_axis(matrix: np.ndarray, field_xyz: np.ndarray, axis: int) -> np.ndarray:
+    """Multiply by a matrix (fine, coarse) along one axis."""
+    return np.moveaxis(np.tensordot(matrix, field_xyz, axes=(1, axis)), 0, axis)
 
 
 def _linear_matrix(fine: np.ndarray, coarse: np.ndarray) -> np.ndarray:
     place = np.interp(fine, coarse, np.arange(len(coarse)))
     low = np.minimum(place.astype(int), len(coarse) - 2)
-    matrix = np.zeros((len(fine), len(coarse)), np.float32)
+    matrix = np.zeros((len(fine), len(coarse)))
     rows = np.arange(len(fine))
     matrix[rows, low] = 1 - (place - low)
     matrix[rows, low + 1] = place - low
@@ -157,4 +159,4 @@ def _linear_matrix(fine: np.ndarray, coarse: np.ndarray) -> np.ndarray:
 def _noise_matrix(size: int, scale: float) -> np.ndarray:
     nodes = np.arange(-2, int(np.ceil(size / scale)) + 3) * scale
     weights = np.exp(-0.5 * ((np.arange(size)[:, None] - nodes) / (0.6 * scale)) ** 2)
-    return (weights / np.sqrt((weights**2).sum(axis=1, keepdims=True))).astype(np.float32)
+    return weights / np.sqrt((weights**2).sum(axis=1, keepdims=True))
