@@ -14,10 +14,10 @@ from nibabel.nifti1 import Nifti1Image
 from segcube import __version__
 from segcube.core import Grid, UsageError, write_atomic
 from segcube.formats.nifti import foreign_files, is_written_by_segcube
-from segcube.phantoms.atria import make_atria
 from segcube.phantoms.brain import make_brain
-from segcube.phantoms.heart import Chamber
+from segcube.phantoms.heart import Chamber, make_atria
 from segcube.phantoms.lesions import Tissue
+from segcube.phantoms.streams import Streams
 from segcube.spec.challenges import Challenge
 
 _ATRIA_CHANNELS = ("lge",)
@@ -63,7 +63,7 @@ def make_phantom(challenge: Challenge, seed: int, index: int) -> Phantom:
     grid = _grid(challenge, rng)
     if challenge.channel_names == _ATRIA_CHANNELS:
         values = _values(challenge, Chamber, _CHAMBERS)
-        image_cxyz, tissue_xyz = make_atria(rng, grid)
+        image_cxyz, tissue_xyz = make_atria(Streams(seed, index), grid)
     else:
         values = _values(challenge, Tissue, _TISSUES)
         lesion = {Tissue.EDEMA, Tissue.CORE, Tissue.ENHANCING, *map(Tissue, np.flatnonzero(values))}
