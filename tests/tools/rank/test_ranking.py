@@ -144,10 +144,11 @@ def test_json_has_places_ranks_and_pairs(score_file):
     ]
 
 
-def test_a_mean_without_finite_values_is_the_string_nan(score_file):
-    files = [score_file(name, hd95=["inf"]) for name in "ab"]
+@pytest.mark.parametrize(("values", "mean"), [([2, "inf"], "inf"), ([2, "nan"], 2.0), (["nan"], "nan")])
+def test_a_mean_counts_inf_and_leaves_out_nan_as_evaluate_does(score_file, values, mean):
+    files = [score_file(name, hd95=values) for name in "ab"]
     content = json.loads(rank_files(files, ["hd95"]).as_json())
-    assert content["submissions"]["a"]["mean"]["hd95"] == "nan"
+    assert content["submissions"]["a"]["mean"]["hd95"] == mean
 
 
 def test_equals_share_the_first_place(score_file):

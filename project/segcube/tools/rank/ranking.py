@@ -34,11 +34,14 @@ class ScoreTable:
     """(submission, case, column)."""
 
     def mean(self, submission: int, metric: str) -> float:
-        """Mean of a metric over the cases and regions where it is finite; nan without any."""
+        """Mean of a metric over cases and regions, as `evaluate` takes it: inf counts, nan is left out.
+
+        nan where no case has a value.
+        """
         chosen = [index for index, (_, name) in enumerate(self.columns) if name == metric]
         values = self.values[submission][:, chosen]
-        finite = values[np.isfinite(values)]
-        return float(finite.mean()) if finite.size else math.nan
+        defined = values[~np.isnan(values)]
+        return float(defined.mean()) if defined.size else math.nan
 
 
 @dataclass(frozen=True)
