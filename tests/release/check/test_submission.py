@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from segcube.cli.app import app
 from segcube.release.check import CheckReport, check_submission
+from segcube.release.check.findings import FindingCode
 from segcube.spec.submission import sha256_of
 
 FIRST = "MedNeXtV10.safetensors"
@@ -55,6 +56,17 @@ def test_a_starter_with_all_documents_has_one_warning(tumour_submission):
     edit(tumour_submission, licence="CC-BY-4.0", citation="Author, 2024", starter=True)
     (tumour_submission / "MODEL_CARD.md").write_text("# Card\n")
     assert [(f.level, str(f.code)) for f in check(tumour_submission).findings] == [("warning", "STARTER")]
+
+
+def test_an_order_that_exchanges_labels_is_a_warning(tumour_submission):
+    order = [
+        {"region": "WT", "label": "NCR"},
+        {"region": "TC", "label": "ED"},
+        {"region": "ET", "label": "ET"},
+    ]
+    edit(tumour_submission, postprocess=[{"rule": "write", "order": order}])
+    found = {f.found for f in check(tumour_submission).warnings if f.code is FindingCode.WRITE_ORDER}
+    assert "for brats2023-gli: NCR is written as ED" in found
 
 
 @pytest.mark.parametrize("content", ["stages: [", "name: a\n", ""])

@@ -7,10 +7,12 @@ import pytest
 import yaml
 
 from segcube.core import EnvironmentFault, UsageError
-from segcube.spec.challenges import load_challenge
+from segcube.spec.challenges import challenge_keys, load_challenge
+from segcube.spec.challenges.schema import Paint
 from segcube.spec.submission import (
     Submission,
     choose_submission,
+    exchanged_labels,
     load_for_challenge,
     submission_folders,
     write_submission,
@@ -107,6 +109,27 @@ def test_weights_outside_the_folder_are_errors(tmp_path):
 def test_rules_name_what_exists_in_an_order_that_works(tmp_path, rules, message):
     with pytest.raises(EnvironmentFault, match=message):
         load_for_challenge(folder_of(tmp_path, postprocess=rules))
+
+
+@pytest.mark.parametrize(
+    ("labels", "exchanged"),
+    [
+        (["ED", "NCR", "ET"], {}),
+        (["NCR", "ED", "ET"], {"NCR": "ED", "ED": "NCR"}),
+        (["ED"], {}),  # the other labels are not written at all
+    ],
+)
+def test_an_order_that_does_not_reproduce_the_labels_is_found(labels, exchanged):
+    order = [
+        Paint(region=region, label=label) for region, label in zip(("WT", "TC", "ET"), labels, strict=False)
+    ]
+    assert exchanged_labels(order, load_challenge("brats2023-gli")) == exchanged
+
+
+@pytest.mark.parametrize("key", challenge_keys())
+def test_each_challenges_own_order_reproduces_its_labels(key):
+    challenge = load_challenge(key)
+    assert exchanged_labels(challenge.write, challenge) == {}
 
 
 def test_the_image_prefers_what_is_no_starter(tmp_path):

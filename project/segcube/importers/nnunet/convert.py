@@ -13,7 +13,7 @@ from segcube.importers.nnunet.labels import OutputLabels, challenge_labels, sour
 from segcube.importers.nnunet.model import Model, network_of, read_folder
 from segcube.importers.options import ImportOptions
 from segcube.importers.write import Imported, Source, pending
-from segcube.spec.submission import DilationRadius, Follows, Rule, Stage, Submission, Write
+from segcube.spec.submission import DilationRadius, Follows, Rule, Stage, Submission, Write, exchanged_labels
 
 Keep: TypeAlias = Literal["largest_component", "all"]
 """The part of the first stage's mask that MBAS uses; all outside it is background."""
@@ -83,6 +83,10 @@ def import_stages(
         *(_describe(one) for one in (previous, model) if one),
         f"Channels: {_renamed(model.dataset.channels, stages[-1].branches[0].channels)}.",
         f"Outputs: {_renamed(model.dataset.outputs, labels.outputs.names)}.",
+        *(
+            f"Warning: as regions_class_order of dataset.json has it, {label} is written as {other}."
+            for label, other in exchanged_labels(labels.paint, options.target.challenge).items()
+        ),
     )
     return Imported(submission, sources, options.target, "nnU-Net v2", notes)
 

@@ -11,7 +11,15 @@ from segcube.core import EnvironmentFault, SegcubeError, resolve_settings
 from segcube.release.check.dry_run import dry_run
 from segcube.release.check.findings import CheckReport, Finding, FindingCode, error, from_fault, warning
 from segcube.release.check.weights import check_graphs, check_weights
-from segcube.spec.submission import LoadedSubmission, Submission, check_names, read_challenge, read_submission
+from segcube.spec.submission import (
+    LoadedSubmission,
+    Submission,
+    Write,
+    check_names,
+    exchanged_labels,
+    read_challenge,
+    read_submission,
+)
 
 CARD = "MODEL_CARD.md"
 
@@ -67,7 +75,12 @@ def _challenge_findings(submission: Submission, folder: Path) -> Iterator[Findin
     file = folder / "submission.yaml"
     for key in submission.challenge_keys:
         try:
-            check_names(submission, read_challenge(key, folder), file)
+            challenge = read_challenge(key, folder)
+            check_names(submission, challenge, file)
         except SegcubeError as fault:
             found = f"for {key}: {fault.found}"
             yield error(FindingCode.CHALLENGE, found, file=file, expected=fault.expected, hint=fault.hint)
+            continue
+        order = [paint for rule in submission.postprocess if isinstance(rule, Write) for paint in rule.order]
+        for label, other in exchanged_labels(order, challenge).items():
+            yield warning(FindingCode.WRITE_ORDER, f"for {key}: {label} is written as {other}", file=file)

@@ -8,6 +8,7 @@ from .branch import SeparateZ as SeparateZ
 from .branch import Spline as Spline
 from .branch import Window as Window
 from .consistency import check_names as check_names
+from .consistency import exchanged_labels as exchanged_labels
 from .folder import LoadedSubmission as LoadedSubmission
 from .folder import atomic_folder as atomic_folder
 from .folder import check_empty_folder as check_empty_folder

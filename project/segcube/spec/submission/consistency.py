@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from segcube.core import EnvironmentFault
-from segcube.spec.challenges.schema import Challenge
+from segcube.spec.challenges.schema import Challenge, Paint
 from segcube.spec.submission.branch import Branch
 from segcube.spec.submission.rules import (
     Fill,
@@ -41,6 +41,16 @@ def check_names(submission: Submission, challenge: Challenge, file: Path) -> Non
     for index, rule in enumerate(submission.postprocess):
         _check_rule(f"postprocess rule {index} ({rule.rule})", rule, last, challenge, file)
     _check_order(submission, file)
+
+
+def exchanged_labels(order: Sequence[Paint], challenge: Challenge) -> dict[str, str]:
+    """Labels of the challenge that become another one where its regions are written in order, and which.
+
+    A label that the order does not write at all, as of a submission without its region, is left out.
+    """
+    becomes = {label: paint.label for paint in order for label in challenge.regions[paint.region]}
+    written = {paint.label for paint in order}
+    return {label: other for label, other in becomes.items() if label != other and label in written}
 
 
 def _check_region_sums(stage: Stage, branch: Branch, challenge: Challenge, file: Path) -> None:
