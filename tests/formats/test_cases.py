@@ -43,8 +43,9 @@ def test_an_empty_folder_has_no_cases(tmp_path, glioma):
 
 
 def test_a_missing_folder_is_an_error(tmp_path, glioma):
-    for place in (tmp_path / "none", fill(tmp_path) / f"{NAME}-t1c.nii.gz"):
-        with pytest.raises(UsageError, match="cannot be listed"):
+    a_file = fill(tmp_path) / f"{NAME}-t1c.nii.gz"
+    for place, words in ((tmp_path / "none", "no such folder"), (a_file, "cannot be listed")):
+        with pytest.raises(UsageError, match=words):
             discover_cases(place, glioma)
 
 
@@ -59,11 +60,11 @@ def test_ignored_files_are_listed_with_the_reason(tmp_path, glioma):
     reasons = {
         f"{NAME}/._{NAME}-t1c.nii.gz": "hidden",
         ".DS_Store": "hidden",
-        "README.txt": "not a channel of brats2023-gli",
-        f"{NAME}/{NAME}-t1c.nii.gz.part": "not a channel of brats2023-gli",
+        "README.txt": "not a case of brats2023-gli",
+        f"{NAME}/{NAME}-t1c.nii.gz.part": "not a case of brats2023-gli",
         f"{NAME}/{NAME}-adc.nii.gz": "not a channel of brats2023-gli",
-        f"{NAME}/t1c.nii.gz": "not a channel of brats2023-gli",
-        "BraTS-SSA-00001-000-t1c.nii.gz": "not a channel of brats2023-gli",
+        f"{NAME}/t1c.nii.gz": "not a case of brats2023-gli",
+        "BraTS-SSA-00001-000-t1c.nii.gz": "not a case of brats2023-gli",
         f"{NAME}/more": "below the level of case folders",
     }
     fill(fill(tmp_path / NAME) / "more", OTHER)

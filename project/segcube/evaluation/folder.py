@@ -14,6 +14,7 @@ from segcube.core import CaseError, Code, Grid, Shape, UsageError, Vector
 from segcube.evaluation.processes import map_in_processes, worker_count
 from segcube.evaluation.profiles.score import metrics_of, score_pair, scores_without_map
 from segcube.evaluation.results import CaseScores, Evaluation
+from segcube.formats import nifti_files
 from segcube.formats.nifti import corner_distance_mm, read_grid, read_labels, same_grid
 from segcube.inference.folder import library_versions
 from segcube.spec.challenges import (
@@ -33,7 +34,7 @@ def find_maps(folder: Path, challenge: Challenge) -> dict[str, Path]:
     UsageError if there is no folder, and for two maps of one case.
     """
     found: dict[str, Path] = {}
-    for file in _niftis(folder):
+    for file in nifti_files(folder):
         stem = nifti_stem(file.name) or ""
         names = [stem, *(stem.removesuffix(suffix) for suffix in challenge.label_suffixes)]
         names.append(challenge.case_of_output(stem) or stem)
@@ -51,7 +52,7 @@ def choose_challenge(found: Path, reference: Path, key: str | None) -> Challenge
 
     Raises UsageError for an unknown key, and if no challenge or several match; the message lists their keys.
     """
-    return load_challenge(key) if key else match_files([*_niftis(reference), *_niftis(found)])
+    return load_challenge(key) if key else match_files([*nifti_files(reference), *nifti_files(found)])
 
 
 def match_files(files: Sequence[Path]) -> Challenge:
@@ -63,12 +64,6 @@ def match_files(files: Sequence[Path]) -> Challenge:
                 yield read_grid(file)[0].shape
 
     return match_challenge([file.name for file in files], shapes())
-
-
-def _niftis(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise UsageError("no folder", file=folder)
-    return sorted(file for file in folder.rglob("*") if nifti_stem(file.name) and file.is_file())
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,17 @@ class _Listing:
         self.ignored.append(f"{name} ({why})")
 
 
+def nifti_files(folder: Path) -> list[Path]:
+    """The NIfTI files of a folder at any depth, sorted; links to folders are not followed.
+
+    Raises UsageError where there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UsageError("no such folder", file=folder, expected="a folder of cases or label maps")
+    files = (Path(place, name) for place, _, names in os.walk(folder) for name in names if nifti_stem(name))
+    return sorted(file for file in files if _exists(file))
+
+
 def discover_cases(folder: Path, challenge: Challenge) -> Discovery:
     """Find a challenge's cases in a folder, by the names of their files.
 
@@ -67,7 +78,8 @@ def discover_cases(folder: Path, challenge: Challenge) -> Discovery:
     try:
         _list(folder, listing)
     except OSError as error:
-        message = f"cannot be listed: {error.strerror}"
+        is_gone = isinstance(error, FileNotFoundError)
+        message = "no such folder" if is_gone else f"cannot be listed: {error.strerror}"
         raise UsageError(message, file=folder, expected="a folder of cases") from error
     found = _by_case(listing, challenge)
     checked = [_checked(name, found[name], challenge) for name in found]
@@ -113,7 +125,9 @@ def _by_case(listing: _Listing, challenge: Challenge) -> dict[str, _CaseFiles]:
     for file in listing.files:
         named = parse_name(file.name, challenge)
         if named is None:
-            listing.ignore(file, f"not a channel of {challenge.key}")
+            stem = nifti_stem(file.name) or ""
+            is_case = any(challenge.is_case(stem[:end]) for end in range(1, len(stem)))
+            listing.ignore(file, f"not a {'channel' if is_case else 'case'} of {challenge.key}")
             continue
         if named.channel is None:
             continue

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from segcube.core import EnvironmentFault, RunSettings, UsageError
-from segcube.formats import Discovery, discover_cases
+from segcube.formats import Discovery, discover_cases, nifti_files
 from segcube.inference.probabilities import SavedProbabilities
-from segcube.spec.challenges import Challenge
+from segcube.spec.challenges import Challenge, challenge_keys, parse_name
 from segcube.spec.hosts import BUILT_IN_WEIGHTS
 from segcube.spec.submission import (
     LoadedSubmission,
@@ -38,7 +39,8 @@ def select(request: Request) -> tuple[LoadedSubmission, Discovery]:
 
     A named submission is used: --weights, then that of the parameters file. Only where none is named, the one
     submission of the image is used, else a starter whose challenge the folder's names fit. Raises
-    EnvironmentFault when there are no valid weights, UsageError when the names fit no challenge.
+    EnvironmentFault when there are no valid weights, UsageError when the names fit no challenge, or those of
+    several that no single submission serves.
     """
     named = request.weights or request.settings.submission
     if named is not None:
@@ -74,7 +76,31 @@ def _choose(request: Request) -> LoadedSubmission:
     chosen = choose_submission(folders, request.settings.challenge, fits)
     if chosen is None:
         raise _no_case(request, folders)
+    if request.settings.challenge == "auto":
+        _check_unambiguous(request, chosen, folders)
     return chosen
+
+
+def _check_unambiguous(request: Request, chosen: LoadedSubmission, folders: list[Path]) -> None:
+    """Raise UsageError where other submissions serve files of the folder that the chosen one does not."""
+    files = nifti_files(request.data)
+    served = {
+        folder: [read_challenge(key, folder) for key in read_submission(folder).challenge_keys]
+        for folder in folders
+    }
+
+    def fits(file: Path, folder: Path) -> bool:
+        return any(parse_name(file.name, challenge) is not None for challenge in served[folder])
+
+    others = [file for file in files if not fits(file, chosen.folder)]
+    keys = [served[folder][0].key for folder in folders if any(fits(file, folder) for file in others)]
+    if keys:
+        raise UsageError(
+            f"cases of {', '.join([chosen.challenge.key, *dict.fromkeys(keys)])}",
+            file=request.data,
+            expected="cases of one challenge",
+            hint="name it with --challenge, or a submission with --weights",
+        )
 
 
 def _no_case(request: Request, folders: list[Path]) -> UsageError:
@@ -96,19 +122,27 @@ def _no_case(request: Request, folders: list[Path]) -> UsageError:
 def find_cases(request: Request, loaded: LoadedSubmission) -> Discovery:
     """The cases of the submission's challenge in a folder.
 
-    Raises UsageError where the names fit another challenge that the submission serves.
+    Raises UsageError where the names fit another challenge, served or not.
     """
     data = request.data
     found = discover_cases(data, loaded.challenge)
     if found.fits:
         return found
-    for key in loaded.submission.serves:
-        other = discover_cases(data, read_challenge(key, loaded.folder))
-        if other.fits:
-            raise UsageError(
-                f"the names do not fit {loaded.challenge.key}",
-                file=data,
-                expected=f"cases like {loaded.challenge.case}",
-                hint=f"they fit {key}: add --challenge {key}",
-            )
-    return found
+
+    def fitting(keys: Iterable[str]) -> list[str]:
+        return [key for key in keys if discover_cases(data, read_challenge(key, loaded.folder)).fits]
+
+    if served := fitting(loaded.submission.challenge_keys):
+        hint = f"they fit {served[0]}: add --challenge {served[0]}"
+    elif others := ", ".join(fitting(challenge_keys())):
+        hint = (
+            f"they fit {others}, which {loaded.submission.name} does not serve: name another with --weights"
+        )
+    else:
+        return found
+    raise UsageError(
+        f"the names do not fit {loaded.challenge.key}",
+        file=data,
+        expected=f"cases like {loaded.challenge.case}",
+        hint=hint,
+    )

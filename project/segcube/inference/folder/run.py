@@ -38,6 +38,9 @@ from segcube.inference.pipeline import OnReleased, predict_volume
 from segcube.inference.probabilities import saved_fingerprint
 from segcube.spec.submission import LoadedSubmission, at_preset
 
+LISTED = 5
+"""Ignored files that a run lists one by one."""
+
 
 def run_folder(request: Request) -> ExitCode:
     """Predict every case of a folder; only label maps appear in the output folder.
@@ -88,8 +91,11 @@ def _predict_shard(
     loaded, backend, found = models.loaded, models.backend, shard.found
     LOG.info(f"{loaded.submission.name} on {backend.reason}")
     warn_of_starter(loaded.submission)
+    many = len(found.ignored) > LISTED
     for message in found.ignored:
-        LOG.info(f"ignored: {message}")
+        (LOG.debug if many else LOG.info)(f"ignored: {message}")
+    if many:
+        LOG.info(f"ignored {len(found.ignored)} files and folders; -v lists them")
     reader = CaseReader(loaded, request.settings, backend, request.output, request.save)
     with Prefetcher(shard.cases, reader) as prefetcher:
         models.load_all()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from segcube.core import Case, CaseError, UsageError, as_case_error
 from segcube.evaluation import match_files
-from segcube.formats import Discovery, discover_cases
+from segcube.formats import Discovery, discover_cases, nifti_files
 from segcube.formats.nifti import read_volume
 from segcube.release.check.findings import (
     CheckReport,
@@ -22,7 +21,7 @@ from segcube.release.check.findings import (
     from_notices,
     warning,
 )
-from segcube.spec.challenges import Challenge, load_challenge, nifti_stem
+from segcube.spec.challenges import Challenge, load_challenge
 
 
 def find_challenge(data: Path, named: str | None) -> Challenge:
@@ -33,10 +32,7 @@ def find_challenge(data: Path, named: str | None) -> Challenge:
     """
     if named is not None:
         return load_challenge(named)
-    if not data.is_dir():
-        raise UsageError("cannot be listed: no such folder", file=data, expected="a folder of cases")
-    files = [Path(place, name) for place, _, names in os.walk(data) for name in names if nifti_stem(name)]
-    return match_files(files)
+    return match_files(nifti_files(data))
 
 
 THREADS = 2
