@@ -25,3 +25,31 @@ def test_modules_in_the_current_folder_are_not_imported(tmp_path):
         command, cwd=tmp_path, env=python_environment(), capture_output=True, text=True, check=True
     )
     assert ended.stdout == ""
+
+
+FORKING = """
+import os, signal, time
+from segcube.core import processes, terminate_on_sigterm
+
+processes.GRACE_SECONDS = 0
+
+with terminate_on_sigterm():
+    ready, write = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(write, b"1")
+        time.sleep(60)
+    os.read(ready, 1)
+    os.kill(child, signal.SIGTERM)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGTERM
+    time.sleep(0.5)
+    print("alive")
+"""
+
+
+def test_sigterm_of_a_forked_child_does_not_reach_its_parent():
+    ended = subprocess.run(
+        python_command("-c", FORKING), env=python_environment(), capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == "alive\n"

@@ -28,7 +28,7 @@ from segcube.core import (
 MIN_ADDRESS_SPACE = 2**30
 """Bytes. torch and its libraries alone take more than half of it."""
 FALLBACK_FOLDER = "/proc"
-"""The working folder where the one at the start was deleted."""
+"""The working folder where the one at the start cannot be used."""
 
 
 EXTRAS = {
@@ -49,6 +49,7 @@ def run_command(task: Callable[[], int | None]) -> NoReturn:
     Ctrl-C becomes the line `interrupted` and exit code 130.
     """
     _open_closed_streams()
+    _leave_unusable_folder()
     with _exits_on_sigterm():
         code = _exit_code_of(task)
         # Ctrl-C may come between the creation of a scratch folder and the block that removes it
@@ -175,18 +176,23 @@ def discard_broken_streams() -> None:
             continue
 
 
-def prepare_for_torch() -> None:
-    """Make sure that torch can be loaded: it aborts without a message where these conditions do not hold.
-
-    Changes the working folder if the current one was deleted, since MKL reads it. Raises EnvironmentFault for
-    a limit of the address space below MIN_ADDRESS_SPACE.
-    """
+def _leave_unusable_folder() -> None:
+    """Change the working folder if it was deleted or may not be entered: MKL and OpenVINO abort there."""
     try:
-        Path.cwd()
+        usable = os.access(Path.cwd(), os.X_OK)
     except OSError:
-        # No file can be created in this folder, so relative paths still fail
+        usable = False
+    if not usable:
+        # No file can be opened by a relative path in this folder either
         with contextlib.suppress(OSError):
             os.chdir(FALLBACK_FOLDER)
+
+
+def prepare_for_torch() -> None:
+    """Make sure that torch can be loaded: with less address space it aborts without a message.
+
+    Raises EnvironmentFault for a limit below MIN_ADDRESS_SPACE.
+    """
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY and limit < MIN_ADDRESS_SPACE:
         raise EnvironmentFault(

@@ -78,14 +78,17 @@ class ConsoleHandler(logging.Handler):
 @contextmanager
 def console_logging(quiet: bool = False, verbose: bool = False) -> Generator[None, None, None]:
     """Print the messages of the package meanwhile: warnings if quiet, details as well if verbose."""
-    handler, level = ConsoleHandler(), LOG.level
+    handler, level, propagates = ConsoleHandler(), LOG.level, LOG.propagate
     LOG.addHandler(handler)
+    # A library that logs by the root logger gives that a handler, which would print each message again
+    LOG.propagate = False
     LOG.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
     try:
         yield
     finally:
         LOG.removeHandler(handler)
         LOG.setLevel(level)
+        LOG.propagate = propagates
 
 
 @contextmanager

@@ -69,6 +69,18 @@ def terminate_on_sigterm() -> Generator[None, None, None]:
         sender.close()
 
 
+def _restore_signals_of_child() -> None:
+    """Undo `terminate_on_sigterm` in a forked child, whose SIGTERM would otherwise end its parent."""
+    if signal.getsignal(signal.SIGTERM) is _raise:
+        # A child that another thread than the main one forked cannot set handlers
+        with suppress(ValueError):
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+os.register_at_fork(after_in_child=_restore_signals_of_child)
+
+
 def _raise(_signal: int, _frame: FrameType | None) -> None:
     # A second SIGTERM would interrupt the clean-up; the watching thread bounds its time
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from segcube.backends.openvino import read_compiled
 from segcube.backends.openvino.backend import OpenVINOBackend
-from segcube.core import EnvironmentFault
+from segcube.core import EnvironmentFault, python_command, python_environment
 from segcube.networks import load_network
 
 
@@ -101,3 +102,15 @@ def test_weights_that_changed_are_refused(member):
 def test_a_branch_that_asks_for_another_network_is_refused(member, change):
     with pytest.raises(EnvironmentFault, match="compiled graph takes and gives"):
         backend_of(member).load(replace(member, **change))
+
+
+def test_importing_openvino_starts_no_telemetry():
+    code = (
+        "import segcube.backends, openvino, sys, multiprocessing; "
+        "print(sys.modules['openvino_telemetry'], multiprocessing.active_children())"
+    )
+    environment = {name: value for name, value in python_environment().items() if name != "CI"}
+    ended = subprocess.run(
+        python_command("-c", code), env=environment, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == "None []\n"
