@@ -46,6 +46,12 @@ def test_info_describes_a_challenge():
     assert json.loads(run("info", "brats2023-gli", "--json").stdout)["key"] == "brats2023-gli"
 
 
+def test_info_suggests_similar_keys():
+    result = run("info", "mbas")
+    assert result.exit_code == 5
+    assert "similar keys: mbas2024, mbas2026" in result.stderr
+
+
 def test_info_describes_a_submission(tumour_submission):
     output = run("info", str(tumour_submission)).stdout
     assert "MedNeXtV10.safetensors" in output

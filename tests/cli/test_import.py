@@ -52,6 +52,7 @@ def test_lightning_checkpoints_become_a_submission(tmp_path, checkpoint):
     )
     assert result.exit_code == 0, result.output
     assert "2 members, for brats2024-ssa" in result.output
+    assert "next: segcube check submission " in result.output
     assert "a.ckpt: weights are those of the state_dict, as last saved." in result.output
     submission = load_for_challenge(tmp_path / "weights").submission
     assert submission.licence == "CC-BY-4.0"

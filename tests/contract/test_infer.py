@@ -74,7 +74,9 @@ def test_a_bad_case_is_handled_as_on_error_states(infer, data, on_error, code, m
 def test_all_bad_cases_have_their_exit_code(infer, data, on_error, code):
     for name in NAMES:
         cut(data, name)
-    assert infer("--on-error", on_error)[0] == code
+    found, _, _, stderr = infer("--on-error", on_error)
+    assert found == code
+    assert ("next: segcube check input" in stderr) is (on_error != "empty")
 
 
 def test_an_empty_map_lies_on_the_grid_of_the_case(infer, data):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from segcube.core import UsageError
-from segcube.evaluation import as_csv, as_json, choose_challenge
+from segcube.evaluation import as_csv, as_json, challenge_hint, choose_challenge
 from segcube.evaluation import evaluate_folder as evaluate_in_processes
 from segcube.evaluation.metrics import dice
 from segcube.spec.challenges import load_challenge
@@ -234,3 +234,9 @@ def test_csv_has_a_row_a_case_and_region(folders, glioma):
     ]
     assert rows[0]["lesionwise_dice"] == "1.0"
     assert rows[3]["problem"] == "no label map"
+
+
+def test_a_hint_names_the_challenge_that_names_fit(tmp_path, glioma):
+    (tmp_path / "BraTS2021_00001_seg.nii.gz").touch()
+    assert "--challenge brats2021-gli" in challenge_hint(tmp_path, glioma)
+    assert challenge_hint(tmp_path, load_challenge("brats2021-gli"), "else") == "else"

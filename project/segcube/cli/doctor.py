@@ -88,6 +88,8 @@ def info(
       segcube info weights/NAME
       segcube info weights/NAME --json
     """
+    from difflib import get_close_matches
+
     from segcube.cli.tables import print_challenge, print_challenges, print_submission
     from segcube.spec.challenges import challenge_keys, load_challenge
 
@@ -95,6 +97,15 @@ def info(
         print_challenges(as_json)
     elif subject in challenge_keys() and not Path(subject).is_dir():
         print_challenge(load_challenge(subject), as_json)
+    elif not Path(subject).exists():
+        keys = [key for key in challenge_keys() if subject in key]
+        similar = ", ".join(keys or get_close_matches(subject, challenge_keys()))
+        raise EnvironmentFault(
+            "neither a folder nor a challenge",
+            file=Path(subject),
+            expected="the folder of a submission, or a key of a challenge",
+            hint=f"similar keys: {similar}" if similar else "segcube info lists the challenges",
+        )
     else:
         print_submission(Path(subject), as_json)
 

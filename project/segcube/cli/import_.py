@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -244,3 +245,4 @@ def _import(sources: Sequence[Path], out: Path, convert: Callable[[Sequence[Path
     typer.echo(
         printable(f"{out}: {len(submission.members)} members, for {', '.join(submission.challenge_keys)}")
     )
+    typer.echo(printable(f"next: {shlex.join(['segcube', 'check', 'submission', str(out)])}"))

@@ -2,6 +2,7 @@ from .directions import OBJECTIVES as OBJECTIVES
 from .directions import Direction as Direction
 from .directions import counted_metrics as counted_metrics
 from .directions import direction_of as direction_of
+from .folder import challenge_hint as challenge_hint
 from .folder import choose_challenge as choose_challenge
 from .folder import evaluate_folder as evaluate_folder
 from .folder import find_maps as find_maps

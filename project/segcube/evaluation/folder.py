@@ -66,6 +66,15 @@ def match_files(files: Sequence[Path]) -> Challenge:
     return match_challenge([file.name for file in files], shapes())
 
 
+def challenge_hint(folder: Path, challenge: Challenge, otherwise: str = "") -> str:
+    """Suggest the other challenge that the names of a folder fit, or else return the given text."""
+    with suppress(UsageError):
+        other = match_files(nifti_files(folder)).key
+        if other != challenge.key:
+            return f"the names fit {other}: --challenge {other}"
+    return otherwise
+
+
 @dataclass(frozen=True)
 class ScoringJob:
     """The files of a case, and the rules to score it by."""

@@ -53,6 +53,15 @@ def test_without_a_gain_the_block_holds_the_own_rules(report):
     assert yaml.safe_load(block) == {"postprocess": [{"rule": "nest", "order": ["ET", "TC", "WT"]}]}
 
 
+@pytest.mark.parametrize(("after", "title"), [([0.6, 0.6], False), ([0.7, 0.3], True)])
+def test_changes_without_a_gain_are_candidates(glioma, make_case, capsys, after, title):
+    fitted = {**SPACE.start, "WT threshold": 0.35}
+    scores = [{"WT": 0.5}] * 2, [{"WT": score} for score in after]
+    inputs = Inputs(glioma, glioma.metrics, (NEST,), SPACE, (make_case(),), ())
+    print_tuned(Tuned(SPACE, ("a", "b"), fitted, (fitted, fitted), *scores), inputs)
+    assert ("candidates, not applied" in capsys.readouterr().err) is title
+
+
 def test_foreign_names_are_printed_literally(glioma, make_case, capsys):
     foreign = "[red]x[/red] :skull: \x1b[31m\nforged"
     space = build_search_space((), NAMES, "regions", (foreign, "b"), ((1.0,) * 3, (1.0,) * 3))

@@ -113,9 +113,11 @@ def _predict_shard(
             _predict_cases(FolderRun(request, models, log, begin_stage), shard.refused, prefetcher)
     if shard.names:
         where = f"; report in {request.report}" if request.report else ""
-        check = ["segcube", "check", "output", str(request.output), "--data", str(request.data)]
-        LOG.info(f"{log.summary()}; label maps in {request.output}{where}")
-        LOG.info(f"next: {shlex.join([*check, '--challenge', _challenge_argument(request, loaded)])}")
+        maps = f"; label maps in {request.output}" if any(case.output for case in report.cases) else ""
+        LOG.info(f"{log.summary()}{maps}{where}")
+        check = ["output", str(request.output), "--data"] if maps else ["input"]
+        check += [str(request.data), "--challenge", _challenge_argument(request, loaded)]
+        LOG.info(f"next: {shlex.join(['segcube', 'check', *check])}")
     return report
 
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from segcube.core import Case, CaseError, UsageError, as_case_error
-from segcube.evaluation import match_files
+from segcube.core import Case, CaseError, as_case_error
+from segcube.evaluation import challenge_hint, match_files
 from segcube.formats import Discovery, discover_cases, nifti_files
 from segcube.formats.nifti import read_volume
 from segcube.release.check.findings import (
@@ -35,6 +35,7 @@ def find_challenge(data: Path, named: str | None) -> Challenge:
     return match_files(nifti_files(data))
 
 
+OTHERWISE = "rename folders and files, or give the --challenge that they belong to"
 THREADS = 2
 """Each thread holds one case in memory."""
 
@@ -66,21 +67,12 @@ def _folder_findings(folder: Path, discovery: Discovery, challenge: Challenge) -
             f"no case of {challenge.key}",
             file=folder,
             expected=f"names like {challenge.case} with {', '.join(challenge.channels[0].suffixes)}.nii.gz",
-            hint=_challenge_hint(folder),
+            hint=challenge_hint(folder, challenge, OTHERWISE),
         )
     for refusal in discovery.refused:
         yield from_fault(refusal.error, file=folder / refusal.case.name)
     for ignored in discovery.ignored:
         yield warning(FindingCode.IGNORED, f"ignored: {ignored}", file=folder)
-
-
-def _challenge_hint(folder: Path) -> str:
-    """Suggest the challenge that the file names fit."""
-    try:
-        other = find_challenge(folder, None)
-    except UsageError:
-        return "rename folders and files, or give the --challenge that they belong to"
-    return f"the names fit {other.key}: --challenge {other.key}"
 
 
 def _check_case(case: Case, challenge: Challenge) -> list[Finding]:

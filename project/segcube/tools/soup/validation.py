@@ -51,7 +51,7 @@ class Validation:
         missing = sorted(labelled.keys() - found.keys())
         expected = "a case for each label map, and at least one"
         if not labelled:
-            raise UsageError("has no labels", file=self.labels, expected=expected)
+            raise UsageError(f"has no label map of {self.challenge.key}", file=self.labels, expected=expected)
         if missing:
             problem = f"has no case for {len(missing)} label maps, {missing[0]} first"
             raise UsageError(problem, file=self.data, expected=expected)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segcube.core import CaseError, UsageError
-from segcube.evaluation import choose_challenge, find_maps
+from segcube.evaluation import challenge_hint, choose_challenge, find_maps
 from segcube.evaluation.profiles import metrics_of
 from segcube.inference import SavedProbabilities
 from segcube.spec import patient_of
@@ -80,6 +80,7 @@ def read_inputs(request: TuneRequest) -> Inputs:
             "; ".join(["no case to tune on", *notices[:1]]),
             file=folder,
             expected=f"CASE.npz for label maps of {challenge.key} in {request.reference}",
+            hint=challenge_hint(request.reference, challenge),
         )
     names, kind = (stage.names, stage.kind) if stage else (cases[0].names, cases[0].kind)
     for case in cases:

@@ -17,11 +17,11 @@ from segcube.tools.tune.search_space import active_rules
 
 
 def verdict(tuned: Tuned, inputs: Inputs) -> str:
-    """One line: the gain of an unseen case, and whether the own values stay."""
+    """One line: the gain of an unseen case, and whether the current values stay."""
     metric = OBJECTIVES[inputs.metrics.profile]
     gain = f"{metric} of an unseen case: {tuned.gain:+.4f} ± {tuned.error:.4f}"
     line = f"{gain} ({len(tuned.cases)} cases, {len(tuned.in_folds)} folds)"
-    return line if tuned.improves else f"{line}: no reliable gain, the own values stay"
+    return line if tuned.improves else f"{line}: no reliable gain, the current values stay"
 
 
 def tuned_block(tuned: Tuned, inputs: Inputs) -> str:
@@ -42,15 +42,20 @@ def tuned_block(tuned: Tuned, inputs: Inputs) -> str:
 def print_tuned(tuned: Tuned, inputs: Inputs) -> None:
     """Print to stderr the gain of each region and the changed values with those of each fold."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    table = Table("region", "own values", "tuned, unseen", "gain", title=OBJECTIVES[inputs.metrics.profile])
+    table = Table(
+        "region", "current", "tuned, unseen", "gain", title=OBJECTIVES[inputs.metrics.profile]
+    )
     for region in tuned.before[0]:
         before, after = (np.mean([row[region] for row in rows]) for rows in (tuned.before, tuned.after))
         table.add_row(literal_text(region), f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
     console.print(table)
     start = tuned.space.start
-    for name in dict.fromkeys(name for block in tuned.space.blocks for name in block):
-        if start[name] != tuned.fitted[name]:
-            folds = ", ".join(str(point[name]) for point in tuned.in_folds)
-            line = f"{name}: {start[name]} -> {tuned.fitted[name]} (in the folds: {folds})"
-            console.print(literal_text(line))
+    names = dict.fromkeys(name for block in tuned.space.blocks for name in block)
+    changed = [name for name in names if start[name] != tuned.fitted[name]]
+    if changed and not tuned.improves:
+        console.print("candidates, not applied:")
+    for name in changed:
+        folds = ", ".join(str(point[name]) for point in tuned.in_folds)
+        line = f"{name}: {start[name]} -> {tuned.fitted[name]} (in the folds: {folds})"
+        console.print(literal_text(line))
     console.print(literal_text(verdict(tuned, inputs)))
