@@ -49,7 +49,7 @@ def faulty(base: Path, commands: Commands, data: Path) -> CommandResult:
 def odd(base: Path, commands: Commands, data: Path) -> CommandResult:
     """Every variant of the first valid case."""
     folder = fill(base / "odd", VARIANTS, VARIANT_NAMES, data)
-    return commands.run(folder, base / "of odd")
+    return commands.run(folder, base / "of odd", "--verbose")
 
 
 def test_the_faults_are_many_and_each_has_a_name_of_its_own():
