@@ -88,7 +88,7 @@ def score_files(tmp_path):
 
 def test_submissions_are_ranked_on_the_terminal_and_in_json(score_files, tmp_path):
     out = tmp_path / "out" / "ranking.json"
-    result = CliRunner().invoke(app, ["rank", *score_files, "--json", str(out)])
+    result = CliRunner().invoke(app, ["rank", *score_files, "--scores", str(out)])
     assert result.exit_code == 0, result.output
     assert "strong beats weak by 1.000 ranks, p = 0.25" in result.stdout
     assert json.loads(out.read_text())["submissions"]["strong"]["place"] == 1
@@ -96,7 +96,7 @@ def test_submissions_are_ranked_on_the_terminal_and_in_json(score_files, tmp_pat
 
 def test_metrics_can_be_chosen(score_files, tmp_path):
     out = tmp_path / "ranking.json"
-    CliRunner().invoke(app, ["rank", *score_files, "--metric", "lesionwise_dice", "--json", str(out)])
+    CliRunner().invoke(app, ["rank", *score_files, "--metric", "lesionwise_dice", "--scores", str(out)])
     assert list(json.loads(out.read_text())["metrics"]) == ["lesionwise_dice"]
 
 
@@ -118,7 +118,7 @@ def test_score_files_of_evaluate_can_be_ranked(tmp_path):
             nib.save(nib.Nifti1Image(moved_xyz, np.eye(4)), tmp_path / name / f"{case}_label.nii.gz")
         if shift:
             score_files.append(tmp_path / f"{name}.json")
-            arguments = ["--pred", tmp_path / name, "--ref", tmp_path / "ref", "--json", score_files[-1]]
+            arguments = ["--pred", tmp_path / name, "--ref", tmp_path / "ref", "--scores", score_files[-1]]
             arguments += ["--challenge", "mbas2024"]
             assert CliRunner().invoke(app, ["evaluate", *map(str, arguments)]).exit_code == 0
     result = CliRunner().invoke(app, ["rank", *map(str, score_files)])
@@ -149,6 +149,6 @@ def test_file_names_cannot_add_lines_or_styles_to_the_output(score_files, tmp_pa
 
 def test_the_ranking_does_not_overwrite_a_score_file(score_files):
     before = Path(score_files[0]).read_bytes()
-    result = CliRunner().invoke(app, ["rank", *score_files, "--json", score_files[0]])
+    result = CliRunner().invoke(app, ["rank", *score_files, "--scores", score_files[0]])
     assert result.exit_code == 2
     assert Path(score_files[0]).read_bytes() == before

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +33,12 @@ def test_every_option_is_explained_with_its_default(name):
         assert parameter.help.endswith("."), parameter.name
         if parameter.default in (None, "") and not parameter.required and "completion" not in parameter.name:
             assert "Default:" in parameter.help, parameter.name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_types_and_required_arguments_have_no_brackets_of_typer(name):
+    shown = CliRunner().invoke(app, [*name.split(), "-h"]).stdout
+    assert re.findall(r"[{}]|<\w", shown) == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -21,6 +21,24 @@ def test_a_bad_map_is_reported_and_the_others_are_drawn(folders, bad, code):
     assert all(f"{name}: NOT_NIFTI" in result.stderr for name in NAMES[:bad])
 
 
+def test_the_challenge_is_that_of_the_names_and_the_folder_may_be_an_option(folders):
+    arguments = ["-i", folders / "data", "--maps", folders / "maps", "-o", folders / "drawn"]
+    result = CliRunner().invoke(app, ["picture", *map(str, arguments)])
+    # The names fit brats2025-gli as well
+    assert result.exit_code == 2
+    assert "--challenge" in result.stderr
+    result = CliRunner().invoke(app, ["picture", *map(str, arguments), "--challenge", "brats2023-gli"])
+    assert len(list((folders / "drawn").iterdir())) == len(NAMES)
+
+
+@pytest.mark.parametrize(("options", "words"), [((), "no folder"), (("DIR", "-o", "OTHER"), "two folders")])
+def test_a_picture_needs_one_folder(folders, options, words):
+    arguments = ["-i", folders / "data", "--maps", folders / "maps", *options]
+    result = CliRunner().invoke(app, ["picture", *map(str, arguments)])
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
 def test_a_case_without_a_map_is_reported(folders):
     (folders / "maps" / f"{NAMES[0]}.nii.gz").unlink()
     arguments = ["-i", folders / "data", "--maps", folders / "maps", "--challenge", "brats2023-gli"]

@@ -74,7 +74,7 @@ def predict() -> None:
     run("check", "input", data, *of_challenge)
     run("check", "output", maps, "--data", data, *of_challenge)
     scores = folder / "scores.json"
-    run("evaluate", "--maps", maps, "--ref", folder / "labels", *of_challenge, "--json", scores)
+    run("evaluate", "--maps", maps, "--ref", folder / "labels", *of_challenge, "--scores", scores)
     run("rank", scores, shutil.copy(scores, folder / "same.json"))
     weights = Path(segcube.__file__).parent / "checkout" / "weights" / STARTER
     run("check", "submission", weights)

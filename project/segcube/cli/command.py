@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, NoReturn
@@ -20,8 +21,11 @@ RENAMED = {
     "--flips": "--mirrors",
     "--no-flips": "--no-mirrors",
     "--weights": "--member-weights",
+    "--json": "--scores",
 }
 """Former spellings of options and today's, wherever a command has only the latter; a message names both."""
+TYPES = {"str": "TEXT", "path": "PATH", "Path": "PATH", "int": "N", "int range": "N", "float range": "X"}
+"""What the help prints for the type of an option's value."""
 CONTAINER = {"--data-path": "--data", "--output-path": "--out"}
 """What hosts pass to the container: accepted without a message."""
 COMMON = "Common options"
@@ -109,6 +113,10 @@ class Command(typer.core.TyperCommand):
         with console_logging(quiet, verbose):
             run_command(partial(super().invoke, ctx))
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The words of the usage line, without typer's braces around required arguments."""
+        return [re.sub("[{}]", "", piece) for piece in super().collect_usage_pieces(ctx)]
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments and options, the common ones in a section of their own."""
         common = {*(option.name for option in COMMON_OPTIONS), "help"}
@@ -117,8 +125,14 @@ class Command(typer.core.TyperCommand):
             is_argument = parameter.param_type_name == "argument"
             title = "Arguments" if is_argument else COMMON if parameter.name in common else "Options"
             if record := parameter.get_help_record(ctx):
-                sections[title].append(record)
+                name = record[0].partition(" <")[0] if is_argument else _plain_types(record[0])
+                sections[title].append((name, record[1]))
         _write_sections(sections, formatter)
+
+
+def _plain_types(option: str) -> str:
+    """An option with the type of its value, such as `--seed N` where typer has `--seed <int range>`."""
+    return re.sub(r"<(?:list\[)?([^\]>]+)\]?>", lambda found: TYPES.get(found[1], found[1]), option)
 
 
 class Group(typer.core.TyperGroup):

@@ -13,7 +13,7 @@ import typer
 
 from segcube.cli.evaluate import evaluate, picture
 from segcube.cli.infer import infer
-from segcube.cli.options import Challenge, challenge_option
+from segcube.cli.options import Challenge, OutOfPlace, challenge_option, folder_of
 from segcube.core import LOG, ExitCode, UsageError, case_bar, printable
 
 if TYPE_CHECKING:
@@ -30,12 +30,14 @@ MARK = "This folder was written by `segcube demo`.\n"
 
 def phantoms(
     challenge: Challenge,
-    out: Annotated[
+    place: Annotated[
         Path | None,
         typer.Argument(
-            metavar="DIR", help="Folder to write data/ and labels/ to. Default: none, with --compare."
+            metavar="DIR",
+            help="Folder to write data/ and labels/ to, as --out. Default: none, with --compare.",
         ),
     ] = None,
+    out: OutOfPlace = None,
     count: Annotated[
         int | None, typer.Option(min=1, help="Number of cases. Default: 1, or 24 with --compare.")
     ] = None,
@@ -75,7 +77,8 @@ def phantoms(
     from segcube.phantoms import compare_folder, write_phantoms
     from segcube.spec.challenges import load_challenge
 
-    if (out is None) == (compare is None):
+    folder = folder_of(place, out)
+    if (folder is None) == (compare is None):
         raise UsageError("two tasks at once, or none", expected="either DIR to write to, or --compare DATA")
     known = load_challenge(challenge)
     if compare is not None:
@@ -83,10 +86,10 @@ def phantoms(
         with case_bar("measuring") as on_case:
             found = compare_folder(compare, ref or compare, known, count or COMPARED, seed, on_case)
         return _report(found, json, chart)
-    assert out is not None
+    assert folder is not None
     if any((ref, json, chart)):
         raise UsageError("--ref, --json or --chart without scans", expected="--compare DATA")
-    for name in write_phantoms(known, count or 1, seed, out):
+    for name in write_phantoms(known, count or 1, seed, folder):
         typer.echo(printable(name))
     return ExitCode.DONE
 
@@ -120,10 +123,14 @@ def _report(found: Comparison, json: Path | None, chart: Path | None) -> ExitCod
 
 
 def demo(
-    folder: Annotated[
-        Path,
-        typer.Argument(metavar="DIR", help="Folder to write to: new, empty, or that of an earlier demo."),
-    ] = Path("segcube-demo"),
+    place: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DIR",
+            help="Folder to write to: new, empty, or that of an earlier demo. Default: segcube-demo.",
+        ),
+    ] = None,
+    out: OutOfPlace = None,
     challenge: Annotated[
         str | None,
         challenge_option("Key of the challenge to show. Default: one for each starter."),
@@ -144,6 +151,7 @@ def demo(
 
     keys = (load_challenge(challenge).key,) if challenge else CHALLENGES
     _check_starters(keys)
+    folder = folder_of(place, out) or Path("segcube-demo")
     readme = folder / "README.txt"
     _check_own(folder, readme)
     write_atomic(readme, (MARK + _overview(folder, keys)).encode(errors="backslashreplace"))
@@ -185,16 +193,22 @@ def demo_steps(place: Path, key: str) -> list[tuple[str, Callable[[], int | None
     data, labels, maps = place / "data", place / "labels", place / "maps"
     report, scores, pictures = place / "report.json", place / "scores.json", place / "pictures"
     steps: list[tuple[list[object], Callable[[], int | None]]] = [
-        (["phantoms", place, "--count", CASES, "--seed", SEED], partial(phantoms, key, place, CASES, SEED)),
+        (
+            ["phantoms", place, "--count", CASES, "--seed", SEED],
+            partial(phantoms, key, place, None, CASES, SEED),
+        ),
         (
             ["infer", "-i", data, "-o", maps, "--report", report],
             partial(infer, data, maps, challenge=key, report=report),
         ),
         (
-            ["evaluate", "--maps", maps, "--ref", labels, "--json", scores],
-            partial(evaluate, maps, labels, key, json=scores),
+            ["evaluate", "--maps", maps, "--ref", labels, "--scores", scores],
+            partial(evaluate, maps, labels, key, scores=scores),
         ),
-        (["picture", pictures, "-i", data, "--maps", maps], partial(picture, pictures, data, maps, key)),
+        (
+            ["picture", "-i", data, "--maps", maps, "-o", pictures],
+            partial(picture, data, maps, pictures, challenge=key),
+        ),
     ]
     lines = [shlex.join(map(str, [*words, "--challenge", key])) for words, _ in steps]
     works = [work for _, work in steps]

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from segcube.cli.options import Challenge, ChallengeByNames, Data, Maps, Profile, Ref
-from segcube.core import LOG, ExitCode, printable
+from segcube.cli.options import ChallengeByNames, Data, Maps, OutOfPlace, Place, Profile, Ref, folder_of
+from segcube.core import LOG, ExitCode, UsageError, printable
 
 
 def evaluate(
@@ -16,13 +16,15 @@ def evaluate(
     ref: Ref,
     challenge: ChallengeByNames = None,
     profile: Profile = None,
-    json: Annotated[Path | None, typer.Option(help="JSON file for all scores. Default: none.")] = None,
+    scores: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON file for all scores. Default: none.")
+    ] = None,
     csv: Annotated[
         Path | None,
         typer.Option(help="CSV file with one row for each case and region. Default: none."),
     ] = None,
     lesions: Annotated[
-        bool, typer.Option("--lesions", help="With --json: add the scores of each lesion.")
+        bool, typer.Option("--lesions", help="With --scores: add the scores of each lesion.")
     ] = False,
     millimetres: Annotated[
         bool,
@@ -45,27 +47,27 @@ def evaluate(
 
     \b
     Example:
-      segcube evaluate --maps maps --ref labels --challenge brats2024-ssa --json scores.json
+      segcube evaluate --maps maps --ref labels --challenge brats2024-ssa --scores scores.json
     """
     from segcube.cli.tables import log_problems, print_scores
     from segcube.core import case_bar, write_atomic
     from segcube.evaluation import as_csv, as_json, choose_challenge, evaluate_folder
     from segcube.formats.nifti import check_replaceable
 
-    check_replaceable(json, "an evaluation of segcube", (b'"profile"', b'"versions"'))
+    check_replaceable(scores, "an evaluation of segcube", (b'"profile"', b'"versions"'))
     check_replaceable(csv, "a table of segcube's scores", (b"case,region",))
     chosen = choose_challenge(maps, ref, challenge)
     with case_bar("scoring") as on_case:
         found = evaluate_folder(maps, ref, chosen, profile, workers, millimetres, on_case)
-    if json is not None:
-        write_atomic(json, as_json(found, lesions))
+    if scores is not None:
+        write_atomic(scores, as_json(found, lesions))
     if csv is not None:
         write_atomic(csv, as_csv(found))
-    cases = {name: scores.regions for name, scores in found.cases.items()}
+    cases = {name: case.regions for name, case in found.cases.items()}
     title = f"{found.challenge}, profile {found.profile}, {len(cases)} cases"
     if cases:
         print_scores(title, found.mean, found.median, cases)
-    notices = {name: scores.notices for name, scores in found.cases.items()}
+    notices = {name: case.notices for name, case in found.cases.items()}
     log_problems(found.problems, notices, found.without_reference, found.bad_references)
     if not found.bad_references:
         return ExitCode.DONE
@@ -75,9 +77,11 @@ def evaluate(
 def rank(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="SCORES", help="Files of `segcube evaluate --json`, one per submission."),
+        typer.Argument(metavar="SCORES", help="Files of `segcube evaluate --scores`, one per submission."),
     ],
-    json: Annotated[Path | None, typer.Option(help="JSON file for the ranking. Default: none.")] = None,
+    scores: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON file for the ranking. Default: none.")
+    ] = None,
     metric: Annotated[
         list[str] | None,
         typer.Option(help="Metric to rank by; repeat it for several. Default: those of the profile."),
@@ -97,18 +101,19 @@ def rank(
     from segcube.formats.nifti import check_replaceable
     from segcube.tools.rank import print_ranking, rank_files
 
-    check_replaceable(json, "a ranking of segcube", (b'"profile"', b'"permutations"'))
+    check_replaceable(scores, "a ranking of segcube", (b'"profile"', b'"permutations"'))
     ranking = rank_files(files, metric or (), seed)
-    if json is not None:
-        write_atomic(json, ranking.as_json())
+    if scores is not None:
+        write_atomic(scores, ranking.as_json())
     print_ranking(ranking)
 
 
 def picture(
-    out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write the pictures to.")],
     data: Data,
     maps: Maps,
-    challenge: Challenge,
+    place: Place = None,
+    out: OutOfPlace = None,
+    challenge: ChallengeByNames = None,
 ) -> ExitCode:
     """Draw each case with its label map as a PNG file.
 
@@ -116,14 +121,18 @@ def picture(
 
     \b
     Example:
-      segcube picture pictures -i data --maps maps --challenge brats2023-gli
+      segcube picture -i data --maps maps -o pictures
     """
     from segcube.core import CaseError
+    from segcube.evaluation import choose_challenge
     from segcube.pages import draw_folder
-    from segcube.spec.challenges import load_challenge
 
+    folder = folder_of(place, out)
+    if folder is None:
+        raise UsageError("no folder to write to", expected="-o DIR")
+    chosen = choose_challenge(maps, data, challenge)
     drawn = failed = 0
-    for name, outcome in draw_folder(data, maps, load_challenge(challenge), out):
+    for name, outcome in draw_folder(data, maps, chosen, folder):
         if outcome is None:
             LOG.warning(f"{name}: no label map, not drawn")
         elif isinstance(outcome, CaseError):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import typer
 
-from segcube.core import Checkpoint
+from segcube.core import Checkpoint, UsageError
 
 Data: TypeAlias = Annotated[Path, typer.Option("-i", "--data", help="Folder of cases.")]
 Maps: TypeAlias = Annotated[Path, typer.Option("--maps", help="Folder of predicted label maps.")]
@@ -16,6 +16,21 @@ Submission: TypeAlias = Annotated[Path, typer.Argument(metavar="DIR", help="Fold
 Out: TypeAlias = Annotated[
     Path, typer.Option("-o", "--out", help="Folder of the new submission; must be new or empty.")
 ]
+
+Place: TypeAlias = Annotated[
+    Path | None,
+    typer.Argument(metavar="DIR", help="Folder to write to, as --out. Default: --out.", show_default=False),
+]
+OutOfPlace: TypeAlias = Annotated[
+    Path | None, typer.Option("-o", "--out", help="Folder to write to, in place of DIR. Default: DIR.")
+]
+
+
+def folder_of(place: Path | None, out: Path | None) -> Path | None:
+    """The folder of DIR or --out; None for neither. Raises UsageError for both."""
+    if place is not None and out is not None:
+        raise UsageError(f"two folders to write to, {place} and {out}", expected="DIR or --out")
+    return place or out
 
 
 def complete_challenge(incomplete: str) -> list[str]:

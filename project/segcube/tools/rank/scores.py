@@ -1,4 +1,4 @@
-"""Read the score files of `segcube evaluate --json`, and check that they are comparable."""
+"""Read the score files of `segcube evaluate --scores`, and check that they are comparable."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from segcube.core import UsageError, explain_validation_error, read_json
+from segcube.core import UsageError, read_json
 
 LISTED = 5
 
@@ -54,12 +54,12 @@ def differing_versions(scores: Mapping[str, ScoreFile]) -> tuple[str, ...]:
 
 
 def _read(file: Path) -> ScoreFile:
-    expected = "a file of `segcube evaluate --json`"
+    expected = "a file of `segcube evaluate --scores`"
     content = read_json(file, UsageError, expected)
     try:
         scores = ScoreFile.model_validate(content)
     except ValidationError as error:
-        raise UsageError(explain_validation_error(error, ScoreFile), file=file, expected=expected) from error
+        raise UsageError("not a file of scores", file=file, expected=expected) from error
     if not scores.cases:
         raise UsageError("has no cases", file=file, expected=expected)
     for case, regions in scores.cases.items():

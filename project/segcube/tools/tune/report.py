@@ -42,9 +42,7 @@ def tuned_block(tuned: Tuned, inputs: Inputs) -> str:
 def print_tuned(tuned: Tuned, inputs: Inputs) -> None:
     """Print to stderr the gain of each region and the changed values with those of each fold."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    table = Table(
-        "region", "current", "tuned, unseen", "gain", title=OBJECTIVES[inputs.metrics.profile]
-    )
+    table = Table("region", "current", "tuned, unseen", "gain", title=OBJECTIVES[inputs.metrics.profile])
     for region in tuned.before[0]:
         before, after = (np.mean([row[region] for row in rows]) for rows in (tuned.before, tuned.after))
         table.add_row(literal_text(region), f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
