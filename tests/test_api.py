@@ -230,6 +230,12 @@ def test_an_unknown_on_error_is_refused(model, case, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_masked_array_is_refused(model):
+    image_cxyz = np.ma.masked_array(np.zeros((4, 32, 32, 32)))
+    with pytest.raises(segcube.UsageError, match="masked array"):
+        model.predict_array(image_cxyz, np.eye(4))
+
+
 def test_an_array_stays_as_it_is(model):
     image_cxyz = np.random.default_rng(0).normal(size=(4, 16, 16, 16)).astype(np.float32)
     image_cxyz[0, 0, 0, 0] = np.nan

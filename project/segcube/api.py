@@ -92,6 +92,8 @@ class Model:
         that cannot be used.
         """
         _check_name(name)
+        if isinstance(image_cxyz, np.ma.MaskedArray):
+            raise UsageError("a masked array", expected="an array, such as image_cxyz.filled(0)")
         image_cxyz = np.asarray(image_cxyz)
         expected = self.challenge.channel_names
         given = tuple(channels) if channels is not None else expected

@@ -43,5 +43,12 @@ def test_a_name_with_registry_or_team_is_valid():
 
 
 def test_a_placeholder_or_a_name_without_a_team_is_an_error():
-    for image in ("segcube:latest", "docker.io/your-team/brats:1", "REGISTRY/TEAM/NAME", "<image>", ""):
+    for image in (
+        "segcube:latest",
+        "docker.io/your-team/brats:1",
+        "REGISTRY/TEAM/NAME",
+        "<image>",
+        "",
+        "-x/y:1",
+    ):
         assert [finding.code for finding in check_image_name(image)] == [FindingCode.IMAGE_NAME], image

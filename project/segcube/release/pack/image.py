@@ -22,7 +22,7 @@ PLACEHOLDER = re.compile("changeme|example|image|my|name|placeholder|submission|
 """Words of names that were copied from documentation."""
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 IMAGE_NAME = re.compile(
-    rf"(?P<registry>[A-Za-z0-9.-]+(?::\d+)?/)?(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)(?P<tag>:[\w][\w.-]{{0,127}})?(?P<digest>@sha256:[0-9a-f]{{64}})?"
+    rf"(?P<registry>[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d+)?/)?(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)(?P<tag>:[\w][\w.-]{{0,127}})?(?P<digest>@sha256:[0-9a-f]{{64}})?"
 )
 
 

@@ -72,7 +72,7 @@ def check_and_pack(request: PackRequest) -> tuple[CheckReport, Packed | None]:
     Raises, before the check, UsageError if the folder exists and EnvironmentFault if an image is to be built
     without a container engine. A build that fails leaves no folder.
     """
-    out = request.out or Path("packed") / request.weights.resolve().name
+    out = (request.out or Path("packed") / request.weights.resolve().name).absolute()
     check_new(out)
     engine = find_engine() if request.build else None
     if request.build and engine is None:
@@ -146,8 +146,10 @@ def check_new(out: Path) -> Path:
     """
     archive = out.with_name(out.name + ".tar.gz")
     for path in (out, archive):
-        if path.exists():
-            raise UsageError("exists already", file=path, expected="a new folder and archive")
+        if path.exists() or path.is_symlink():
+            raise UsageError(
+                "exists already", file=path, expected="a new folder and archive", hint="remove it, or use -o"
+            )
     if not DEFAULT_PARAMETERS.is_file():
         raise EnvironmentFault("no such file", file=DEFAULT_PARAMETERS, hint="install segcube again")
     return archive
