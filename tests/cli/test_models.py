@@ -28,7 +28,7 @@ def test_a_uniform_soup_of_a_submission(tumour_submission, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--metric", "volume_ref"], "'volume_ref' has no better direction"),
+        (["--metric", "volume_ref"], "unknown metric 'volume_ref'"),
         (["--stage", "heart"], "no stage 'heart'"),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from segcube.cli.tables import log_problems, print_scores
-from segcube.core import console_logging, literal_text
+from segcube.core import console_logging, count_of, literal_text
 
 UNTRUSTED = "[red]x[/red] :skull: \x1b[31m\u202e\nforged"
 SHOWN = r"[red]x[/red] :skull: \x1b[31m\u202e\nforged"
@@ -44,3 +44,7 @@ def test_problems_print_untrusted_names_literally(capsys, problems):
     assert SHOWN in err
     assert "\x1b" not in err
     assert not any(line.startswith("forged") for line in err.splitlines())
+
+
+def test_a_count_of_one_is_singular():
+    assert (count_of(1, "map"), count_of(0, "map")) == ("1 map", "0 maps")

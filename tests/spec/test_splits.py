@@ -44,5 +44,5 @@ def test_few_patients_are_a_fold_each():
 
 
 def test_one_patient_is_an_error():
-    with pytest.raises(UsageError, match=r"1 patient\(s\)"):
+    with pytest.raises(UsageError, match=r"1 patient"):
         split_by_patient(["BraTS-GLI-00001-000", "BraTS-GLI-00001-001"], 5, seed=0)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from segcube.cli.options import ChallengeByNames, Data, Maps, OutOfPlace, Place, Profile, Ref, folder_of
-from segcube.core import LOG, ExitCode, UsageError, printable
+from segcube.core import LOG, ExitCode, UsageError, count_of, printable
 
 
 def evaluate(
@@ -64,7 +64,7 @@ def evaluate(
     if csv is not None:
         write_atomic(csv, as_csv(found))
     cases = {name: case.regions for name, case in found.cases.items()}
-    title = f"{found.challenge}, profile {found.profile}, {len(cases)} cases"
+    title = f"{found.challenge}, profile {found.profile}, {count_of(len(cases), 'case')}"
     if cases:
         print_scores(title, found.mean, found.median, cases)
     notices = {name: case.notices for name, case in found.cases.items()}

@@ -39,7 +39,7 @@ from segcube.cli.options import (
     WeightsOf,
     WindowSides,
 )
-from segcube.core import LOG, printable
+from segcube.core import LOG, count_of, printable
 
 if TYPE_CHECKING:
     from segcube.importers import Imported, ImportOptions
@@ -242,7 +242,6 @@ def _import(sources: Sequence[Path], out: Path, convert: Callable[[Sequence[Path
     notes, submission = import_sources(sources, out, convert, LOG.info)
     for note in notes:
         typer.echo(printable(note))
-    typer.echo(
-        printable(f"{out}: {len(submission.members)} members, for {', '.join(submission.challenge_keys)}")
-    )
+    members = count_of(len(submission.members), "member")
+    typer.echo(printable(f"{out}: {members}, for {', '.join(submission.challenge_keys)}"))
     typer.echo(printable(f"next: {shlex.join(['segcube', 'check', 'submission', str(out)])}"))

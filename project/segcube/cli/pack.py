@@ -35,7 +35,9 @@ def pack(
     manuscript: Annotated[
         str, typer.Option(help="URL of the challenge's paper, for the BraTS orchestrator.")
     ] = UNKNOWN,
-    rank: Annotated[str, typer.Option(help="Rank in the challenge, for the BraTS orchestrator.")] = UNKNOWN,
+    rank: Annotated[
+        str, typer.Option(help="Place reached in the challenge, such as 1st, for the BraTS orchestrator.")
+    ] = UNKNOWN,
     zenodo: Annotated[
         str | None,
         typer.Option(help="Zenodo record of the weights. Default: none, the weights are in the image."),

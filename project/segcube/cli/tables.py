@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Column, Table
 
-from segcube.core import LOG, EnvironmentFault, literal_text
+from segcube.core import LOG, EnvironmentFault, count_of, literal_text
 from segcube.networks import describe_weights
 from segcube.spec.challenges import Challenge, challenge_keys, load_challenge
 from segcube.spec.submission import Branch, Member, Stage, Submission, read_submission
@@ -46,7 +46,8 @@ def print_scores(title: str, mean: Regions, median: Regions, cases: Mapping[str,
     columns = (Column(literal_text(region)) for region in mean)
     table = Table("mean (median)", *columns, title=literal_text(title))
     for name in names:
-        table.add_row(name, *(f"{mean[region][name]:.3f} ({median[region][name]:.3f})" for region in mean))
+        pairs = ((mean[region][name], median[region][name]) for region in mean)
+        table.add_row(name, *(f"{_number(name, one)} ({_number(name, other)})" for one, other in pairs))
     console.print(table)
     console.print(f"worst cases by {names[0]}")
     for region in mean:
@@ -54,6 +55,11 @@ def print_scores(title: str, mean: Regions, median: Regions, cases: Mapping[str,
         worst = sorted((case for case in values if not isnan(values[case])), key=lambda case: values[case])
         listed = ", ".join(f"{case} {values[case]:.3f}" for case in worst[:WORST_CASES])
         console.print(literal_text(f"  {region}: {listed or 'none has a value'}"), soft_wrap=True)
+
+
+def _number(metric: str, value: float) -> str:
+    """A metric's value with three decimals; whole counts without."""
+    return f"{value:.0f}" if metric.startswith("num_") and float(value).is_integer() else f"{value:.3f}"
 
 
 def print_comparison(found: Comparison) -> None:
@@ -102,13 +108,12 @@ def log_problems(
     for case, problem in problems.items():
         LOG.warning(f"{case}: scored as missing: {problem}")
     if problems:
-        LOG.warning(f"{len(problems)} cases scored as missing")
+        LOG.warning(f"{count_of(len(problems), 'case')} scored as missing")
     for case, problem in bad_references.items():
         LOG.error(f"{case}: not scored, its reference cannot be read: {problem}")
     if bad_references:
-        LOG.error(
-            f"{len(bad_references)} cases not scored and left out of the means: repair their references"
-        )
+        count = count_of(len(bad_references), "case")
+        LOG.error(f"{count} not scored and left out of the means: repair the reference")
 
 
 def print_submission(folder: Path, as_json: bool = False) -> None:
@@ -129,7 +134,7 @@ def print_submission(folder: Path, as_json: bool = False) -> None:
 
 
 def _submission_lines(submission: Submission, folder: Path) -> list[str]:
-    starter = " (a STARTER: no submission)" if submission.starter else ""
+    starter = " (a starter: for trying out, not for submitting)" if submission.starter else ""
     rules = ", ".join(rule.rule for rule in submission.postprocess)
     return [
         f"{submission.name}{starter}, licence {submission.licence}",

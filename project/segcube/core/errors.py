@@ -106,6 +106,11 @@ class CaseError(SegcubeError):
         super().__init__(found, file=file, expected=expected, hint=hint)
 
 
+def count_of(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 map, 2 maps."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def log_traceback(error: BaseException) -> None:
     """Log the traceback of an unexpected error where DEBUG_VARIABLE asks for it."""
     if os.environ.get(DEBUG_VARIABLE, "").lower() not in ("", "0", "false", "no", "off"):

@@ -61,7 +61,8 @@ def direction_of(metric: str) -> Direction:
     family = re.sub(r"(_\d+(\.\d+)?)?(_mm|_voxels)?(_large|_small)?$", "", metric)
     if family not in DIRECTIONS:
         raise UsageError(
-            f"metric {metric!r} has no better direction", expected="one of " + ", ".join(DIRECTIONS)
+            f"unknown metric {metric!r}, or one without a better direction",
+            expected="one of " + ", ".join(DIRECTIONS),
         )
     return DIRECTIONS[family]
 

@@ -181,7 +181,7 @@ def _checked(name: str, found: _CaseFiles, challenge: Challenge) -> tuple[Case, 
     if missing:
         expected = ", ".join(challenge.channel_names)
         folders = " and ".join(map(str, sorted(_folders(found))))
-        message = f"{name}: no file for {', '.join(missing)} in {folders}"
+        message = f"no file for {', '.join(missing)} in {folders}"
         return case, CaseError(
             Code.MISSING_MODALITY, message, expected=expected, hint="add the missing files"
         )

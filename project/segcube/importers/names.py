@@ -50,7 +50,8 @@ def match_channels(found: Sequence[str], challenge: Challenge, given: Sequence[s
         return tuple(given)
     if len(found) == len(known) == 1:
         return tuple(known)
-    return _match(found, known, "channels", "name them with --channels")
+    order = ",".join(known)
+    return _match(found, known, "channels", f"name them in the source's order, such as --channels {order}")
 
 
 def match_labels(

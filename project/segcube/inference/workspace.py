@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segcube.backends import Backend
-from segcube.core import Array, Shape
+from segcube.core import Array, Shape, count_of
 
 CUDA_BATCH = 4
 
@@ -38,7 +38,7 @@ class Workspace:
 
     def __str__(self) -> str:
         where = "the host" if self.sum_on_host else self.backend.device
-        return f"{self.batch} window(s) at once on {self.backend.device}, accumulator on {where}"
+        return f"{count_of(self.batch, 'window')} at once on {self.backend.device}, accumulator on {where}"
 
 
 def workspaces(backend: Backend) -> Iterator[Workspace]:

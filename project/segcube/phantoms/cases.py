@@ -12,7 +12,7 @@ from isal import igzip
 from nibabel.nifti1 import Nifti1Image
 
 from segcube import __version__
-from segcube.core import Grid, UsageError, write_atomic
+from segcube.core import Grid, UsageError, count_of, write_atomic
 from segcube.formats.nifti import foreign_files, is_written_by_segcube
 from segcube.phantoms.brain import make_brain
 from segcube.phantoms.heart import Chamber, make_atria
@@ -123,7 +123,7 @@ def _check_free(files: list[Path], out: Path) -> None:
     if foreign := foreign_files(files, lambda file: is_written_by_segcube(file, _MARK)):
         names = ", ".join(str(file.relative_to(out)) for file in foreign)
         raise UsageError(
-            f"would replace {len(foreign)} files that are not phantoms: {names}",
+            f"would replace {count_of(len(foreign), 'file')} not written by `segcube phantoms`: {names}",
             file=out,
             expected="an empty folder, or one with phantoms",
             hint="write to another folder, or move these files",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segcube.core import UsageError
+from segcube.core import UsageError, count_of
 
 TIMEPOINT = re.compile(r"(?P<patient>.*\d{4,})-\d{1,3}")
 """BraTS case names: the patient's number, then the number of the scan."""
@@ -36,7 +36,7 @@ def split_by_patient(cases: Sequence[str], folds: int, seed: int) -> list[Fold]:
     """
     patients = sorted({patient_of(case) for case in cases})
     if len(patients) < 2:
-        raise UsageError(f"{len(patients)} patient(s)", expected="two or more for cross-validation")
+        raise UsageError(count_of(len(patients), "patient"), expected="two or more for cross-validation")
     count = min(folds, len(patients))
     shuffled = np.random.default_rng(seed).permutation(len(patients))
     fold_of = {patients[index]: position % count for position, index in enumerate(shuffled)}

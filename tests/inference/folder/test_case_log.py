@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from segcube.core import EnvironmentFault
+from segcube.core import Code, EnvironmentFault, Notice
 from segcube.inference.folder.case_log import CaseLog, duration, lines_file
 from segcube.inference.folder.report import CaseReport, DeviceReport, RunReport
 
+GEOMETRY = Notice(Code.GEOMETRY, "another grid")
 DEVICE = DeviceReport("openvino", "cpu", "fp32", "a test")
 
 
@@ -52,8 +53,25 @@ def test_the_summary_counts_statuses_and_codes(log):
 
 def test_the_lines_of_cases_have_numbers_and_the_time_left(log, caplog):
     caplog.set_level("INFO", "segcube")
+    log._begun -= 10
     log.add(CaseReport("a", "done", seconds={"read": 1.0}))
-    assert "[1/3] a: done in 1.0 s, about " in caplog.text
+    assert "[1/3] a: done in 1.0 s, about 20 s left" in caplog.text
+
+
+def test_cases_that_fail_at_once_give_no_time_left(log, caplog):
+    caplog.set_level("INFO", "segcube")
+    log.add(CaseReport("a", "failed", "NDIM"))
+    assert caplog.messages == ["[1/3] a: failed"]
+
+
+def test_a_notice_of_several_cases_is_printed_once_at_the_end(log, caplog):
+    caplog.set_level("WARNING", "segcube")
+    other = Notice(Code.FLIPPED, "another orientation")
+    for name, notices in (("a", (GEOMETRY,)), ("b", (GEOMETRY, other))):
+        log.add(CaseReport(name, "done", notices=notices))
+    assert caplog.messages == []
+    log.end("done")
+    assert caplog.messages == ["2 cases: GEOMETRY: another grid", "b: FLIPPED: another orientation"]
 
 
 def test_a_folder_that_goes_away_ends_the_run(log):

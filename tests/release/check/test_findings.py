@@ -4,7 +4,7 @@ from pathlib import Path
 
 from segcube.core import CaseError, Code, EnvironmentFault
 from segcube.release.check import CheckReport, print_report
-from segcube.release.check.findings import Finding, FindingCode, count_of, error, from_fault, warning
+from segcube.release.check.findings import Finding, FindingCode, error, from_fault, warning
 from segcube.release.check.report import SHOWN
 
 FILE = Path("maps") / "a.nii.gz"
@@ -76,10 +76,6 @@ def test_many_findings_of_one_code_are_shortened_and_counted(capsys):
 def test_a_file_name_that_is_not_valid_text_can_be_printed(capsys):
     print_report(report(error(FindingCode.STRAY, "x", file=Path("maps/\udcff\n.txt"))))
     assert "\\n.txt" in capsys.readouterr().out
-
-
-def test_a_count_of_one_is_singular():
-    assert (count_of(1, "map"), count_of(0, "map")) == ("1 map", "0 maps")
 
 
 def test_a_code_brings_its_usual_advice_and_a_finding_may_replace_it():

@@ -120,7 +120,7 @@ def test_a_folder_without_cases_is_an_error(tmp_path):
 
 
 def test_a_missing_folder_is_a_usage_error(tmp_path, data):
-    with pytest.raises(UsageError, match="cannot be listed"):
+    with pytest.raises(UsageError, match="no such folder"):
         check_output(tmp_path / "none", data, KEY)
 
 

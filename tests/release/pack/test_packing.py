@@ -65,7 +65,7 @@ def test_the_same_submission_packs_to_the_same_bytes(packed, tumour_submission, 
 
 
 def test_an_existing_folder_is_not_overwritten(packed, tumour_submission):
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match=r"already exists.*--out"):
         pack_submission(tumour_submission, IMAGE, packed.folder, Publication())
 
 

@@ -151,3 +151,10 @@ def test_what_is_written_reads_the_same(tmp_path):
     write_submission(submission, tmp_path)
     (tmp_path / "a.safetensors").touch()
     assert load_for_challenge(tmp_path).submission == submission
+
+
+def test_a_folder_of_submissions_is_an_error_that_names_them(tmp_path):
+    for name in ("one", "two"):
+        folder_of(tmp_path, name=name)
+    with pytest.raises(EnvironmentFault, match=r"holds 2 submissions: one, two.*name one of them"):
+        load_for_challenge(tmp_path)

@@ -134,7 +134,7 @@ def test_a_damaged_label_map_ends_the_search(submission_of, network, validation)
 
 
 def test_a_metric_without_a_direction_is_refused(tmp_path, challenge):
-    with pytest.raises(UsageError, match="metric 'volume_pred' has no better direction"):
+    with pytest.raises(UsageError, match="unknown metric 'volume_pred'"):
         Validation(tmp_path, tmp_path, challenge, metric="volume_pred")
 
 

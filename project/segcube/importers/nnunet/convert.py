@@ -133,4 +133,6 @@ def _describe(model: Model) -> str:
 
 
 def _renamed(found: Sequence[str], named: Sequence[str]) -> str:
-    return ", ".join(f"{old} is {new}" for old, new in zip(found, named, strict=True))
+    """The names that the challenge does not share; the others match by name."""
+    renamed = [f"{old} is {new}" for old, new in zip(found, named, strict=True) if old != new]
+    return ", ".join(renamed) or "matched by name"

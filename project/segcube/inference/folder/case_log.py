@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from segcube.core import LOG, CaseError, EnvironmentFault, write_atomic
+from segcube.core import LOG, CaseError, EnvironmentFault, count_of, write_atomic
 from segcube.inference.folder.report import CaseReport, OnCase, RunReport
 
 
@@ -28,6 +28,8 @@ class CaseLog:
     """Cases of the run."""
     on_case: OnCase | None = None
     _begun: float = field(default_factory=perf_counter, init=False)
+    _noticed: dict[str, list[str]] = field(default_factory=dict[str, list[str]], init=False)
+    """The cases of each notice."""
 
     def begin(self) -> None:
         """Write the report without a case, and begin the file of lines. Raises EnvironmentFault."""
@@ -45,7 +47,9 @@ class CaseLog:
         """Add a finished case, print it and append its line. Raises EnvironmentFault."""
         self.report.cases.append(case)
         for notice in case.notices:
-            LOG.warning(f"{case.case}: {notice.code}: {notice.message}")
+            message = f"{notice.code}: {notice.message}"
+            self._noticed.setdefault(message, []).append(case.case)
+            LOG.debug(f"{case.case}: {message}")
         seconds = sum(case.seconds.values())
         took = f" in {seconds:.1f} s" if seconds else ""
         LOG.info(f"[{self.finished}/{self.count}] {case.case}: {case.status}{took}{self._left()}")
@@ -57,8 +61,13 @@ class CaseLog:
             self.on_case(case, self.finished, self.count)
 
     def end(self, ended: str) -> None:
-        """Write the report whole: done, terminated or failed. Raises EnvironmentFault."""
+        """Print each notice once with its cases, and write the report whole.
+
+        ended: done, terminated or failed. Raises EnvironmentFault.
+        """
         self.report.ended = ended
+        for message, cases in self._noticed.items():
+            LOG.warning(f"{cases[0] if len(cases) == 1 else count_of(len(cases), 'case')}: {message}")
         if self.file is not None:
             write_atomic(self.file, self.report.as_json())
 
@@ -78,10 +87,9 @@ class CaseLog:
 
     def _left(self) -> str:
         """The time that the cases left will take, at the pace of those finished."""
-        left = self.count - self.finished
-        if left <= 0:
-            return ""
-        return f", about {duration((perf_counter() - self._begun) / self.finished * left)} left"
+        seconds = (perf_counter() - self._begun) / self.finished * (self.count - self.finished)
+        # Cases that fail at once give no pace
+        return f", about {duration(seconds)} left" if seconds >= 1 else ""
 
 
 def lines_file(report: Path) -> Path | None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from segcube.core import LOG, EnvironmentFault, UsageError, remove_partial_files
+from segcube.core import LOG, EnvironmentFault, UsageError, count_of, remove_partial_files
 from segcube.formats.nifti import check_replaceable, foreign_files
 from segcube.inference.folder.case_log import lines_file
 from segcube.inference.folder.request import Request
@@ -59,9 +59,9 @@ def prepare_output(request: Request) -> None:
 
 def _refuse(foreign: Sequence[Path], folder: Path) -> None:
     if foreign:
-        names = ", ".join(file.name for file in foreign)
+        names, count = ", ".join(file.name for file in foreign), count_of(len(foreign), "file")
         raise UsageError(
-            f"would overwrite {len(foreign)} files that segcube did not write, or that were changed: {names}",
+            f"would overwrite {count} not written by segcube, or changed since: {names}",
             file=folder,
             expected="an empty folder, or one with files of an earlier run",
             hint="write to another folder, or move these files",

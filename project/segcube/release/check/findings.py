@@ -179,8 +179,3 @@ def from_fault(
 def from_notices(notices: Iterable[Notice], file: Path) -> tuple[Finding, ...]:
     """Convert the notices about a readable file to warnings."""
     return tuple(Finding("warning", notice.code, file, notice.message) for notice in notices)
-
-
-def count_of(number: int, noun: str) -> str:
-    """Return a number with its noun: 1 map, 2 maps."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from segcube.core import Case, CaseError, as_case_error
+from segcube.core import Case, CaseError, as_case_error, count_of
 from segcube.evaluation import challenge_hint, match_files
 from segcube.formats import Discovery, discover_cases, nifti_files
 from segcube.formats.nifti import read_volume
@@ -15,7 +15,6 @@ from segcube.release.check.findings import (
     CheckReport,
     Finding,
     FindingCode,
-    count_of,
     error,
     from_fault,
     from_notices,
@@ -72,7 +71,7 @@ def _folder_findings(folder: Path, discovery: Discovery, challenge: Challenge) -
     for refusal in discovery.refused:
         yield from_fault(refusal.error, file=folder / refusal.case.name)
     for ignored in discovery.ignored:
-        yield warning(FindingCode.IGNORED, f"ignored: {ignored}", file=folder)
+        yield warning(FindingCode.IGNORED, ignored, file=folder)
 
 
 def _check_case(case: Case, challenge: Challenge) -> list[Finding]:

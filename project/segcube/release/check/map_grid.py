@@ -116,7 +116,7 @@ def _form_findings(header: Header, reference: Reference, file: Path) -> Iterator
     if lost and not any(_forms_of(forms).values()):
         yield error(Code.NO_FORM, "neither sform nor qform", file=file, expected=had_both, hint=hint)
     elif lost:
-        found = f"its {lost[0]} is lost: the code is 0"
+        found = f"{lost[0]} code 0; the case has {lost[0]} {getattr(expected, lost[0] + '_code')}"
         yield warning(FindingCode.FORM_LOST, found, file=file, expected=had_both, hint=hint)
     if forms.sform_code > 0 and forms.qform_code > 0 and not _qform_fits(forms, reference.header):
         yield error(Code.QFORM_SFORM, "its qform differs from its sform", file=file, hint=hint)

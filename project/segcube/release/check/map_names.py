@@ -139,9 +139,9 @@ def _listing(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir(), key=lambda file: file.name)
     except OSError as fault:
-        raise UsageError(
-            f"cannot be listed: {fault.strerror}", file=folder, expected="a folder of label maps"
-        ) from fault
+        is_gone = isinstance(fault, FileNotFoundError)
+        found = "no such folder" if is_gone else f"cannot be listed: {fault.strerror}"
+        raise UsageError(found, file=folder, expected="a folder of label maps") from fault
 
 
 def _is_folder(file: Path) -> bool:

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from segcube.core import Case, CaseError, as_case_error
+from segcube.core import Case, CaseError, as_case_error, count_of
 from segcube.formats import discover_cases
 from segcube.formats.nifti import inputs_digest
 from segcube.release.check.findings import (
     CheckReport,
     Finding,
     FindingCode,
-    count_of,
     error,
     from_fault,
     warning,

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from segcube.core import printable
-from segcube.release.check.findings import CheckReport, Finding, count_of
+from segcube.core import count_of, printable
+from segcube.release.check.findings import CheckReport, Finding
 
 SHOWN = 20
 """Findings of one code that the text lists; JSON has them all."""

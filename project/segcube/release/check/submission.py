@@ -55,13 +55,7 @@ def _document_findings(submission: Submission, folder: Path) -> Iterator[Finding
     """Warn about a starter, and about a missing licence, citation or model card."""
     file = folder / "submission.yaml"
     if submission.starter:
-        yield warning(
-            FindingCode.STARTER,
-            "a starter, trained on synthetic cases",
-            file=file,
-            expected="models of your own",
-            hint="do not submit a starter; remove `starter` from a submission of your own",
-        )
+        yield warning(FindingCode.STARTER, "a starter, trained on synthetic cases", file=file)
     if submission.licence == "unknown":
         yield warning(FindingCode.LICENCE, "no licence", file=file)
     if submission.citation is None:

@@ -14,9 +14,9 @@ from safetensors import safe_open
 from segcube import networks
 from segcube.backends import check_member
 from segcube.backends.openvino import read_compiled
-from segcube.core import EnvironmentFault, SegcubeError
+from segcube.core import EnvironmentFault, SegcubeError, count_of
 from segcube.networks import read_metadata
-from segcube.release.check.findings import Finding, FindingCode, count_of, error, from_fault, warning
+from segcube.release.check.findings import Finding, FindingCode, error, from_fault, warning
 from segcube.spec.submission import Member, MemberFile, Submission, member_files, sha256_of
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import yaml
 
 from segcube.backends.openvino import compile_if_possible, read_compiled
 from segcube.core import LOG, EnvironmentFault, UsageError, printable
-from segcube.release.check.findings import CheckReport, FindingCode, error
+from segcube.release.check.findings import CheckReport, FindingCode
 from segcube.release.check.submission import check_submission
 from segcube.release.pack.documents import Publication, container_config, mlcube_config, orchestrator_entry
 from segcube.release.pack.image import BuildArguments, build_image, check_image_name
@@ -23,7 +23,6 @@ from segcube.spec.submission import (
     atomic_folder,
     load_for_challenge,
     member_files,
-    read_submission,
 )
 
 ORCHESTRATOR = "orchestrator.yml"
@@ -89,19 +88,12 @@ def check_and_pack(request: PackRequest) -> tuple[CheckReport, Packed | None]:
 def check_for_packing(weights: Path, image: str, *, device: str = "auto") -> CheckReport:
     """Check a submission and the name of its image; starters and placeholder names are errors."""
     report = check_submission(weights, device)
-    findings = [*check_image_name(image), *report.findings]
-    if not report.errors and read_submission(weights).starter:
-        findings = [f for f in findings if f.code is not FindingCode.STARTER]
-        findings.append(
-            error(
-                FindingCode.STARTER,
-                "a starter, trained on synthetic cases",
-                file=weights / "submission.yaml",
-                expected="a model of your own",
-                hint="train one, or convert one with `segcube import`",
-            )
-        )
-    return CheckReport("pack", weights, tuple(findings), report.facts, report.challenge)
+    findings = [
+        replace(finding, level="error") if finding.code is FindingCode.STARTER else finding
+        for finding in report.findings
+    ]
+    findings = (*check_image_name(image), *findings)
+    return CheckReport("pack", weights, findings, report.facts, report.challenge)
 
 
 def _compile_where_missing(loaded: LoadedSubmission) -> None:
@@ -147,9 +139,8 @@ def check_new(out: Path) -> Path:
     archive = out.with_name(out.name + ".tar.gz")
     for path in (out, archive):
         if path.exists() or path.is_symlink():
-            raise UsageError(
-                "exists already", file=path, expected="a new folder and archive", hint="remove it, or use -o"
-            )
+            hint = "remove it, or name another with --out"
+            raise UsageError("already exists", file=path, expected="a new folder and archive", hint=hint)
     if not DEFAULT_PARAMETERS.is_file():
         raise EnvironmentFault("no such file", file=DEFAULT_PARAMETERS, hint="install segcube again")
     return archive

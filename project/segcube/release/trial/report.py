@@ -33,7 +33,7 @@ def print_trials(outcomes: Sequence[Outcome], not_proved: str, *, strict: bool, 
         print(json.dumps(content | {"hosts": [_as_json(o) for o in outcomes]}, indent=1))
         return
     console = Console(highlight=False)
-    table = Table("host", "submission", "outcome", "s", "host in words, or what went wrong")
+    table = Table("host", "submission", "outcome", "s", "details")
     for outcome in outcomes:
         verdict = Text(outcome.verdict, style=STYLES[outcome.verdict])
         seconds = f"{outcome.seconds:.1f}" if outcome.seconds else ""
@@ -45,7 +45,7 @@ def print_trials(outcomes: Sequence[Outcome], not_proved: str, *, strict: bool, 
             line = f"{outcome.host.name}: {finding.level} {finding.code} {finding.found}"
             console.print(literal_text(line, "" if finding.level == "warning" else "red"), soft_wrap=True)
     passed = sum(outcome.verdict == "passed" for outcome in outcomes)
-    summary = f"{passed} of {len(outcomes)} passed" + (f"; not proved: {not_proved}" if not_proved else "")
+    summary = f"{passed} of {len(outcomes)} passed" + (f"; not tested: {not_proved}" if not_proved else "")
     console.print(literal_text(summary))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from segcube.core import EnvironmentFault, UsageError, read_model, scratch_folder
+from segcube.core import EnvironmentFault, UsageError, count_of, read_model, scratch_folder
 from segcube.spec.challenges.catalogue import load_challenge
 from segcube.spec.challenges.schema import Challenge
 from segcube.spec.submission.consistency import check_names
@@ -63,6 +63,10 @@ def read_submission(folder: Path) -> Submission:
         expected = "a submission folder, which holds submission.yaml"
         if not folder.is_dir():
             raise EnvironmentFault("no such folder", file=folder, expected=expected)
+        if inside := submission_folders(folder):
+            names = ", ".join(one.name for one in inside)
+            found = f"holds {count_of(len(inside), 'submission')}: {names}"
+            raise EnvironmentFault(found, file=folder, expected=expected, hint="name one of them")
         is_nnunet = (folder / "plans.json").is_file()
         hint = "import it first: segcube import nnunet" if is_nnunet else ""
         raise EnvironmentFault("no such file", file=file, expected=expected, hint=hint)

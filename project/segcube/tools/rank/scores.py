@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from segcube.core import UsageError, read_json
+from segcube.core import UsageError, count_of, read_json
 
 LISTED = 5
 
@@ -36,7 +36,7 @@ def read_scores(files: Sequence[Path]) -> dict[str, ScoreFile]:
     files that are not comparable: the message names the difference.
     """
     if len(files) < 2:
-        raise UsageError(f"{len(files)} score file(s)", expected="two or more to rank")
+        raise UsageError(count_of(len(files), "score file"), expected="two or more to rank")
     if len({file.resolve() for file in files}) < len(files):
         raise UsageError("a score file is named twice", expected="one file a submission")
     stems = [file.stem for file in files]

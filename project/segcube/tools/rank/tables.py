@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Column, Table
 
-from segcube.core import literal_text
+from segcube.core import count_of, literal_text
 from segcube.evaluation import direction_of
 from segcube.tools.rank.ranking import Pair, Ranking
 
@@ -16,8 +16,8 @@ NAMED = 3
 def print_ranking(ranking: Ranking) -> None:
     """Print a table of the submissions, the best first, and a few lines for each pair."""
     console = Console(highlight=False, soft_wrap=True)
-    count = len(next(iter(ranking.places.values())).cases)
-    title = f"{ranking.challenge}, profile {ranking.profile}, {count} cases"
+    count = count_of(len(next(iter(ranking.places.values())).cases), "case")
+    title = f"{ranking.challenge}, profile {ranking.profile}, {count}"
     means = (Column(literal_text(f"mean {name}")) for name in ranking.directions)
     table = Table("place", "submission", "rank", *means, title=literal_text(title))
     for name, place in ranking.places.items():
@@ -40,7 +40,7 @@ def pair_lines(pair: Pair) -> list[str]:
     else:
         first = f"{pair.better} beats {pair.worse} by {pair.rank_gain:.3f} ranks, p = {pair.p_value:.3g}"
     equal = len(pair.cases) - pair.wins - pair.losses
-    lines = [f"{first}: better in {pair.wins} cases, equal in {equal}, worse in {pair.losses}"]
+    lines = [f"{first}: better in {count_of(pair.wins, 'case')}, equal in {equal}, worse in {pair.losses}"]
     for region, gains in pair.gains.items():
         lines.append(f"  {region}: " + ", ".join(_describe_gain(*gain) for gain in gains.items()))
     gained = [(case, gain) for case, gain in pair.cases.items() if gain > 0][:NAMED]

@@ -49,12 +49,15 @@ def expect_one_network(files: Sequence[Path]) -> NetworkCard:
     for file in files[1:]:
         other = read_metadata(file)
         if (other.network, other.arguments) != (card.network, card.arguments):
-            raise UsageError(
-                f"holds a {other.network} of {dict(other.arguments)}",
-                file=file,
-                expected=f"a {card.network} of {dict(card.arguments)}, as {files[0].name}",
-            )
+            found, expected = _differences(other, card), f"{_differences(card, other)}, as {files[0].name}"
+            raise UsageError(found, file=file, expected=expected)
     return card
+
+
+def _differences(card: NetworkCard, other: NetworkCard) -> str:
+    """A network with those of its arguments that another one does not share."""
+    own = {name: value for name, value in card.arguments.items() if other.arguments.get(name) != value}
+    return f"{card.network} with {', '.join(f'{name}={value}' for name, value in own.items()) or 'defaults'}"
 
 
 def _mean(tensors: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -9,7 +9,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from segcube.core import literal_text
+from segcube.core import count_of, literal_text
 from segcube.evaluation import OBJECTIVES
 from segcube.tools.tune.inputs import Inputs
 from segcube.tools.tune.search import Tuned
@@ -20,7 +20,7 @@ def verdict(tuned: Tuned, inputs: Inputs) -> str:
     """One line: the gain of an unseen case, and whether the current values stay."""
     metric = OBJECTIVES[inputs.metrics.profile]
     gain = f"{metric} of an unseen case: {tuned.gain:+.4f} ± {tuned.error:.4f}"
-    line = f"{gain} ({len(tuned.cases)} cases, {len(tuned.in_folds)} folds)"
+    line = f"{gain} ({count_of(len(tuned.cases), 'case')}, {count_of(len(tuned.in_folds), 'fold')})"
     return line if tuned.improves else f"{line}: no reliable gain, the current values stay"
 
 
