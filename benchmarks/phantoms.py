@@ -27,25 +27,27 @@ from segcube.spec.challenges import Challenge, load_challenge
 KEY, COUNT, SEED = "brats2021-gli", 24, 0
 STEP_MM = 2.0
 SMOOTH_VOXELS = 1.0
-COMPONENTS = {"healthy": 12, "tumour": 6}
-SAMPLE = 2500
-"""Voxels of each class that a phantom gives."""
-RIM_VOXELS = 3
+HEALTHY_COMPONENTS, LABEL_COMPONENTS = 8, 3
+SAMPLE = 6000
+"""Brain voxels of each phantom."""
+SCORES = (-4.0, 5.0)
+"""Range of the z-scores."""
+RIM_VOXELS = 1
 """The outermost voxels of a brain, where scalp and vessels remain, are no tumour."""
 FLAIR_Z = 1.5
 
 
 @dataclass(frozen=True)
 class Scan:
-    """Smoothed z-scores (C, X, Y, Z), the brain, and the whole tumour."""
+    """Smoothed z-scores (C, X, Y, Z), the brain, and the labels; 0 is no tumour."""
 
     name: str
     scores_cxyz: np.ndarray
     brain_xyz: np.ndarray
-    tumour_xyz: np.ndarray
+    labels_xyz: np.ndarray
 
 
-def prepare(name: str, image_cxyz: np.ndarray, tumour_xyz: np.ndarray) -> Scan:
+def prepare(name: str, image_cxyz: np.ndarray, labels_xyz: np.ndarray) -> Scan:
     """Standardize each channel in the brain, and smooth it there."""
     image_cxyz = image_cxyz.astype(np.float64)
     brain_xyz = (image_cxyz > 0).all(axis=0)
@@ -53,36 +55,30 @@ def prepare(name: str, image_cxyz: np.ndarray, tumour_xyz: np.ndarray) -> Scan:
     scores: list[np.ndarray] = []
     for image_xyz in image_cxyz:
         inside = image_xyz[brain_xyz]
-        score_xyz = np.where(brain_xyz, (image_xyz - inside.mean()) / inside.std(), 0)
+        score_xyz = np.clip((image_xyz - inside.mean()) / inside.std(), *SCORES) * brain_xyz
         scores.append(ndimage.gaussian_filter(score_xyz, SMOOTH_VOXELS) / weight_xyz)
-    return Scan(name, np.stack(scores), brain_xyz, tumour_xyz & brain_xyz)
-
-
-def at_step(challenge: Challenge) -> Challenge:
-    """The challenge with its first grid at STEP_MM."""
-    usual = challenge.geometry.grids[0]
-    shape = tuple(round(length * mm / STEP_MM) for length, mm in zip(usual.shape, usual.spacing, strict=True))
-    grid = usual.model_copy(update={"shape": shape, "spacing": (STEP_MM,) * 3})
-    geometry = challenge.geometry.model_copy(update={"grids": (grid,)})
-    return challenge.model_copy(update={"geometry": geometry})
+    return Scan(name, np.stack(scores), brain_xyz, labels_xyz * brain_xyz)
 
 
 def phantoms(challenge: Challenge, count: int) -> Iterator[Scan]:
-    coarse = at_step(challenge)
     for index in range(count):
-        phantom = make_phantom(coarse, SEED, index)
-        yield prepare(phantom.case, phantom.image_cxyz, whole_tumour(challenge, phantom.labels_xyz))
+        phantom = make_phantom(challenge, SEED, index, STEP_MM)
+        yield prepare(phantom.case, phantom.image_cxyz, tumour_labels(challenge, phantom.labels_xyz))
 
 
 def patients(challenge: Challenge, data: Path, labels: Path) -> Iterator[Scan]:
-    """The labelled scans, averaged over blocks of STEP_MM."""
+    """The labelled scans, averaged over blocks of STEP_MM; a block is brain if half of it is."""
     files = find_maps(labels, challenge)
     for case in discover_cases(data, challenge).cases:
         volume = read_volume(case, challenge.channel_names)
         factors = tuple(max(round(STEP_MM / mm), 1) for mm in volume.grid.spacing)
-        tumour_xyz = whole_tumour(challenge, read_labels(files[case.name])[0])
+        labels_xyz = tumour_labels(challenge, read_labels(files[case.name])[0])
+        shares = np.stack([blocks(labels_xyz == value, factors) for value in range(labels_xyz.max() + 1)])
+        coarse_xyz = np.where(shares[0] <= 0.5, 1 + shares[1:].argmax(axis=0), 0)
+        brain_xyz = blocks(np.all([channel_xyz > 0 for channel_xyz in volume.voxels], axis=0), factors)
         image_cxyz = np.stack([blocks(channel_xyz, factors) for channel_xyz in volume.voxels])
-        yield prepare(case.name, image_cxyz, blocks(tumour_xyz, factors) >= 0.5)
+        image_cxyz = np.where(brain_xyz >= 0.5, image_cxyz / np.maximum(brain_xyz, 0.5), 0)
+        yield prepare(case.name, image_cxyz, coarse_xyz)
 
 
 def blocks(array_xyz: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
@@ -93,32 +89,37 @@ def blocks(array_xyz: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
     return np.asarray(array_xyz[cut], np.float64).reshape(split).mean(axis=(1, 3, 5))
 
 
-def whole_tumour(challenge: Challenge, labels_xyz: np.ndarray) -> np.ndarray:
-    return np.isin(labels_xyz, [challenge.labels[label] for label in challenge.regions["WT"]])
+def tumour_labels(challenge: Challenge, labels_xyz: np.ndarray) -> np.ndarray:
+    """1, 2 ... for the labels of WT in the challenge's order, 0 elsewhere."""
+    found_xyz = np.zeros(labels_xyz.shape, np.uint8)
+    for number, label in enumerate(challenge.regions["WT"], start=1):
+        found_xyz[labels_xyz == challenge.labels[label]] = number
+    return found_xyz
 
 
-def train(scans: Iterator[Scan]) -> tuple[Mixture, Mixture, float]:
-    """Mixtures of healthy and of tumour voxels, and the logarithm of the odds of tumour."""
+def train(scans: Iterator[Scan]) -> list[tuple[float, Mixture]]:
+    """The logarithm of the frequency and the mixture of healthy voxels, then those of each label."""
     rng = np.random.default_rng(SEED)
-    voxels: dict[str, list[np.ndarray]] = {name: [] for name in COMPONENTS}
-    tumour = healthy = 0
+    voxels, labels = list[np.ndarray](), list[np.ndarray]()
     for scan in scans:
-        for name, mask_xyz in (
-            ("healthy", scan.brain_xyz & ~scan.tumour_xyz),
-            ("tumour", scan.tumour_xyz),
-        ):
-            found_nc = scan.scores_cxyz[:, mask_xyz].T
-            voxels[name].append(rng.permutation(found_nc)[:SAMPLE])
-        tumour += int(scan.tumour_xyz.sum())
-        healthy += int((scan.brain_xyz & ~scan.tumour_xyz).sum())
-    fitted = {name: fit_mixture(np.concatenate(voxels[name]), COMPONENTS[name], rng) for name in COMPONENTS}
-    return fitted["healthy"], fitted["tumour"], float(np.log(tumour / healthy))
+        chosen = rng.permutation(np.flatnonzero(scan.brain_xyz))[:SAMPLE]
+        voxels.append(scan.scores_cxyz.reshape(len(scan.scores_cxyz), -1)[:, chosen].T)
+        labels.append(scan.labels_xyz.ravel()[chosen])
+    voxels_nc, labels_n = np.concatenate(voxels), np.concatenate(labels)
+    classes: list[tuple[float, Mixture]] = []
+    for label in range(labels_n.max() + 1):
+        found_nc = voxels_nc[labels_n == label]
+        mixture = fit_mixture(found_nc, LABEL_COMPONENTS if label else HEALTHY_COMPONENTS, rng)
+        classes.append((float(np.log(len(found_nc) / len(labels_n))), mixture))
+    return classes
 
 
-def by_mixtures(scan: Scan, healthy: Mixture, tumour: Mixture, odds: float) -> np.ndarray:
+def by_mixtures(scan: Scan, classes: list[tuple[float, Mixture]]) -> np.ndarray:
+    """Voxels that are rather of a tumour's label than healthy."""
     voxels_nc = scan.scores_cxyz[:, scan.brain_xyz].T
+    healthy, *tumour = (odds + mixture.log_density(voxels_nc) for odds, mixture in classes)
     found_xyz = np.zeros(scan.brain_xyz.shape, bool)
-    found_xyz[scan.brain_xyz] = tumour.log_density(voxels_nc) + odds > healthy.log_density(voxels_nc)
+    found_xyz[scan.brain_xyz] = np.logaddexp.reduce(tumour) > healthy
     return found_xyz
 
 
@@ -139,18 +140,19 @@ def clean(found_xyz: np.ndarray, scan: Scan) -> np.ndarray:
 
 
 def dice(found_xyz: np.ndarray, scan: Scan) -> float:
-    return float(2 * (found_xyz & scan.tumour_xyz).sum() / (found_xyz.sum() + scan.tumour_xyz.sum()))
+    tumour_xyz = scan.labels_xyz > 0
+    return float(2 * (found_xyz & tumour_xyz).sum() / (found_xyz.sum() + tumour_xyz.sum()))
 
 
 def main() -> None:
     data, labels = map(Path, sys.argv[1:3])
     challenge = load_challenge(sys.argv[3] if len(sys.argv) > 3 else KEY)
     count = int(sys.argv[4]) if len(sys.argv) > 4 else COUNT
-    healthy, tumour, odds = train(phantoms(challenge, count))
+    classes = train(phantoms(challenge, count))
     flair = challenge.channel_names.index("t2f")
     steps: dict[str, Callable[[Scan], np.ndarray]] = {
-        "mixtures": lambda scan: by_mixtures(scan, healthy, tumour, odds),
-        "mixtures, cleaned": lambda scan: clean(by_mixtures(scan, healthy, tumour, odds), scan),
+        "mixtures": lambda scan: by_mixtures(scan, classes),
+        "mixtures, cleaned": lambda scan: clean(by_mixtures(scan, classes), scan),
         "FLAIR": lambda scan: by_flair(scan, flair),
         "FLAIR, cleaned, dilated": lambda scan: ndimage.binary_dilation(clean(by_flair(scan, flair), scan)),
     }

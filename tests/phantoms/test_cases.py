@@ -21,17 +21,42 @@ def coarse(key, factor):
 
 
 CHALLENGES = [load_challenge(key) for key in challenge_keys()]
-DIFFERENT = {(c.layout, c.channel_names, tuple(sorted(c.labels))): c.key for c in CHALLENGES}
-"""One challenge of each layout, channels and labels."""
+DIFFERENT = {(c.layout, c.channel_names, c.phantom, tuple(sorted(c.labels))): c.key for c in CHALLENGES}
+"""One challenge of each layout, channels, kind of phantom and labels."""
 
 
 @pytest.mark.parametrize("key", DIFFERENT.values())
-def test_challenges_have_phantoms_with_all_their_labels(key):
-    challenge = coarse(key, 8)
-    phantom = make_phantom(challenge, seed=5, index=3)
-    assert challenge.is_case(phantom.case)
-    assert phantom.image_cxyz.shape == (len(challenge.channels), *challenge.geometry.grids[0].shape)
-    assert set(np.unique(phantom.labels_xyz).tolist()) == set(challenge.labels.values())
+def test_every_label_occurs_in_20_phantoms(key):
+    challenge = load_challenge(key)
+    expected, found = set(challenge.labels.values()), set()
+    for index in range(20):
+        phantom = make_phantom(challenge, 5, index, spacing_mm=4.0)
+        assert challenge.is_case(phantom.case)
+        found.update(np.unique(phantom.labels_xyz).tolist())
+        if found == expected:
+            break
+    assert found == expected
+
+
+def test_every_challenge_states_its_phantoms():
+    assert all(challenge.phantom for challenge in CHALLENGES)
+
+
+def test_without_a_kind_the_channels_choose():
+    atria = load_challenge("mbas2024").model_copy(update={"phantom": None})
+    glioma = load_challenge("brats2023-gli")
+    unnamed = glioma.model_copy(update={"phantom": None})
+    assert make_phantom(atria, 0, 0, 8.0).labels_xyz.any()
+    np.testing.assert_array_equal(
+        make_phantom(unnamed, 0, 0, 8.0).image_cxyz, make_phantom(glioma, 0, 0, 8.0).image_cxyz
+    )
+
+
+def test_a_spacing_keeps_the_field_of_view():
+    phantom = make_phantom(load_challenge("brats2023-gli"), 0, 0, spacing_mm=2.0)
+    assert phantom.labels_xyz.shape == (120, 120, 78)
+    assert phantom.grid.spacing == (2, 2, 2)
+    np.testing.assert_array_equal(phantom.grid.affine[:3, 3], [-0.5, 239 - 0.5, 0.5])
 
 
 def test_the_affine_is_that_of_the_brats_atlas():

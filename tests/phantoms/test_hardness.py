@@ -1,4 +1,4 @@
-"""Phantoms are useful only if no threshold finds their targets."""
+"""How well the best threshold of a channel finds a phantom's target; gliomas of patients: Dice about 0.8."""
 
 import numpy as np
 import pytest
@@ -8,25 +8,27 @@ from segcube.spec.challenges import load_challenge
 from segcube.transforms import largest_component
 
 
-def best_threshold_dice(image_cxyz, target_xyz, step):
+def best_threshold_dice(image_cxyz, target_xyz):
     """The best Dice of any channel above or below any threshold, cut to its largest component."""
-    thin = (slice(None, None, step),) * 2
-    target = target_xyz[thin]
     best = 0.0
-    for channel in image_cxyz:
-        view = channel[thin]
-        inside = view > 0
-        for threshold in np.percentile(view[inside], np.arange(4, 100, 4)):
-            for mask in (view > threshold, inside & (view < threshold)):
-                found = largest_component(mask)
-                dice = 2 * (found & target).sum() / (found.sum() + target.sum())
+    for image_xyz in image_cxyz:
+        inside_xyz = image_xyz > 0
+        for threshold in np.percentile(image_xyz[inside_xyz], np.arange(4, 100, 4)):
+            for mask_xyz in (image_xyz > threshold, inside_xyz & (image_xyz < threshold)):
+                found_xyz = largest_component(mask_xyz)
+                dice = 2 * (found_xyz & target_xyz).sum() / (found_xyz.sum() + target_xyz.sum())
                 best = max(best, float(dice))
     return best
 
 
-@pytest.mark.parametrize(("key", "region", "step"), [("brats2023-gli", "WT", 4), ("mbas2024", "LA", 6)])
-def test_no_threshold_finds_the_target(key, region, step):
+@pytest.mark.parametrize(
+    ("key", "region", "lowest", "highest"), [("brats2023-gli", "WT", 0.5, 0.85), ("mbas2024", "LA", 0.1, 0.5)]
+)
+def test_a_threshold_finds_a_target_as_it_finds_a_patient_s(key, region, lowest, highest):
     challenge = load_challenge(key)
-    phantom = make_phantom(challenge, seed=3, index=0)
-    target = np.isin(phantom.labels_xyz, [challenge.labels[label] for label in challenge.regions[region]])
-    assert 0.01 < best_threshold_dice(phantom.image_cxyz, target, step) <= 0.6
+    values = [challenge.labels[label] for label in challenge.regions[region]]
+    found = []
+    for index in range(4):
+        phantom = make_phantom(challenge, 3, index, spacing_mm=3.0)
+        found.append(best_threshold_dice(phantom.image_cxyz, np.isin(phantom.labels_xyz, values)))
+    assert lowest < np.mean(found) < highest

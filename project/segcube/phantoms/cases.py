@@ -14,26 +14,27 @@ from nibabel.nifti1 import Nifti1Image
 from segcube import __version__
 from segcube.core import Grid, UsageError, count_of, write_atomic
 from segcube.formats.nifti import foreign_files, is_written_by_segcube
-from segcube.phantoms.brain import make_brain
+from segcube.phantoms.brain import Tissue, make_brain
 from segcube.phantoms.heart import Chamber, make_atria
-from segcube.phantoms.lesions import Tissue
 from segcube.phantoms.streams import Streams
-from segcube.spec.challenges import Challenge
+from segcube.spec.challenges import BACKGROUND, Challenge
 
 _ATRIA_CHANNELS = ("lge",)
 _GZIP_LEVEL = 1
 _MARK = "segcube-phantom"
 """In the header of each file. A phantom never replaces a label map of a run, which has another mark."""
+_CORE = (Tissue.CORE, Tissue.BLOOD, Tissue.CYST)
 _TISSUES: Mapping[str, tuple[Tissue, ...]] = {
-    "NCR": (Tissue.CORE,),
-    "NETC": (Tissue.CORE,),
+    "NCR": _CORE,
+    "NETC": _CORE,
     "ED": (Tissue.EDEMA,),
     "SNFH": (Tissue.EDEMA,),
     "ET": (Tissue.ENHANCING,),
     "CC": (Tissue.CYST,),
     "RC": (Tissue.CAVITY,),
-    "GTV": (Tissue.CORE, Tissue.ENHANCING),
+    "GTV": (*_CORE, Tissue.ENHANCING),
 }
+"""The tissues of a label; of two labels with a tissue, it is the one's with fewer tissues."""
 _CHAMBERS: Mapping[str, tuple[Chamber, ...]] = {
     "wall": (Chamber.RIGHT_WALL, Chamber.LEFT_WALL),
     "RA_wall": (Chamber.RIGHT_WALL,),
@@ -53,22 +54,24 @@ class Phantom:
     grid: Grid
 
 
-def make_phantom(challenge: Challenge, seed: int, index: int) -> Phantom:
+def make_phantom(challenge: Challenge, seed: int, index: int, spacing_mm: float | None = None) -> Phantom:
     """Make the case of an index, from 0, of a seed: equal numbers make equal cases.
 
-    Brains for the BraTS channels, atria for `lge`. Raises UsageError for other channels, and for labels
-    without a synthetic tissue.
+    spacing_mm: edge of the voxels, over the challenge's field of view; None for a grid of the challenge. The
+    kind of a case is `challenge.phantom`; without one it has atria for the channel `lge` alone, otherwise
+    glioma. Raises UsageError for channels and labels that phantoms do not have.
     """
-    rng = np.random.default_rng((seed, index))
-    grid = _grid(challenge, rng)
-    if challenge.channel_names == _ATRIA_CHANNELS:
+    streams = Streams(seed, index)
+    grid = _grid(challenge, streams("grid"), spacing_mm)
+    kind = challenge.phantom or ("atria" if challenge.channel_names == _ATRIA_CHANNELS else "glioma")
+    case = _case_name(challenge, index)
+    if kind == "atria":
         values = _values(challenge, Chamber, _CHAMBERS)
-        image_cxyz, tissue_xyz = make_atria(Streams(seed, index), grid)
-    else:
-        values = _values(challenge, Tissue, _TISSUES)
-        lesion = {Tissue.EDEMA, Tissue.CORE, Tissue.ENHANCING, *map(Tissue, np.flatnonzero(values))}
-        image_cxyz, tissue_xyz = make_brain(rng, grid, challenge.channel_names, lesion)
-    return Phantom(_case_name(challenge, index), image_cxyz, values[tissue_xyz], grid)
+        image_cxyz, chamber_xyz = make_atria(streams, grid)
+        return Phantom(case, image_cxyz, values[chamber_xyz], grid)
+    values = _values(challenge, Tissue, _TISSUES)
+    brain = make_brain(streams, grid, challenge.channel_names, challenge.reference, kind)
+    return Phantom(case, brain.image_cxyz, values[brain.tissue_xyz], grid)
 
 
 def crop_phantom(phantom: Phantom, edge: int) -> Phantom:
@@ -130,7 +133,7 @@ def _check_free(files: list[Path], out: Path) -> None:
         )
 
 
-def _grid(challenge: Challenge, rng: np.random.Generator) -> Grid:
+def _grid(challenge: Challenge, rng: np.random.Generator, spacing_mm: float | None) -> Grid:
     """One of the challenge's grids along the patient's axes; without an orientation, LPS."""
     grids = challenge.geometry.grids
     usual = grids[int(rng.integers(len(grids)))]
@@ -140,7 +143,14 @@ def _grid(challenge: Challenge, rng: np.random.Generator) -> Grid:
             affine[axis, axis] *= -1
     # The atlas of the BraTS data begins at x = 0 and y = 239, with y towards the front
     affine[1, 3] = -affine[1, 1] * (usual.shape[1] - 1) if affine[1, 1] < 0 else 0.0
-    return Grid(usual.shape, affine)
+    if spacing_mm is None:
+        return Grid(usual.shape, affine)
+    factor = spacing_mm / np.array(usual.spacing)
+    x, y, z = (max(round(size / part), 2) for size, part in zip(usual.shape, factor, strict=True))
+    # The corner of the first voxel stays
+    affine[:3, 3] += affine[:3, :3] @ ((factor - 1) / 2)
+    affine[:3, :3] *= factor
+    return Grid((x, y, z), affine)
 
 
 def blood_value(challenge: Challenge) -> int | None:
@@ -154,14 +164,12 @@ def _values(
     challenge: Challenge, kinds: type[IntEnum], table: Mapping[str, tuple[IntEnum, ...]]
 ) -> np.ndarray:
     """The challenge's label value of each synthetic tissue; 0 for a tissue without a label."""
+    labels = [label for label in challenge.labels if label != BACKGROUND]
+    if unknown := [label for label in labels if label not in table]:
+        raise UsageError(f"no synthetic tissue for label {unknown[0]}", expected="one of " + ", ".join(table))
     values = np.zeros(len(kinds), np.min_scalar_type(max(challenge.labels.values())))
-    for label, value in challenge.labels.items():
-        if value == 0:
-            continue
-        if label not in table:
-            raise UsageError(f"no synthetic tissue for label {label}", expected="one of " + ", ".join(table))
-        for kind in table[label]:
-            values[kind] = value
+    for label in sorted(labels, key=lambda label: len(table[label]), reverse=True):
+        values[list(table[label])] = challenge.labels[label]
     return values
 
 

@@ -37,7 +37,7 @@ class ScannerRanges:
     bias: Range = (0.02, 0.25)
     bias_mm: Range = (60.0, 110.0)
     """Deviation of the logarithm of the coil's sensitivity, and its smoothness."""
-    noise: Range = (0.004, 0.035)
+    noise: Range = (0.01, 0.06)
     """Deviation of the noise in a voxel of 1 mm3, relative to the brightness `level` of a usual tissue."""
     gamma: float = 0.1
     """Deviation of the logarithm of the exponent of the brightness."""

@@ -46,6 +46,18 @@ Output: TypeAlias = Annotated[
     Name, _matches(r"[^{}/]*\{case\}[^{}/]*\.nii\.gz", "the name of a .nii.gz file, with {case}")
 ]
 
+PhantomKind: TypeAlias = Literal[
+    "glioma",
+    "treated-glioma",
+    "paediatric",
+    "metastases",
+    "treated-metastases",
+    "meningioma",
+    "meningioma-radiotherapy",
+    "mixed",
+    "atria",
+]
+
 
 class Channel(StrictModel):
     """An input image of a case."""
@@ -90,6 +102,8 @@ class Challenge(StrictModel):
     """Regular expressions of other names that hosts give to cases."""
     made_case: NumberedName
     """Names of synthetic cases, as a format of their number."""
+    phantom: PhantomKind | None = None
+    """What synthetic cases show; null: atria for the channel `lge` alone, otherwise glioma."""
     layout: Literal["folders", "walk"]
     """folders: files in the data folder and in case folders; walk: files at any depth."""
     channels: Annotated[tuple[Channel, ...], Field(min_length=1)]

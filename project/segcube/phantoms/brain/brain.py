@@ -1,0 +1,141 @@
+"""A synthetic brain with tumours: all steps from random streams to images and tissues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segcube.core import Grid, Vector
+from segcube.phantoms.brain.anatomy import (
+    Anatomy,
+    Healthy,
+    build_anatomy,
+    draw_person,
+    healthy_at,
+    locate,
+    sample,
+)
+from segcube.phantoms.brain.contrast import draw_contrast
+from segcube.phantoms.brain.distractors import distract, draw_distractors, skull
+from segcube.phantoms.brain.extent import Extent, distances_at, place_lesions
+from segcube.phantoms.brain.lesions import Place, compose, label_tissues
+from segcube.phantoms.brain.mass_effect import displace
+from segcube.phantoms.brain.paint import Content, brain_mask, paint
+from segcube.phantoms.brain.plans import Plan, draw_plan
+from segcube.phantoms.brain.shapes import SPACE
+from segcube.phantoms.brain.tissues import Tissue
+from segcube.phantoms.fields import Slices, Space, span
+from segcube.phantoms.scanner import ScannerRanges, acquire, draw_scan
+from segcube.phantoms.streams import Streams
+
+_HALF_MM = (80.0, 98.0, 80.0)
+_COARSE = Space(np.arange(-80.0, 81, 4), np.arange(-100.0, 101, 4), np.arange(-80.0, 81, 4))
+"""The space of growth and displacements."""
+_HEAD_HALF_MM = (98.0, 116.0, 98.0)
+_MARGIN_MM = 3.0
+"""What is drawn outside of the brain, for its mask to cut."""
+_HEAD_MM = 18.0
+_NEAR_MM = 16.0
+"""Distance to lesions up to which points belong to them."""
+
+
+@dataclass(frozen=True)
+class Brain:
+    """Image (C, X, Y, Z) int16, 0 outside, and the `Tissue` (X, Y, Z) uint8 of lesions, 0 elsewhere."""
+
+    image_cxyz: np.ndarray
+    tissue_xyz: np.ndarray
+
+
+def make_brain(streams: Streams, grid: Grid, channels: Sequence[str], reference: str, kind: str) -> Brain:
+    """Make a brain with the tumour of a kind in `KINDS`.
+
+    grid: along the patient's axes, in any direction. reference: the channel that labels are aligned with.
+    Raises UsageError for a channel without known contrasts.
+    """
+    levels_ck = draw_contrast(streams("contrast"), channels)
+    plan = draw_plan(streams("tumour"), kind)
+    person = draw_person(streams("person"), plan.age_span)
+    body = build_anatomy(person)
+    places = locate(person, _COARSE)
+    coarse = healthy_at(body, places.reshape(3, -1), _COARSE.voxel_mm[0])
+    extent = place_lesions(streams("growth"), plan, _COARSE, coarse)
+    places = displace(places, extent, plan, coarse)
+    space, box = _brain_box(streams("position"), grid, _HALF_MM if plan.is_stripped else _HEAD_HALF_MM)
+    content = _fill(streams, plan, (body, places, extent), space)
+    mask = (
+        brain_mask(streams("mask"), content, space.shape) if plan.is_stripped else np.ones(space.shape, bool)
+    )
+    image_cxyz = np.zeros((len(channels), *grid.shape), np.int16)
+    ranges = ScannerRanges()
+    for image_xyz, channel, levels in zip(image_cxyz, channels, levels_ck, strict=True):
+        signal = np.zeros(space.shape)
+        signal[content.index] = paint(streams(f"paint {channel}"), content, levels, channel)
+        scan = draw_scan(streams(f"scan {channel}"), ranges, channel == reference)
+        image_xyz[box] = np.where(mask, np.maximum(acquire(signal, space, scan, 1.0), 1), 0)
+    tissue = np.zeros(space.shape, np.uint8)
+    tissue[content.index] = content.lesion_n
+    tissue_xyz = np.zeros(grid.shape, np.uint8)
+    tissue_xyz[box] = tissue * mask
+    return Brain(image_cxyz, tissue_xyz)
+
+
+def _brain_box(rng: np.random.Generator, grid: Grid, half_mm: Vector) -> tuple[Space, Slices]:
+    """The brain's box in mm about its middle, which lies near the grid's, and its voxels."""
+    axes: list[np.ndarray] = []
+    box: list[slice] = []
+    for axis, half in enumerate(half_mm):
+        middle = (grid.shape[axis] - 1) / 2 + rng.uniform(-3, 3) / grid.spacing[axis]
+        place = (np.arange(grid.shape[axis]) - middle) * float(grid.affine[axis, axis])
+        box.append(span(np.flatnonzero(np.abs(place) < half)))
+        axes.append(place[box[-1]])
+    return Space(*axes), (box[0], box[1], box[2])
+
+
+def _fill(
+    streams: Streams, plan: Plan, body_parts: tuple[Anatomy, np.ndarray, Extent], space: Space
+) -> Content:
+    """Fill the voxels of a space with tissues."""
+    body, places, extent = body_parts
+    voxel = float(np.cbrt(np.prod(space.voxel_mm)))
+    hull = sample(body.hull_xyz, SPACE, places.reshape(3, -1)).reshape(_COARSE.shape)
+    margin = _MARGIN_MM if plan.is_stripped else _HEAD_MM
+    index = np.nonzero(space.interpolate(hull, _COARSE) < margin)
+    points = np.stack([axis[k] for axis, k in zip(space.axes, index, strict=True)])
+    there = np.stack([sample(part, _COARSE, points) for part in places])
+    whole, core = distances_at(extent, plan, points)
+    squeeze = max(plan.push, 0) * np.exp(-np.maximum(core, 0) / 20) * min(extent.core_mm / 20, 1)
+    healthy = healthy_at(body, there, voxel, squeeze)
+    shares = _healthy_shares(streams, points, (healthy, voxel), body.person.age)
+    lesion = np.zeros(points.shape[1], np.uint8)
+    near = np.flatnonzero((whole < _NEAR_MM) & (healthy.depth_n > -_MARGIN_MM))
+    if len(near):
+        place = Place(points[:, near], healthy.at(near), whole[near], core[near], extent.core_mm, voxel)
+        parts = compose(streams("composition"), plan, place)
+        lesion[near] = label_tissues(plan, place, parts)
+        total = sum(parts.values())
+        shares[:, near] *= 1 - total
+        for tissue, share in parts.items():
+            shares[tissue, near] += share
+    return Content(index, points, healthy, shares, lesion)
+
+
+def _healthy_shares(
+    streams: Streams, points_3n: np.ndarray, around: tuple[Healthy, float], age: float
+) -> np.ndarray:
+    """Shares (K, N) of a brain without tumour."""
+    healthy, voxel = around
+    shares = np.zeros((len(Tissue), points_3n.shape[1]))
+    shares[Tissue.GREY], shares[Tissue.DEEP_GREY] = healthy.grey_n, healthy.deep_n
+    shares[Tissue.FLUID] = healthy.fluid_n
+    shares[Tissue.WHITE] = np.clip(1 - healthy.grey_n - healthy.deep_n - healthy.fluid_n, 0, 1)
+    distractors = draw_distractors(streams("distractors"), age)
+    parts = list(distract(distractors, points_3n, healthy, voxel).items())
+    parts += skull(streams("skull"), points_3n, healthy).items()
+    for tissue, share in parts:
+        used = np.flatnonzero(share > 0)
+        shares[:, used] *= 1 - share[used]
+        shares[tissue, used] += share[used]
+    return shares
