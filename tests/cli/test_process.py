@@ -17,6 +17,23 @@ def test_ctrl_c_prints_one_line_and_exits_130(capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        ("segcube import nnunet", "pip install 'segcube[import]'\n"),
+        ("segcube compile", "pip install 'segcube[torch]'\n"),
+        ("segcube infer", "pip install 'segcube[torch]'; a CPU runs a submission without torch once"),
+    ],
+)
+def test_a_missing_package_is_hinted_at_by_the_extra_of_the_command(capsys, command, hint):
+    def task():
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    with pytest.raises(typer.Exit):
+        run_command(task, command)
+    assert hint in capsys.readouterr().err
+
+
 SCRIPT = """
 from segcube.cli.process import handle_ctrl_c
 

@@ -111,7 +111,7 @@ class Command(typer.core.TyperCommand):
             # Worker processes read it as well
             os.environ[DEBUG_VARIABLE] = "1"
         with console_logging(quiet, verbose):
-            run_command(partial(super().invoke, ctx))
+            run_command(partial(super().invoke, ctx), ctx.command_path)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The words of the usage line, without typer's braces around required arguments."""

@@ -14,7 +14,7 @@ import typer
 from segcube.cli.evaluate import evaluate, picture
 from segcube.cli.infer import infer
 from segcube.cli.options import Challenge, OutOfPlace, challenge_option, folder_of
-from segcube.core import LOG, ExitCode, UsageError, case_bar, printable
+from segcube.core import LOG, ExitCode, UsageError, case_bar, install_hint, printable
 
 if TYPE_CHECKING:
     from segcube.phantoms import Comparison
@@ -161,7 +161,7 @@ def demo(
             if code := step():
                 return code
     if not _can_draw():
-        LOG.warning("no pictures, as matplotlib is not installed: pip install 'segcube[report]'")
+        LOG.warning(f"no pictures, as matplotlib is not installed: {install_hint('report')}")
     typer.echo()
     for line in _overview(folder, keys).splitlines():
         typer.echo(printable(line))

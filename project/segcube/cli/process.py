@@ -19,6 +19,7 @@ from segcube.core import (
     EnvironmentFault,
     ExitCode,
     SegcubeError,
+    install_hint,
     internal_error,
     log_traceback,
     printable,
@@ -42,32 +43,33 @@ EXTRAS = {
 """The extra that installs a package."""
 
 
-def run_command(task: Callable[[], int | None]) -> NoReturn:
+def run_command(task: Callable[[], int | None], command: str = "") -> NoReturn:
     """Run a command's work and raise typer.Exit with its exit code, 0 for None.
 
-    Any error becomes one line on stderr and its exit code; --debug adds the traceback of an unexpected one.
+    command: its words, such as `segcube import nnunet`, for the hint about a package that is missing. Any
+    error becomes one line on stderr and its exit code; --debug adds the traceback of an unexpected one.
     Ctrl-C becomes the line `interrupted` and exit code 130.
     """
     _open_closed_streams()
     _leave_unusable_folder()
     with _exits_on_sigterm():
-        code = _exit_code_of(task)
+        code = _exit_code_of(task, command)
         # Ctrl-C may come between the creation of a scratch folder and the block that removes it
         remove_scratch_folders()
         discard_broken_streams()
     raise typer.Exit(int(code or 0))
 
 
-def _exit_code_of(task: Callable[[], int | None]) -> int | None:
+def _exit_code_of(task: Callable[[], int | None], command: str) -> int | None:
     try:
         return task()
     except KeyboardInterrupt:
         return report_interrupted()
     except Exception as error:
-        return report_error(error)
+        return report_error(error, command)
 
 
-def report_error(error: Exception) -> ExitCode:
+def report_error(error: Exception, command: str = "") -> ExitCode:
     """Report on stderr why a command failed; returns the exit code for that."""
     message, code = str(error), ExitCode.ENVIRONMENT
     if isinstance(error, SegcubeError):
@@ -75,7 +77,7 @@ def report_error(error: Exception) -> ExitCode:
     elif isinstance(error, (OSError, ImportError, MemoryError)):
         log_traceback(error)
         if isinstance(error, ModuleNotFoundError):
-            message = _missing_package(error)
+            message = _missing_package(error, command)
         elif isinstance(error, MemoryError):
             message = "not enough memory; give the run more"
         message = str(EnvironmentFault(message))
@@ -85,14 +87,15 @@ def report_error(error: Exception) -> ExitCode:
     return code
 
 
-def _missing_package(error: ModuleNotFoundError) -> str:
+def _missing_package(error: ModuleNotFoundError, command: str) -> str:
     """The message about a package that is not installed, with the extra that installs it."""
     package = (error.name or "").partition(".")[0]
     extra = EXTRAS.get(package)
     if extra is None:
         return f"{error}; install segcube again with its dependencies"
-    hint = f"pip install 'segcube[{extra}]'"
-    if extra == "torch":
+    words = command.split()
+    hint = install_hint("import" if extra == "torch" and "import" in words else extra)
+    if extra == "torch" and "infer" in words:
         hint += "; a CPU runs a submission without torch once `segcube compile` compiled it"
     return f"{package} is not installed; {hint}"
 

@@ -26,6 +26,7 @@ from .errors import SegcubeError as SegcubeError
 from .errors import UsageError as UsageError
 from .errors import as_case_error as as_case_error
 from .errors import count_of as count_of
+from .errors import install_hint as install_hint
 from .errors import internal_error as internal_error
 from .errors import log_traceback as log_traceback
 from .errors import printable as printable

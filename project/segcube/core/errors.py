@@ -111,6 +111,11 @@ def count_of(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
+def install_hint(extra: str) -> str:
+    """Return what installs the packages of an extra."""
+    return f"pip install 'segcube[{extra}]'"
+
+
 def log_traceback(error: BaseException) -> None:
     """Log the traceback of an unexpected error where DEBUG_VARIABLE asks for it."""
     if os.environ.get(DEBUG_VARIABLE, "").lower() not in ("", "0", "false", "no", "off"):

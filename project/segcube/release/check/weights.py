@@ -14,7 +14,7 @@ from safetensors import safe_open
 from segcube import networks
 from segcube.backends import check_member
 from segcube.backends.openvino import read_compiled
-from segcube.core import EnvironmentFault, SegcubeError, count_of
+from segcube.core import EnvironmentFault, SegcubeError, count_of, install_hint
 from segcube.networks import read_metadata
 from segcube.release.check.findings import Finding, FindingCode, error, from_fault, warning
 from segcube.spec.submission import Member, MemberFile, Submission, member_files, sha256_of
@@ -43,7 +43,7 @@ FLOATS = ("F64", "F32", "F16")
 """Kinds of tensors whose values numpy can check."""
 WITHOUT_TORCH = (
     "not checked without torch: that each file has all tensors of its network, in its shapes; "
-    "pip install 'segcube[torch]'"
+    + install_hint("torch")
 )
 
 
