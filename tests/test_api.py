@@ -258,6 +258,14 @@ def test_a_prediction_has_names_probabilities_and_an_image(model, case):
     assert model.predict(case).probabilities is None
 
 
+def test_what_is_printed_of_a_model_is_short(model):
+    prediction = model.predict_array(np.ones((4, 8, 9, 10)), np.eye(4))
+    assert (model.device, repr(model.challenge)) == ("cpu", "<Challenge brats2023-gli>")
+    assert model.description.startswith("cpu as requested; openvino ")
+    assert repr(model) == "<Model for brats2023-gli: cpu>"
+    assert repr(prediction) == "<Prediction of array for brats2023-gli: 8 x 9 x 10 voxels>"
+
+
 def test_a_folder_is_predicted_and_reported_case_by_case(model, case, tmp_path, make_case, glioma):
     bad = make_case(tmp_path / "data", glioma, "BraTS-GLI-00002-000")
     next(bad.glob("*t2w*")).write_bytes(b"no scan")

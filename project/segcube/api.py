@@ -61,6 +61,11 @@ class Model:
 
     @property
     def device(self) -> str:
+        """The device that the networks run on: cpu or cuda:N."""
+        return self._open.backend.device
+
+    @property
+    def description(self) -> str:
         """Backend, device and precision, and why these."""
         return self._open.backend.reason
 
@@ -146,7 +151,7 @@ class Model:
 
     def __repr__(self) -> str:
         state = "closed" if self._models is None else self.device
-        return f"<segcube.Model for {self._challenge.key}: {state}>"
+        return f"<Model for {self._challenge.key}: {state}>"
 
     def __enter__(self) -> Self:
         return self

@@ -79,11 +79,11 @@ def cpu_fallback() -> Backend:
 
 def _choose_device(settings: RunSettings) -> tuple[str, str]:
     if settings.device == "cpu":
-        return "cpu", "cpu as asked"
+        return "cpu", "cpu as requested"
     if settings.device != "auto":
         return settings.device, ""
     if settings.backend == "openvino":
-        return "cpu", "cpu, as backend openvino asks"
+        return "cpu", "cpu, as backend openvino requires"
     if any(file.exists() for file in DRIVER_FILES):
         return "auto", ""
     return "cpu", "cpu: no GPU is visible"

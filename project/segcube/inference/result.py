@@ -23,11 +23,15 @@ OTHER_IMAGES = (".nii", ".gz", ".hdr", ".img", ".mha", ".mhd", ".nrrd", ".npy", 
 """.nii in capitals and formats that label maps are not written in: hardly the name of a folder."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction(CasePrediction):
     """A case's label map on its native grid: `labels_xyz` (X, Y, Z), and what belongs to it."""
 
     challenge: Challenge = field(kw_only=True)
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.labels_xyz.shape))
+        return f"<Prediction of {self.case.name} for {self.challenge.key}: {shape} voxels>"
 
     @property
     def label_names(self) -> dict[int, str]:

@@ -122,6 +122,9 @@ class Challenge(StrictModel):
     """Regular expression that the organisers' evaluator searches for in file names of label maps."""
     metrics: Metrics = Overlap(profile="plain")
 
+    def __repr__(self) -> str:
+        return f"<Challenge {self.key}>"
+
     @property
     def channel_names(self) -> tuple[str, ...]:
         """Names of the channels, in the challenge's order."""
