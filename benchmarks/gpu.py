@@ -120,7 +120,7 @@ def windows_a_second(weights: Path, case: Path) -> str:
     session.predict(case)
     start = perf_counter()
     prediction = session.predict(case)
-    wall, seconds = perf_counter() - start, prediction.seconds["predict tumour"]
+    wall, seconds = perf_counter() - start, prediction.seconds["windows tumour"]
     branch = session.models.loaded.submission.stages[0].branches[0]
     plan = plan_windows(prediction.grid.shape, branch.window)
     windows = len(plan.starts) * len(branch.members) * 2 ** len(branch.flips)

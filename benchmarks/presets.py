@@ -64,7 +64,7 @@ def measure(key: str, name: str, preset: Preset, folder: Path) -> Found:
 
 def predicts(step: str) -> bool:
     """Whether presets shorten a step of the report."""
-    return step == FORWARD or step.startswith("predict ")
+    return step == FORWARD or step.startswith("windows ")
 
 
 def differing(found: Found, full: Found) -> float:

@@ -38,9 +38,10 @@ def test_every_case_gets_its_map_on_its_own_grid(infer, data):
     assert list(report["cases"][0]["seconds"]) == [
         "read",
         "preprocess",
-        "predict tumour",
+        "windows tumour",
         "forward",
-        "labels",
+        "postprocess",
+        "restore",
         "write",
     ]
     values = np.asarray(written.dataobj)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from math import prod
 from operator import add
@@ -16,6 +16,7 @@ from segcube.core import (
     SLAB_BYTES,
     Array,
     Box,
+    Clock,
     Shape,
     array_namespace,
     as_array_like,
@@ -68,6 +69,8 @@ class StageOutput:
     """The native box that the branches were given; around it all is background."""
     gate_xyz: np.ndarray | None = None
     """Outside it all is background."""
+    clock: Clock = field(default_factory=Clock)
+    """Its step `restore` is the wait for slabs, which are requested within other steps."""
 
     @property
     def box(self) -> Box:
@@ -111,7 +114,10 @@ class StageOutput:
         starts = range(0, length, thickness)
         places = [box.slab(axis, start, min(start + thickness, length)) for start in starts]
         made = prefetch(make, places) if on_host else map(make, places)
-        yield from zip(places, made, strict=True)
+        for place in places:
+            with self.clock.step("restore"):
+                slab = next(made)
+            yield place, slab
 
     def _probabilities(self, place: Box) -> Array:
         values_kxyz = self._values(place)

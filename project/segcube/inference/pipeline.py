@@ -76,7 +76,7 @@ def predict_volume(
         else:
             output = predict_stage(stage, stage_input, case)
     assert output is not None, "a submission has at least one stage"
-    with case.clock.step("labels"):
+    with case.clock.step("postprocess"):
         labels_xyz = label_map(output, submission.postprocess, models.loaded.challenge)
     if save is not None:
         with case.clock.step("save"):
@@ -113,7 +113,7 @@ def predict_stage(
         if on_released is not None and branch is stage.branches[-1]:
             volume.release_voxels()
             on_released()
-        with clock.step(f"predict {stage.name}"):
+        with clock.step(f"windows {stage.name}"):
             plan = plan_branch_windows(branch, prepared, stage_input)
             matrix_rk = channel_matrix(stage, branch, models.loaded.challenge)
             task = BranchTask(stage, branch, prepared, plan, matrix_rk, models.mirroring, needs)
@@ -122,7 +122,7 @@ def predict_stage(
         del prepared, task
     gate_xyz, shape = stage_input.gate_xyz, volume.grid.shape
     parts, frame = tuple(outputs), stage_input.frame
-    return StageOutput(stage.name, stage.names, stage.kind, stage.merge, shape, parts, frame, gate_xyz)
+    return StageOutput(stage.name, stage.names, stage.kind, stage.merge, shape, parts, frame, gate_xyz, clock)
 
 
 def _save(output: StageOutput, volume: Volume, save: SavedProbabilities) -> None:
