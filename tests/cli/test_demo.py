@@ -8,6 +8,7 @@ from pathlib import Path
 import typer.main
 from typer.testing import CliRunner
 
+from segcube.cli import demo
 from segcube.cli.app import app
 from segcube.cli.demo import CHALLENGES, MARK, demo_steps
 from segcube.spec.hosts import BUILT_IN_WEIGHTS
@@ -45,6 +46,13 @@ def test_the_folder_of_an_earlier_demo_is_written_to(tmp_path):
     assert "$ segcube phantoms" in result.stdout
     assert (labels / "MBAS_001_label.nii.gz").read_text() == "mine"
     assert "infer" in (folder / "README.txt").read_text()
+
+
+def test_pictures_are_listed_only_where_they_can_be_drawn(monkeypatch):
+    keys = ("mbas2024",)
+    assert "pictures/" in demo._overview(Path("demo"), keys)
+    monkeypatch.setattr(demo, "_can_draw", lambda: False)
+    assert "pictures/" not in demo._overview(Path("demo"), keys)
 
 
 def test_the_commands_that_it_prints_are_complete():

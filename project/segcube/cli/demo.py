@@ -221,10 +221,13 @@ def _can_draw() -> bool:
 
 def _overview(folder: Path, keys: tuple[str, ...]) -> str:
     """Where everything is, and what to do next."""
+    pictures = ", pictures/ a picture of each case" if _can_draw() else ""
     return f"""Files in {" and ".join(str(folder / key) for key in keys)}:
   data/ synthetic scans, labels/ their reference labels
   maps/ predicted label maps, report.json the run
-  scores.json the scores, pictures/ a picture of each case
+  scores.json the scores{pictures}
+Low scores are expected: starters are small networks. Lesion-wise scores are lower still, as each component
+that is no lesion of the reference counts as a lesion with Dice 0; dice compares whole regions.
 Next, with your own networks and scans:
   segcube info                  # the keys of the challenges
   segcube import nnunet MODEL_FOLDER -o weights/NAME --challenge KEY
