@@ -5,6 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from segcube.core import CaseError, Code, UsageError
 from segcube.pages import draw_folder
@@ -44,6 +45,14 @@ def test_each_case_with_a_map_has_a_picture(folders, glioma):
     (folders / "maps" / f"{NAMES[2]}.nii.gz").unlink()
     assert draw(folders, glioma) == ([*NAMES[:2]], {}, [NAMES[2]])
     assert (folders / "pictures" / f"{NAMES[0]}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_reference_labels_have_a_column_of_their_own(folders, glioma):
+    def width(**options) -> int:
+        found = dict(draw_folder(folders / "data", folders / "maps", glioma, folders / "pictures", **options))
+        return imread(found[NAMES[0]]).shape[1]
+
+    assert width(ref=folders / "maps") * 4 == width() * 5
 
 
 def spoil_map(folders):

@@ -206,8 +206,8 @@ def demo_steps(place: Path, key: str) -> list[tuple[str, Callable[[], int | None
             partial(evaluate, maps, labels, key, scores=scores),
         ),
         (
-            ["picture", "-i", data, "--maps", maps, "-o", pictures],
-            partial(picture, data, maps, pictures, challenge=key),
+            ["picture", "-i", data, "--maps", maps, "--ref", labels, "-o", pictures],
+            partial(picture, data, maps, pictures, challenge=key, ref=labels),
         ),
     ]
     lines = [shlex.join(map(str, [*words, "--challenge", key])) for words, _ in steps]

@@ -114,14 +114,21 @@ def picture(
     place: Place = None,
     out: OutOfPlace = None,
     challenge: ChallengeByNames = None,
+    ref: Annotated[
+        Path | None,
+        typer.Option(help="Folder of reference label maps, to draw beside the others. Default: none."),
+    ] = None,
 ) -> ExitCode:
     """Draw each case with its label map as a PNG file.
+
+    Axial, coronal and sagittal sections with most labelled voxels, in radiological convention: the patient's
+    right is on the left.
 
     Exit code: 0 done, 3 some cases or maps cannot be read, 4 none can.
 
     \b
     Example:
-      segcube picture -i data --maps maps -o pictures
+      segcube picture -i data --maps maps --ref labels -o pictures
     """
     from segcube.core import CaseError
     from segcube.evaluation import choose_challenge
@@ -132,7 +139,7 @@ def picture(
         raise UsageError("no folder to write to", expected="-o DIR")
     chosen = choose_challenge(maps, data, challenge)
     drawn = failed = 0
-    for name, outcome in draw_folder(data, maps, chosen, folder):
+    for name, outcome in draw_folder(data, maps, chosen, folder, ref):
         if outcome is None:
             LOG.warning(f"{name}: no label map, not drawn")
         elif isinstance(outcome, CaseError):

@@ -1,48 +1,75 @@
-"""Draw pictures of cases: their channels and label maps in three planes."""
+"""Draw pictures of cases: their channels, label maps and reference labels in three planes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 from scipy.ndimage import binary_erosion
 
-from segcube.core import Case, CaseError, Code, UsageError, Volume
+from segcube.core import CaseError, Code, Grid, UsageError, Volume
+from segcube.evaluation import find_maps
 from segcube.formats import discover_cases
 from segcube.formats.nifti import read_labels, read_volume, same_grid
+from segcube.pages.views import PLANES, Plane, View, plan_view
 from segcube.spec.challenges import Challenge
 
-COLOURS = ("#000000", "#e6194b", "#ffd21f", "#3cb4ff", "#46d35a", "#f58231", "#b06cff")
-"""Of the labels in the challenge's order, the background first, which is not drawn."""
+COLOURS = ("#e6194b", "#ffd21f", "#3cb4ff", "#46d35a", "#f58231", "#b06cff")
+"""Of the labels in the challenge's order, without the background, which is not drawn."""
+COLUMN_INCHES = 2.8
+EDGES = (
+    (0.01, 0.5, "left", "center"),
+    (0.99, 0.5, "right", "center"),
+    (0.5, 0.99, "center", "top"),
+    (0.5, 0.01, "center", "bottom"),
+)
+"""Places of the letters in a section, 0 to 1 from the left and from the bottom, and their alignment."""
+MARGIN_INCHES = 1.0
+"""Height of the titles and the legend."""
 
 
-def draw_case(volume: Volume, labels_xyz: np.ndarray, challenge: Challenge, file: Path) -> None:
+@dataclass(frozen=True)
+class Column:
+    """A column of a picture: an image with labels over it, both cropped and turned by the view."""
+
+    title: str
+    image_xyz: np.ndarray
+    labels_xyz: np.ndarray
+
+
+def draw_case(
+    volume: Volume,
+    labels_xyz: np.ndarray,
+    challenge: Challenge,
+    file: Path,
+    reference_xyz: np.ndarray | None = None,
+) -> None:
     """Draw each channel with the labels over it, in the sections with most labelled voxels, as a PNG.
 
-    labels_xyz: on the volume's grid; an empty map gives the middle sections.
+    labels_xyz: on the volume's grid; an empty map gives the middle sections. reference_xyz: reference labels,
+    drawn over the reference channel in a column of their own.
     """
-    colours: dict[int, str] = dict(zip(challenge.labels.values(), COLOURS, strict=False))
-    columns = len(volume.channels)
-    figure = Figure(figsize=(2.8 * columns, 2.8 * 3 + 0.5), facecolor="black", layout="constrained")
-    grid = figure.subplots(3, columns, squeeze=False)
-    for column, (channel, voxels_xyz) in enumerate(zip(volume.channels, volume.voxels, strict=True)):
-        grid[0][column].set_title(channel, color="white")
-        low, high = np.percentile(voxels_xyz, (1, 99.5))
-        # Sagittal, coronal and axial: the plane across each axis, with its rows from bottom to top
-        for axis, axes in enumerate(grid[:, column]):
-            index = _largest_section(labels_xyz, axis)
-            image_yx, labels_yx = (np.take(array, index, axis).T for array in (voxels_xyz, labels_xyz))
-            across, up = (volume.grid.spacing[other] for other in range(3) if other != axis)
-            place = {"origin": "lower", "aspect": up / across}
-            axes.imshow(image_yx, cmap="gray", vmin=low, vmax=high, **place)
-            axes.imshow(_overlay(labels_yx, colours), **place)
-            axes.set_axis_off()
+    labelled_xyz = labels_xyz != 0
+    if reference_xyz is not None:
+        labelled_xyz |= reference_xyz != 0
+    view = plan_view(volume.grid, np.logical_or.reduce([labelled_xyz, *(v != 0 for v in volume.voxels)]))
+    images = dict(zip(volume.channels, map(view.turned, volume.voxels), strict=True))
+    columns = [Column(name, image_xyz, view.turned(labels_xyz)) for name, image_xyz in images.items()]
+    if reference_xyz is not None:
+        image_xyz = images[challenge.reference]
+        columns.append(Column("reference labels", image_xyz, view.turned(reference_xyz)))
     names = [name for name, value in challenge.labels.items() if value]
-    patches = [Patch(color=colours[challenge.labels[name]], label=name) for name in names]
+    colours = dict(zip(names, COLOURS, strict=False))
+    values = {challenge.labels[name]: colour for name, colour in colours.items()}
+    figure = _draw(columns, view, view.turned(labelled_xyz), values)
+    patches = [Patch(color=colour, label=name) for name, colour in colours.items()]
     figure.legend(
         handles=patches, loc="outside lower center", ncols=len(names), labelcolor="white", frameon=False
     )
@@ -51,8 +78,40 @@ def draw_case(volume: Volume, labels_xyz: np.ndarray, challenge: Challenge, file
     figure.savefig(file, dpi=100)
 
 
-def _largest_section(labels_xyz: np.ndarray, axis: int) -> int:
-    counts = np.count_nonzero(labels_xyz, axis=tuple(other for other in range(3) if other != axis))
+def _draw(columns: Sequence[Column], view: View, labelled_xyz: np.ndarray, colours: dict[int, str]) -> Figure:
+    """Draw a row for each plane, as high as the plane is."""
+    sizes = [tuple(view.size_mm[axis] for axis in plane.axes) for plane in PLANES]
+    widest, heights = max(width for width, _ in sizes), [height for _, height in sizes]
+    inches = COLUMN_INCHES * sum(heights) / widest + MARGIN_INCHES
+    figure = Figure((COLUMN_INCHES * max(len(columns), 2), inches), facecolor="black", layout="constrained")
+    grid = figure.subplots(3, len(columns), squeeze=False, height_ratios=heights)
+    for number, column in enumerate(columns):
+        grid[0][number].set_title(column.title, color="white")
+        window = tuple(np.percentile(column.image_xyz, (1, 99.5)))
+        for axes, plane, size in zip(grid[:, number], PLANES, sizes, strict=True):
+            index = _largest_section(labelled_xyz, plane.axis)
+            image, labels = (plane.section(array, index) for array in (column.image_xyz, column.labels_xyz))
+            place = {"extent": (0, size[0], size[1], 0), "aspect": "equal"}
+            axes.imshow(image, cmap="gray", vmin=window[0], vmax=window[1], **place)
+            axes.imshow(_overlay(labels, colours), **place)
+            axes.set(xticks=[], yticks=[], frame_on=False)
+            if number == 0:
+                _name(axes, plane)
+    return figure
+
+
+def _name(axes: Axes, plane: Plane) -> None:
+    """Write the plane's name beside a section, and the directions at its edges."""
+    axes.set_ylabel(plane.name, color="white")
+    outline = [withStroke(linewidth=2, foreground="black")]
+    for letter, (x, y, across, down) in zip(plane.letters, EDGES, strict=True):
+        axes.text(
+            x, y, letter, ha=across, va=down, color="white", transform=axes.transAxes, path_effects=outline
+        )
+
+
+def _largest_section(labelled_xyz: np.ndarray, axis: int) -> int:
+    counts = np.count_nonzero(labelled_xyz, axis=tuple(other for other in range(3) if other != axis))
     return int(counts.argmax()) if counts.any() else len(counts) // 2
 
 
@@ -61,26 +120,26 @@ def _overlay(labels_yx: np.ndarray, colours: dict[int, str]) -> np.ndarray:
     painted = np.zeros((*labels_yx.shape, 4))
     for value, colour in colours.items():
         mask_yx = labels_yx == value
-        if value == 0 or not mask_yx.any():
-            continue
         painted[mask_yx] = to_rgba(colour, 0.25)
         painted[mask_yx & ~binary_erosion(mask_yx)] = to_rgba(colour, 0.9)
     return painted
 
 
 def draw_folder(
-    data: Path, maps: Path, challenge: Challenge, out: Path
+    data: Path, maps: Path, challenge: Challenge, out: Path, ref: Path | None = None
 ) -> Iterator[tuple[str, Path | CaseError | None]]:
     """Draw every case of `data` with its map in `maps`; a bad case or map fails alone.
 
+    ref: a folder of reference labels, which are drawn beside the maps; a case without one is drawn as well.
     Yields each case's name with its PNG, the error that it failed with, or None if it has no map. Raises
-    UsageError if no case has a map.
+    UsageError if no case has a map, or if `ref` is no folder or holds two maps of a case.
     """
     found = discover_cases(data, challenge)
     cases = {case.name: case for case in found.cases}
     refused = {refusal.case.name: refusal.error for refusal in found.refused}
     names = sorted({*cases, *refused})
     mapped = {name for name in names if (maps / challenge.output_name(name)).exists()}
+    references = find_maps(ref, challenge) if ref is not None else {}
     if not mapped:
         raise UsageError("no label map of a case of the data folder", file=maps)
     for name in names:
@@ -91,29 +150,31 @@ def draw_folder(
             elif name in refused:
                 yield name, refused[name]
             else:
-                draw_case(*_read(cases[name], maps, challenge), challenge, file)
+                volume = read_volume(cases[name], challenge.channel_names)
+                labels_xyz = _read_map(maps / challenge.output_name(name), volume.grid)
+                reference = references.get(name)
+                reference_xyz = _read_map(reference, volume.grid) if reference is not None else None
+                draw_case(volume, labels_xyz, challenge, file, reference_xyz)
                 yield name, file
         except CaseError as error:
             yield name, error
 
 
-def _read(case: Case, maps: Path, challenge: Challenge) -> tuple[Volume, np.ndarray]:
-    """Read a case and its label map. Raises CaseError, also for different grids."""
-    volume = read_volume(case, tuple(channel.name for channel in challenge.channels))
-    map_file = maps / challenge.output_name(case.name)
-    labels_xyz, grid, _ = read_labels(map_file)
-    if grid.shape != volume.grid.shape:
+def _read_map(file: Path, expected: Grid) -> np.ndarray:
+    """Read a label map of a case. Raises CaseError, also for another grid than the case's."""
+    labels_xyz, grid, _ = read_labels(file)
+    if grid.shape != expected.shape:
         raise CaseError(
             Code.SHAPE_MISMATCH,
             f"a map of {_size(grid.shape)} voxels",
-            file=map_file,
-            expected=f"{_size(volume.grid.shape)}, as the case has",
+            file=file,
+            expected=f"{_size(expected.shape)}, as the case has",
         )
-    if not same_grid(grid, volume.grid):
+    if not same_grid(grid, expected):
         raise CaseError(
-            Code.AFFINE_MISMATCH, "a map on another grid", file=map_file, expected="the grid of the case"
+            Code.AFFINE_MISMATCH, "a map on another grid", file=file, expected="the grid of the case"
         )
-    return volume, labels_xyz
+    return labels_xyz
 
 
 def _size(shape: Sequence[int]) -> str:

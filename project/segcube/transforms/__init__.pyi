@@ -3,6 +3,8 @@ from .label_rules import label_map as label_map
 from .morphology import dilate as dilate
 from .morphology import find_components as find_components
 from .morphology import largest_component as largest_component
+from .orient import Orientation as Orientation
+from .orient import plan_orientation as plan_orientation
 from .placement import Placement as Placement
 from .preparation import PreparedImage as PreparedImage
 from .preparation import prepare as prepare
