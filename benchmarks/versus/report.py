@@ -20,12 +20,12 @@ HEAD = (
     "wall s",
     "processor s",
     "peak GB",
-    "labels apart",
+    "differing voxels",
     "Dice",
     "as fast as nnU-Net",
-    "as lean",
+    "memory ratio",
 )
-STEPS = ("read", "preprocess", FORWARD, "predict", "labels", "write")
+STEPS = ("read", "preprocess", FORWARD, "windows", ("restore", "postprocess"), "write")
 STEPS_HEAD = (
     "run",
     "start and end",
@@ -85,8 +85,8 @@ def step_lines(results: Sequence[RowResult]) -> list[tuple[str, ...]]:
     return found
 
 
-def _seconds(case: Mapping[str, float], step: str) -> float:
-    """Of a step, or of all steps whose names begin with it."""
+def _seconds(case: Mapping[str, float], step: str | tuple[str, ...]) -> float:
+    """Of a step or several, or of all steps whose names begin with it."""
     return sum(seconds for name, seconds in case.items() if name.startswith(step))
 
 

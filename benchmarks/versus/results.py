@@ -78,7 +78,7 @@ class Run:
     def forwards(self) -> tuple[float, ...]:
         """Seconds of each case in networks, or in all of the prediction if the report has no such step."""
         return tuple(
-            case.get(FORWARD, sum(s for step, s in case.items() if step.startswith("predict")))
+            case.get(FORWARD, sum(s for step, s in case.items() if step.startswith("windows")))
             for case in self.steps
         )
 
