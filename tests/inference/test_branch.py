@@ -74,7 +74,7 @@ def both(heart):
 def test_labels_alone_are_those_of_the_whole_sum(tmp_path, save_unet, models_of, both, name, axes):
     size = [8, 16, 8] if axes == "xyz" else [8, 8, 16]
     own = branch(save_unet(tmp_path, 1, 4), axes=axes, window={"size": size, "overlap": 0.5})
-    assert isinstance(both(models_of(submission(own)), INPUTS[name]).parts[0], BranchLabels)
+    assert isinstance(both(models_of(submission(own)), INPUTS[name]).branches[0], BranchLabels)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_labels_of_one_member_are_decided_by_its_sum_however_it_is_merged(
     window = {"size": [8, 16, 8], "overlap": 0.5, "average": average}
     weight = {"background": 1, "wall": 3, "RA": 2, "LA": 0.5}
     own = branch(save_unet(tmp_path, 1, 4, weight=weight), window=window)
-    assert isinstance(both(models_of(submission(own, merge=merge))).parts[0], BranchLabels)
+    assert isinstance(both(models_of(submission(own, merge=merge))).branches[0], BranchLabels)
 
 
 def test_what_takes_more_than_one_sum_of_its_own_planes_is_summed_whole(tmp_path, save_unet, models_of, both):
@@ -101,7 +101,7 @@ def test_what_takes_more_than_one_sum_of_its_own_planes_is_summed_whole(tmp_path
         "a pass a mirror": submission(branch(first, window=monai)),
     }
     for content in wholes.values():
-        assert all(isinstance(part, BranchOutput) for part in both(models_of(content)).parts)
+        assert all(isinstance(branch, BranchOutput) for branch in both(models_of(content)).branches)
 
 
 @pytest.mark.parametrize("needs", ["labels", "probabilities"])

@@ -7,7 +7,8 @@ import pytest
 
 from segcube.core import Code, Grid
 from segcube.inference import SavedProbabilities, predict_volume
-from segcube.inference.cascade import StageResult, prefetch_images, stage_input_of
+from segcube.inference.cascade import StageResult, stage_input_of
+from segcube.inference.pipeline import prepare_first_stages
 from segcube.spec.submission import Follows
 
 GRID = Grid((10, 8, 6), np.diag([1.0, 1.0, 2.0, 1.0]))
@@ -226,18 +227,18 @@ def test_prefetched_images_give_the_same_labels(one_or_two_stages, heart, stages
     loaded = one_or_two_stages(stages)
     expected_xyz = predict_volume(heart, loaded).labels_xyz
     assert len(np.unique(expected_xyz)) > 1
-    images = prefetch_images(heart, loaded.loaded.submission.stages)
+    images = prepare_first_stages(heart, loaded.loaded.submission.stages)
     np.testing.assert_array_equal(predict_volume(heart, loaded, prefetched=images).labels_xyz, expected_xyz)
     assert not any(images.values())
 
 
 def test_voxels_stay_while_a_later_stage_needs_them(one_or_two_stages, heart):
-    images = prefetch_images(heart, one_or_two_stages(2).loaded.submission.stages)
+    images = prepare_first_stages(heart, one_or_two_stages(2).loaded.submission.stages)
     assert list(images) == ["heart"]
     assert heart.voxels[0].shape == heart.grid.shape
 
 
 def test_voxels_that_no_stage_needs_any_more_are_released(one_or_two_stages, heart):
     other = replace(heart)
-    prefetch_images(other, one_or_two_stages(1).loaded.submission.stages)
+    prepare_first_stages(other, one_or_two_stages(1).loaded.submission.stages)
     assert other.voxels[0].size == 0

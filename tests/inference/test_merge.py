@@ -13,21 +13,21 @@ WHOLE = Box((0, 0, 0), SHAPE)
 PLAIN = Orientation((0, 1, 2), (False, False, False))
 
 
-def part(box: Box, values_kxyz: np.ndarray, share: float) -> BranchOutput:
+def branch(box: Box, values_kxyz: np.ndarray, share: float) -> BranchOutput:
     placement = Placement(SHAPE, PLAIN, box, Resampler(box.shape, box.shape, 1))
     return BranchOutput(placement, values_kxyz, np.full(len(values_kxyz), share, dtype=np.float32))
 
 
-def merged(parts, kind="labels", merge="probabilities", frame=WHOLE, gate_xyz=None) -> StageOutput:
+def merged(branches, kind="labels", merge="probabilities", frame=WHOLE, gate_xyz=None) -> StageOutput:
     names = ("background", "wall") if kind == "labels" else ("WT",)
-    return StageOutput("a stage", names, kind, merge, SHAPE, tuple(parts), frame, gate_xyz)
+    return StageOutput("a stage", names, kind, merge, SHAPE, tuple(branches), frame, gate_xyz)
 
 
 def test_outside_its_crop_a_branch_votes_for_background(everywhere):
     box = Box((1, 1, 0), (3, 3, 3))
     inside = np.stack([np.full(box.shape, 0.1), np.full(box.shape, 0.4)]).astype(np.float32)
     all_over = np.stack([np.full(SHAPE, 0.0), np.full(SHAPE, 0.5)]).astype(np.float32)
-    values = everywhere(merged([part(box, inside, 0.5), part(Box((0, 0, 0), SHAPE), all_over, 0.5)]))
+    values = everywhere(merged([branch(box, inside, 0.5), branch(Box((0, 0, 0), SHAPE), all_over, 0.5)]))
     np.testing.assert_allclose(values[:, 1, 1, 0], [0.1, 0.9])
     np.testing.assert_allclose(values[:, 0, 0, 0], [0.5, 0.5])
 
@@ -35,7 +35,7 @@ def test_outside_its_crop_a_branch_votes_for_background(everywhere):
 def test_logits_outside_a_crop_are_background_for_certain(everywhere):
     box = Box((1, 1, 0), (3, 3, 3))
     logits = np.full((1, *box.shape), 2.0, dtype=np.float32)
-    values = everywhere(merged([part(box, logits, 1.0)], kind="regions", merge="logits"))
+    values = everywhere(merged([branch(box, logits, 1.0)], kind="regions", merge="logits"))
     assert np.float16(values[0, 0, 0, 0]) == 0
     np.testing.assert_allclose(values[0, 1, 1, 0], 1 / (1 + np.exp(-2.0)), rtol=1e-6)
 
@@ -44,7 +44,7 @@ def test_outside_the_gate_all_is_background(everywhere):
     all_over = np.stack([np.full(SHAPE, 0.2), np.full(SHAPE, 0.8)]).astype(np.float32)
     gate_xyz = np.zeros(SHAPE, dtype=bool)
     gate_xyz[2, 2, 2] = True
-    values = everywhere(merged([part(Box((0, 0, 0), SHAPE), all_over, 1.0)], gate_xyz=gate_xyz))
+    values = everywhere(merged([branch(Box((0, 0, 0), SHAPE), all_over, 1.0)], gate_xyz=gate_xyz))
     np.testing.assert_allclose(values[:, 2, 2, 2], [0.2, 0.8])
     assert (values[0][~gate_xyz] == 1).all()
     assert (values[1][~gate_xyz] == 0).all()
@@ -64,7 +64,7 @@ def test_around_its_frame_all_is_background(everywhere):
     np.testing.assert_allclose(output.sum(), 0.7 * 8, rtol=1e-6)
 
 
-def test_no_parts_mean_background_everywhere(everywhere):
+def test_no_branches_mean_background_everywhere(everywhere):
     values = everywhere(merged([]))
     assert (values[0] == 1).all()
     assert (values[1] == 0).all()
@@ -81,20 +81,20 @@ def test_boxes_cover_what_may_hold_anything_along_the_axis_that_lies_outermost(m
 
 
 def test_only_the_joined_crops_inside_the_gate_are_looked_at():
-    parts = [
-        part(box, np.zeros((2, *box.shape), np.float32), 0.5)
+    branches = [
+        branch(box, np.zeros((2, *box.shape), np.float32), 0.5)
         for box in (Box((0, 0, 0), (2, 2, 2)), Box((2, 1, 1), (4, 4, 3)))
     ]
-    assert merged(parts).box == Box((0, 0, 0), (4, 4, 3))
+    assert merged(branches).box == Box((0, 0, 0), (4, 4, 3))
     gate_xyz = np.zeros(SHAPE, dtype=bool)
     gate_xyz[3:6, 1, 1] = True
-    assert merged(parts, gate_xyz=gate_xyz).box == Box((3, 1, 1), (4, 2, 2))
+    assert merged(branches, gate_xyz=gate_xyz).box == Box((3, 1, 1), (4, 2, 2))
 
 
 def test_labels_of_merged_logits_are_output_apart_where_their_probabilities_are_not():
     lower = np.float32(0.1)
     logits = np.stack([np.full(SHAPE, lower), np.full(SHAPE, np.nextafter(lower, np.float32(1)))])
-    output = merged([part(WHOLE, logits, 1.0)], merge="logits")
+    output = merged([branch(WHOLE, logits, 1.0)], merge="logits")
     ((_, probabilities_kxyz),) = output.slabs()
     assert (probabilities_kxyz[0] == probabilities_kxyz[1]).all()
     assert (label_indices(output) == 1).all()
@@ -104,7 +104,7 @@ def test_labels_outside_the_gate_are_background():
     gate_xyz = np.zeros(SHAPE, dtype=bool)
     gate_xyz[2, 2, 2] = gate_xyz[3, 1, 0] = True
     logits = np.stack([np.zeros(SHAPE), np.ones(SHAPE)]).astype(np.float32)
-    output = merged([part(WHOLE, logits, 1.0)], merge="logits", gate_xyz=gate_xyz)
+    output = merged([branch(WHOLE, logits, 1.0)], merge="logits", gate_xyz=gate_xyz)
     np.testing.assert_array_equal(label_indices(output), gate_xyz)
 
 
@@ -129,5 +129,5 @@ def test_probabilities_of_labels_that_alone_are_left_cannot_be_had():
 
 def test_a_shut_gate_leaves_nothing_to_look_at():
     values = np.ones((2, *SHAPE), dtype=np.float32)
-    shut = merged([part(WHOLE, values, 1.0)], gate_xyz=np.zeros(SHAPE, dtype=bool))
+    shut = merged([branch(WHOLE, values, 1.0)], gate_xyz=np.zeros(SHAPE, dtype=bool))
     assert list(shut.slabs()) == []

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segcube.core import Box
-from segcube.transforms import first_highest
+from segcube.transforms import argmax
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Held:
 
     def indices(self):
         for place, slab_kxyz in self.slabs():
-            yield place, first_highest(slab_kxyz)
+            yield place, argmax(slab_kxyz)
 
 
 @pytest.fixture(params=["numpy", "torch"])

@@ -95,6 +95,6 @@ class Backend(Protocol):
         """Free memory that is cached and not in use."""
         ...
 
-    def in_full_precision(self) -> Backend:
+    def in_fp32(self) -> Backend:
         """The same device in fp32, for a case whose half-precision result is not finite."""
         ...

@@ -63,7 +63,7 @@ class TorchBackend:
         if self.device != "cpu":
             torch.cuda.empty_cache()
 
-    def in_full_precision(self) -> TorchBackend:
+    def in_fp32(self) -> TorchBackend:
         """The same device and networks in fp32."""
         return TorchBackend(self.device, "fp32", "half precision overflowed", networks=self.networks)
 

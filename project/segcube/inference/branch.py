@@ -24,11 +24,11 @@ from segcube.inference.merge import BranchLabels, BranchOutput
 from segcube.inference.models import Models, first_line
 from segcube.inference.sliding_window import MirrorPass, slide_by_planes
 from segcube.inference.workspace import Workspace
-from segcube.transforms import first_highest
+from segcube.transforms import argmax
 
 
 def run_branch(task: BranchTask, models: Models, clock: Clock, case: str) -> BranchOutput | BranchLabels:
-    """Predict a branch in the leanest workspace that is needed, in fp32 where half precision overflows.
+    """Predict a branch in the fastest workspace that fits, in fp32 where half precision overflows.
 
     After a lack of memory the next workspace of `Models` is tried: fewer windows at once, then the
     accumulator on the host, then the CPU; later cases begin with the one that fitted. Raises CaseError MEMORY
@@ -40,8 +40,8 @@ def run_branch(task: BranchTask, models: Models, clock: Clock, case: str) -> Bra
             output = predict_branch(task, models, workspace, clock)
             if output is None and workspace.backend.precision != "fp32":
                 models.log(f"{case}: {workspace.backend.precision} overflowed; repeated in fp32")
-                in_full = replace(workspace, backend=workspace.backend.in_full_precision())
-                output = predict_branch(task, models, in_full, clock)
+                fp32 = replace(workspace, backend=workspace.backend.in_fp32())
+                output = predict_branch(task, models, fp32, clock)
         except (DeviceMemoryError, MemoryError) as error:
             reason = first_line(error)
         else:
@@ -101,7 +101,7 @@ def _stream_labels(
     for planes, values_kxyz in slide_by_planes(image_cxyz, mirror_pass, channels, workspace, clock):
         if not _is_finite(values_kxyz):
             return None
-        indices_xyz[planes] = to_numpy(first_highest(_divide(values_kxyz, task.total_weight_r)))
+        indices_xyz[planes] = to_numpy(argmax(_divide(values_kxyz, task.total_weight_r)))
     if task.prepared.gate_xyz is not None:
         # Channel 0 is the background
         indices_xyz *= task.prepared.gate_xyz

@@ -8,20 +8,17 @@ from typing import Literal
 
 import numpy as np
 
-from segcube.core import Box, Code, Grid, Notice, Vector, Volume, bounding_box
+from segcube.core import Box, Code, Grid, Notice, Vector, bounding_box
 from segcube.inference.merge import StageOutput
-from segcube.spec.submission import Follows, Paint, Stage
+from segcube.spec.submission import Follows, Paint
 from segcube.transforms import (
-    PreparedImage,
     PreviousMaps,
     StageInput,
     dilate,
     in_voxels,
     label_indices,
     largest_component,
-    prepare_branch,
     region_masks,
-    whole_case,
 )
 
 CONNECTIVITY = 26
@@ -94,23 +91,3 @@ def _channels(masks_kxyz: np.ndarray, radius: Vector, kind: Literal["regions", "
 
 def _any(masks_kxyz: np.ndarray) -> np.ndarray:
     return np.logical_or.reduce(masks_kxyz, axis=0)
-
-
-Prefetched = dict[str, list[PreparedImage]]
-"""By stage, the images of its branches in their order; each is removed when it is used."""
-
-
-def prefetch_images(volume: Volume, stages: Sequence[Stage]) -> Prefetched:
-    """Prepare every branch of the stages that follow no other; without later stages, release the voxels.
-
-    Raises CaseError as `prepare` does.
-    """
-    stage_input = whole_case(volume.grid.shape)
-    first = [stage for stage in stages if stage.follows is None]
-    prepared = {
-        stage.name: [prepare_branch(volume, stage_input, branch) for branch in stage.branches]
-        for stage in first
-    }
-    if len(first) == len(stages):
-        volume.release_voxels()
-    return prepared

@@ -26,7 +26,7 @@ from segcube.core import (
 )
 from segcube.inference.activation import activate, certain_background
 from segcube.spec.submission import Member
-from segcube.transforms import Placement, first_highest
+from segcube.transforms import Placement, argmax
 
 DEVICE_SLAB_BYTES = 2**25
 """Each slab waits for the device, whose memory holds few of this size."""
@@ -63,7 +63,7 @@ class StageOutput:
     kind: Literal["regions", "labels"]
     merge: Literal["probabilities", "logits"]
     shape: Shape
-    parts: tuple[BranchOutput | BranchLabels, ...]
+    branches: tuple[BranchOutput | BranchLabels, ...]
     """Of each branch; without any, all is background."""
     frame: Box
     """The native box that the branches were given; around it all is background."""
@@ -76,7 +76,7 @@ class StageOutput:
     def box(self) -> Box:
         """The native box around which all is certain background; without a voxel where all is background."""
         nothing = Box((0, 0, 0), (0, 0, 0))
-        boxes = [part.placement.native_box.shifted(self.frame.start) for part in self.parts]
+        boxes = [branch.placement.native_box.shifted(self.frame.start) for branch in self.branches]
         found = reduce(Box.union, boxes) if boxes else nothing
         if self.gate_xyz is None:
             return found
@@ -95,19 +95,20 @@ class StageOutput:
 
     def members(self) -> Iterator[tuple[Member, StageOutput]]:
         """Each member and the stage's output as if it were the only one, where branches hold those."""
-        for part in self.parts:
-            for member, alone in part.members if isinstance(part, BranchOutput) else ():
-                yield member, replace(self, parts=(alone,))
+        for branch in self.branches:
+            for member, alone in branch.members if isinstance(branch, BranchOutput) else ():
+                yield member, replace(self, branches=(alone,))
 
     def _in_slabs(self, make: Callable[[Box], Array]) -> Iterator[tuple[Box, Array]]:
         box = self.box
         if 0 in box.shape:
             return
         on_host = all(
-            isinstance(part, BranchLabels) or isinstance(part.values_kxyz, np.ndarray) for part in self.parts
+            isinstance(branch, BranchLabels) or isinstance(branch.values_kxyz, np.ndarray)
+            for branch in self.branches
         )
         # Along the axis whose slabs are contiguous in memory
-        axis = self.parts[0].placement.orientation.permutation[0]
+        axis = self.branches[0].placement.orientation.permutation[0]
         length = box.shape[axis]
         slab_bytes = SLAB_BYTES if on_host else DEVICE_SLAB_BYTES
         thickness = max(1, slab_bytes * length // (4 * len(self.names) * prod(box.shape)))
@@ -131,12 +132,14 @@ class StageOutput:
         return array_namespace(values_kxyz).where(gate_xyz[None], values_kxyz, background)
 
     def _indices(self, place: Box) -> Array:
-        match self.parts:
-            case (BranchLabels() as part,):
-                (indices_xyz,) = part.placement.restore(part.indices_xyz[None], place.relative_to(self.frame))
+        match self.branches:
+            case (BranchLabels() as branch,):
+                (indices_xyz,) = branch.placement.restore(
+                    branch.indices_xyz[None], place.relative_to(self.frame)
+                )
             case _:
                 # The highest logit has the highest probability; probabilities may be equal by rounding
-                indices_xyz = first_highest(self._values(place))
+                indices_xyz = argmax(self._values(place))
         if self.gate_xyz is None:
             return indices_xyz
         # Channel 0 is the background
@@ -146,11 +149,11 @@ class StageOutput:
         """Logits, where the stage merges those, or probabilities; the gate is not applied."""
         outside_k = certain_background(self.kind, len(self.names), self.merge)
         slabs = [
-            part.placement.restore(
-                part.values_kxyz, place.relative_to(self.frame), list(outside_k * part.share_k)
+            branch.placement.restore(
+                branch.values_kxyz, place.relative_to(self.frame), list(outside_k * branch.share_k)
             )
-            for part in self.parts
-            if isinstance(part, BranchOutput)
+            for branch in self.branches
+            if isinstance(branch, BranchOutput)
         ]
         assert slabs, "a stage with labels alone has no probabilities"
         # After a lack of memory a branch may have run on another device than the others

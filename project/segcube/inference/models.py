@@ -96,7 +96,7 @@ class Models:
         """Go on in the next workspace: fewer windows at once, accumulators on the host, then the CPU.
 
         reason: why memory did not suffice. Later cases begin with this workspace. Raises CaseError MEMORY
-        when none is left, after which the leanest one is tried again for the next case.
+        when none is left, after which the last one is tried again for the next case.
         """
         tried = self._workspaces.pop(0)
         tried.backend.release()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,17 +10,19 @@ import numpy as np
 from segcube.core import Clock, Prediction, Volume
 from segcube.inference.activation import channel_matrix
 from segcube.inference.branch import run_branch
-from segcube.inference.cascade import Prefetched, StageResult, decide_stage, stage_input_of
+from segcube.inference.cascade import StageResult, decide_stage, stage_input_of
 from segcube.inference.ensemble import BranchTask, Needs
 from segcube.inference.merge import BranchLabels, BranchOutput, StageOutput
 from segcube.inference.models import Models
 from segcube.inference.probabilities import SavedProbabilities, native_probabilities, save_probabilities
 from segcube.inference.windows import plan_branch_windows
 from segcube.spec.submission import Stage
-from segcube.transforms import StageInput, label_map, prepare_branch, whole_case
+from segcube.transforms import PreparedImage, StageInput, label_map, prepare_branch, whole_case
 
 OnStage = Callable[[str], None]
 OnReleased = Callable[[], None]
+PreparedStages = dict[str, list[PreparedImage]]
+"""By stage, the images of its branches in their order; each is removed when it is used."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class CaseContext:
     volume: Volume
     models: Models
     clock: Clock
-    prefetched: Prefetched = field(default_factory=Prefetched)
+    prefetched: PreparedStages = field(default_factory=PreparedStages)
 
 
 def predict_volume(
@@ -41,7 +43,7 @@ def predict_volume(
     save: SavedProbabilities | None = None,
     with_probabilities: bool = False,
     on_released: OnReleased | None = None,
-    prefetched: Prefetched | None = None,
+    prefetched: PreparedStages | None = None,
 ) -> Prediction:
     """Predict a case: stage after stage, then the submission's rules, then the label map.
 
@@ -93,6 +95,22 @@ def predict_volume(
     )
 
 
+def prepare_first_stages(volume: Volume, stages: Sequence[Stage]) -> PreparedStages:
+    """Prepare every branch of the stages that follow no other; without later stages, release the voxels.
+
+    Raises CaseError as `prepare` does.
+    """
+    stage_input = whole_case(volume.grid.shape)
+    first = [stage for stage in stages if stage.follows is None]
+    prepared = {
+        stage.name: [prepare_branch(volume, stage_input, branch) for branch in stage.branches]
+        for stage in first
+    }
+    if len(first) == len(stages):
+        volume.release_voxels()
+    return prepared
+
+
 def predict_stage(
     stage: Stage,
     stage_input: StageInput,
@@ -121,8 +139,10 @@ def predict_stage(
         # The image is not held while the next one is prepared or the branches are merged
         del prepared, task
     gate_xyz, shape = stage_input.gate_xyz, volume.grid.shape
-    parts, frame = tuple(outputs), stage_input.frame
-    return StageOutput(stage.name, stage.names, stage.kind, stage.merge, shape, parts, frame, gate_xyz, clock)
+    branches, frame = tuple(outputs), stage_input.frame
+    return StageOutput(
+        stage.name, stage.names, stage.kind, stage.merge, shape, branches, frame, gate_xyz, clock
+    )
 
 
 def _save(output: StageOutput, volume: Volume, save: SavedProbabilities) -> None:

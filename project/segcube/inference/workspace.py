@@ -42,7 +42,7 @@ class Workspace:
 
 
 def workspaces(backend: Backend) -> Iterator[Workspace]:
-    """Workspaces to try on a backend's device, from the fastest to the leanest."""
+    """Workspaces to try on a backend's device, from the fastest to that of the least memory."""
     if backend.device == "cpu":
         yield Workspace(backend)
         return

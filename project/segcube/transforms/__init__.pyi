@@ -9,8 +9,8 @@ from .placement import Placement as Placement
 from .preparation import PreparedImage as PreparedImage
 from .preparation import prepare as prepare
 from .preparation import prepare_branch as prepare_branch
+from .probabilities import argmax as argmax
 from .probabilities import component_means as component_means
-from .probabilities import first_highest as first_highest
 from .probabilities import label_indices as label_indices
 from .probabilities import region_masks as region_masks
 from .resample import Resampler as Resampler

@@ -36,9 +36,9 @@ class Placement:
         turned = self.orientation.apply_box(wanted, self.shape)
         shared = turned.intersection(self.box)
         axis = self.orientation.inverse[0]
-        own = shared.relative_to(self.box)
-        rows_kxyz = self.output.slab(array_kxyz, axis, own.start[axis], own.stop[axis])
-        places = list(own.slices)
+        inside = shared.relative_to(self.box)
+        rows_kxyz = self.output.slab(array_kxyz, axis, inside.start[axis], inside.stop[axis])
+        places = list(inside.slices)
         places[axis] = slice(None)
         values_kxyz = rows_kxyz[(..., *places)]
         if shared != turned:

@@ -20,21 +20,21 @@ from segcube.transforms.stage_input import PreviousMaps, StageInput, resample_pr
 
 
 def scale(
-    cropped_cxyz: np.ndarray, branch: Branch, native: Lattice, own: Lattice, labelled_xyz: Array | None
+    cropped_cxyz: np.ndarray, branch: Branch, source: Lattice, target: Lattice, labelled_xyz: Array | None
 ) -> np.ndarray:
-    """Normalise and resample: (C, *native.shape) to (C, *own.shape), in place without labelled voxels.
+    """Normalise and resample: (C, *source.shape) to (C, *target.shape), in place without labelled voxels.
 
     labelled_xyz: voxels that count as foreground whatever their intensity. Raises CaseError for intensities
     that a scheme cannot take.
     """
-    resampler = plan_resampling(native, own, branch.resampling.spline_for("image"))
+    resampler = plan_resampling(source, target, branch.resampling.spline_for("image"))
     schemes = [branch.normalize_of(index) for index in range(len(branch.channels))]
     if branch.resampling.normalize == "before":
         return resampler.apply(normalize(cropped_cxyz, schemes, labelled_xyz, in_place=labelled_xyz is None))
     foreground_xyz = None
     masked = [scheme.mask == "foreground" for scheme in schemes]
     if any(masked):
-        foreground_xyz = _foreground(cropped_cxyz, branch, native, own, labelled_xyz)
+        foreground_xyz = _foreground(cropped_cxyz, branch, source, target, labelled_xyz)
     resampled_cxyz = resampler.apply(cropped_cxyz.astype(np.float32))
     scaled_cxyz = normalize(resampled_cxyz, schemes, foreground_xyz=foreground_xyz)
     if foreground_xyz is not None:
@@ -44,13 +44,17 @@ def scale(
 
 
 def _foreground(
-    cropped_cxyz: np.ndarray, branch: Branch, native: Lattice, own: Lattice, labelled_xyz: np.ndarray | None
+    cropped_cxyz: np.ndarray,
+    branch: Branch,
+    source: Lattice,
+    target: Lattice,
+    labelled_xyz: np.ndarray | None,
 ) -> np.ndarray:
-    """The foreground on the branch's grid, resampled as labels are: (*own.shape) bool."""
+    """The foreground on the branch's grid, resampled as labels are: (*target.shape) bool."""
     mask_xyz = foreground_mask(cropped_cxyz)
     if labelled_xyz is not None:
         mask_xyz = mask_xyz | labelled_xyz
-    resampler = plan_resampling(native, own, branch.resampling.spline_for("labels"))
+    resampler = plan_resampling(source, target, branch.resampling.spline_for("labels"))
     return resample_labels(mask_xyz.astype(np.int16), resampler, branch.resampling.ties) > 0
 
 
@@ -100,18 +104,18 @@ def prepare(
     cropped_cxyz = np.empty((len(turned), *box.shape), dtype=np.float32)
     for index, channel_xyz in enumerate(turned):
         cropped_cxyz[index] = box.apply(channel_xyz)
-    native = Lattice(box.shape, orientation.reorder(spacing))
-    own = native if branch.spacing is None else native.at(branch.spacing)
-    output = plan_resampling(own, native, branch.resampling.spline_for("output"))
+    source = Lattice(box.shape, orientation.reorder(spacing))
+    target = source if branch.spacing is None else source.at(branch.spacing)
+    output = plan_resampling(target, source, branch.resampling.spline_for("output"))
     placement = Placement(shape, orientation, box, output)
     maps_lxyz = None if previous is None else previous.inside(orientation, box)
     labelled_xyz = None if maps_lxyz is None else maps_lxyz.any(axis=0)
-    image_cxyz = scale(cropped_cxyz, branch, native, own, labelled_xyz)
+    image_cxyz = scale(cropped_cxyz, branch, source, target, labelled_xyz)
     gate_xyz = None
     if previous is not None and maps_lxyz is not None:
-        maps_lxyz = resample_previous(maps_lxyz, cropped_cxyz, native, own, branch.resampling)
+        maps_lxyz = resample_previous(maps_lxyz, cropped_cxyz, source, target, branch.resampling)
         image_cxyz = np.concatenate([image_cxyz, *previous.channels_of(maps_lxyz)])
-        gate_xyz = previous.gate_of(maps_lxyz, own.spacing)
+        gate_xyz = previous.gate_of(maps_lxyz, target.spacing)
     return PreparedImage(np.ascontiguousarray(image_cxyz, dtype=np.float32), placement, gate_xyz)
 
 

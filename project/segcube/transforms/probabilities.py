@@ -94,7 +94,7 @@ def component_means(probabilities: Probabilities, region: str, components: Compo
     return sums / np.maximum(components.sizes, 1)
 
 
-def first_highest(values_kxyz: Array) -> Array:
+def argmax(values_kxyz: Array) -> Array:
     """The channel of each voxel's highest value, the first of equals: (X, Y, Z), smallest unsigned type.
 
     Compares channel after channel: numpy's argmax along the first axis takes many times as long.

@@ -63,13 +63,13 @@ def whole_case(shape: Shape) -> StageInput:
 
 
 def resample_previous(
-    maps_lxyz: np.ndarray, image_cxyz: np.ndarray, native: Lattice, own: Lattice, resampling: Resampling
+    maps_lxyz: np.ndarray, image_cxyz: np.ndarray, source: Lattice, target: Lattice, resampling: Resampling
 ) -> np.ndarray:
-    """Resample label maps to a branch's grid: (L, *native.shape) to (L, *own.shape).
+    """Resample label maps to a branch's grid: (L, *source.shape) to (L, *target.shape).
 
     image_cxyz: before it is normalised; background outside its foreground becomes OUTSIDE.
     """
-    resampler = plan_resampling(native, own, resampling.spline_for("labels"))
+    resampler = plan_resampling(source, target, resampling.spline_for("labels"))
     outside_xyz = ~foreground_mask(image_cxyz)
     marked = [np.where(outside_xyz & (map_xyz == 0), np.int16(OUTSIDE), map_xyz) for map_xyz in maps_lxyz]
     return np.stack([resample_labels(map_xyz, resampler, resampling.ties) for map_xyz in marked])

@@ -201,7 +201,7 @@ def heavy_unet(folder: Path, seed: int) -> MemberFile:
 
 def test_full_precision_reads_the_weights_again(mednexts):
     half = opened("fp16")
-    full = half.in_full_precision()
+    full = half.in_fp32()
     expected = opened("fp32").load(mednexts[0])(batch())
     assert not torch.equal(half.load(mednexts[0])(batch()), expected)
     assert torch.equal(full.load(mednexts[0])(batch()), expected)

@@ -84,7 +84,7 @@ def test_weights_are_read_once(member):
 
 
 def test_full_precision_is_the_same_graphs_in_fp32(member):
-    full = backend_of(member, "bf16").in_full_precision()
+    full = backend_of(member, "bf16").in_fp32()
     assert full.precision == "fp32"
     window_ncxyz = window_of(member)
     np.testing.assert_allclose(full.load(member)(window_ncxyz), by_torch(member, window_ncxyz), atol=1e-4)

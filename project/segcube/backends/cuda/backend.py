@@ -73,7 +73,7 @@ class CudaBackend:
         self.captures.drop()
         torch.cuda.empty_cache()
 
-    def in_full_precision(self) -> CudaBackend:
+    def in_fp32(self) -> CudaBackend:
         """The same device in fp32; weights are read again, once."""
         return replace(self, precision="fp32", reason="half precision overflowed")
 

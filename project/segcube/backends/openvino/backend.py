@@ -156,6 +156,6 @@ class OpenVINOBackend:
             self._active.free_working_memory()
             self._active = None
 
-    def in_full_precision(self) -> OpenVINOBackend:
+    def in_fp32(self) -> OpenVINOBackend:
         """The same graphs in fp32."""
         return OpenVINOBackend(self.compiled, "fp32", "half precision overflowed", core=self.core)

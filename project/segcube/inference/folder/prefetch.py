@@ -15,7 +15,7 @@ from segcube import __version__
 from segcube.backends import Backend
 from segcube.core import Case, CaseError, Clock, Code, RunSettings, Volume, as_case_error, cpu_count, submit
 from segcube.formats.nifti import inputs_digest, read_volume, reason_to_redo
-from segcube.inference.cascade import Prefetched, prefetch_images
+from segcube.inference.pipeline import PreparedStages, prepare_first_stages
 from segcube.inference.probabilities import SavedProbabilities, saved_fingerprint
 from segcube.spec.submission import LoadedSubmission
 
@@ -36,7 +36,7 @@ class CaseInput:
     output: Path
     fingerprint: str = ""
     volume: Volume | None = None
-    prefetched: Prefetched | None = None
+    prefetched: PreparedStages | None = None
     """Images of the stages that follow none; None where each is prepared when its turn comes."""
     error: CaseError | None = None
     redo: str = ""
@@ -88,7 +88,7 @@ class CaseReader:
         if not prepare:
             return CaseInput(case, file, fingerprint, volume, redo=redo)
         with clock.step("preprocess"):
-            images = prefetch_images(volume, self.loaded.submission.stages)
+            images = prepare_first_stages(volume, self.loaded.submission.stages)
         return CaseInput(case, file, fingerprint, volume, images, redo=redo)
 
     def _unsaved(self, case: Case, fingerprint: str) -> str:

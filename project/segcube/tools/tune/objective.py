@@ -14,7 +14,7 @@ from segcube.spec.challenges import Challenge, LesionWise
 from segcube.spec.submission import Fill, KeepComponents, Nest, Retry, Rule, Threshold
 from segcube.tools.tune.cases import TuningCase, weighted_mean
 from segcube.tools.tune.search_space import Weights, active_rules, thresholds_of
-from segcube.transforms import component_means, find_components, first_highest, kept_components, label_map
+from segcube.transforms import argmax, component_means, find_components, kept_components, label_map
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class HostProbabilities:
         yield Box((0, 0, 0), self.shape), self.values_kxyz
 
     def indices(self) -> Iterator[tuple[Box, np.ndarray]]:
-        yield Box((0, 0, 0), self.shape), first_highest(self.values_kxyz)
+        yield Box((0, 0, 0), self.shape), argmax(self.values_kxyz)
 
 
 class CaseObjective:
