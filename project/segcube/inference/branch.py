@@ -108,15 +108,15 @@ def _stream_labels(
     return BranchLabels(task.prepared.placement, indices_xyz)
 
 
-def _branch_output(task: BranchTask, values_rxyz: Array, share_k: np.ndarray) -> BranchOutput:
+def _branch_output(task: BranchTask, values_rxyz: Array, share_r: np.ndarray) -> BranchOutput:
     """A branch's output; outside its own gate it holds its share of background."""
     stage, gate_xyz = task.stage, task.prepared.gate_xyz
     if gate_xyz is not None:
-        outside_r = background_outside_gate(stage.kind, len(stage.names), stage.merge) * share_k
+        outside_r = background_outside_gate(stage.kind, len(stage.names), stage.merge) * share_r
         outside = as_array_like(outside_r.astype(np.float32)[:, None, None, None], values_rxyz)
         inside = as_array_like(gate_xyz[None], values_rxyz)
         values_rxyz = array_namespace(values_rxyz).where(inside, values_rxyz, outside)
-    return BranchOutput(task.prepared.placement, values_rxyz, share_k)
+    return BranchOutput(task.prepared.placement, values_rxyz, share_r)
 
 
 def _divide(values_rxyz: Array, total_r: np.ndarray) -> Array:

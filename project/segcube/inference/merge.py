@@ -37,10 +37,10 @@ class BranchOutput:
     """A branch's share of its stage: the weighted sum of its members, divided by all weights of the stage."""
 
     placement: Placement
-    values_kxyz: Array
+    values_rxyz: Array
     """On the branch's grid."""
-    share_k: np.ndarray
-    """The branch's weights over all weights of the stage, (K,)."""
+    share_r: np.ndarray
+    """The branch's weights over all weights of the stage, (R,)."""
     members: tuple[tuple[Member, BranchOutput], ...] = ()
     """Each member's own output, where it was requested."""
 
@@ -83,7 +83,7 @@ class StageOutput:
         return found.intersection(bounding_box(self.gate_xyz) or nothing)
 
     def slabs(self) -> Iterator[tuple[Box, Array]]:
-        """Boxes of native voxels with their probabilities (K, *box.shape), float32.
+        """Boxes of native voxels with their probabilities (R, *box.shape), float32.
 
         Outside of them all is certain background; no box where all is background.
         """
@@ -104,7 +104,7 @@ class StageOutput:
         if 0 in box.shape:
             return
         on_host = all(
-            isinstance(branch, BranchLabels) or isinstance(branch.values_kxyz, np.ndarray)
+            isinstance(branch, BranchLabels) or isinstance(branch.values_rxyz, np.ndarray)
             for branch in self.branches
         )
         # Along the axis whose slabs are contiguous in memory
@@ -121,15 +121,15 @@ class StageOutput:
             yield place, slab
 
     def _probabilities(self, place: Box) -> Array:
-        values_kxyz = self._values(place)
+        values_rxyz = self._values(place)
         if self.merge == "logits":
-            values_kxyz = activate(values_kxyz, self.kind)
+            values_rxyz = activate(values_rxyz, self.kind)
         if self.gate_xyz is None:
-            return values_kxyz
-        background_k = certain_background(self.kind, len(self.names), "probabilities")
-        gate_xyz = as_array_like(place.apply(self.gate_xyz), values_kxyz)
-        background = as_array_like(background_k[:, None, None, None], values_kxyz)
-        return array_namespace(values_kxyz).where(gate_xyz[None], values_kxyz, background)
+            return values_rxyz
+        background_r = certain_background(self.kind, len(self.names), "probabilities")
+        gate_xyz = as_array_like(place.apply(self.gate_xyz), values_rxyz)
+        background = as_array_like(background_r[:, None, None, None], values_rxyz)
+        return array_namespace(values_rxyz).where(gate_xyz[None], values_rxyz, background)
 
     def _indices(self, place: Box) -> Array:
         match self.branches:
@@ -147,10 +147,10 @@ class StageOutput:
 
     def _values(self, place: Box) -> Array:
         """Logits, where the stage merges those, or probabilities; the gate is not applied."""
-        outside_k = certain_background(self.kind, len(self.names), self.merge)
+        outside_r = certain_background(self.kind, len(self.names), self.merge)
         slabs = [
             branch.placement.restore(
-                branch.values_kxyz, place.relative_to(self.frame), list(outside_k * branch.share_k)
+                branch.values_rxyz, place.relative_to(self.frame), list(outside_r * branch.share_r)
             )
             for branch in self.branches
             if isinstance(branch, BranchOutput)
