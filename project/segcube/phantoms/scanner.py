@@ -34,7 +34,7 @@ class ScannerRanges:
     """Distance of thick slices, as usual for two-dimensional clinical sequences."""
     axes: tuple[int, ...] = (0, 1, 2, 2, 2, 2)
     """The axes across which slices are thick, each as often as it is drawn."""
-    bias: Range = (0.02, 0.25)
+    bias: Range = (0.02, 0.15)
     bias_mm: Range = (60.0, 110.0)
     """Deviation of the logarithm of the coil's sensitivity, and its smoothness."""
     noise: Range = (0.01, 0.06)

@@ -24,9 +24,9 @@ _AT_15_T: dict[Tissue, tuple[Range, Range, Range]] = {
     Tissue.SPOT: ((0.74, 0.84), (700, 1000), (90, 140)),
     Tissue.BONE: ((0.03, 0.10), (400, 900), (5, 40)),
     Tissue.FAT: ((0.85, 1.0), (230, 300), (50, 90)),
-    Tissue.EDEMA: ((0.82, 0.93), (750, 1300), (100, 170)),
-    Tissue.CORE: ((0.84, 0.96), (900, 2000), (110, 260)),
-    Tissue.ENHANCING: ((0.80, 0.92), (800, 1300), (100, 160)),
+    Tissue.EDEMA: ((0.80, 0.92), (750, 1300), (95, 155)),
+    Tissue.CORE: ((0.84, 0.96), (850, 1700), (110, 260)),
+    Tissue.ENHANCING: ((0.82, 0.94), (750, 1200), (100, 170)),
     Tissue.CYST: ((0.93, 1.0), (1800, 3200), (250, 900)),
     Tissue.BLOOD: ((0.75, 0.90), (300, 600), (35, 200)),
     Tissue.CAVITY: ((0.95, 1.0), (2200, 4200), (250, 900)),
@@ -50,15 +50,15 @@ _UPTAKE: dict[Tissue, Range] = {
     Tissue.VESSEL: (1.5, 5.0),
     Tissue.DURA: (0.5, 2.5),
     Tissue.EDEMA: (0.0, 0.1),
-    Tissue.CORE: (0.0, 0.25),
+    Tissue.CORE: (0.0, 0.12),
     Tissue.ENHANCING: (0.3, 1.6),
     Tissue.FAT: (0.0, 0.0),
 }
 """What gadolinium adds to 1 / T1, per s, some minutes after 0.1 mmol/kg (Tofts 1997)."""
 _MIXTURE: dict[Tissue, Range] = {
-    Tissue.EDEMA: (0.55, 1.0),
-    Tissue.CORE: (0.7, 1.0),
-    Tissue.ENHANCING: (0.6, 1.0),
+    Tissue.EDEMA: (0.45, 1.0),
+    Tissue.CORE: (0.5, 1.0),
+    Tissue.ENHANCING: (0.45, 1.0),
     Tissue.GREY: (0.6, 1.0),
 }
 """Share of the tissue itself where it is mixed with white matter between cells, edema and folds."""
@@ -142,7 +142,7 @@ def _t2_sequence(rng: np.random.Generator) -> Sequence:
 def _flair(rng: np.random.Generator, fluid: Properties) -> Sequence:
     """An inversion recovery that nulls fluid, not quite in every case."""
     tr = rng.uniform(8000, 11000)
-    return Sequence(tr, te=rng.uniform(85, 135), ti=nulling_time(fluid.t1, tr) * rng.uniform(0.88, 1.03))
+    return Sequence(tr, te=rng.uniform(85, 135), ti=nulling_time(fluid.t1, tr) * rng.uniform(0.93, 1.03))
 
 
 CHANNELS = ("t2f", "t1n", "t1c", "t2w")

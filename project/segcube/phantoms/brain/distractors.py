@@ -36,8 +36,8 @@ class Distractors:
 def draw_distractors(rng: np.random.Generator, age: float) -> Distractors:
     """Draw distractors for an age from 0, young, to 1, old."""
     return Distractors(
-        cap_mm=rng.uniform(0.2, 1.5) + rng.uniform(0, 4.0) * age,
-        spots=rng.uniform(2.2, 3.2) - 0.9 * age,
+        cap_mm=rng.uniform(0.2, 1.0) + rng.uniform(0, 3.0) * age**2,
+        spots=rng.uniform(2.8, 3.8) - 1.2 * age,
         vessel_mm=rng.uniform(0.4, 1.1),
         dura=rng.uniform(0.6, 2.2),
         choroid_mm=rng.uniform(0.8, 1.6),

@@ -28,7 +28,8 @@ class Content:
 class Texture:
     """Deviations of the brightness within a tissue, relative to it."""
 
-    healthy: float
+    healthy: tuple[float, float, float]
+    """Of healthy tissue, at each of HEALTHY_MM: vessels and fibres, iron, and regions that ripen late."""
     fine: float
     coarse: float
     """Of lesions, at 2 to 5 mm and at 15 to 30 mm."""
@@ -36,10 +37,20 @@ class Texture:
     coarse_mm: float
 
 
-def draw_texture(rng: np.random.Generator) -> Texture:
-    """Draw a channel's texture."""
+HEALTHY_MM = (2.5, 7.0, 18.0)
+T2_WEIGHTED = ("t2f", "t2w")
+"""Channels where a share of change in T2 weighs about twice as much as one in T1: their TE is above T2."""
+
+
+def draw_texture(rng: np.random.Generator, channel: str) -> Texture:
+    """Draw a channel's texture; T1 and T2 of white matter vary by 3 to 6 % within a brain (Stanisz 2005)."""
+    factor = 1.0 if channel in T2_WEIGHTED else 0.5
     return Texture(
-        healthy=rng.uniform(0.005, 0.03),
+        healthy=(
+            factor * rng.uniform(0.02, 0.07),
+            factor * rng.uniform(0.02, 0.06),
+            factor * rng.uniform(0.02, 0.08),
+        ),
         fine=rng.uniform(0.02, 0.11),
         coarse=rng.uniform(0.03, 0.18),
         fine_mm=rng.uniform(2.5, 6),
@@ -49,10 +60,11 @@ def draw_texture(rng: np.random.Generator) -> Texture:
 
 def paint(rng: np.random.Generator, content: Content, levels_k: np.ndarray, channel: str) -> np.ndarray:
     """Return the signal (N,) of a channel in which each tissue has a level."""
-    texture = draw_texture(rng)
+    texture = draw_texture(rng, channel)
     points = content.points_3n
     signal = levels_k @ content.shares_kn
-    signal *= 1 + texture.healthy * smooth_noise_at(rng, 7.0, points)
+    for deviation, scale_mm in zip(texture.healthy, HEALTHY_MM, strict=True):
+        signal *= np.exp(deviation * smooth_noise_at(rng, scale_mm, points))
     if channel == "t2f":
         signal += _flair_extra(rng, content, levels_k)
     lesion = content.shares_kn[list(LESION)].sum(axis=0)
