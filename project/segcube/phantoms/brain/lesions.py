@@ -92,16 +92,30 @@ def _parts(rng: np.random.Generator, plan: Plan, place: Place) -> Shares:
 
 
 def _enhancing(rng: np.random.Generator, plan: Plan, place: Place, border: np.ndarray) -> np.ndarray:
-    """Share of enhancing tumour: a shell inside of `border`, broken and of varying width, or blobs."""
+    """Share of enhancing tumour: a shell inside of `border`, broken and of varying width, or blobs.
+
+    A focus is the blobs about one point of the core, as where a low grade turns malignant.
+    """
     enhancement = plan.enhancement
     if enhancement.pattern != "rim":
         scale = float(np.clip(0.45 * place.core_mm, 3.0, 9.0))
-        return inside(_blobs(rng, place, enhancement.share, scale), place.voxel_mm)
+        blobs = inside(_blobs(rng, place, enhancement.share, scale), place.voxel_mm)
+        return blobs * _focus(rng, place) if enhancement.pattern == "focus" else blobs
     width = enhancement.rim_mm * np.exp(0.4 * smooth_noise_at(rng, 8, place.points_3n))
     shell = inside(border, place.voxel_mm) - inside(border + width, place.voxel_mm)
     kept = inside(_blobs(rng, place, enhancement.share, 12.0), place.voxel_mm)
     # Broken in large lesions only
     return shell * (kept if place.core_mm > 2 * enhancement.rim_mm else 1.0)
+
+
+def _focus(rng: np.random.Generator, place: Place) -> np.ndarray:
+    """Share of the surroundings of a point of the core, where there is one."""
+    radius_mm, chosen = rng.uniform(5, 13), rng.random()
+    core = np.flatnonzero(place.core_n < -1)
+    if not len(core):
+        return np.zeros(len(place.core_n))
+    centre = place.points_3n[:, core[int(chosen * len(core))]][:, None]
+    return inside(np.sqrt(((place.points_3n - centre) ** 2).sum(axis=0)) - radius_mm, place.voxel_mm)
 
 
 def _blobs(rng: np.random.Generator, place: Place, share: float, scale_mm: float) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 Choice = TypeVar("Choice", bound=str)
-Pattern = Literal["none", "rim", "solid", "patchy"]
+Pattern = Literal["none", "rim", "solid", "patchy", "focus"]
 Site = Literal["lobes", "midline", "cerebellum", "junction", "surface"]
 
 
@@ -86,9 +86,9 @@ def _glioma(rng: np.random.Generator) -> Plan:
     shares = {"low": (0.25, 0.97), "high": (0.12, 0.75), "diffuse": (0.0, 0.1)}[grade]
     pattern: Pattern = "none"
     if grade == "high":
-        pattern = _choose(rng, {"rim": 0.55, "solid": 0.2, "patchy": 0.25})
-    elif rng.random() < 0.3:
-        pattern = "patchy"
+        pattern = _choose(rng, {"rim": 0.5, "solid": 0.2, "patchy": 0.2, "focus": 0.1})
+    elif rng.random() < 0.35:
+        pattern = _choose(rng, {"patchy": 0.4, "focus": 0.6})
     plan = Plan(
         volume_ml=float(volume),
         seeds=int(rng.choice([1, 2, 3], p=[0.65, 0.22, 0.13])),
@@ -223,6 +223,7 @@ def _enhancement(rng: np.random.Generator, pattern: Pattern, few: bool = False) 
         "none": (0.0, 0.0),
         "rim": (0.45, 1.0),
         "solid": (0.7, 0.98),
+        "focus": (0.5, 0.95),
         "patchy": (0.02, 0.2) if few else (0.15, 0.6),
     }[pattern]
     return Enhancement(pattern, rim_mm=rng.uniform(1.0, 6.0), share=rng.uniform(*share))
