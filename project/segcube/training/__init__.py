@@ -1,1 +1,1 @@
-"""Training of the starters on phantoms."""
+"""Training: from labelled cases to a submission."""

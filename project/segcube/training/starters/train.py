@@ -15,10 +15,10 @@ from segcube.networks import build_network, save_network
 from segcube.phantoms import make_phantom
 from segcube.spec.challenges import BACKGROUND, Challenge, load_challenge
 from segcube.spec.submission import Branch, Member, Stage, load_for_challenge, write_submission
-from segcube.training.loop import train_network
-from segcube.training.patches import TrainPlan
-from segcube.training.recipes import STARTERS, Recipe, Starter
-from segcube.training.samples import Sample, crop_near, prepare_sample
+from segcube.training.starters.fit import train_network
+from segcube.training.starters.patches import TrainPlan
+from segcube.training.starters.recipes import STARTERS, Recipe, Starter
+from segcube.training.starters.samples import Sample, crop_near, prepare_sample
 
 SEED = 1000
 """Of the synthetic training cases; score starters on cases of another seed."""
@@ -119,6 +119,3 @@ def main() -> None:
         partial(print, flush=True),
     )
 
-
-if __name__ == "__main__":
-    main()

@@ -5,7 +5,7 @@ from segcube.core import Grid
 from segcube.phantoms import Phantom
 from segcube.spec.challenges import load_challenge
 from segcube.spec.submission import Branch
-from segcube.training.samples import WHOLE, Sample, crop_near, prepare_sample
+from segcube.training.starters.samples import WHOLE, Sample, crop_near, prepare_sample
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import schedulefree
 import torch
 from torch.nn import functional
 
-from segcube.training.patches import TrainPlan, draw_patch
-from segcube.training.samples import Sample
+from segcube.training.starters.patches import TrainPlan, draw_patch
+from segcube.training.starters.samples import Sample
 
 _SMOOTH = 1.0
 

@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from segcube.networks import build_network
-from segcube.training.loop import dice_and_entropy, soft_dice_loss, train_network
-from segcube.training.patches import TrainPlan
-from segcube.training.samples import WHOLE, Sample
+from segcube.training.starters.fit import dice_and_entropy, soft_dice_loss, train_network
+from segcube.training.starters.patches import TrainPlan
+from segcube.training.starters.samples import WHOLE, Sample
 
 SMALL = {"in_channels": 1, "out_channels": 1, "n_channels": 4, "block_counts": 1}
 

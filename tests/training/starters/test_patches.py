@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from segcube.training.patches import TrainPlan, draw_patch
-from segcube.training.samples import WHOLE, Sample
+from segcube.training.starters.patches import TrainPlan, draw_patch
+from segcube.training.starters.samples import WHOLE, Sample
 
 
 def sample(shape=(20, 24, 16), channels=1):

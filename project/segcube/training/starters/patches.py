@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from segcube.core import Shape
-from segcube.training.samples import WHOLE, Sample
+from segcube.training.starters.samples import WHOLE, Sample
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from segcube.networks import count_channels, window_multiple
 from segcube.networks.registry import check_arguments
 from segcube.spec.challenges import load_challenge
 from segcube.spec.submission import load_for_challenge
-from segcube.training.recipes import STARTERS
-from segcube.training.starters import make_starters
+from segcube.training.starters.recipes import STARTERS
+from segcube.training.starters.train import make_starters
 
 MEMBERS = [
     (starter, branch, member)

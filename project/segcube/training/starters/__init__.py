@@ -1,0 +1,1 @@
+"""Training of the starters on phantoms: python -m segcube.training.starters --out weights."""

@@ -1,0 +1,3 @@
+from segcube.training.starters.train import main
+
+main()
