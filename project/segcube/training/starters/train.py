@@ -118,4 +118,3 @@ def main() -> None:
         arguments.steps,
         partial(print, flush=True),
     )
-
