@@ -1,3 +1,4 @@
+from .branch import Axis as Axis
 from .branch import Branch as Branch
 from .branch import Member as Member
 from .branch import Normalize as Normalize

@@ -1,0 +1,83 @@
+"""Read recipes: those that segcube ships and a user's own, which may inherit from another."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from segcube.core import UsageError, explain_validation_error, read_yaml
+from segcube.training.recipes.schema import Recipe
+
+FOLDER = Path(__file__).parent / "data"
+INHERIT = "inherit"
+"""The key of a recipe that names the recipe whose values apply where it has none."""
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Return the names of the recipes that segcube ships."""
+    return tuple(sorted(file.stem for file in FOLDER.glob("*.yaml")))
+
+
+def load_recipe(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """Read a recipe by its name or from a YAML file, with all values that it inherits.
+
+    overrides: values that replace the recipe's, as nested mappings. Mappings are merged key by key, all
+    other values, lists among them, are replaced. Raises UsageError for an unknown name, and for an unknown
+    key or value, with the valid ones.
+    """
+    file = _file_of(recipe, Path())
+    content = _merge(_read(file, ()), overrides or {})
+    content.setdefault("name", file.stem)
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        raise UsageError(explain_validation_error(error, Recipe), file=file) from error
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """Return the SHA-256 of a recipe, of all values but its length in steps."""
+    content = recipe.model_dump(mode="json", exclude={"steps"})
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _file_of(recipe: str | Path, folder: Path) -> Path:
+    """The file of a recipe: a path relative to `folder`, or the name of a recipe that segcube ships."""
+    if str(recipe) in recipe_names():
+        return FOLDER / f"{recipe}.yaml"
+    file = folder / recipe
+    if file.suffix in (".yaml", ".yml") and file.is_file():
+        return file
+    raise UsageError(
+        f"no recipe {str(recipe)!r}", expected=f"one of {', '.join(recipe_names())}, or a YAML file"
+    )
+
+
+def _read(file: Path, children: tuple[Path, ...]) -> dict[str, Any]:
+    if file.resolve() in children:
+        raise UsageError("the recipe inherits from itself", file=file, expected="another recipe")
+    content = read_yaml(file, UsageError)
+    if not isinstance(content, dict):
+        raise UsageError(f"contains a {type(content).__name__}", file=file, expected="a mapping, a recipe")
+    parent = content.pop(INHERIT, None)
+    if parent is None:
+        return content
+    if not isinstance(parent, str):
+        raise UsageError(f"{INHERIT} = {parent!r}", file=file, expected="the name or file of a recipe")
+    inherited = _read(_file_of(parent, file.parent), (*children, file.resolve()))
+    inherited.pop("name", None)
+    return _merge(inherited, content)
+
+
+def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace values of `base`; mappings within mappings are merged."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merge(old, value) if both else value
+    return merged

@@ -1,0 +1,185 @@
+"""Schema of a training recipe: everything about a training that does not follow from the data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import Field, model_validator
+
+from segcube.core import BoundedShape, Name, StrictModel, Unique
+from segcube.spec.submission import Axis
+from segcube.training.recipes.augmentation import Augmentation, Positive, Probability
+
+Steps: TypeAlias = Annotated[int, Field(ge=1, le=100_000_000)]
+
+
+class Network(StrictModel):
+    """The network; the planner adds the arguments that follow from channels, labels and patch."""
+
+    name: Literal["PlainConvUNet", "ResidualEncoderUNet", "MedNeXtV1"]
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """Replace those of the planner."""
+
+
+class Planning(StrictModel):
+    """How patch, batch and topology follow from the fingerprint.
+
+    nnunet: nnU-Net's rules. fixed: patch and batch as given, the network's arguments as in `network`.
+    reference: voxels of feature maps that the memory target allows for a batch of two (nnU-Net's
+    UNet_reference_val_3d), and the memory in GB that they belong to.
+    """
+
+    rules: Literal["nnunet", "fixed"] = "nnunet"
+    reference: Positive = 560_000_000
+    reference_gb: Positive = 8.0
+    memory_gb: Positive = 8.0
+    base_features: Annotated[int, Field(ge=1, le=1024)] = 32
+    most_features: Annotated[int, Field(ge=1, le=4096)] = 320
+    largest_batch_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
+    """The largest share of the data set's voxels in a batch."""
+    patch: BoundedShape | None = None
+    batch: Annotated[int, Field(ge=1, le=1024)] | None = None
+
+    @model_validator(mode="after")
+    def _check_fixed(self) -> Self:
+        if self.rules == "fixed" and (self.patch is None or self.batch is None):
+            raise ValueError("rules: fixed requires patch and batch")
+        return self
+
+
+class Preprocessing(StrictModel):
+    """Which preprocessing the branch gets.
+
+    nnunet: cropped to nonzero voxels, z-scored, resampled to the target spacing. brats-ugrip: BraTS-UGRIP's,
+    at 1 mm. spacing: in mm, in place of the planner's; None follows the rules.
+    """
+
+    kind: Literal["nnunet", "brats-ugrip"] = "nnunet"
+    spacing: tuple[Positive, Positive, Positive] | None = None
+    outputs: Literal["auto", "regions", "labels"] = "auto"
+    """auto: regions where the challenge's regions overlap, labels otherwise."""
+
+
+class Sampling(StrictModel):
+    """Which patches a batch holds.
+
+    foreground: the share of samples that show a voxel of a random class. draw: fixed leaves the first
+    round(batch x (1 - foreground)) samples of each batch random and forces the others (nnU-Net); probability
+    draws it for each sample. class_weights: of the outputs' names; all equal by default. position: nnunet
+    lets a patch reach beyond the case by half of what the augmentation needs; inside keeps it within.
+    """
+
+    foreground: Probability = 0.33
+    draw: Literal["fixed", "probability"] = "fixed"
+    class_weights: dict[Name, Annotated[float, Field(ge=0.0)]] | None = None
+    position: Literal["nnunet", "inside"] = "nnunet"
+
+
+class Loss(StrictModel):
+    """A sum of weighted parts, of logits against labels or regions.
+
+    entropy: auto is ce for labels and bce for regions; focal and topk (cross-entropy of the hardest voxels)
+    replace it. dice: nnunet is nnU-Net's soft Dice (smooth 1e-5 in the denominator), monai MONAI's DiceLoss.
+    batch_dice: one Dice over the batch; auto follows the planner. supervision: weights of the lower
+    resolutions: nnunet halves them, leaves out the lowest and normalises to 1; mednext halves them without
+    normalising; none uses the full resolution alone.
+    """
+
+    dice: Literal["nnunet", "monai", "none"] = "nnunet"
+    dice_weight: Positive = 1.0
+    entropy: Literal["auto", "ce", "bce", "focal", "topk", "none"] = "auto"
+    entropy_weight: Positive = 1.0
+    batch_dice: Literal["auto"] | bool = "auto"
+    background: bool = False
+    """Whether the Dice of labels counts the background."""
+    focal_gamma: Annotated[float, Field(ge=0.0)] = 2.0
+    top_k: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
+    supervision: Literal["nnunet", "mednext", "none"] = "nnunet"
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> Self:
+        if self.dice == "none" and self.entropy == "none":
+            raise ValueError("dice and entropy are both none; expected at least one")
+        return self
+
+
+class Optimizer(StrictModel):
+    """The update of the weights. clip: the largest norm of the gradient; None does not clip.
+
+    average: decay of an exponential moving average of the weights, which is then validated and exported.
+    """
+
+    kind: Literal["sgd", "adam", "adamw", "schedule-free-adamw"]
+    learning_rate: Positive
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99
+    nesterov: bool = True
+    betas: tuple[Probability, Probability] = (0.9, 0.999)
+    eps: Positive = 1e-8
+    clip: Positive | None = 12.0
+    average: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+
+    @model_validator(mode="after")
+    def _check_average(self) -> Self:
+        if self.kind == "schedule-free-adamw" and self.average is not None:
+            raise ValueError("average: schedule-free-adamw averages by itself; expected null")
+        return self
+
+
+class Schedule(StrictModel):
+    """The learning rate as a function of the step.
+
+    poly: (1 - step / steps) ** power. cosine: to `minimum`. multistep: times `factor` at each milestone, a
+    share of the steps. plateau: times `factor` after `patience` validations without a lower loss.
+    warmup: steps of linear increase. interval: steps for which the rate stays; nnU-Net changes it once an
+    epoch.
+    """
+
+    kind: Literal["constant", "poly", "cosine", "multistep", "plateau"] = "poly"
+    power: Positive = 0.9
+    minimum: Annotated[float, Field(ge=0.0)] = 0.0
+    milestones: tuple[Probability, ...] = (1 / 3, 2 / 3)
+    factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    patience: Steps = 10
+    warmup: Annotated[int, Field(ge=0)] = 0
+    interval: Steps = 1
+
+
+class Validation(StrictModel):
+    """Validation during training, by sliding windows over whole cases: every so many steps, so many cases."""
+
+    every: Steps = 5000
+    cases: Annotated[int, Field(ge=1)] = 4
+
+
+class Recipe(StrictModel):
+    """A training: network, preprocessing, patches, augmentation, loss, optimizer and length."""
+
+    name: Name
+    source: Annotated[str, Field(min_length=1)]
+    """Where the numbers come from, and what departs from there."""
+    network: Network
+    planning: Planning = Planning()
+    preprocessing: Preprocessing = Preprocessing()
+    sampling: Sampling = Sampling()
+    augmentation: Augmentation = Augmentation()
+    loss: Loss = Loss()
+    optimizer: Optimizer
+    schedule: Schedule = Schedule()
+    steps: Steps
+    epoch: Steps = 250
+    """Steps of an epoch, for reports."""
+    precision: Literal["bf16", "fp16", "fp32"] = "bf16"
+    gradient_checkpointing: Literal["auto", "on", "off"] = "auto"
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    validation: Validation = Validation()
+    mirrors: Unique[Axis] = ("x", "y", "z")
+    """Mirroring axes of the exported submission."""
+    overlap: Annotated[float, Field(ge=0.0, le=0.95)] = 0.5
+    """Of its windows."""
+
+    @model_validator(mode="after")
+    def _check_schedule(self) -> Self:
+        if self.schedule.kind == "plateau" and self.validation.every > self.steps:
+            raise ValueError("schedule plateau requires validation.every of at most steps")
+        return self

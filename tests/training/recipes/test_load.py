@@ -1,0 +1,58 @@
+import pytest
+
+from segcube.core import UsageError
+from segcube.training.recipes import load_recipe, recipe_digest, recipe_names
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_is_complete_and_names_its_source(name):
+    assert load_recipe(name).source
+
+
+def test_a_recipe_inherits_values_within_mappings(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("inherit: nnunet\nsource: mine\noptimizer: {learning_rate: 0.02}\n")
+    recipe = load_recipe(file)
+    assert (recipe.name, recipe.optimizer.learning_rate, recipe.optimizer.momentum) == ("mine", 0.02, 0.99)
+
+
+def test_a_recipe_inherits_from_a_file_beside_it(tmp_path):
+    (tmp_path / "base.yaml").write_text("inherit: nnunet\nsource: base\nsteps: 7\n")
+    (tmp_path / "child.yaml").write_text("inherit: base.yaml\nsource: child\n")
+    assert load_recipe(tmp_path / "child.yaml").steps == 7
+
+
+def test_lists_are_replaced_and_overrides_come_last():
+    recipe = load_recipe("nnunet", {"augmentation": {"intensity": []}, "steps": 3})
+    assert (recipe.augmentation.intensity, recipe.steps) == ((), 3)
+
+
+def test_a_recipe_that_inherits_from_itself_is_refused(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"inherit: {file}\nsource: mine\n")
+    with pytest.raises(UsageError, match="inherits from itself"):
+        load_recipe(file)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"optimizer": {"lr": 1}}, r"unknown key 'optimizer\.lr'; valid keys: kind, learning_rate"),
+        ({"steps": 0}, "'steps' = '0'"),
+        ({"augmentation": {"spatial": {"affine": {"p": 1}}}}, "affine holds rotation and scaling"),
+        ({"augmentation": {"spatial": {"scaling": {"p": 1, "factor": [2, 1]}}}}, "lower end first"),
+        ({"planning": {"rules": "fixed"}}, "requires patch and batch"),
+        ({"loss": {"dice": "none", "entropy": "none"}}, "at least one"),
+        ({"optimizer": {"kind": "schedule-free-adamw", "average": 0.9}}, "averages by itself"),
+        ({"schedule": {"kind": "plateau"}, "steps": 10}, "plateau requires"),
+    ],
+)
+def test_invalid_values_are_refused_with_their_key(overrides, message):
+    with pytest.raises(UsageError, match=message):
+        load_recipe("nnunet", overrides)
+
+
+def test_the_digest_covers_everything_but_the_length():
+    recipe = load_recipe("nnunet")
+    assert recipe_digest(recipe) == recipe_digest(load_recipe("nnunet", {"steps": 5}))
+    assert recipe_digest(recipe) != recipe_digest(load_recipe("nnunet", {"seed": 1}))
