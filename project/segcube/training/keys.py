@@ -1,6 +1,6 @@
 """Random numbers of a training: each stream is a function of seed, step, sample and purpose alone.
 
-Nothing about random numbers is saved in a checkpoint: step 12,001 draws the same numbers whoever computes it.
+Nothing about random numbers is saved in a checkpoint: step 12,001 draws the same numbers in every process.
 """
 
 from __future__ import annotations
