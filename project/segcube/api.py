@@ -22,6 +22,7 @@ from segcube.core import (
     Preset,
     RunSettings,
     UsageError,
+    naming_missing_packages,
     resolve_settings,
 )
 from segcube.core import Prediction as CasePrediction
@@ -224,7 +225,8 @@ def save(network: nn.Module, name: str, arguments: Mapping[str, object], file: P
     name, arguments: as for `segcube.networks.build`. Requires torch. Raises UsageError when they do not
     describe the network, EnvironmentFault for weights that are not finite or cannot be written.
     """
-    return networks.save_network(network, name, arguments, Path(file))
+    with naming_missing_packages():
+        return networks.save_network(network, name, arguments, Path(file))
 
 
 def _check_name(name: str) -> None:

@@ -50,6 +50,23 @@ def test_torch_runs_where_it_is_asked_for(tumour_submission, log):
     assert opened(tumour_submission, log, backend="torch").name == "torch"
 
 
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [({"backend": "torch"}, ""), ({"device": "cuda:9"}, "; device cpu runs a compiled submission")],
+)
+def test_torch_is_named_with_its_extra_where_it_is_not_installed(
+    tumour_submission, log, monkeypatch, settings, hint
+):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    for module in ("torch_cpu", "cuda.backend"):
+        monkeypatch.delitem(sys.modules, f"segcube.backends.{module}", raising=False)
+    settings = RunSettings(**{"device": "cpu", **settings})
+    with pytest.raises(EnvironmentFault) as caught:
+        open_backend(settings, load_for_challenge(tumour_submission), log.append)
+    expected = "torch is not installed; pip install 'segcube[torch]'"
+    assert str(caught.value).partition(" without torch")[0] == expected + hint
+
+
 def test_members_without_graphs_are_compiled_for_the_run_and_that_is_logged(tumour_submission, log, members):
     (tumour_submission / INDEX).unlink()
     backend = opened(tumour_submission, log)

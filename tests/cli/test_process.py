@@ -22,7 +22,6 @@ def test_ctrl_c_prints_one_line_and_exits_130(capsys):
     [
         ("segcube import nnunet", "pip install 'segcube[import]'\n"),
         ("segcube compile", "pip install 'segcube[torch]'\n"),
-        ("segcube infer", "pip install 'segcube[torch]'; a CPU runs a submission without torch once"),
     ],
 )
 def test_a_missing_package_is_hinted_at_by_the_extra_of_the_command(capsys, command, hint):

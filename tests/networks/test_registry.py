@@ -4,7 +4,7 @@ import sys
 import pytest
 import torch
 
-from segcube.core import UsageError
+from segcube.core import EnvironmentFault, UsageError
 from segcube.networks import NETWORKS, build_network, count_channels, save_network, window_multiple
 
 STAGED = {
@@ -94,3 +94,12 @@ def test_arguments_and_cards_are_read_without_torch(tmp_path):
     command = [sys.executable, "-c", code, str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["(2, 3) (2, 4, 4)", "[]"]
+
+
+def test_monai_is_named_with_its_extra_where_it_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "monai", None)
+    for name in [name for name in sys.modules if name.startswith("monai.")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "segcube.networks.monai_networks", raising=False)
+    with pytest.raises(EnvironmentFault, match=r"monai is not installed; pip install 'segcube\[torch\]'"):
+        build_network("UNet", TINY["UNet"])

@@ -15,7 +15,15 @@ from segcube.backends.memory import keep_freed_memory
 from segcube.backends.native.installed import FAILED_SELFTEST, find_kernels
 from segcube.backends.openvino.graphs import NoGraphs
 from segcube.backends.protocol import Backend
-from segcube.core import Compile, EnvironmentFault, RunSettings, UsageError, can_start_thread, limit_threads
+from segcube.core import (
+    Compile,
+    EnvironmentFault,
+    RunSettings,
+    UsageError,
+    can_start_thread,
+    limit_threads,
+    naming_missing_packages,
+)
 from segcube.spec.submission import LoadedSubmission
 
 DRIVER_FILES = tuple(
@@ -23,6 +31,7 @@ DRIVER_FILES = tuple(
 )
 """They exist where a GPU does: servers, boards, Windows. To import torch for the answer takes seconds."""
 DRIVER = "libcuda.so.1"
+WITHOUT_TORCH = "a CPU runs a submission without torch once `segcube compile` compiled it"
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ def open_backend(settings: RunSettings, loaded: LoadedSubmission, log: Callable[
         log(f"the native kernels are not used: {FAILED_SELFTEST}")
     if choice.backend == "openvino":
         return _openvino(settings, loaded, choice, log)
-    return _torch_cpu(choice.precision, choice.why)
+    return _torch_cpu(choice.precision, choice.why, "" if settings.backend == "torch" else WITHOUT_TORCH)
 
 
 def choose_backend(settings: RunSettings) -> Choice:
@@ -111,18 +120,20 @@ def _openvino(
                 f"backend openvino cannot be used: {error}", file=loaded.folder, hint="use --backend torch"
             ) from error
         log(f"{error}; on torch instead, which takes longer")
-        return _torch_cpu(choice.precision, choice.why)
+        return _torch_cpu(choice.precision, choice.why, WITHOUT_TORCH)
 
 
 def _cuda(asked: str, precision: str, compiling: Compile, log: Callable[[str], None]) -> Backend:
     create_cuda_context(asked)
-    from segcube.backends.cuda.backend import open_cuda
+    with naming_missing_packages("device cpu runs a compiled submission without torch"):
+        from segcube.backends.cuda.backend import open_cuda
 
     return open_cuda(asked, precision, compiling, log)
 
 
-def _torch_cpu(precision: str, why: str) -> Backend:
-    from segcube.backends.torch_cpu import on_cpu
+def _torch_cpu(precision: str, why: str, without_torch: str = "") -> Backend:
+    with naming_missing_packages(without_torch):
+        from segcube.backends.torch_cpu import on_cpu
 
     # torch allocates for every layer, OpenVINO once
     keep_freed_memory()

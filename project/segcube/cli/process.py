@@ -19,9 +19,9 @@ from segcube.core import (
     EnvironmentFault,
     ExitCode,
     SegcubeError,
-    install_hint,
     internal_error,
     log_traceback,
+    missing_package,
     printable,
     remove_scratch_folders,
 )
@@ -30,17 +30,6 @@ MIN_ADDRESS_SPACE = 2**30
 """Bytes. torch and its libraries alone take more than half of it."""
 FALLBACK_FOLDER = "/proc"
 """The working folder where the one at the start cannot be used."""
-
-
-EXTRAS = {
-    "dynamic_network_architectures": "torch",
-    "einops": "torch",
-    "monai": "torch",
-    "torch": "torch",
-    "schedulefree": "train",
-    "matplotlib": "report",
-}
-"""The extra that installs a package."""
 
 
 def run_command(task: Callable[[], int | None], command: str = "") -> NoReturn:
@@ -77,27 +66,13 @@ def report_error(error: Exception, command: str = "") -> ExitCode:
     elif isinstance(error, (OSError, ImportError, MemoryError)):
         log_traceback(error)
         if isinstance(error, ModuleNotFoundError):
-            message = _missing_package(error, command)
+            message = str(missing_package(error, "import" if "import" in command.split() else ""))
         elif isinstance(error, MemoryError):
             message = "not enough memory; give the run more"
-        message = str(EnvironmentFault(message))
     else:
         message, code = str(internal_error(error)), ExitCode.INTERNAL
     _print_to_stderr(f"error: {printable(message)}")
     return code
-
-
-def _missing_package(error: ModuleNotFoundError, command: str) -> str:
-    """The message about a package that is not installed, with the extra that installs it."""
-    package = (error.name or "").partition(".")[0]
-    extra = EXTRAS.get(package)
-    if extra is None:
-        return f"{error}; install segcube again with its dependencies"
-    words = command.split()
-    hint = install_hint("import" if extra == "torch" and "import" in words else extra)
-    if extra == "torch" and "infer" in words:
-        hint += "; a CPU runs a submission without torch once `segcube compile` compiled it"
-    return f"{package} is not installed; {hint}"
 
 
 def report_interrupted() -> ExitCode:

@@ -29,6 +29,8 @@ from .errors import count_of as count_of
 from .errors import install_hint as install_hint
 from .errors import internal_error as internal_error
 from .errors import log_traceback as log_traceback
+from .errors import missing_package as missing_package
+from .errors import naming_missing_packages as naming_missing_packages
 from .errors import printable as printable
 from .files import SCRATCH_PREFIX as SCRATCH_PREFIX
 from .files import remove_partial_files as remove_partial_files

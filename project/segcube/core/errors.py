@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
 from enum import IntEnum, StrEnum
 from pathlib import Path
 
@@ -114,6 +116,39 @@ def count_of(number: int, noun: str) -> str:
 def install_hint(extra: str) -> str:
     """Return what installs the packages of an extra."""
     return f"pip install 'segcube[{extra}]'"
+
+
+EXTRAS = {
+    "dynamic_network_architectures": "torch",
+    "einops": "torch",
+    "monai": "torch",
+    "torch": "torch",
+    "schedulefree": "train",
+    "matplotlib": "report",
+}
+"""The extra that installs a package."""
+
+
+def missing_package(error: ModuleNotFoundError, extra: str = "", hint: str = "") -> EnvironmentFault:
+    """Return an import's error as one that names the package and the extra that installs it.
+
+    extra: installs what the extra torch does, and more. hint: what to do instead.
+    """
+    package = (error.name or "").partition(".")[0]
+    if package not in EXTRAS:
+        return EnvironmentFault(f"{error}; install segcube again with its dependencies")
+    found = EXTRAS[package]
+    install = install_hint(extra if extra and found == "torch" else found)
+    return EnvironmentFault(f"{package} is not installed", hint="; ".join(filter(None, (install, hint))))
+
+
+@contextmanager
+def naming_missing_packages(hint: str = "") -> Generator[None, None, None]:
+    """Raise `missing_package` for a package that the block imports and that is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise missing_package(error, hint=hint) from error
 
 
 def log_traceback(error: BaseException) -> None:

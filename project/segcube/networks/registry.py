@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from segcube.core import Shape, UsageError, explain_validation_error
+from segcube.core import Shape, UsageError, explain_validation_error, naming_missing_packages
 from segcube.networks.arguments import Arguments, PlainConvUNetArguments, ResidualUNetArguments
 from segcube.networks.mednext_arguments import (
     MedNeXtV1Arguments,
@@ -55,11 +55,12 @@ def build_network(name: str, arguments: Mapping[str, object]) -> nn.Module:
     """Build a network, in training mode and with random weights, on torch's current default device.
 
     In eval mode all networks return only the logits at full resolution. Raises UsageError for an unknown
-    name, key or value, with the valid ones.
+    name, key or value, with the valid ones, and EnvironmentFault where torch or MONAI is not installed.
     """
     checked = check_arguments(name, arguments)
     entry = NETWORKS[name]
-    constructor = getattr(importlib.import_module(f"{__package__}.{entry.module}"), entry.constructor)
+    with naming_missing_packages():
+        constructor = getattr(importlib.import_module(f"{__package__}.{entry.module}"), entry.constructor)
     try:
         return constructor(checked)
     except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:

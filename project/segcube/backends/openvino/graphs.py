@@ -202,7 +202,7 @@ def compile_for_run(folder: Path) -> Compiled:
             process = subprocess.run(command, capture_output=True, text=True, env=python_environment())
             if process.returncode:
                 reason = (process.stderr.strip() or f"ended with {process.returncode}").splitlines()[-1]
-                raise NoGraphs(f"compiling failed: {reason}")
+                raise NoGraphs(f"compiling failed: {reason.removeprefix('error: ')}")
             return read_compiled(Path(scratch)).at_hand()
     except OSError as error:
         raise NoGraphs(f"no temporary folder to compile in: {error}") from error
