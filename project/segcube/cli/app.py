@@ -21,7 +21,13 @@ from segcube.cli.import_ import import_
 from segcube.cli.infer import infer
 from segcube.cli.models import compile_, soup, tune
 from segcube.cli.pack import pack
-from segcube.cli.process import discard_broken_streams, handle_ctrl_c, report_error, report_interrupted
+from segcube.cli.process import (
+    discard_broken_streams,
+    handle_ctrl_c,
+    ignore_closed_pipes,
+    report_error,
+    report_interrupted,
+)
 from segcube.core import DEBUG_VARIABLE
 
 GC_THRESHOLD = 10_000
@@ -88,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # To search all installed packages for plugins of pydantic takes 25 ms
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     handle_ctrl_c()
+    ignore_closed_pipes()
     try:
         app(arguments)
     except SystemExit as ended:

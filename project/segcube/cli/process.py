@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import resource
 import signal
@@ -11,7 +12,7 @@ import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import typer
 
@@ -25,6 +26,9 @@ from segcube.core import (
     printable,
     remove_scratch_folders,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 MIN_ADDRESS_SPACE = 2**30
 """Bytes. torch and its libraries alone take more than half of it."""
@@ -139,8 +143,40 @@ def _open_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
+class _Pipe(io.FileIO):
+    """stdout or stderr, where what is written to a pipe that its reader closed is dropped."""
+
+    def write(self, data: Buffer, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
+def ignore_closed_pipes() -> None:
+    """Let a command end as usual, with its exit code, if the reader of its output ends first, as `head` does.
+
+    SIGPIPE's default action would also end it where a worker process or a container engine is gone.
+    """
+    sys.stdout, sys.stderr = map(_ignoring_closed_pipe, (sys.stdout, sys.stderr))
+
+
+def _ignoring_closed_pipe(stream: TextIO) -> TextIO:
+    # Python has none for a stream that is closed at its start
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Pipe(stream.fileno(), "wb", closefd=False)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
 def discard_broken_streams() -> None:
-    """Redirect stdout and stderr to /dev/null if they cannot be flushed, as on a full disk or a closed pipe.
+    """Redirect stdout and stderr to /dev/null if they cannot be flushed, as on a full disk.
 
     Python would otherwise fail to flush them at its end and change the exit code.
     """
