@@ -41,6 +41,12 @@ def test_scans_are_compared_with_phantoms(tmp_path, challenge):
     assert chart.read_bytes().startswith(b"\x89PNG")
 
 
+def test_each_case_is_printed_and_the_folders_are_reported(tmp_path, challenge):
+    result = phantoms(tmp_path, "--challenge", challenge, "--count", 2)
+    assert result.stdout.splitlines() == ["MBAS_001", "MBAS_002"]
+    assert f"2 phantoms in {tmp_path / 'data'}, labels in {tmp_path / 'labels'}" in result.stderr
+
+
 @pytest.mark.parametrize(("bad", "code"), [(1, 3), (2, 4)])
 def test_scans_that_cannot_be_read_are_reported(tmp_path, challenge, bad, code):
     phantoms(tmp_path, "--challenge", challenge, "--count", 2)
@@ -59,6 +65,15 @@ def test_other_files_are_kept(tmp_path, challenge):
         assert (tmp_path / name).read_text() == "mine"
 
 
-@pytest.mark.parametrize("options", [(), ("DIR", "--compare", "scans"), ("DIR", "--ref", "labels")])
-def test_phantoms_are_either_written_or_compared(options, challenge):
-    assert phantoms(*options, "--challenge", challenge).exit_code == 2
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), "no folder to write to"),
+        (("DIR", "--compare", "scans"), "--compare writes no cases"),
+        (("DIR", "--ref", "labels"), "without scans"),
+    ],
+)
+def test_phantoms_are_either_written_or_compared(options, words, challenge):
+    result = phantoms(*options, "--challenge", challenge)
+    assert result.exit_code == 2
+    assert words in result.stderr

@@ -149,3 +149,13 @@ def test_phantoms_and_runs_never_replace_each_others_files(tmp_path):
     assert foreign_files([labels]) == []
     with pytest.raises(UsageError, match="MBAS_001_label"):
         write_phantoms(challenge, 1, 1, tmp_path)
+
+
+def test_each_case_is_reported_once_its_files_are_written(tmp_path):
+    seen: list[tuple[str, int, int]] = []
+
+    def on_case(case, total):
+        seen.append((case, total, len(list((tmp_path / "labels").iterdir()))))
+
+    write_phantoms(coarse("mbas2024", 8), 2, 1, tmp_path, on_case=on_case)
+    assert seen == [("MBAS_001", 2, 1), ("MBAS_002", 2, 2)]

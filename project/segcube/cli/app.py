@@ -14,13 +14,14 @@ import typer
 from segcube import __version__
 from segcube.cli.check import check
 from segcube.cli.command import Command, Group
-from segcube.cli.demo import demo, phantoms
+from segcube.cli.demo import demo
 from segcube.cli.doctor import doctor, info
 from segcube.cli.evaluate import evaluate, picture, rank
 from segcube.cli.import_ import import_
 from segcube.cli.infer import infer
 from segcube.cli.models import compile_, soup, tune
 from segcube.cli.pack import pack
+from segcube.cli.phantoms import phantoms
 from segcube.cli.process import (
     discard_broken_streams,
     handle_ctrl_c,

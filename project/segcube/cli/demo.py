@@ -1,4 +1,4 @@
-"""`segcube phantoms` and `segcube demo`: synthetic cases, and all steps from them to scores and pictures."""
+"""`segcube demo`: all steps from synthetic cases to scores and pictures."""
 
 from __future__ import annotations
 
@@ -7,119 +7,21 @@ import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from segcube.cli.evaluate import evaluate, picture
 from segcube.cli.infer import infer
-from segcube.cli.options import Challenge, OutOfPlace, challenge_option, folder_of
-from segcube.core import LOG, ExitCode, UsageError, case_bar, install_hint, printable
-
-if TYPE_CHECKING:
-    from segcube.phantoms import Comparison
+from segcube.cli.options import OutOfPlace, challenge_option, folder_of
+from segcube.cli.phantoms import phantoms
+from segcube.core import LOG, UsageError, install_hint, printable
 
 CHALLENGES = ("brats2023-gli", "mbas2024")
 """The challenges of the starters."""
 CASES, SEED = 2, 7
-COMPARED = 24
-"""Phantoms that scans are compared with, unless --count is given."""
 MARK = "This folder was written by `segcube demo`.\n"
 """First line of a demo's README.txt."""
-
-
-def phantoms(
-    challenge: Challenge,
-    place: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="DIR",
-            help="Folder to write data/ and labels/ to, as --out. Default: none, with --compare.",
-        ),
-    ] = None,
-    out: OutOfPlace = None,
-    count: Annotated[
-        int | None, typer.Option(min=1, help="Number of cases. Default: 1, or 24 with --compare.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed writes the same cases.")] = 0,
-    compare: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DATA", help="Folder of labelled scans to compare the phantoms with. Default: none."
-        ),
-    ] = None,
-    ref: Annotated[
-        Path | None,
-        typer.Option(help="Folder of reference label maps, of --compare. Default: the folder of scans."),
-    ] = None,
-    json: Annotated[
-        Path | None, typer.Option(help="JSON file for the comparison and all its values. Default: none.")
-    ] = None,
-    chart: Annotated[
-        Path | None, typer.Option(help="PNG file for a chart of the comparison. Default: none.")
-    ] = None,
-) -> ExitCode:
-    """Write synthetic cases with known labels, or compare them with scans of patients.
-
-    The images show no patient: use them to try out a submission, not to measure its accuracy. --compare
-    measures contrast, noise, composition and size of labelled scans and of phantoms, and prints for each
-    quantity whether the scans' median lies within the phantoms' 5th to 95th percentile and whether the
-    ranges overlap. Labels that the scans don't have are ignored.
-
-    Exit code: 0 done; with --compare, 3 some scans cannot be read, 4 none can.
-
-    \b
-    Example:
-      segcube phantoms demo --challenge brats2023-gli --count 2
-      segcube infer -i demo/data -o demo/maps
-      segcube phantoms --challenge brats2023-gli --compare scans --ref labels --chart chart.png
-    """
-    from segcube.phantoms import compare_folder, write_phantoms
-    from segcube.spec.challenges import load_challenge
-
-    folder = folder_of(place, out)
-    if (folder is None) == (compare is None):
-        raise UsageError("two tasks at once, or none", expected="either DIR to write to, or --compare DATA")
-    known = load_challenge(challenge)
-    if compare is not None:
-        _check_replaceable(json, chart)
-        with case_bar("measuring") as on_case:
-            found = compare_folder(compare, ref or compare, known, count or COMPARED, seed, on_case)
-        return _report(found, json, chart)
-    assert folder is not None
-    if any((ref, json, chart)):
-        raise UsageError("--ref, --json or --chart without scans", expected="--compare DATA")
-    for name in write_phantoms(known, count or 1, seed, folder):
-        typer.echo(printable(name))
-    return ExitCode.DONE
-
-
-def _check_replaceable(json: Path | None, chart: Path | None) -> None:
-    """Find out before the long work whether its results can be written."""
-    from segcube.formats.nifti import check_replaceable
-
-    check_replaceable(json, "a comparison of segcube", (b'"comparison"',))
-    check_replaceable(chart, "a chart of segcube", (b"PNG", b"segcube"))
-    if chart is not None:
-        importlib.import_module("matplotlib")
-
-
-def _report(found: Comparison, json: Path | None, chart: Path | None) -> ExitCode:
-    """Write and print a comparison, and log the scans that could not be measured."""
-    from segcube.cli.tables import print_comparison
-    from segcube.core import write_atomic
-    from segcube.phantoms import draw_comparison
-
-    if json is not None:
-        write_atomic(json, found.as_json())
-    if chart is not None:
-        write_atomic(chart, draw_comparison(found))
-    for case, problem in found.problems.items():
-        LOG.warning(f"{case}: not measured: {problem}")
-    if not found.real:
-        return ExitCode.NONE_DONE
-    print_comparison(found)
-    return ExitCode.SOME_FAILED if found.problems else ExitCode.DONE
 
 
 def demo(

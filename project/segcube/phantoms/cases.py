@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -42,6 +42,8 @@ _CHAMBERS: Mapping[str, tuple[Chamber, ...]] = {
     "RA": (Chamber.RIGHT_CAVITY,),
     "LA": (Chamber.LEFT_CAVITY,),
 }
+OnCase = Callable[[str, int], None]
+"""Called after each case with its name and the number of cases."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,22 @@ def crop_phantom(phantom: Phantom, edge: int) -> Phantom:
     return Phantom(phantom.case, phantom.image_cxyz[(slice(None), *box)], labels_xyz, grid)
 
 
+def ignore_case(case: str, total: int) -> None:
+    """Do nothing after a case."""
+
+
 def write_phantoms(
-    challenge: Challenge, count: int, seed: int, out: Path, edge: int | None = None
+    challenge: Challenge,
+    count: int,
+    seed: int,
+    out: Path,
+    edge: int | None = None,
+    on_case: OnCase = ignore_case,
 ) -> list[str]:
     """Write cases to out/data and their label maps to out/labels, and return the cases' names.
 
-    edge: crop each case to a box of so many voxels around its labels. Equal arguments write equal bytes.
+    edge: crop each case to a box of so many voxels around its labels. on_case: called when a case has been
+    written. Equal arguments write equal bytes.
     Earlier phantoms are replaced; other files of these names raise UsageError, which lists all of them,
     before the first case is written. Raises as `make_phantom`, and EnvironmentFault for a failed write.
     """
@@ -108,6 +120,7 @@ def write_phantoms(
         arrays = (*phantom.image_cxyz, phantom.labels_xyz)
         for array_xyz, file in zip(arrays, _files(challenge, name, out), strict=True):
             _write(array_xyz, phantom.grid, file)
+        on_case(name, count)
     return names
 
 

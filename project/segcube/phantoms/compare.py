@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +13,12 @@ from segcube.core import Case, CaseError, Code, UsageError
 from segcube.evaluation import encode_json, find_maps
 from segcube.formats import discover_cases
 from segcube.formats.nifti import read_labels, read_volume, same_grid
-from segcube.phantoms.cases import Phantom, make_phantom
+from segcube.phantoms.cases import OnCase, Phantom, ignore_case, make_phantom
 from segcube.phantoms.measure import Quantity, Values, measure_case
 from segcube.spec.challenges import Challenge
 
 LOWEST, HIGHEST = 5, 95
 """Percentiles of the phantoms between which the median of the scans should lie."""
-
-OnCase = Callable[[str, int], None]
-"""Called after each case with its name and the number of cases."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +121,7 @@ def summarize(quantity: Quantity, cases: Mapping[str, Values]) -> Summary | None
 
 
 def compare_folder(
-    data: Path, ref: Path, challenge: Challenge, count: int, seed: int, on_case: OnCase | None = None
+    data: Path, ref: Path, challenge: Challenge, count: int, seed: int, on_case: OnCase = ignore_case
 ) -> Comparison:
     """Measure the labelled scans of a folder and `count` phantoms of the challenge.
 
@@ -140,24 +136,20 @@ def compare_folder(
     if not cases:
         raise UsageError("no case with labels", file=data, expected=f"labels of its cases in {ref}")
     known = annotated(challenge, [files[case.name] for case in cases])
-    notify = partial(on_case or _ignore, total=len(cases) + count)
+    total = len(cases) + count
     real: dict[str, Values] = {}
     for case in cases:
         try:
             real[case.name] = _measure_scan(case, files[case.name], known)
         except CaseError as error:
             problems[case.name] = str(error)
-        notify(case.name)
+        on_case(case.name, total)
     synthetic: dict[str, Values] = {}
     for index in range(count):
         phantom = make_phantom(challenge, seed, index)
         synthetic[phantom.case] = _measure_phantom(phantom, known)
-        notify(phantom.case)
+        on_case(phantom.case, total)
     return Comparison(challenge.key, seed, real, synthetic, problems)
-
-
-def _ignore(case: str, total: int) -> None:
-    """Do nothing after a case."""
 
 
 def _measure_scan(case: Case, file: Path, challenge: Challenge) -> Values:

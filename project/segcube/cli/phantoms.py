@@ -1,0 +1,139 @@
+"""`segcube phantoms`: write synthetic cases with known labels, or compare them with scans."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segcube.cli.options import Challenge, OutOfPlace, folder_of
+from segcube.core import LOG, ExitCode, UsageError, case_bar, count_of, printable
+
+if TYPE_CHECKING:
+    from segcube.phantoms import Comparison
+    from segcube.spec.challenges import Challenge as ChallengeSpec
+
+COMPARED = 24
+"""Phantoms that scans are compared with, unless --count is given."""
+
+
+def phantoms(
+    challenge: Challenge,
+    place: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DIR",
+            help="Folder to write data/ and labels/ to, as --out; required unless --compare. Default: none.",
+            show_default=False,
+        ),
+    ] = None,
+    out: OutOfPlace = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Number of phantoms. Default: 1, or 24 with --compare.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed writes the same cases.")] = 0,
+    compare: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA", help="Folder of labelled scans to compare phantoms with. Default: none."
+        ),
+    ] = None,
+    ref: Annotated[
+        Path | None,
+        typer.Option(help="With --compare: folder of the scans' reference labels. Default: DATA."),
+    ] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --compare: JSON file for the table and the values of each case. Default: none.",
+        ),
+    ] = None,
+    chart: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="With --compare: PNG file for a chart of the table. Default: none."
+        ),
+    ] = None,
+) -> ExitCode:
+    """Write synthetic cases with known labels (phantoms), or compare phantoms with scans of patients.
+
+    The images show no patient: use them to try out a submission, not to measure its accuracy. A case
+    takes 10 to 20 s.
+
+    --compare writes no case. It measures composition, size, contrast and noise of labelled scans and of
+    phantoms, and prints for each quantity whether the scans' median lies within the phantoms' 5th to 95th
+    percentile, or else whether the ranges from minimum to maximum overlap. Labels that no scan has are left
+    out. docs/phantoms.md describes the quantities.
+
+    Exit code: 0 done; with --compare, 3 some scans cannot be read, 4 none can.
+
+    \b
+    Example:
+      segcube phantoms demo --challenge brats2023-gli --count 2
+      segcube infer -i demo/data -o demo/maps
+      segcube phantoms --challenge brats2023-gli --compare scans --ref labels --chart chart.png
+    """
+    from segcube.phantoms import compare_folder
+    from segcube.spec.challenges import load_challenge
+
+    folder = folder_of(place, out)
+    if folder is None and compare is None:
+        raise UsageError("no folder to write to", expected="DIR, or --compare DATA")
+    if folder is not None and compare is not None:
+        raise UsageError(f"--compare writes no cases to {folder}", expected="DIR or --compare DATA")
+    known = load_challenge(challenge)
+    if compare is not None:
+        _check_replaceable(json, chart)
+        with case_bar("measuring") as on_case:
+            found = compare_folder(compare, ref or compare, known, count or COMPARED, seed, on_case)
+        return _report(found, json, chart)
+    assert folder is not None
+    if any((ref, json, chart)):
+        raise UsageError("--ref, --json or --chart without scans", expected="--compare DATA")
+    _write(known, count or 1, seed, folder)
+    return ExitCode.DONE
+
+
+def _write(challenge: ChallengeSpec, count: int, seed: int, folder: Path) -> None:
+    """Write phantoms, and print the name of each as soon as it is written."""
+    from segcube.phantoms import write_phantoms
+
+    with case_bar("writing") as on_case:
+
+        def print_case(case: str, total: int) -> None:
+            on_case(case, total)
+            typer.echo(printable(case))
+
+        write_phantoms(challenge, count, seed, folder, on_case=print_case)
+    LOG.info(f"{count_of(count, 'phantom')} in {folder / 'data'}, labels in {folder / 'labels'}")
+
+
+def _check_replaceable(json: Path | None, chart: Path | None) -> None:
+    """Find out before the long work whether its results can be written."""
+    from segcube.formats.nifti import check_replaceable
+
+    check_replaceable(json, "a comparison of segcube", (b'"comparison"',))
+    check_replaceable(chart, "a chart of segcube", (b"PNG", b"segcube"))
+    if chart is not None:
+        importlib.import_module("matplotlib")
+
+
+def _report(found: Comparison, json: Path | None, chart: Path | None) -> ExitCode:
+    """Write and print a comparison, and log the scans that could not be measured."""
+    from segcube.cli.tables import print_comparison
+    from segcube.core import write_atomic
+    from segcube.phantoms import draw_comparison
+
+    if json is not None:
+        write_atomic(json, found.as_json())
+    if chart is not None:
+        write_atomic(chart, draw_comparison(found))
+    for case, problem in found.problems.items():
+        LOG.warning(f"{case}: not measured: {problem}")
+    if not found.real:
+        return ExitCode.NONE_DONE
+    print_comparison(found)
+    return ExitCode.SOME_FAILED if found.problems else ExitCode.DONE
