@@ -35,8 +35,8 @@ def test_scans_are_compared_with_phantoms(tmp_path, challenge):
     for _ in range(2):
         result = compare(tmp_path, challenge, "--json", report, "--chart", chart)
         assert result.exit_code == 0
-    assert "2 scans, 1 phantoms" in result.stdout
-    assert "outside above 0.8" in result.stdout
+    assert "2 scans, 1 phantom," in result.stdout
+    assert "box without blood, share above 0.8" in result.stdout
     assert json.loads(report.read_text())["challenge"] == "mbas2024"
     assert chart.read_bytes().startswith(b"\x89PNG")
 

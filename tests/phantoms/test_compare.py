@@ -6,6 +6,7 @@ import pytest
 
 from segcube.core import UsageError
 from segcube.phantoms import compare_folder, draw_comparison, write_phantoms
+from segcube.phantoms.chart import _title
 from segcube.phantoms.compare import Comparison, annotated
 from segcube.phantoms.measure import Quantity
 
@@ -28,8 +29,8 @@ def compare(folder, count=2):
 
 def test_phantoms_agree_with_themselves(folder):
     found = compare(folder)
-    assert found.real == found.synthetic
-    assert {row.quantity.part for row in found.rows} >= {"wall", "RA", "LA mL", "outside"}
+    assert found.scans == found.phantoms
+    assert {row.quantity.part for row in found.rows} >= {"wall", "RA", "LA mL", "box without blood"}
     assert all(row.is_within and row.overlaps for row in found.rows)
 
 
@@ -43,14 +44,14 @@ def test_labels_that_no_scan_has_are_background_in_phantoms_too(folder):
     assert list(known.labels) == ["background", "LA"]
     assert list(known.regions) == ["LA"]
     found = compare(folder)
-    assert found.real == found.synthetic
-    assert not any("wall" in quantity.part for values in found.synthetic.values() for quantity in values)
+    assert found.scans == found.phantoms
+    assert not any("wall" in quantity.part for values in found.phantoms.values() for quantity in values)
 
 
 def test_a_bad_label_map_costs_only_its_case(folder):
     (folder / "labels" / "MBAS_002_label.nii.gz").write_bytes(b"no map")
     found = compare(folder, 1)
-    assert list(found.real) == ["MBAS_001"]
+    assert list(found.scans) == ["MBAS_001"]
     assert list(found.problems) == ["MBAS_002"]
 
 
@@ -92,11 +93,17 @@ def test_json_has_the_rows_and_the_values_of_each_case():
     content = json.loads(found.as_json())
     (row,) = content["rows"]
     assert (row["group"], row["part"], row["channel"]) == BLOOD
-    assert (row["real"]["median"], row["synthetic"]["median"], row["within"]) == (2, 3, False)
-    assert content["cases"]["real"] == {"a": [[*BLOOD, 2.0]]}
+    assert (row["scans"]["median"], row["phantoms"]["median"], row["within"]) == (2, 3, False)
+    assert content["cases"]["scans"] == {"a": [[*BLOOD, 2.0]]}
     assert (content["seed"], content["problems"]) == (7, {"c": "no map"})
 
 
 def test_the_chart_is_a_png():
     found = Comparison("key", 7, {"a": {BLOOD: 2.0}}, {}, {})
     assert draw_comparison(found).startswith(b"\x89PNG")
+
+
+def test_quantities_of_another_unit_or_size_have_a_plot_of_their_own():
+    quantities = [BLOOD, Quantity("size", "LA x mm"), Quantity("size", "brain mL")]
+    quantities += [Quantity("composition", "LA share"), Quantity("composition", "components")]
+    assert len({_title(quantity) for quantity in quantities}) == 5

@@ -24,7 +24,7 @@ def heart():
 def test_brightness_is_relative_to_blood_above_the_darkest_tissue(heart):
     values = measure_case(*heart, MM, ATRIA)
     assert values[Quantity("contrast", "wall", "lge")] == pytest.approx(0.5)
-    assert values[Quantity("contrast", "5 to 8 mm off", "lge")] == 0
+    assert values[Quantity("contrast", "5 to 8 mm from blood", "lge")] == 0
     assert values[Quantity("z-score", "LA", "lge")] > 1
     assert Quantity("contrast", "LA", "lge") not in values
 
@@ -40,8 +40,8 @@ def test_labels_are_shares_of_all_and_may_be_nearly_absent(heart):
     labels[0, 0, 0] = ATRIA.labels["RA"]
     values = measure_case(image, labels, MM, ATRIA)
     assert values[Quantity("composition", "LA share")] == pytest.approx(2000 / 2401)
-    assert values[Quantity("composition", "RA below 1%")] == 1
-    assert values[Quantity("composition", "LA below 1%")] == 0
+    assert values[Quantity("composition", "RA below 1 %")] == 1
+    assert values[Quantity("composition", "LA below 1 %")] == 0
     assert values[Quantity("composition", "components")] == 1
 
 

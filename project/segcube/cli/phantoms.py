@@ -133,7 +133,7 @@ def _report(found: Comparison, json: Path | None, chart: Path | None) -> ExitCod
         write_atomic(chart, draw_comparison(found))
     for case, problem in found.problems.items():
         LOG.warning(f"{case}: not measured: {problem}")
-    if not found.real:
+    if not found.scans:
         return ExitCode.NONE_DONE
     print_comparison(found)
     return ExitCode.SOME_FAILED if found.problems else ExitCode.DONE

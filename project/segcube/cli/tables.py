@@ -67,9 +67,10 @@ def print_comparison(found: Comparison) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=FILE_COLUMNS)
-    title = f"{found.challenge}: {len(found.real)} scans, {len(found.synthetic)} phantoms, seed {found.seed}"
-    scans, phantoms = "scans: median (lowest to highest)", "phantoms: median (5 % to 95 %)"
-    table = Table("", "quantity", "channel", scans, phantoms, "within", "overlap", title=literal_text(title))
+    counts = f"{count_of(len(found.scans), 'scan')}, {count_of(len(found.phantoms), 'phantom')}"
+    title = f"{found.challenge}: {counts}, seed {found.seed}"
+    scans, phantoms = "scans: median (min to max)", "phantoms: median (5th to 95th percentile)"
+    table = Table("group", "quantity", "channel", scans, phantoms, "agreement", title=literal_text(title))
     previous = ""
     rows = found.rows
     for row in rows:
@@ -77,20 +78,29 @@ def print_comparison(found: Comparison) -> None:
         is_first, previous = group != previous, group
         if is_first:
             table.add_section()
-        real = f"{row.real.median:.3g} ({row.real.lowest:.3g} to {row.real.highest:.3g})"
+        real = _range(row.scans.median, row.scans.min, row.scans.max)
         synthetic = "none"
-        if row.synthetic is not None:
-            synthetic = f"{row.synthetic.median:.3g} ({row.synthetic.low:.3g} to {row.synthetic.high:.3g})"
-        verdicts = ("yes" if row.is_within else "no", "yes" if row.overlaps else "no")
-        cells = (group if is_first else "", part, channel, real, synthetic)
-        table.add_row(*map(literal_text, cells), *verdicts)
+        if row.phantoms is not None:
+            synthetic = _range(row.phantoms.median, row.phantoms.p5, row.phantoms.p95)
+        verdict = "within" if row.is_within else "ranges overlap" if row.overlaps else "OUTSIDE"
+        cells = (group if is_first else "", part, channel, real, synthetic, verdict)
+        table.add_row(*map(literal_text, cells))
     console.print(table)
     within, overlap = sum(row.is_within for row in rows), sum(row.overlaps for row in rows)
     console.print(
-        f"of {len(rows)} quantities, the scans' median lies within the phantoms' 5th to 95th percentile in "
-        f"{within}, and the ranges overlap in {overlap}",
+        f"of {count_of(len(rows), 'row')}: {within} where the scans' median lies within the phantoms' 5th to "
+        f"95th percentile, {overlap - within} where only the ranges from min to max overlap, "
+        f"{len(rows) - overlap} where not even these do",
         soft_wrap=True,
     )
+
+
+def _range(median: float, low: float, high: float) -> str:
+    """A median and a range, with three digits, and whole numbers without an exponent."""
+    median_text, low_text, high_text = (
+        f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}" for value in (median, low, high)
+    )
+    return f"{median_text} ({low_text} to {high_text})"
 
 
 def log_problems(

@@ -8,7 +8,9 @@ from io import BytesIO
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from segcube.core import count_of
 from segcube.phantoms.compare import Comparison, Row, Summary
+from segcube.phantoms.measure import COMPONENTS, Quantity
 
 SCANS, PHANTOMS = "#3cb4ff", "#f58231"
 COLUMNS = 3
@@ -18,14 +20,12 @@ ROW_INCHES = 0.22
 def draw_comparison(comparison: Comparison) -> bytes:
     """Draw the range of each quantity, a plot for each group and channel, as a PNG.
 
-    A bar is the range from the 5th to the 95th percentile, a thin line that from the lowest to the highest
-    value, and a point the median. The name of a row whose medians do not agree has an asterisk.
+    A bar is the range from the 5th to the 95th percentile, a thin line that from minimum to maximum, and a
+    point the median. A row whose median of the scans is outside the phantoms' bar has an asterisk.
     """
     plots: dict[str, list[Row]] = {}
     for row in comparison.rows:
-        unit = row.quantity.part.rpartition(" ")[2] if row.quantity.group == "size" else ""
-        title = " ".join(filter(None, (row.quantity.group, row.quantity.channel, unit)))
-        plots.setdefault(title, []).append(row)
+        plots.setdefault(_title(row.quantity), []).append(row)
     lines = -(-len(plots) // COLUMNS)
     tallest = max((len(rows) for rows in plots.values()), default=1)
     height = lines * (tallest * ROW_INCHES + 0.7) + 0.8
@@ -36,21 +36,34 @@ def draw_comparison(comparison: Comparison) -> bytes:
     for axes, (title, rows) in zip(grid.flat, plots.items(), strict=False):
         _draw_plot(axes, title, rows)
     figure.suptitle(
-        f"{comparison.challenge}: {len(comparison.real)} scans (blue) and {len(comparison.synthetic)} "
-        "phantoms (orange)"
+        f"{comparison.challenge}: {count_of(len(comparison.scans), 'scan')} (blue) and "
+        f"{count_of(len(comparison.phantoms), 'phantom')} (orange)\n"
+        "point: median; bar: 5th to 95th percentile; line: min to max; "
+        "*: the scans' median is outside the phantoms' bar"
     )
     content = BytesIO()
     figure.savefig(content, format="png", dpi=100, metadata={"Software": "segcube"})
     return content.getvalue()
 
 
+def _title(quantity: Quantity) -> str:
+    """The plot of a quantity: those of one unit and of one order of magnitude share an axis."""
+    group, part, channel = quantity
+    if group == "size":
+        group = f"{group} of {'the brain' if part.startswith('brain ') else 'regions'}"
+        return f"{group}, {part.rpartition(' ')[2]}"
+    if group == "composition":
+        return "composition, " + ("number" if part == COMPONENTS else "share of labelled voxels")
+    return f"{group}, {channel}"
+
+
 def _draw_plot(axes: Axes, title: str, rows: Sequence[Row]) -> None:
     axes.set_title(title, fontsize=9)
     for place, row in enumerate(rows):
-        _draw_range(axes, place - 0.17, row.real, SCANS)
-        if row.synthetic is not None:
-            _draw_range(axes, place + 0.17, row.synthetic, PHANTOMS)
-    names = [row.quantity.part + ("" if row.is_within and row.overlaps else " *") for row in rows]
+        _draw_range(axes, place - 0.17, row.scans, SCANS)
+        if row.phantoms is not None:
+            _draw_range(axes, place + 0.17, row.phantoms, PHANTOMS)
+    names = [row.quantity.part + ("" if row.is_within else " *") for row in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=7)
     axes.tick_params(axis="x", labelsize=7)
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -58,6 +71,6 @@ def _draw_plot(axes: Axes, title: str, rows: Sequence[Row]) -> None:
 
 
 def _draw_range(axes: Axes, place: float, summary: Summary, colour: str) -> None:
-    axes.plot((summary.lowest, summary.highest), (place, place), color=colour, linewidth=1)
-    axes.plot((summary.low, summary.high), (place, place), color=colour, linewidth=5, alpha=0.5)
+    axes.plot((summary.min, summary.max), (place, place), color=colour, linewidth=1)
+    axes.plot((summary.p5, summary.p95), (place, place), color=colour, linewidth=5, alpha=0.5)
     axes.plot((summary.median,), (place,), "o", color=colour, markersize=4)

@@ -17,7 +17,7 @@ from segcube.phantoms.cases import OnCase, Phantom, ignore_case, make_phantom
 from segcube.phantoms.measure import Quantity, Values, measure_case
 from segcube.spec.challenges import Challenge
 
-LOWEST, HIGHEST = 5, 95
+LOW, HIGH = 5, 95
 """Percentiles of the phantoms between which the median of the scans should lie."""
 
 
@@ -26,13 +26,13 @@ class Summary:
     """A quantity over the cases that have it."""
 
     cases: int
-    lowest: float
-    low: float
+    min: float
+    p5: float
     """5th percentile."""
     median: float
-    high: float
+    p95: float
     """95th percentile."""
-    highest: float
+    max: float
     mean: float
 
 
@@ -41,21 +41,21 @@ class Row:
     """A quantity in the scans and in the phantoms."""
 
     quantity: Quantity
-    real: Summary
-    synthetic: Summary | None
+    scans: Summary
+    phantoms: Summary | None
     """None if no phantom has it."""
 
     @property
     def is_within(self) -> bool:
-        """Whether the scans' median is between the phantoms' 5th and 95th percentile."""
-        phantoms = self.synthetic
-        return phantoms is not None and phantoms.low <= self.real.median <= phantoms.high
+        """Whether the scans' median is between the phantoms' 5th and 95th percentile; then ranges overlap."""
+        phantoms = self.phantoms
+        return phantoms is not None and phantoms.p5 <= self.scans.median <= phantoms.p95
 
     @property
     def overlaps(self) -> bool:
-        """Whether the ranges from the lowest to the highest value have a value in common."""
-        phantoms, scans = self.synthetic, self.real
-        return phantoms is not None and phantoms.lowest <= scans.highest and scans.lowest <= phantoms.highest
+        """Whether the ranges from minimum to maximum have a value in common."""
+        phantoms, scans = self.phantoms, self.scans
+        return phantoms is not None and phantoms.min <= scans.max and scans.min <= phantoms.max
 
 
 @dataclass(frozen=True)
@@ -64,22 +64,22 @@ class Comparison:
 
     challenge: str
     seed: int
-    real: Mapping[str, Values]
-    synthetic: Mapping[str, Values]
+    scans: Mapping[str, Values]
+    phantoms: Mapping[str, Values]
     problems: Mapping[str, str]
     """By case, why it was not measured."""
 
     @property
     def rows(self) -> list[Row]:
         """A row for each quantity of the scans."""
-        found = dict.fromkeys(quantity for values in self.real.values() for quantity in values)
+        found = dict.fromkeys(quantity for values in self.scans.values() for quantity in values)
         groups = list(dict.fromkeys(quantity.group for quantity in found))
         ordered = sorted(found, key=lambda quantity: groups.index(quantity.group))
         rows: list[Row] = []
         for quantity in ordered:
-            real = summarize(quantity, self.real)
-            if real is not None:
-                rows.append(Row(quantity, real, summarize(quantity, self.synthetic)))
+            scans = summarize(quantity, self.scans)
+            if scans is not None:
+                rows.append(Row(quantity, scans, summarize(quantity, self.phantoms)))
         return rows
 
     def as_json(self) -> bytes:
@@ -87,8 +87,8 @@ class Comparison:
         rows = [
             {
                 **row.quantity._asdict(),
-                "real": asdict(row.real),
-                "synthetic": asdict(row.synthetic) if row.synthetic else None,
+                "scans": asdict(row.scans),
+                "phantoms": asdict(row.phantoms) if row.phantoms else None,
                 "within": row.is_within,
                 "overlap": row.overlaps,
             }
@@ -96,7 +96,7 @@ class Comparison:
         ]
         cases = {
             kind: {case: [[*quantity, value] for quantity, value in values.items()] for case, values in found}
-            for kind, found in (("real", self.real.items()), ("synthetic", self.synthetic.items()))
+            for kind, found in (("scans", self.scans.items()), ("phantoms", self.phantoms.items()))
         }
         return encode_json(
             {
@@ -116,8 +116,8 @@ def summarize(quantity: Quantity, cases: Mapping[str, Values]) -> Summary | None
     values = np.array([found[quantity] for found in cases.values() if quantity in found])
     if not values.size:
         return None
-    lowest, low, median, high, highest = map(float, np.percentile(values, (0, LOWEST, 50, HIGHEST, 100)))
-    return Summary(len(values), lowest, low, median, high, highest, float(values.mean()))
+    least, p5, median, p95, most = map(float, np.percentile(values, (0, LOW, 50, HIGH, 100)))
+    return Summary(len(values), least, p5, median, p95, most, float(values.mean()))
 
 
 def compare_folder(
@@ -137,19 +137,19 @@ def compare_folder(
         raise UsageError("no case with labels", file=data, expected=f"labels of its cases in {ref}")
     known = annotated(challenge, [files[case.name] for case in cases])
     total = len(cases) + count
-    real: dict[str, Values] = {}
+    scans: dict[str, Values] = {}
     for case in cases:
         try:
-            real[case.name] = _measure_scan(case, files[case.name], known)
+            scans[case.name] = _measure_scan(case, files[case.name], known)
         except CaseError as error:
             problems[case.name] = str(error)
         on_case(case.name, total)
-    synthetic: dict[str, Values] = {}
+    phantoms: dict[str, Values] = {}
     for index in range(count):
         phantom = make_phantom(challenge, seed, index)
-        synthetic[phantom.case] = _measure_phantom(phantom, known)
+        phantoms[phantom.case] = _measure_phantom(phantom, known)
         on_case(phantom.case, total)
-    return Comparison(challenge.key, seed, real, synthetic, problems)
+    return Comparison(challenge.key, seed, scans, phantoms, problems)
 
 
 def _measure_scan(case: Case, file: Path, challenge: Challenge) -> Values:

@@ -14,6 +14,7 @@ from segcube.phantoms.cases import blood_value
 from segcube.phantoms.tissues import white_and_grey
 from segcube.spec.challenges import Challenge
 
+COMPONENTS = "components"
 FEWEST_VOXELS = 20
 """A part of fewer voxels has no contrast."""
 COMPONENT_VOXELS = 50
@@ -23,6 +24,7 @@ SCARCE = 0.01
 SHELLS_MM = ((0.0, 2.5), (2.5, 5.0), (5.0, 8.0))
 """Outside of the blood; public scans of atria are cropped 8 to 12 mm around it."""
 MARGIN_MM = 8.0
+OUTSIDE = "box without blood"
 BRIGHT = 0.8
 NOISE_MM, TEXTURE_MM = 1.5, 6.0
 RIM_MM, GAP_MM = 4.0, 5.0
@@ -86,11 +88,11 @@ def _composition(labels_xyz: np.ndarray, challenge: Challenge) -> Values:
         for label, value in named.items():
             share = np.count_nonzero(labels_xyz == value) / total
             values[Quantity("composition", f"{label} share")] = share
-            values[Quantity("composition", f"{label} below {SCARCE:.0%}")] = float(share < SCARCE)
+            values[Quantity("composition", f"{label} below {100 * SCARCE:g} %")] = float(share < SCARCE)
     numbered_xyz = np.zeros(labels_xyz.shape, np.int32)
     ndimage.label(labels_xyz > 0, np.ones((3, 3, 3)), output=numbered_xyz)
     sizes = np.bincount(numbered_xyz.ravel())[1:]
-    values[Quantity("composition", "components")] = float(np.count_nonzero(sizes >= COMPONENT_VOXELS))
+    values[Quantity("composition", COMPONENTS)] = float(np.count_nonzero(sizes >= COMPONENT_VOXELS))
     return values
 
 
@@ -143,8 +145,10 @@ def _heart(image_cxyz: np.ndarray, labels_xyz: np.ndarray, grid: Grid, challenge
         return None
     image_cxyz, labels_xyz, blood_xyz = map(box.apply, (image_cxyz, labels_xyz, blood_xyz))
     away_xyz = _distance(~blood_xyz, grid)
-    parts = {f"{low:g} to {high:g} mm off": (away_xyz > low) & (away_xyz <= high) for low, high in SHELLS_MM}
-    parts |= {"outside": ~blood_xyz} | _labels(labels_xyz, challenge)
+    parts = {
+        f"{low:g} to {high:g} mm from blood": (away_xyz > low) & (away_xyz <= high) for low, high in SHELLS_MM
+    }
+    parts |= {OUTSIDE: ~blood_xyz} | _labels(labels_xyz, challenge)
     parts |= {part: blood_xyz for part, mask_xyz in parts.items() if (mask_xyz == blood_xyz).all()}
     zero_c = np.percentile(image_cxyz, 1, axis=(1, 2, 3)).astype(np.float32)
     return _Scan(image_cxyz, grid.spacing, np.ones_like(blood_xyz), blood_xyz, zero_c, parts)
@@ -176,9 +180,9 @@ def _brightness(scan: _Scan, channel: str, image_xyz: np.ndarray) -> Values:
         if mask_xyz is not scan.reference_xyz:
             values[Quantity("contrast", part, channel)] = median / level
         values[Quantity("z-score", part, channel)] = (median - mean) / deviation
-        if part == "outside":
+        if part == OUTSIDE:
             bright = np.count_nonzero(within > BRIGHT * level) / len(within)
-            values[Quantity("contrast", f"outside above {BRIGHT:g}", channel)] = bright
+            values[Quantity("contrast", f"{OUTSIDE}, share above {BRIGHT:g}", channel)] = bright
     return values | _noise(scan, channel, image_xyz / level)
 
 
