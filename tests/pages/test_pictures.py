@@ -55,6 +55,12 @@ def test_reference_labels_have_a_column_of_their_own(folders, glioma):
     assert width(ref=folders / "maps") * 4 == width() * 5
 
 
+def test_expert_labels_are_drawn_by_their_own_names(folders, glioma):
+    for name in NAMES:
+        (folders / "maps" / f"{name}.nii.gz").rename(folders / "maps" / f"{name}-seg.nii.gz")
+    assert draw(folders, glioma) == ([*NAMES], {}, [])
+
+
 def spoil_map(folders):
     (folders / "maps" / f"{NAMES[1]}.nii.gz").write_bytes(b"no map")
 

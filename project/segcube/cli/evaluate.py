@@ -122,13 +122,14 @@ def picture(
     """Draw each case with its label map as a PNG file.
 
     Axial, coronal and sagittal sections with most labelled voxels, in radiological convention: the patient's
-    right is on the left.
+    right is on the left. To see labelled scans or phantoms without a prediction, give their labels as --maps.
 
     Exit code: 0 done, 3 some cases or maps cannot be read, 4 none can.
 
     \b
     Example:
-      segcube picture -i data --maps maps --ref labels -o pictures
+      segcube picture -i data --maps maps --ref labels -o pictures --challenge brats2024-ssa
+      segcube picture -i data --maps labels -o pictures --challenge mbas2024
     """
     from segcube.core import CaseError
     from segcube.evaluation import choose_challenge

@@ -130,28 +130,29 @@ def draw_folder(
 ) -> Iterator[tuple[str, Path | CaseError | None]]:
     """Draw every case of `data` with its map in `maps`; a bad case or map fails alone.
 
-    ref: a folder of reference labels, which are drawn beside the maps; a case without one is drawn as well.
+    maps: label maps named like outputs, cases or expert labels. ref: a folder of reference labels, which are
+    drawn beside the maps; a case without one is drawn as well.
     Yields each case's name with its PNG, the error that it failed with, or None if it has no map. Raises
-    UsageError if no case has a map, or if `ref` is no folder or holds two maps of a case.
+    UsageError if no case has a map, and if `maps` or `ref` is no folder or holds two maps of a case.
     """
     found = discover_cases(data, challenge)
     cases = {case.name: case for case in found.cases}
     refused = {refusal.case.name: refusal.error for refusal in found.refused}
     names = sorted({*cases, *refused})
-    mapped = {name for name in names if (maps / challenge.output_name(name)).exists()}
+    predicted = find_maps(maps, challenge)
     references = find_maps(ref, challenge) if ref is not None else {}
-    if not mapped:
+    if not predicted.keys() & names:
         raise UsageError("no label map of a case of the data folder", file=maps)
     for name in names:
         file = out / f"{name}.png"
         try:
-            if name not in mapped:
+            if name not in predicted:
                 yield name, None
             elif name in refused:
                 yield name, refused[name]
             else:
                 volume = read_volume(cases[name], challenge.channel_names)
-                labels_xyz = _read_map(maps / challenge.output_name(name), volume.grid)
+                labels_xyz = _read_map(predicted[name], volume.grid)
                 reference = references.get(name)
                 reference_xyz = _read_map(reference, volume.grid) if reference is not None else None
                 draw_case(volume, labels_xyz, challenge, file, reference_xyz)
