@@ -1,0 +1,128 @@
+import pytest
+import torch
+from monai.losses import DiceLoss, FocalLoss
+
+from segcube.core import UsageError
+from segcube.spec.challenges import load_challenge
+from segcube.spec.submission import Outputs
+from segcube.training.losses import IGNORE, OUTSIDE, LossOutputs, build_loss, loss_outputs, make_target
+from segcube.training.losses.compound import supervision_weights
+from segcube.training.recipes import Loss
+
+REGIONS = LossOutputs("regions", ((1, 2, 3), (1, 3), (3,)))
+LABELS = LossOutputs("labels", ((0,), (1,), (2,)))
+
+
+def random_pair(outputs, seed=0, size=6):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(2, len(outputs.labels), size, size, size, generator=generator)
+    labels = torch.randint(0, 4, (2, size, size, size), generator=generator, dtype=torch.uint8)
+    return logits.requires_grad_(), labels
+
+
+def assert_equal_with_gradient(ours, theirs, logits):
+    (gradient,) = torch.autograd.grad(ours, logits, retain_graph=True)
+    (expected,) = torch.autograd.grad(theirs, logits)
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(gradient, expected)
+
+
+@pytest.mark.parametrize("batch", [False, True])
+@pytest.mark.parametrize("outputs", [REGIONS, LABELS], ids=["regions", "labels"])
+def test_dice_and_focal_equal_monai(outputs, batch):
+    logits, labels = random_pair(outputs)
+    loss = build_loss(
+        Loss(dice="monai", entropy="focal", supervision="none", background=True), outputs, batch_dice=batch
+    )
+    sigmoid = outputs.kind == "regions"
+    dice = DiceLoss(sigmoid=sigmoid, softmax=not sigmoid, batch=batch)
+    focal = FocalLoss(gamma=2.0, use_softmax=not sigmoid)
+    masks = make_target(labels, outputs).masks_bkxyz.float()
+    reference = dice(logits, masks) + focal(logits, masks)
+    assert_equal_with_gradient(loss([logits], labels)["loss"], reference, logits)
+
+
+def test_dice_without_background_equals_monai():
+    logits, labels = random_pair(LABELS)
+    loss = build_loss(Loss(dice="monai", entropy="none", supervision="none"), LABELS, batch_dice=False)
+    masks = make_target(labels, LABELS).masks_bkxyz.float()
+    reference = DiceLoss(softmax=True, include_background=False)(logits, masks)
+    assert_equal_with_gradient(loss([logits], labels)["loss"], reference, logits)
+
+
+def test_outside_counts_as_background_and_a_label_of_no_channel_too():
+    labels = torch.tensor([0, 1, 2, 3, OUTSIDE], dtype=torch.uint8).reshape(1, 5, 1, 1)
+    masks = make_target(labels, LABELS).masks_bkxyz[0, :, :, 0, 0].int()
+    assert masks.tolist() == [[1, 0, 0, 1, 1], [0, 1, 0, 0, 0], [0, 0, 1, 0, 0]]
+
+
+@pytest.mark.parametrize("entropy", ["auto", "focal", "topk"])
+def test_ignored_voxels_change_nothing(entropy):
+    outputs = LossOutputs("labels", LABELS.labels, ignore=True)
+    logits, labels = random_pair(outputs)
+    labels[:, :3] = IGNORE
+    loss = build_loss(Loss(entropy=entropy, supervision="none"), outputs, batch_dice=False)
+    found = loss([logits], labels)["loss"]
+    (gradient,) = torch.autograd.grad(found, logits)
+    assert gradient[:, :, :3].abs().max() == 0
+    changed = logits.detach().clone()
+    changed[:, :, :3] = 5.0
+    torch.testing.assert_close(loss([changed], labels)["loss"], found)
+
+
+def test_the_mean_over_voxels_leaves_out_ignored_ones():
+    outputs = LossOutputs("labels", LABELS.labels, ignore=True)
+    logits, labels = random_pair(outputs)
+    loss = build_loss(Loss(dice="none", supervision="none"), outputs, batch_dice=False)
+    expected = loss([logits[:, :, 3:]], labels[:, 3:])["loss"]
+    labels[:, :3] = IGNORE
+    torch.testing.assert_close(loss([logits], labels)["loss"], expected)
+
+
+@pytest.mark.parametrize("outputs", [REGIONS, LABELS], ids=["regions", "labels"])
+def test_a_batch_of_ignored_voxels_has_a_finite_gradient(outputs):
+    outputs = LossOutputs(outputs.kind, outputs.labels, ignore=True)
+    logits, labels = random_pair(outputs)
+    labels[:] = IGNORE
+    loss = build_loss(Loss(supervision="none"), outputs, batch_dice=True)
+    (gradient,) = torch.autograd.grad(loss([logits], labels)["loss"], logits)
+    assert gradient.isfinite().all()
+
+
+def test_deep_supervision_weights():
+    assert supervision_weights("nnunet", 5) == [8 / 15, 4 / 15, 2 / 15, 1 / 15, 0]
+    assert supervision_weights("mednext", 3) == [1, 0.5, 0.25]
+    assert supervision_weights("none", 2) == [1, 0]
+    assert supervision_weights("nnunet", 1) == [1]
+
+
+def test_lower_resolutions_are_weighted():
+    logits, labels = random_pair(LABELS, size=8)
+    lower = torch.randn(2, 3, 4, 4, 4)
+    loss = build_loss(Loss(supervision="mednext"), LABELS, batch_dice=False)
+    single = build_loss(Loss(supervision="none"), LABELS, batch_dice=False)
+    halved = labels[:, ::2, ::2, ::2]
+    expected = single([logits], labels)["loss"] + 0.5 * single([lower], halved)["loss"]
+    torch.testing.assert_close(loss([logits, lower], labels)["loss"], expected)
+
+
+def test_the_parts_add_up():
+    logits, labels = random_pair(REGIONS)
+    loss = build_loss(Loss(dice_weight=2.0, supervision="none"), REGIONS, batch_dice=False)
+    found = loss([logits], labels)
+    torch.testing.assert_close(found["loss"], 2 * found["dice"] + found["entropy"])
+
+
+def test_an_entropy_that_does_not_fit_the_outputs_is_refused():
+    with pytest.raises(UsageError, match="for a network of regions"):
+        build_loss(Loss(entropy="ce"), REGIONS, batch_dice=False)
+
+
+def test_outputs_are_indices_of_labels_ordered_by_value():
+    challenge = load_challenge("brats2024-ssa")
+    regions = loss_outputs(Outputs(kind="regions", names=("WT", "TC", "ET")), challenge)
+    assert regions.labels == ((1, 2, 3), (1, 3), (3,))
+    labels = loss_outputs(Outputs(kind="labels", names=("background", "ET", "SNFH")), challenge)
+    assert labels.labels == ((0,), (3,), (2,))
+    with pytest.raises(UsageError, match="unknown output XX"):
+        loss_outputs(Outputs(kind="regions", names=("XX",)), challenge)
