@@ -46,3 +46,8 @@ def test_few_patients_are_a_fold_each():
 def test_one_patient_is_an_error():
     with pytest.raises(UsageError, match=r"1 patient"):
         split_by_patient(["BraTS-GLI-00001-000", "BraTS-GLI-00001-001"], 5, seed=0)
+
+
+def test_patients_may_be_given():
+    fold, other = split_by_patient(["a", "b", "c"], 5, seed=0, patients_of_cases=["p", "q", "p"])
+    assert {fold.validation, other.validation} == {(0, 2), (1,)}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from segcube.core import Case, CaseError, Code, UsageError
+from segcube.formats.listing import MAX_DEPTH, Listing, file_exists, list_folder
 from segcube.spec.challenges import Challenge, nifti_stem, parse_name
 
 
@@ -37,25 +38,6 @@ _CaseFiles: TypeAlias = dict[str, list[Path]]
 """The files of one case, a list for each channel."""
 
 
-@dataclass
-class _Listing:
-    """Files and folders in a data folder, and those that are ignored."""
-
-    folder: Path
-    max_depth: int
-    """Levels of subfolders to list."""
-    files: list[Path] = field(default_factory=list)
-    folders: dict[Path, str] = field(default_factory=dict)
-    """Each subfolder and why it was not listed; an empty reason if it was."""
-    unreadable: set[Path] = field(default_factory=set)
-    ignored: list[str] = field(default_factory=list)
-
-    def ignore(self, path: Path, why: str) -> None:
-        # File names may contain undecodable bytes
-        name = str(path.relative_to(self.folder)).encode(errors="replace").decode()
-        self.ignored.append(f"{name} ({why})")
-
-
 def nifti_files(folder: Path) -> list[Path]:
     """The NIfTI files of a folder at any depth, sorted; links to folders are not followed.
 
@@ -64,7 +46,7 @@ def nifti_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UsageError("no such folder", file=folder, expected="a folder of cases or label maps")
     files = (Path(place, name) for place, _, names in os.walk(folder) for name in names if nifti_stem(name))
-    return sorted(file for file in files if _exists(file))
+    return sorted(file for file in files if file_exists(file))
 
 
 def discover_cases(folder: Path, challenge: Challenge) -> Discovery:
@@ -74,13 +56,7 @@ def discover_cases(folder: Path, challenge: Challenge) -> Discovery:
     links to folders are not followed. A case with missing or duplicate channels is rejected, and so is a
     folder with a case's name but without its files. Raises UsageError when the folder cannot be listed.
     """
-    listing = _Listing(folder, 64 if challenge.layout == "walk" else 1)
-    try:
-        _list(folder, listing)
-    except OSError as error:
-        is_gone = isinstance(error, FileNotFoundError)
-        message = "no such folder" if is_gone else f"cannot be listed: {error.strerror}"
-        raise UsageError(message, file=folder, expected="a folder of cases") from error
+    listing = list_folder(folder, MAX_DEPTH if challenge.layout == "walk" else 1)
     found = _by_case(listing, challenge)
     checked = [_checked(name, found[name], challenge) for name in found]
     checked += _empty_case_folders(listing, found, challenge)
@@ -92,35 +68,7 @@ def discover_cases(folder: Path, challenge: Challenge) -> Discovery:
     )
 
 
-def _list(folder: Path, listing: _Listing, depth: int = 0) -> None:
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        path = folder / entry.name
-        if entry.name.startswith("."):
-            listing.ignore(path, "hidden")
-        elif nifti_stem(entry.name) is not None or not _is_folder(path):
-            listing.files.append(path)
-        elif why := _why_not_listed(path, listing, depth):
-            listing.folders[path] = why
-            listing.ignore(path, why)
-        else:
-            listing.folders[path] = ""
-
-
-def _why_not_listed(path: Path, listing: _Listing, depth: int) -> str:
-    """List a subfolder; returns why it cannot be listed, or an empty text."""
-    if path.is_symlink():
-        return "a link to a folder, not followed"
-    if depth == listing.max_depth:
-        return "below the level of case folders"
-    try:
-        _list(path, listing, depth + 1)
-    except OSError as error:
-        listing.unreadable.add(path)
-        return f"cannot be listed: {error.strerror}"
-    return ""
-
-
-def _by_case(listing: _Listing, challenge: Challenge) -> dict[str, _CaseFiles]:
+def _by_case(listing: Listing, challenge: Challenge) -> dict[str, _CaseFiles]:
     found: dict[str, _CaseFiles] = {}
     for file in listing.files:
         named = parse_name(file.name, challenge)
@@ -138,7 +86,7 @@ def _by_case(listing: _Listing, challenge: Challenge) -> dict[str, _CaseFiles]:
 
 
 def _empty_case_folders(
-    listing: _Listing, found: dict[str, _CaseFiles], challenge: Challenge
+    listing: Listing, found: dict[str, _CaseFiles], challenge: Challenge
 ) -> list[tuple[Case, CaseError | None]]:
     """Return a rejected case for each folder with a case's name but without its files."""
     used = {folder for case in found.values() for folder in _folders(case)}
@@ -162,13 +110,6 @@ def _folders(found: _CaseFiles) -> set[Path]:
     return {file.parent for files in found.values() for file in files}
 
 
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
-
-
 def _checked(name: str, found: _CaseFiles, challenge: Challenge) -> tuple[Case, CaseError | None]:
     case = Case(name, {channel: files[0] for channel, files in found.items()}, challenge.reference)
     duplicate = next((files for files in found.values() if len(files) > 1), None)
@@ -177,7 +118,7 @@ def _checked(name: str, found: _CaseFiles, challenge: Challenge) -> tuple[Case, 
         return case, CaseError(
             Code.DUPLICATE, f"{names} are the same channel", expected="one file for each channel"
         )
-    missing = [c for c in challenge.channel_names if c not in found or not _exists(found[c][0])]
+    missing = [c for c in challenge.channel_names if c not in found or not file_exists(found[c][0])]
     if missing:
         expected = ", ".join(challenge.channel_names)
         folders = " and ".join(map(str, sorted(_folders(found))))
@@ -186,11 +127,3 @@ def _checked(name: str, found: _CaseFiles, challenge: Challenge) -> tuple[Case, 
             Code.MISSING_MODALITY, message, expected=expected, hint="add the missing files"
         )
     return case, None
-
-
-def _exists(file: Path) -> bool:
-    """Return whether a path exists, readable or not; False for a dangling link."""
-    try:
-        return file.exists()
-    except OSError:
-        return True

@@ -28,13 +28,17 @@ def patient_of(case: str) -> str:
     return match["patient"] if match else case
 
 
-def split_by_patient(cases: Sequence[str], folds: int, seed: int) -> list[Fold]:
+def split_by_patient(
+    cases: Sequence[str], folds: int, seed: int, patients_of_cases: Sequence[str] | None = None
+) -> list[Fold]:
     """Split cases into folds; all cases of a patient are in one fold's validation set.
 
     Patients are distributed at random, in nearly equal numbers. With fewer patients than folds, each patient
-    is a fold. Raises UsageError for fewer than two patients.
+    is a fold. patients_of_cases: by default `patient_of` each case. Raises UsageError for fewer than two
+    patients.
     """
-    patients = sorted({patient_of(case) for case in cases})
+    owners = [patient_of(case) for case in cases] if patients_of_cases is None else patients_of_cases
+    patients = sorted(set(owners))
     if len(patients) < 2:
         raise UsageError(count_of(len(patients), "patient"), expected="two or more for cross-validation")
     count = min(folds, len(patients))
@@ -42,8 +46,8 @@ def split_by_patient(cases: Sequence[str], folds: int, seed: int) -> list[Fold]:
     fold_of = {patients[index]: position % count for position, index in enumerate(shuffled)}
     return [
         Fold(
-            tuple(i for i, case in enumerate(cases) if fold_of[patient_of(case)] != fold),
-            tuple(i for i, case in enumerate(cases) if fold_of[patient_of(case)] == fold),
+            tuple(i for i, owner in enumerate(owners) if fold_of[owner] != fold),
+            tuple(i for i, owner in enumerate(owners) if fold_of[owner] == fold),
         )
         for fold in range(count)
     ]

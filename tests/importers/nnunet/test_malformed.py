@@ -11,8 +11,9 @@ from segcube.cli.app import app
 from segcube.core import SegcubeError
 from segcube.importers.nnunet import import_nnunet
 from segcube.importers.nnunet.convert import import_stages
+from segcube.importers.nnunet.dataset import Dataset
 from segcube.importers.nnunet.model import read_model
-from segcube.importers.nnunet.plans import Checkpoint, Dataset, Plans, read_part
+from segcube.importers.nnunet.plans import Checkpoint, Plans, read_part
 from segcube.networks.registry import check_arguments
 
 WITHOUT = object()

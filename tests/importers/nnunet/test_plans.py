@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from segcube.core import EnvironmentFault
-from segcube.importers.nnunet.plans import Dataset, Plans, read_configuration, read_part
+from segcube.importers.nnunet.dataset import Dataset
+from segcube.importers.nnunet.plans import Plans, read_configuration, read_part
 
 FILE = Path("plans.json")
 
@@ -93,3 +94,9 @@ def test_older_datasets_call_channels_modality():
 def test_other_content_than_plans_is_refused():
     with pytest.raises(EnvironmentFault, match="'image_reader_writer' is missing"):
         read_part(Plans, {}, FILE)
+
+
+@pytest.mark.parametrize(("labels", "ignore"), [({"ignore": 2}, 2), ({"ignore": [2]}, 2), ({}, None)])
+def test_the_ignore_label_is_no_label(labels, ignore):
+    dataset = read_part(Dataset, {"labels": {"background": 0, "tumour": 1} | labels}, FILE)
+    assert (dataset.ignore, dataset.outputs) == (ignore, ("background", "tumour"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segcube.release.check.map_labels import edition_hint, read_values
+from segcube.release.check.map_labels import read_values
 from segcube.release.check.read_map import Decoded, read_map
 from segcube.spec.challenges import load_challenge
 
@@ -65,28 +65,3 @@ def test_labels_are_counted_by_name(tmp_path):
     labels_xyz = np.array([0, 1, 3, 3], np.uint8).reshape(2, 2, 1)
     challenge = load_challenge("brats2023-gli")
     assert read_values(decoded(tmp_path, labels_xyz)).labelled(challenge) == {"NCR": 1, "ET": 2}
-
-
-@pytest.mark.parametrize(
-    ("found", "key", "printed"),
-    [
-        ({0, 1, 2, 4}, "brats2023-gli", "in brats2021-gli ET is 4, not 3"),
-        ({0, 4}, "brats2024-ssa", "in brats2021-gli ET is 4, not 3"),
-        ({0, 1, 2, 3}, "brats2021-gli", "ET is 3, not 4"),
-        ({0, 1, 2, 3, 4}, "mbas2024", "in mbas2026 RA is 3, not 2, LA is 4, not 3"),
-    ],
-)
-def test_values_of_another_edition_are_explained(found, key, printed):
-    assert printed in edition_hint(frozenset(found), load_challenge(key))
-
-
-def test_values_of_no_edition_give_no_hint():
-    assert edition_hint(frozenset({0, 1, 7}), load_challenge("brats2023-gli")) == ""
-
-
-def test_challenges_with_other_channels_give_no_hint():
-    assert edition_hint(frozenset({0, 4}), load_challenge("brats2024-men-rt")) == ""
-
-
-def test_an_exact_hint_needs_every_value():
-    assert edition_hint(frozenset({0, 1, 2}), load_challenge("brats2023-gli"), exact=True) == ""

@@ -1,6 +1,8 @@
 from .affine import corner_distance_mm as corner_distance_mm
 from .affine import qform_affine as qform_affine
 from .affine import same_grid as same_grid
+from .difference import GridDifference as GridDifference
+from .difference import grid_difference as grid_difference
 from .header import Header as Header
 from .header import parse_header as parse_header
 from .header import read_fields as read_fields
@@ -17,6 +19,7 @@ from .origin import labels_digest as labels_digest
 from .origin import reason_to_redo as reason_to_redo
 from .origin import remove_own_map as remove_own_map
 from .read import read_grid as read_grid
+from .read import read_header_of as read_header_of
 from .read import read_labels as read_labels
 from .read import read_volume as read_volume
 from .stream import NiftiStream as NiftiStream

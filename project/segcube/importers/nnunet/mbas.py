@@ -11,9 +11,10 @@ from segcube.core import EnvironmentFault
 from segcube.importers.checkpoint.objects import StoredObject, plain
 from segcube.importers.checkpoint.reader import open_checkpoint
 from segcube.importers.nnunet.convert import Keep, import_stages
+from segcube.importers.nnunet.dataset import Dataset
 from segcube.importers.nnunet.labels import challenge_labels
 from segcube.importers.nnunet.model import Model, read_folder, read_model, state_of
-from segcube.importers.nnunet.plans import Checkpoint, Dataset, Plans, read_part
+from segcube.importers.nnunet.plans import Checkpoint, Plans, read_part
 from segcube.importers.options import ImportOptions
 from segcube.importers.sources import content_of
 from segcube.importers.write import Imported, State

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from segcube.core import EnvironmentFault, read_json
 from segcube.importers.checkpoint.reader import open_checkpoint
+from segcube.importers.nnunet.dataset import Dataset
 from segcube.importers.nnunet.plans import (
     Checkpoint,
     Configuration,
-    Dataset,
     Plans,
     read_configuration,
     read_part,

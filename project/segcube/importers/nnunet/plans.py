@@ -1,24 +1,17 @@
-"""plans.json, dataset.json and checkpoint settings of nnU-Net v2 that prediction depends on."""
+"""plans.json and checkpoint settings of nnU-Net v2 that prediction depends on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import torch
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from segcube.core import EnvironmentFault, Shape, Vector, explain_validation_error
-from segcube.spec.challenges import BACKGROUND
+from segcube.importers.nnunet.dataset import NNUNetModel
 from segcube.spec.submission import Order
-
-
-class NNUNetModel(BaseModel):
-    """A part of a file of nnU-Net; other keys are ignored."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
 
 P = TypeVar("P", bound=NNUNetModel)
 
@@ -114,59 +107,6 @@ class Plans(NNUNetModel):
         """Statistics by channel number as text; older plans use another key."""
         older = self.foreground_intensity_properties_by_modality
         return self.foreground_intensity_properties_per_channel or older
-
-
-def _declared(labels: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    found = {name: values for name, values in labels.items() if name != "ignore"}
-    listed = ", ".join(f"{name}={list(values)}" for name, values in found.items())
-    if found.get(BACKGROUND) != (0,):
-        raise ValueError(f"has {listed}; expected {BACKGROUND} with the value 0")
-    if all(len(values) == 1 for values in found.values()) and len(set(found.values())) != len(found):
-        raise ValueError(f"two labels of one value: {listed}; expected a different value for each label")
-    return found
-
-
-Value: TypeAlias = Annotated[int, Field(ge=0)]
-Values: TypeAlias = Annotated[
-    tuple[Value, ...],
-    Field(min_length=1),
-    BeforeValidator(lambda found: (found,) if isinstance(found, int) else found),
-]
-Number: TypeAlias = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
-
-
-class Dataset(NNUNetModel):
-    """dataset.json."""
-
-    channel_names: dict[Number, str] | None = None
-    modality: dict[Number, str] | None = None
-    labels: Annotated[dict[str, Values], AfterValidator(_declared)]
-    """The values of each label or region, without the ignore label."""
-    regions_class_order: tuple[int, ...] | None = None
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """Channel names in the order of their numbers."""
-        named = self.channel_names or self.modality or {}
-        return tuple(named[key] for key in sorted(named, key=int))
-
-    @property
-    def regions(self) -> dict[str, tuple[int, ...]]:
-        """The values of each region; empty for a model of labels."""
-        if all(len(values) == 1 for values in self.labels.values()):
-            return {}
-        return {name: values for name, values in self.labels.items() if set(values) != {0}}
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The name of each output: regions as declared, or labels by value."""
-        return tuple(self.regions) or tuple(sorted(self.labels, key=lambda name: self.labels[name]))
-
-    @property
-    def label_names(self) -> dict[int, str]:
-        """The name of each label value, by increasing value, without the background."""
-        found = {value: name for name, values in self.labels.items() for value in values}
-        return {value: found[value] for value in sorted(found) if value != 0}
 
 
 def read_part(model: type[P], content: object, file: Path) -> P:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from nibabel.orientations import aff2axcodes
 
 from segcube.core import Code, Forms, Grid
-from segcube.formats.nifti import Header, corner_distance_mm, qform_affine, same_grid
+from segcube.formats.nifti import Header, grid_difference, qform_affine, same_grid
 from segcube.release.check.findings import Finding, FindingCode, error, warning
 from segcube.release.check.read_map import MapFile
 
-DIRECTION_TOLERANCE = 1e-3
-"""If the 3 x 3 parts of two affines differ by less, the origin is the difference to report."""
-FIELD_OF_VIEW_TOLERANCE = 0.02
-"""Relative difference of two fields of view that count as equal."""
 _UNIT_MM = {1: 1000.0, 3: 0.001}
 """Length in mm of a header's units metre and micron, by NIfTI code; any other code counts as mm."""
 
@@ -39,59 +34,22 @@ def grid_findings(found: MapFile, reference: Reference) -> Iterator[Finding]:
         yield error(
             Code.NDIM, f"{len(found.decoded.axes)} axes of sizes {list(found.decoded.axes)}", file=file
         )
-    if header.grid.shape != expected.grid.shape and not found.refused(Code.NDIM):
-        yield _shape_finding(header.grid, reference, file)
-    elif not found.refused(Code.NDIM, Code.BAD_AFFINE, Code.BAD_SPACING):
-        yield from _affine_findings(header.grid, reference, file)
+    difference = grid_difference(header.grid, expected.grid, reference.file.name)
+    repaired = () if difference and difference.kind == "shape" else (Code.BAD_AFFINE, Code.BAD_SPACING)
+    if difference and not found.refused(Code.NDIM, *repaired):
+        code = _DIFFERENCES[difference.kind]
+        yield error(code, difference.found, file=file, expected=difference.expected, hint=difference.hint)
     if not found.refused(Code.BAD_AFFINE, Code.BAD_SPACING):
         yield from _spacing_findings(header.forms, reference, file)
         yield from _form_findings(header, reference, file)
     yield from _storage_findings(found.decoded.version, header, file)
 
 
-def _shape_finding(grid: Grid, reference: Reference, file: Path) -> Finding:
-    expected = reference.header.grid
-    hint = "write the map on the grid of the case"
-    view = np.multiply(grid.shape, grid.spacing)
-    if grid.shape == expected.shape[::-1]:
-        hint = "transpose the array from z, y, x to x, y, z before writing"
-    elif np.allclose(view, np.multiply(expected.shape, expected.spacing), rtol=FIELD_OF_VIEW_TOLERANCE):
-        hint = "the field of view is the same: resample the map to the grid of the case"
-    return error(
-        Code.SHAPE_MISMATCH,
-        f"shape {_by(grid.shape)}",
-        file=file,
-        expected=f"{_by(expected.shape)}, as in {reference.file.name}",
-        hint=hint,
-    )
-
-
-def _affine_findings(grid: Grid, reference: Reference, file: Path) -> Iterator[Finding]:
-    expected = reference.header.grid
-    if same_grid(grid, expected):
-        return
-    hint = f"copy the affine of {reference.file.name}"
-    axes, expected_axes = _axes(grid), _axes(expected)
-    if axes != expected_axes:
-        yield error(
-            FindingCode.ORIENTATION,
-            f"axes run to {axes}",
-            file=file,
-            expected=f"{expected_axes}, as in {reference.file.name}",
-            hint=f"undo a reorientation of the array; write it with the header of {reference.file.name}",
-        )
-        return
-    distance = corner_distance_mm(grid, expected)
-    found = f"lies up to {distance:.4g} mm off"
-    if np.abs(grid.affine[:3, :3] - expected.affine[:3, :3]).max() <= DIRECTION_TOLERANCE:
-        found = f"its origin {_numbers(grid.affine[:3, 3])} is {distance:.4g} mm off"
-    yield error(
-        Code.AFFINE_MISMATCH,
-        found,
-        file=file,
-        expected=f"origin {_numbers(expected.affine[:3, 3])} and the directions of {reference.file.name}",
-        hint=hint,
-    )
+_DIFFERENCES: Mapping[str, Code | FindingCode] = {
+    "shape": Code.SHAPE_MISMATCH,
+    "orientation": FindingCode.ORIENTATION,
+    "affine": Code.AFFINE_MISMATCH,
+}
 
 
 def _spacing_findings(forms: Forms, reference: Reference, file: Path) -> Iterator[Finding]:
@@ -144,18 +102,6 @@ def _qform_fits(forms: Forms, reference: Header) -> bool:
     return found is not None and any(
         affine is not None and same_grid(Grid(shape, found), Grid(shape, affine)) for affine in known
     )
-
-
-def _axes(grid: Grid) -> str:
-    return "".join(str(letter) for letter in aff2axcodes(grid.affine))
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
-
-
-def _numbers(values: np.ndarray) -> str:
-    return "(" + ", ".join(f"{value:g}" for value in values) + ")"
 
 
 def _exact(spacing: np.ndarray) -> str:

@@ -22,10 +22,10 @@ from segcube.release.check.findings import (
 )
 from segcube.release.check.input import find_challenge
 from segcube.release.check.map_grid import Reference, grid_findings
-from segcube.release.check.map_labels import Values, edition_hint, label_findings, read_values
+from segcube.release.check.map_labels import Values, label_findings, read_values
 from segcube.release.check.map_names import pair_maps
 from segcube.release.check.read_map import Decoded, MapFile, file_findings, read_map
-from segcube.spec.challenges import BACKGROUND, Challenge
+from segcube.spec.challenges import BACKGROUND, Challenge, edition_hint
 
 THREADS = 2
 MIN_ZERO_FRACTION = 0.1

@@ -3,6 +3,7 @@ from .catalogue import load_challenge as load_challenge
 from .catalogue import match_challenge as match_challenge
 from .catalogue import nifti_stem as nifti_stem
 from .catalogue import parse_name as parse_name
+from .editions import edition_hint as edition_hint
 from .metrics import LesionRule as LesionRule
 from .metrics import LesionWise as LesionWise
 from .metrics import Matched as Matched
