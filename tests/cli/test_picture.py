@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from typer.testing import CliRunner
 
@@ -45,3 +49,19 @@ def test_a_case_without_a_map_is_reported(folders):
     result = CliRunner().invoke(app, ["picture", *map(str, [folders / "pictures", *arguments])])
     assert result.exit_code == 0
     assert f"{NAMES[0]}: no label map" in result.stderr
+
+
+def test_any_backend_of_matplotlib_may_be_set(folders):
+    arguments = ["-i", folders / "data", "--maps", folders / "maps", "--challenge", "brats2023-gli"]
+    command = [sys.executable, "-m", "segcube.cli", "picture", folders / "pictures", *arguments]
+    environment = os.environ | {"MPLBACKEND": "nonsense"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_file_in_the_place_of_the_folder_of_pictures_ends_the_command(folders):
+    (folders / "pictures").write_text("a file")
+    arguments = ["-i", folders / "data", "--maps", folders / "maps", "--challenge", "brats2023-gli"]
+    result = CliRunner().invoke(app, ["picture", *map(str, [folders / "pictures", *arguments])])
+    assert result.exit_code == 5
+    assert f"{NAMES[0]}.png: cannot be written: a file is in the place of its folder" in result.stderr

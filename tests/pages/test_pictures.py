@@ -23,10 +23,10 @@ def folders(tmp_path, make_case, glioma):
     return tmp_path
 
 
-def save_map(file, reference, shape=None, shift=0.0) -> None:
+def save_map(file, reference, shape=None, shift=0.0, label=1) -> None:
     image = nib.load(reference)
     labels_xyz = np.zeros(shape or image.shape, dtype=np.uint8)
-    labels_xyz[3:6, 3:6, 3:6] = 1
+    labels_xyz[3:6, 3:6, 3:6] = label
     affine = image.affine.copy()
     affine[0, 3] += shift
     nib.save(nib.Nifti1Image(labels_xyz, affine), file)
@@ -59,6 +59,13 @@ def test_expert_labels_are_drawn_by_their_own_names(folders, glioma):
     for name in NAMES:
         (folders / "maps" / f"{name}.nii.gz").rename(folders / "maps" / f"{name}-seg.nii.gz")
     assert draw(folders, glioma) == ([*NAMES], {}, [])
+
+
+def test_labels_that_the_challenge_does_not_have_are_reported(folders, glioma, caplog):
+    file = folders / "maps" / f"{NAMES[1]}.nii.gz"
+    save_map(file, folders / "data" / NAMES[1] / f"{NAMES[1]}-t1c.nii.gz", label=7)
+    assert draw(folders, glioma) == ([*NAMES], {}, [])
+    assert caplog.messages == [f"{file}: labels 7 are not labels of the challenge; not drawn"]
 
 
 def spoil_map(folders):
@@ -104,3 +111,8 @@ def test_a_folder_without_maps_is_refused(folders, glioma):
         file.unlink()
     with pytest.raises(UsageError, match="no label map"):
         draw(folders, glioma)
+
+
+def test_maps_that_are_no_folder_are_refused(folders, glioma):
+    with pytest.raises(UsageError, match="no such folder"):
+        dict(draw_folder(folders / "data", folders / "none", glioma, folders / "pictures"))

@@ -94,6 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     gc.set_threshold(GC_THRESHOLD)
     # To search all installed packages for plugins of pydantic takes 25 ms
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # matplotlib raises at its import for a value that it does not know; pictures need no other one
+    os.environ["MPLBACKEND"] = "agg"
     handle_ctrl_c()
     ignore_closed_pipes()
     try:

@@ -47,8 +47,10 @@ def write_atomic(file: Path, content: bytes) -> None:
             raise
         _sync_folder(file.parent)
     except OSError as error:
+        is_in_file = isinstance(error, (FileExistsError, NotADirectoryError))
+        reason = "a file is in the place of its folder" if is_in_file else error.strerror or error
         raise EnvironmentFault(
-            f"cannot be written: {error.strerror or error}",
+            f"cannot be written: {reason}",
             file=file,
             expected="a writable folder with free space",
         ) from error

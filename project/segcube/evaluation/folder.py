@@ -26,6 +26,9 @@ from segcube.spec.challenges import (
     nifti_stem,
 )
 
+LISTED = 10
+"""Labels that a message lists; a map of intensities has thousands of values."""
+
 
 def find_maps(folder: Path, challenge: Challenge) -> dict[str, Path]:
     """Find the label maps of a folder at any depth, by case.
@@ -156,10 +159,16 @@ def _score(found: Path, reference_xyz: np.ndarray, reference_grid: Grid, job: Sc
     if not same_grid(grid, reference_grid):
         apart = corner_distance_mm(grid, reference_grid)
         notices.append(f"is up to {apart:.4g} mm away from the reference; scored voxel by voxel regardless")
-    unknown = sorted(set(np.unique(found_xyz).tolist()) - set(job.challenge.labels.values()))
-    if unknown:
-        notices.append(f"labels {', '.join(map(str, unknown))} are not labels of the challenge; ignored")
+    if unknown := unknown_labels(found_xyz, job.challenge):
+        notices.append(f"{unknown}; ignored")
     return replace(scores, notices=tuple(notices))
+
+
+def unknown_labels(labels_xyz: np.ndarray, challenge: Challenge) -> str:
+    """Return a message about labels of a map that are none of the challenge's; empty without such labels."""
+    unknown = sorted(set(np.unique(labels_xyz).tolist()) - set(challenge.labels.values()))
+    listed = ", ".join(map(str, unknown[:LISTED])) + (" and others" if len(unknown) > LISTED else "")
+    return f"labels {listed} are not labels of the challenge" if unknown else ""
 
 
 def spacing_of(file: Path, metrics: Metrics) -> Vector:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from scipy.ndimage import binary_erosion
 
-from segcube.core import CaseError, Code, Grid, UsageError, Volume
-from segcube.evaluation import find_maps
+from segcube.core import LOG, CaseError, Code, Grid, UsageError, Volume, write_atomic
+from segcube.evaluation import find_maps, unknown_labels
 from segcube.formats import discover_cases
 from segcube.formats.nifti import read_labels, read_volume, same_grid
 from segcube.pages.views import PLANES, Plane, View, plan_view
@@ -65,39 +67,60 @@ def draw_case(
     if reference_xyz is not None:
         image_xyz = images[challenge.reference]
         columns.append(Column("reference labels", image_xyz, view.turned(reference_xyz)))
-    names = [name for name, value in challenge.labels.items() if value]
-    colours = dict(zip(names, COLOURS, strict=False))
-    values = {challenge.labels[name]: colour for name, colour in colours.items()}
-    figure = _draw(columns, view, view.turned(labelled_xyz), values)
-    patches = [Patch(color=colour, label=name) for name, colour in colours.items()]
-    figure.legend(
-        handles=patches, loc="outside lower center", ncols=len(names), labelcolor="white", frameon=False
-    )
+    colours = label_colours(challenge)
+    figure = _draw(columns, view, view.turned(labelled_xyz), colours)
+    add_legend(figure, challenge, "outside lower center")
     figure.suptitle(volume.case.name, color="white")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(file, dpi=100)
+    content = BytesIO()
+    figure.savefig(content, dpi=100)
+    write_atomic(file, content.getvalue())
+
+
+def label_colours(challenge: Challenge) -> dict[int, str]:
+    """The colour of each label's value; the background has none and is not drawn."""
+    return dict(zip(filter(None, challenge.labels.values()), COLOURS, strict=False))
+
+
+def add_legend(figure: FigureBase, challenge: Challenge, place: str, **options: Any) -> None:
+    """Write the labels' names with their colours. place, options: as of matplotlib's `legend`."""
+    names = {value: name for name, value in challenge.labels.items()}
+    patches = [Patch(color=colour, label=names[value]) for value, colour in label_colours(challenge).items()]
+    style = {"ncols": len(patches), "labelcolor": "white", "frameon": False}
+    figure.legend(handles=patches, loc=place, **style, **options)
 
 
 def _draw(columns: Sequence[Column], view: View, labelled_xyz: np.ndarray, colours: dict[int, str]) -> Figure:
     """Draw a row for each plane, as high as the plane is."""
-    sizes = [tuple(view.size_mm[axis] for axis in plane.axes) for plane in PLANES]
-    widest, heights = max(width for width, _ in sizes), [height for _, height in sizes]
+    heights = [plane.size_mm(view)[1] for plane in PLANES]
+    widest = max(plane.size_mm(view)[0] for plane in PLANES)
     inches = COLUMN_INCHES * sum(heights) / widest + MARGIN_INCHES
     figure = Figure((COLUMN_INCHES * max(len(columns), 2), inches), facecolor="black", layout="constrained")
     grid = figure.subplots(3, len(columns), squeeze=False, height_ratios=heights)
     for number, column in enumerate(columns):
         grid[0][number].set_title(column.title, color="white")
-        window = tuple(np.percentile(column.image_xyz, (1, 99.5)))
-        for axes, plane, size in zip(grid[:, number], PLANES, sizes, strict=True):
-            index = _largest_section(labelled_xyz, plane.axis)
-            image, labels = (plane.section(array, index) for array in (column.image_xyz, column.labels_xyz))
-            place = {"extent": (0, size[0], size[1], 0), "aspect": "equal"}
-            axes.imshow(image, cmap="gray", vmin=window[0], vmax=window[1], **place)
-            axes.imshow(_overlay(labels, colours), **place)
-            axes.set(xticks=[], yticks=[], frame_on=False)
+        for axes, plane in zip(grid[:, number], PLANES, strict=True):
+            index = largest_section(labelled_xyz, plane.axis)
+            draw_section(axes, column, plane, index, plane.size_mm(view), colours)
             if number == 0:
                 _name(axes, plane)
     return figure
+
+
+def draw_section(
+    axes: Axes,
+    column: Column,
+    plane: Plane,
+    index: int,
+    size_mm: tuple[float, float],
+    colours: Mapping[int, str],
+) -> None:
+    """Draw a plane of a column, with its labels over it. size_mm: width and height."""
+    low, high = np.percentile(column.image_xyz, (1, 99.5))
+    image, labels = (plane.section(array, index) for array in (column.image_xyz, column.labels_xyz))
+    place: Any = {"extent": (0, size_mm[0], size_mm[1], 0), "aspect": "equal"}
+    axes.imshow(image, cmap="gray", vmin=low, vmax=high, **place)
+    axes.imshow(_overlay(labels, colours), **place)
+    axes.set(xticks=[], yticks=[], frame_on=False)
 
 
 def _name(axes: Axes, plane: Plane) -> None:
@@ -110,12 +133,13 @@ def _name(axes: Axes, plane: Plane) -> None:
         )
 
 
-def _largest_section(labelled_xyz: np.ndarray, axis: int) -> int:
+def largest_section(labelled_xyz: np.ndarray, axis: int) -> int:
+    """The index of the section with most labelled voxels along an axis; the middle one where none is."""
     counts = np.count_nonzero(labelled_xyz, axis=tuple(other for other in range(3) if other != axis))
     return int(counts.argmax()) if counts.any() else len(counts) // 2
 
 
-def _overlay(labels_yx: np.ndarray, colours: dict[int, str]) -> np.ndarray:
+def _overlay(labels_yx: np.ndarray, colours: Mapping[int, str]) -> np.ndarray:
     """The labels as RGBA, opaque at their borders and transparent inside."""
     painted = np.zeros((*labels_yx.shape, 4))
     for value, colour in colours.items():
@@ -133,7 +157,8 @@ def draw_folder(
     maps: label maps named like outputs, cases or expert labels. ref: a folder of reference labels, which are
     drawn beside the maps; a case without one is drawn as well.
     Yields each case's name with its PNG, the error that it failed with, or None if it has no map. Raises
-    UsageError if no case has a map, and if `maps` or `ref` is no folder or holds two maps of a case.
+    UsageError if no case has a map, or if `maps` or `ref` is no folder or holds two maps of a case, and
+    EnvironmentFault if a picture cannot be written.
     """
     found = discover_cases(data, challenge)
     cases = {case.name: case for case in found.cases}
@@ -152,17 +177,20 @@ def draw_folder(
                 yield name, refused[name]
             else:
                 volume = read_volume(cases[name], challenge.channel_names)
-                labels_xyz = _read_map(predicted[name], volume.grid)
+                labels_xyz = _read_map(predicted[name], volume.grid, challenge)
                 reference = references.get(name)
-                reference_xyz = _read_map(reference, volume.grid) if reference is not None else None
+                reference_xyz = None if reference is None else _read_map(reference, volume.grid, challenge)
                 draw_case(volume, labels_xyz, challenge, file, reference_xyz)
                 yield name, file
         except CaseError as error:
             yield name, error
 
 
-def _read_map(file: Path, expected: Grid) -> np.ndarray:
-    """Read a label map of a case. Raises CaseError, also for another grid than the case's."""
+def _read_map(file: Path, expected: Grid, challenge: Challenge) -> np.ndarray:
+    """Read a label map of a case, and log labels that the challenge does not have.
+
+    Raises CaseError, also for another grid than the case's.
+    """
     labels_xyz, grid, _ = read_labels(file)
     if grid.shape != expected.shape:
         raise CaseError(
@@ -175,6 +203,8 @@ def _read_map(file: Path, expected: Grid) -> np.ndarray:
         raise CaseError(
             Code.AFFINE_MISMATCH, "a map on another grid", file=file, expected="the grid of the case"
         )
+    if unknown := unknown_labels(labels_xyz, challenge):
+        LOG.warning(f"{file}: {unknown}; not drawn")
     return labels_xyz
 
 

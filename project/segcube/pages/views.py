@@ -35,6 +35,11 @@ class Plane:
         """Return a plane of a turned volume, (rows, columns)."""
         return np.take(array_xyz, index, self.axis).T
 
+    def size_mm(self, view: View) -> tuple[float, float]:
+        """Return the width and the height of the plane in a view."""
+        across, down = self.axes
+        return view.size_mm[across], view.size_mm[down]
+
 
 PLANES = (
     Plane("axial", 2, ("R", "L", "A", "P")),
@@ -65,12 +70,12 @@ class View:
         return x, y, z
 
 
-def plan_view(grid: Grid, mask_xyz: np.ndarray) -> View:
+def plan_view(grid: Grid, mask_xyz: np.ndarray, margin_mm: float = MARGIN_MM) -> View:
     """Plan to draw the box around a mask with a margin, or the whole volume where the mask is empty.
 
     An oblique axis counts as the direction closest to it.
     """
     orientation = plan_orientation(grid.affine, DIRECTIONS, "xyz")
-    x, y, z = (MARGIN_MM / spacing for spacing in grid.spacing)
+    x, y, z = (margin_mm / spacing for spacing in grid.spacing)
     box = bounding_box(mask_xyz, (x, y, z)) or Box((0, 0, 0), grid.shape)
     return View(orientation, box, orientation.reorder(grid.spacing))
