@@ -25,6 +25,8 @@ class ExitCode(IntEnum):
     SOME_FAILED = 3
     NONE_DONE = 4
     ENVIRONMENT = 5
+    REQUEUE = 75
+    """A training that saved its state and can go on in a new process."""
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -1,0 +1,73 @@
+"""The log of a training: JSON Lines, one object for each step, validation and event."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from segcube.core import LOG
+
+Record: TypeAlias = dict[str, Any]
+"""A line: its `kind` is step, validation or event, its `step` the number of finished steps."""
+
+
+@dataclass(frozen=True)
+class StepLog:
+    """A log file; a line that cannot be written is lost, and the training goes on."""
+
+    file: Path
+
+    def write(self, record: Record) -> None:
+        """Append a line; numbers that are not finite become null."""
+        line = json.dumps(finite_numbers(record), separators=(",", ":"), allow_nan=False)
+        try:
+            with self.file.open("a", encoding="utf-8") as opened:
+                opened.write(line + "\n")
+        except OSError as error:
+            LOG.warning("%s cannot be written: %s", self.file, error.strerror)
+
+    def rewind(self, step: int) -> None:
+        """Remove the lines after a step, and one that was written in part, before a training continues."""
+        if not self.file.exists():
+            return
+        end = 0
+        with self.file.open("rb") as opened:
+            for line in opened:
+                record = _parse(line)
+                if record is None or record.get("step", 0) > step:
+                    break
+                end += len(line)
+        os.truncate(self.file, end)
+
+    def records(self) -> Iterator[Record]:
+        """Yield the lines, without one that is written in part."""
+        if not self.file.exists():
+            return
+        with self.file.open("rb") as opened:
+            for line in opened:
+                if (record := _parse(line)) is not None:
+                    yield record
+
+
+def finite_numbers(value: Any) -> Any:
+    """Replace numbers that JSON does not have by None, in nested mappings and lists."""
+    if isinstance(value, dict):
+        return {key: finite_numbers(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_numbers(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _parse(line: bytes) -> Record | None:
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

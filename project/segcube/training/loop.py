@@ -1,0 +1,232 @@
+"""The training loop: batch, step, log, validation, state; until the last step or a request to end."""
+
+from __future__ import annotations
+
+import copy
+import math
+import resource
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+
+from segcube.core import LOG, Clock, EnvironmentFault, ExitCode, SegcubeError
+from segcube.training.guards import Divergence, check_skipped, more_parts, save_batch
+from segcube.training.keys import StepKey
+from segcube.training.log import Record, StepLog
+from segcube.training.optim import rate_at
+from segcube.training.recipes import Recipe
+from segcube.training.signals import Requests
+from segcube.training.state import Counters, load_state, save_state
+from segcube.training.step import FIRST_SCALE, LossScale, Stepper, StepResult, TrainingBatch, run_step
+
+SAVE_SECONDS = 600.0
+WEIGHTS, OPTIMIZER = "weights/", "optimizer/"
+
+BatchSource: TypeAlias = Callable[[StepKey, Clock], TrainingBatch]
+"""The batch of a step; it measures its steps `data` and `augment`."""
+
+
+@dataclass(frozen=True)
+class ValidationResult:
+    """The score that the best weights have, the loss for a plateau schedule, and what the log holds."""
+
+    score: float
+    loss: float
+    record: Record
+
+
+Validate: TypeAlias = Callable[[torch.nn.Module, int], ValidationResult]
+"""From a network with the averaged weights, in eval mode, after so many steps."""
+
+
+class Requeue(SegcubeError):
+    """A training that saved its state and ended before its last step, as was requested."""
+
+    def __init__(self, exit_code: ExitCode, step: int) -> None:
+        self.exit_code = exit_code
+        super().__init__(f"ended after step {step} as requested; the same command continues")
+
+
+@dataclass(frozen=True)
+class Training:
+    """All that a loop needs; digest: of recipe, plan and split, which a state has to match."""
+
+    stepper: Stepper
+    recipe: Recipe
+    digest: str
+    steps: int
+    batch_dice: bool
+    source: BatchSource
+    folder: Path
+    log: StepLog
+    save_best: Callable[[torch.nn.Module, int], None]
+    """Saves a network as the best one."""
+    validate: Validate | None = None
+    save_seconds: float = SAVE_SECONDS
+
+
+def train(training: Training, requests: Requests) -> Counters:
+    """Train until the last step, from the last saved state; returns the counters at the end.
+
+    A step depends on the state and its number alone: a training that was ended or killed continues with the
+    same weights, to the bit, on a device whose kernels are deterministic. Raises Requeue where a signal asked
+    to end, TrainingFault where it cannot go on.
+    """
+    counters = restore(training)
+    scale = _loss_scale(training.recipe, counters)
+    divergence, saved_at = Divergence(), time.monotonic()
+    while counters.step < training.steps:
+        if requests.end is not None or requests.paused:
+            _save(training, counters)
+            requests.wait()
+            if requests.end is not None:
+                raise Requeue(requests.end, counters.step)
+        clock = Clock()
+        batch = training.source(StepKey(training.recipe.seed, counters.step), clock)
+        rate = _rate(training, counters)
+        result = _step_within_memory(training, counters, batch, rate, scale.scale, clock)
+        counters.step += 1
+        training.log.write(_step_record(counters.step, result, rate, clock))
+        _guard(training, counters, result, batch, scale)
+        scale = scale.after(result.updated)
+        counters.scaler = asdict(scale)
+        if result.updated and divergence.update(result.losses["loss"]):
+            _event(training, counters.step, "divergence", f"the mean loss rose to {divergence.mean:.3g}")
+        validated = _is_due(training, counters.step)
+        if validated:
+            _validate(training, counters)
+        timed = time.monotonic() - saved_at > training.save_seconds
+        if (validated or timed) and counters.step < training.steps:
+            _save(training, counters)
+            saved_at = time.monotonic()
+    _save(training, counters, must=True)
+    return counters
+
+
+def restore(training: Training) -> Counters:
+    """Load the newest state into network and optimizer and cut later lines off the log; returns its counters.
+
+    A training without a state starts at step 0. Raises EnvironmentFault as `load_state` does.
+    """
+    saved = load_state(training.folder, training.digest)
+    if saved is None:
+        training.log.rewind(0)
+        return Counters()
+    stepper = training.stepper
+    stepper.network.load_state_dict(_part(saved.tensors, WEIGHTS))
+    stepper.updater.load(_part(saved.tensors, OPTIMIZER))
+    training.log.rewind(saved.counters.step)
+    return saved.counters
+
+
+def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _save(training: Training, counters: Counters, *, must: bool = False) -> None:
+    """Save the state; a full disk is logged, and the training goes on unless it `must` be saved."""
+    stepper = training.stepper
+    tensors = {WEIGHTS + name: value for name, value in stepper.network.state_dict().items()}
+    tensors |= {OPTIMIZER + name: value for name, value in stepper.updater.state().items()}
+    try:
+        save_state(training.folder, counters, tensors, training.digest)
+    except EnvironmentFault as error:
+        if must:
+            raise
+        LOG.warning("the state after step %d was not saved: %s", counters.step, error)
+
+
+def _rate(training: Training, counters: Counters) -> float:
+    recipe = training.recipe
+    rate = recipe.optimizer.learning_rate
+    return rate_at(recipe.schedule, rate, counters.step, training.steps, counters.plateau)
+
+
+def _loss_scale(recipe: Recipe, counters: Counters) -> LossScale:
+    if counters.scaler:
+        return LossScale(counters.scaler["scale"], int(counters.scaler["finite_steps"]))
+    return LossScale(FIRST_SCALE if recipe.precision == "fp16" else 1.0)
+
+
+def _step_within_memory(
+    training: Training, counters: Counters, batch: TrainingBatch, rate: float, scale: float, clock: Clock
+) -> StepResult:
+    """Run a step; where memory does not suffice, divide the batch from now on."""
+    while True:
+        try:
+            return run_step(training.stepper, batch, rate, counters.accumulate, scale, clock)
+        except torch.OutOfMemoryError:
+            size = len(batch.image_bcxyz)
+            counters.accumulate = more_parts(counters.accumulate, size, batch_dice=training.batch_dice)
+            # Gradients of the parts that fitted
+            training.stepper.network.zero_grad(set_to_none=True)
+            message = f"out of memory: each batch is divided into {counters.accumulate} parts from now on"
+            _event(training, counters.step, "memory", message)
+
+
+def _guard(
+    training: Training, counters: Counters, result: StepResult, batch: TrainingBatch, scale: LossScale
+) -> None:
+    """Count and report a step without an update. Raises TrainingFault after too many of them."""
+    if result.updated:
+        counters.skipped = 0
+        return
+    if scale.scale > 2.0 and math.isfinite(result.losses["loss"]):
+        # The scaled gradient overflowed, as it does until the scale fits
+        return
+    counters.skipped += 1
+    try:
+        place = f"; its batch is {save_batch(training.folder, counters.step, batch)}"
+    except EnvironmentFault as error:
+        place = f"; its batch could not be saved: {error}"
+    found = f"loss {result.losses['loss']}, norm of the gradient {result.gradient_norm}"
+    _event(training, counters.step, "skipped", f"step {counters.step} changed no weights: {found}{place}")
+    check_skipped(counters.skipped, training.folder)
+
+
+def _is_due(training: Training, step: int) -> bool:
+    every = training.recipe.validation.every
+    return training.validate is not None and (step % every == 0 or step == training.steps)
+
+
+def _validate(training: Training, counters: Counters) -> None:
+    """Validate the averaged weights, in a copy of the network, and save them where they are the best."""
+    assert training.validate is not None
+    network = copy.deepcopy(training.stepper.network)
+    network.load_state_dict(training.stepper.updater.averaged(), strict=False)
+    result = training.validate(network.eval(), counters.step)
+    training.log.write({"kind": "validation", "step": counters.step, **result.record})
+    counters.plateau = counters.plateau.after(result.loss, training.recipe.schedule)
+    if counters.best is None or result.score > counters.best:
+        counters.best = result.score
+        training.save_best(network, counters.step)
+
+
+def _step_record(step: int, result: StepResult, rate: float, clock: Clock) -> Record:
+    seconds = {name: round(value, 6) for name, value in clock.seconds.items()}
+    return {
+        "kind": "step",
+        "step": step,
+        **result.losses,
+        "rate": rate,
+        "gradient_norm": result.gradient_norm,
+        "updated": result.updated,
+        "seconds": seconds,
+        "memory_gb": round(memory_gb(), 3),
+    }
+
+
+def memory_gb() -> float:
+    """Return the peak memory of this process, of the GPU where one is used, in GB."""
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated() / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def _event(training: Training, step: int, event: str, message: str) -> None:
+    LOG.warning("%s", message)
+    training.log.write({"kind": "event", "step": step, "event": event, "message": message})

@@ -1,0 +1,116 @@
+"""One training step: forward and backward pass of a batch, clipping, update."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+
+from segcube.core import Clock
+from segcube.training.losses import LossFunction
+from segcube.training.optim import Updater
+
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class TrainingBatch(Protocol):
+    """Patches on the training's device."""
+
+    @property
+    def image_bcxyz(self) -> torch.Tensor:
+        """float32."""
+        ...
+
+    @property
+    def labels_bxyz(self) -> torch.Tensor:
+        """uint8, label indices."""
+        ...
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """The loss and its parts; whether the weights were updated."""
+
+    losses: dict[str, float]
+    gradient_norm: float
+    updated: bool
+
+
+@dataclass
+class LossScale:
+    """The factor by which fp16 multiplies the loss, so that small gradients do not vanish.
+
+    Halved after a gradient that is not finite, doubled after `GROWTH_STEPS` finite ones (torch's GradScaler).
+    """
+
+    scale: float = 1.0
+    finite_steps: int = 0
+
+    def after(self, finite: bool) -> LossScale:
+        """Return the factor of the next step; 1 stays, for other precisions."""
+        if self.scale == 1.0:
+            return self
+        if not finite:
+            return LossScale(max(self.scale / 2, 2.0), 0)
+        if self.finite_steps + 1 < GROWTH_STEPS:
+            return LossScale(self.scale, self.finite_steps + 1)
+        return LossScale(self.scale * 2, 0)
+
+
+FIRST_SCALE, GROWTH_STEPS = 65536.0, 2000
+
+
+@dataclass(frozen=True)
+class Stepper:
+    """A network with its loss and optimizer; clip: the largest norm of the gradient, infinity for none."""
+
+    network: torch.nn.Module
+    loss: LossFunction
+    updater: Updater
+    precision: Literal["bf16", "fp16", "fp32"]
+    clip: float
+
+
+def run_step(
+    stepper: Stepper, batch: TrainingBatch, rate: float, parts: int, scale: float, clock: Clock
+) -> StepResult:
+    """Train on a batch.
+
+    parts: into which the batch is divided, their gradients added, for want of memory. scale: of the loss. The
+    weights are not updated where the loss or the gradient's norm is not finite. Raises torch.OutOfMemoryError
+    with the weights as they were.
+    """
+    network = stepper.network
+    network.zero_grad(set_to_none=True)
+    sums: dict[str, torch.Tensor] = {}
+    images, labels = batch.image_bcxyz.tensor_split(parts), batch.labels_bxyz.tensor_split(parts)
+    for image_bcxyz, labels_bxyz in zip(images, labels, strict=True):
+        share = len(image_bcxyz) / len(batch.image_bcxyz)
+        with clock.step("forward"):
+            losses = _losses(stepper, image_bcxyz, labels_bxyz)
+        with clock.step("backward"):
+            (losses["loss"] * share * scale).backward()
+        for name, value in losses.items():
+            sums[name] = sums.get(name, 0) + value.detach() * share
+    with clock.step("update"):
+        for parameter in network.parameters():
+            if parameter.grad is not None and scale != 1.0:
+                parameter.grad.div_(scale)
+        norm = float(torch.nn.utils.clip_grad_norm_(network.parameters(), stepper.clip))
+        values = {name: float(value) for name, value in sums.items()}
+        finite = math.isfinite(norm) and math.isfinite(values["loss"])
+        if finite:
+            stepper.updater.step(rate)
+    return StepResult(values, norm, finite)
+
+
+def _losses(
+    stepper: Stepper, image_bcxyz: torch.Tensor, labels_bxyz: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    dtype = PRECISIONS.get(stepper.precision)
+    with torch.autocast(image_bcxyz.device.type, dtype, enabled=dtype is not None):
+        logits: Sequence[torch.Tensor] | torch.Tensor = stepper.network(image_bcxyz)
+    return stepper.loss([logits] if isinstance(logits, torch.Tensor) else logits, labels_bxyz)

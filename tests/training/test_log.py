@@ -1,0 +1,28 @@
+import json
+import math
+
+from segcube.training.log import StepLog
+
+
+def test_rewind_removes_later_and_partial_lines(tmp_path):
+    log = StepLog(tmp_path / "log.jsonl")
+    for step in (1, 2, 3):
+        log.write({"kind": "step", "step": step})
+    with log.file.open("a") as opened:
+        opened.write('{"kind": "st')
+    log.rewind(2)
+    assert [record["step"] for record in log.records()] == [1, 2]
+    log.write({"kind": "step", "step": 3})
+    assert [record["step"] for record in log.records()] == [1, 2, 3]
+
+
+def test_numbers_that_are_not_finite_become_null(tmp_path):
+    log = StepLog(tmp_path / "log.jsonl")
+    log.write({"step": 1, "loss": math.nan, "seconds": {"data": math.inf}, "list": [1.5, -math.inf]})
+    expected = {"step": 1, "loss": None, "seconds": {"data": None}, "list": [1.5, None]}
+    assert json.loads(log.file.read_text()) == expected
+
+
+def test_a_line_that_cannot_be_written_is_reported_only(tmp_path, caplog):
+    StepLog(tmp_path / "missing" / "log.jsonl").write({"step": 1})
+    assert "cannot be written" in caplog.text

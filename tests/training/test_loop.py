@@ -1,0 +1,202 @@
+import math
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from segcube.core import EnvironmentFault, ExitCode, python_command
+from segcube.core.processes import python_environment
+from segcube.training.guards import TrainingFault
+from segcube.training.loop import Requeue
+from segcube.training.recipes import load_recipe
+
+from .toy import ToyBatch, batch_of, run, toy_training
+
+
+def final_state(folder: Path) -> bytes:
+    return (folder / "state-000000020.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    run(toy_training(folder))
+    return folder
+
+
+def steps_of(folder):
+    return [record["step"] for record in toy_training(folder).log.records() if record["kind"] == "step"]
+
+
+def test_a_killed_training_continues_to_the_same_bytes(whole, tmp_path):
+    rng = np.random.default_rng(0)
+    kills = sorted({int(step) for step in rng.integers(1, 20, 10)})
+    toy = Path(__file__).with_name("toy.py")
+    for step in kills:
+        command = python_command(str(toy), str(tmp_path), str(step))
+        assert subprocess.run(command, env=python_environment(), check=False).returncode == -signal.SIGKILL
+    run(toy_training(tmp_path))
+    assert final_state(tmp_path) == final_state(whole)
+    assert steps_of(tmp_path) == list(range(1, 21))
+
+
+def test_a_training_between_two_saves_continues_to_the_same_bytes(whole, tmp_path):
+    def ends(key, _clock):
+        if key.step == 8:
+            raise KeyboardInterrupt
+        return batch_of(key)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(toy_training(tmp_path, source=ends, save_seconds=math.inf))
+    assert not (tmp_path / "state-000000008.json").exists()
+    run(toy_training(tmp_path))
+    assert final_state(tmp_path) == final_state(whole)
+    assert steps_of(tmp_path) == list(range(1, 21))
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, ExitCode.TERMINATED), (signal.SIGUSR1, ExitCode.REQUEUE)]
+)
+def test_a_signal_saves_and_ends(whole, tmp_path, number, code):
+    def source(key, _clock):
+        if key.step == 7:
+            signal.raise_signal(number)
+        return batch_of(key)
+
+    with pytest.raises(Requeue) as ended:
+        run(toy_training(tmp_path, source=source, save_seconds=math.inf))
+    assert ended.value.exit_code == code
+    assert (tmp_path / "state-000000008.json").exists()
+    run(toy_training(tmp_path))
+    assert final_state(tmp_path) == final_state(whole)
+
+
+def test_a_pause_waits_until_its_file_is_removed(whole, tmp_path, monkeypatch):
+    pause = tmp_path / "pause"
+    tmp_path.mkdir(exist_ok=True)
+    pause.touch()
+    slept = []
+    monkeypatch.setattr("time.sleep", lambda seconds: (slept.append(seconds), pause.unlink()))
+    run(toy_training(tmp_path))
+    assert len(slept) == 1
+    assert final_state(tmp_path) == final_state(whole)
+
+
+def test_a_torn_state_falls_back_to_the_older_one(whole, tmp_path):
+    run(toy_training(tmp_path, steps=7))
+    newest = tmp_path / "state-000000007.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-3])
+    run(toy_training(tmp_path))
+    assert final_state(tmp_path) == final_state(whole)
+
+
+def test_two_states_are_kept(whole):
+    names = sorted(file.name for file in whole.glob("state-*"))
+    assert names == [f"state-0000000{n}.{end}" for n in (19, 20) for end in ("json", "safetensors")]
+
+
+def test_a_state_of_another_recipe_is_refused(tmp_path):
+    run(toy_training(tmp_path, steps=3))
+    with pytest.raises(EnvironmentFault, match="another recipe"):
+        run(toy_training(tmp_path, digest="1" * 64))
+
+
+def test_a_step_that_is_not_finite_changes_no_weights_and_saves_its_batch(tmp_path):
+    def source(key, _clock):
+        batch = batch_of(key)
+        return ToyBatch(batch.image_bcxyz * math.nan, batch.labels_bxyz) if key.step == 3 else batch
+
+    counters = run(toy_training(tmp_path, source=source))
+    assert counters.step == 20
+    assert [file.name for file in (tmp_path / "bad").iterdir()] == ["step-000000004.safetensors"]
+    updated = {r["step"]: r["updated"] for r in toy_training(tmp_path).log.records() if r["kind"] == "step"}
+    assert [step for step, done in updated.items() if not done] == [4]
+    weights = toy_training(tmp_path).stepper.network
+    assert all(value.isfinite().all() for value in weights.state_dict().values())
+
+
+def test_too_many_such_steps_end_the_training_and_a_repetition_ends_it_too(tmp_path):
+    def source(key, _clock):
+        batch = batch_of(key)
+        return ToyBatch(batch.image_bcxyz * math.nan, batch.labels_bxyz)
+
+    for _ in range(2):
+        with pytest.raises(TrainingFault, match="10 consecutive steps"):
+            run(toy_training(tmp_path, source=source))
+
+
+def out_of_memory_once(network, batch):
+    """Fail for batches of more than one sample, as a small GPU would."""
+
+    def refuse(_module, inputs):
+        if len(inputs[0]) > batch:
+            raise torch.OutOfMemoryError("no memory")
+
+    network.register_forward_pre_hook(refuse)
+
+
+def test_out_of_memory_divides_the_batch_from_then_on(tmp_path):
+    training = toy_training(tmp_path)
+    out_of_memory_once(training.stepper.network, batch=1)
+    assert run(training).accumulate == 2
+    events = [r["event"] for r in training.log.records() if r["kind"] == "event"]
+    assert events == ["memory"]
+
+
+def test_out_of_memory_is_an_error_where_the_loss_is_a_dice_of_the_batch(tmp_path):
+    training = toy_training(tmp_path, batch_dice=True)
+    out_of_memory_once(training.stepper.network, batch=1)
+    with pytest.raises(TrainingFault, match="Dice over the batch"):
+        run(training)
+
+
+def test_the_gradients_of_parts_are_those_of_the_batch(tmp_path):
+    gradients = []
+    for batch in (2, 1):
+        training = toy_training(tmp_path / str(batch), steps=1)
+        out_of_memory_once(training.stepper.network, batch=batch)
+        run(training)
+        gradients.append([p.detach().clone() for p in training.stepper.network.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_full_disk_does_not_end_the_training(tmp_path, monkeypatch):
+    training = toy_training(tmp_path)
+    written = []
+
+    def full(_folder, counters, *_rest):
+        if counters.step < 20:
+            raise EnvironmentFault("cannot be written: No space left on device")
+        written.append(counters.step)
+
+    monkeypatch.setattr("segcube.training.loop.save_state", full)
+    run(training)
+    assert written == [20]
+
+
+def test_best_weights_are_those_of_the_highest_score(whole):
+    scores = {r["step"]: r["mean"] for r in toy_training(whole).log.records() if r["kind"] == "validation"}
+    assert sorted(scores) == [5, 10, 15, 20]
+    best = torch.load(whole / "best.pt", weights_only=True)
+    assert best.keys() == toy_training(whole / "other").stepper.network.state_dict().keys()
+
+
+def test_fp16_scales_the_loss_and_resumes(tmp_path):
+    overrides = {"precision": "fp16"}
+    one, parts = tmp_path / "one", tmp_path / "parts"
+    run(toy_training(one, overrides))
+    run(toy_training(parts, overrides, steps=9))
+    run(toy_training(parts, overrides))
+    assert final_state(one) == final_state(parts)
+
+
+def test_the_rate_follows_the_schedule(tmp_path):
+    overrides = {"schedule": load_recipe("nnunet").schedule.model_dump() | {"interval": 1}}
+    overrides["optimizer"] = {"kind": "sgd", "learning_rate": 0.1}
+    run(toy_training(tmp_path, overrides))
+    rates = [r["rate"] for r in toy_training(tmp_path).log.records() if r["kind"] == "step"]
+    assert rates == [0.1 * (1 - step / 20) ** 0.9 for step in range(20)]
