@@ -82,7 +82,7 @@ def test_an_invalid_submission_name_is_refused(tmp_path, checkpoint):
     file = checkpoint("a.ckpt", 0)
     result = run("lightning", file, "--out", tmp_path / "my weights", "--challenge", "brats2024-ssa")
     assert result.exit_code == 2
-    assert "does not become a valid submission: 'name' = 'my weights'" in result.output
+    assert "does not become a valid submission: 'name' is 'my weights'" in result.output
 
 
 def test_a_pickle_that_would_run_code_is_refused(tmp_path):

@@ -76,5 +76,5 @@ def test_shards_are_counted_from_one():
 
 
 def test_a_device_of_another_form_is_answered_with_the_valid_ones():
-    with pytest.raises(UsageError, match=r"'device' = 'gpu': expected auto, cpu, cuda or cuda:N"):
+    with pytest.raises(UsageError, match=r"'device' is 'gpu': expected auto, cpu, cuda or cuda:N"):
         resolve_settings({"device": "gpu"})

@@ -174,7 +174,7 @@ def test_a_submission_with_hostile_names(folder, key, names):
         )
         message = error_of(EnvironmentFault, load_for_challenge, folder)
         assert str(folder / "submission.yaml") in message
-        assert f"{key}' = " in message, name
+        assert f"{key}' is " in message, name
 
 
 @pytest.mark.parametrize(
@@ -192,8 +192,8 @@ def test_parameters_of_hostile_values(room, key, values):
         file.write_text(yaml.safe_dump({key: value}))
         message = error_of(UsageError, load_settings, file, {})
         assert str(file) in message
-        assert f"'{key}' = " in message, value
-        assert f"'{key}' = " in error_of(UsageError, load_settings, None, {key: value}), value
+        assert f"'{key}' is " in message, value
+        assert f"'{key}' is " in error_of(UsageError, load_settings, None, {key: value}), value
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_other_dotted_names_are_refused():
         "nonlin",
         "dropout_op",
     ):
-        with pytest.raises(UsageError, match=f"'{key}' = 'os.system': Input should be .*'torch.nn"):
+        with pytest.raises(UsageError, match=f"'{key}' is 'os.system': Input should be .*'torch.nn"):
             tiny("PlainConvUNet", **{key: "os.system"})
 
 

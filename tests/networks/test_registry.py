@@ -58,10 +58,10 @@ def test_an_unknown_key_is_refused_with_the_valid_keys():
     ("name", "arguments", "words"),
     [
         ("MedNeXtV1", {"out_channels": 3}, "key 'in_channels' is missing"),
-        ("MedNeXtV1", {**MONAI, "size": "XL"}, "'size' = 'XL': Input should be 'S', 'B', 'M' or 'L'"),
-        ("MedNeXtV1", {**MONAI, "exp_r": [2, 3]}, r"'exp_r' = '\[2, 3\]'.*at least 9 items"),
-        ("MedNeXtV1", {**MONAI, "kernel_size": 4}, "'kernel_size' = '4'.*only an odd kernel keeps the size"),
-        ("MedNeXtV1", {**MONAI, "n_channels": "32"}, "'n_channels' = '32'.*valid integer"),
+        ("MedNeXtV1", {**MONAI, "size": "XL"}, "'size' is 'XL': Input should be 'S', 'B', 'M' or 'L'"),
+        ("MedNeXtV1", {**MONAI, "exp_r": [2, 3]}, r"'exp_r' is \[2, 3\].*at least 9 items"),
+        ("MedNeXtV1", {**MONAI, "kernel_size": 4}, "'kernel_size' is 4.*only an odd kernel keeps the size"),
+        ("MedNeXtV1", {**MONAI, "n_channels": "32"}, "'n_channels' is '32'.*valid integer"),
         ("MedNeXtV2MBAS", {**MBAS, "strides": 2}, "'strides'.*first stage must have stride 1"),
         (
             "MedNeXtV2MBAS",
@@ -74,7 +74,7 @@ def test_an_unknown_key_is_refused_with_the_valid_keys():
             "'n_blocks_per_stage_decoder'.*requires 2",
         ),
         ("MedNeXtV1MBAS", {**MBAS, "strides": 2}, "'stem_kernel_size'.*must equal the first stage's stride"),
-        ("MedNeXtV1MBAS", {**MBAS, "kernel_sizes": [3, [3, 2, 3], 3]}, "'kernel_sizes.1.1' = '2'.*odd"),
+        ("MedNeXtV1MBAS", {**MBAS, "kernel_sizes": [3, [3, 2, 3], 3]}, "'kernel_sizes.1.1' is 2.*odd"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_key(name, arguments, words):

@@ -128,7 +128,8 @@ def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> str:
     field = model.model_fields.get(key) if item["type"] == "string_pattern_mismatch" else None
     if field is not None and field.description:
         message = f"expected {field.description}"
-    return f"{key!r} = {str(item['input'])[:MAX_SHOWN]!r}: {message}"
+    value = str(item["input"])[:MAX_SHOWN]
+    return f"{key!r} is {repr(value) if isinstance(item['input'], str) else value}: {message}"
 
 
 def _valid_keys(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:

@@ -114,7 +114,7 @@ def test_no_resampling_keeps_the_native_grid(branch):
     ("change", "words"),
     [
         ({"resampling_fn_data": "mine"}, "is resampled by mine"),
-        ({"resampling_fn_data_kwargs": {"order": 2}}, "'order' = '2'"),
+        ({"resampling_fn_data_kwargs": {"order": 2}}, "'order' is 2"),
         ({"resampling_fn_data_kwargs": {"separate_z_anisotropy_threshold": 2}}, "threshold"),
     ],
 )

@@ -99,7 +99,7 @@ CASES = {
     "a mirror along axis 7": (
         lambda made: (None, None, made.checkpoint(inference_allowed_mirroring_axes=(7,))),
         "fold_0/checkpoint_final.pth",
-        "'inference_allowed_mirroring_axes.0' = '7': Input should be less than or equal to 2",
+        "'inference_allowed_mirroring_axes.0' is 7: Input should be less than or equal to 2",
     ),
     "labels of one value": (
         lambda made: (None, made.dataset({"background": 0, "wall": 1, "RA": 1, "LA": 2}), None),
@@ -114,7 +114,7 @@ CASES = {
     "a weight that is none": (
         lambda made: (None, None, made.checkpoint(network_weights={"stem": 5})),
         "fold_0/checkpoint_final.pth",
-        "'network_weights.stem' = '5': Input should be an instance of Tensor",
+        "'network_weights.stem' is 5: Input should be an instance of Tensor",
     ),
 }
 

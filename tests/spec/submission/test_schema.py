@@ -208,9 +208,9 @@ NO_OUTPUTS = [
     ({"names": ["TC", "TC"]}, "duplicate entries: TC"),
     ({"paint": [{"region": "WT", "label": "ED"}] * 2}, "duplicate regions: WT"),
     ({"paint": [{"region": "WT", "label": "background"}]}, "follows tumour with background only"),
-    ({"dilate": {"radius": -1}}, "radius' = '-1'"),
-    ({"dilate": {"radius": 1001}}, "radius' = '1001'"),
-    ({"dilate": {"radius": math.inf}}, "radius' = 'inf'"),
+    ({"dilate": {"radius": -1}}, "radius' is -1"),
+    ({"dilate": {"radius": 1001}}, "radius' is 1001"),
+    ({"dilate": {"radius": math.inf}}, "radius' is inf"),
 ]
 
 

@@ -38,7 +38,7 @@ def test_a_recipe_that_inherits_from_itself_is_refused(tmp_path):
     ("overrides", "message"),
     [
         ({"optimizer": {"lr": 1}}, r"unknown key 'optimizer\.lr'; valid keys: kind, learning_rate"),
-        ({"steps": 0}, "'steps' = '0'"),
+        ({"steps": 0}, "'steps' is 0"),
         ({"augmentation": {"spatial": {"affine": {"p": 1}}}}, "affine holds rotation and scaling"),
         ({"augmentation": {"spatial": {"scaling": {"p": 1, "factor": [2, 1]}}}}, "lower end first"),
         ({"planning": {"rules": "fixed"}}, "requires patch and batch"),
