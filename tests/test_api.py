@@ -230,6 +230,18 @@ def test_an_unknown_on_error_is_refused(model, case, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_places_that_can_be_no_path_are_refused(model, tmp_path):
+    prediction = model.predict_array(np.ones((4, 8, 8, 8)), np.eye(4))
+    for task in (
+        lambda: prediction.save(tmp_path / "a\0b.nii.gz"),
+        lambda: model.predict_folder(None, tmp_path),
+        lambda: model.predict_folder(tmp_path, "a\0b"),
+        lambda: segcube.load(None),
+    ):
+        with pytest.raises(UsageError, match="expected a path"):
+            task()
+
+
 def test_a_masked_array_is_refused(model):
     image_cxyz = np.ma.masked_array(np.zeros((4, 32, 32, 32)))
     with pytest.raises(segcube.UsageError, match="masked array"):

@@ -10,24 +10,22 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 
 from segcube import networks
 from segcube.core import (
     BackendName,
     Case,
-    FileName,
     OnError,
     Precision,
     Preset,
     RunSettings,
     UsageError,
+    as_path,
     naming_missing_packages,
     resolve_settings,
 )
 from segcube.core import Prediction as CasePrediction
-from segcube.formats import discover_cases
-from segcube.formats.nifti import volume_of_arrays
+from segcube.formats import case_of, volume_of
 from segcube.inference import Models, Prediction, load_models, predict_case, predict_in_turn
 from segcube.inference.folder import OnCase, Request, RunReport, predict_folder
 from segcube.spec.challenges import Challenge
@@ -45,7 +43,7 @@ class Model:
     """
 
     def __init__(self, folder: PathLike, settings: RunSettings) -> None:
-        models = load_models(Path(folder), settings)
+        models = load_models(as_path(folder, "the submission"), settings)
         self._models: Models | None = models
         self._challenge = models.loaded.challenge
         self._settings = settings
@@ -79,7 +77,7 @@ class Model:
         the prediction holds the last stage's probabilities as well. Raises CaseError for a bad case, and
         UsageError for a folder of no or several cases, or in a process that was forked after loading.
         """
-        return self._own(predict_case(self._case(case), self._open, probabilities))
+        return self._own(predict_case(case_of(case, self.challenge), self._open, probabilities))
 
     def predict_array(
         self,
@@ -97,24 +95,7 @@ class Model:
         in messages and file names. Raises UsageError for other shapes or channels, CaseError for intensities
         that cannot be used.
         """
-        _check_name(name)
-        if isinstance(image_cxyz, np.ma.MaskedArray):
-            raise UsageError("a masked array", expected="an array, such as image_cxyz.filled(0)")
-        image_cxyz = np.asarray(image_cxyz)
-        expected = self.challenge.channel_names
-        given = tuple(channels) if channels is not None else expected
-        if (
-            image_cxyz.ndim != 4
-            or len(image_cxyz) != len(given)
-            or sorted(map(str, given)) != sorted(expected)
-        ):
-            raise UsageError(
-                f"an image of shape {image_cxyz.shape} with channels {', '.join(map(str, given))}",
-                expected=f"(C, X, Y, Z) with channels {', '.join(expected)}",
-            )
-        ordered = [image_cxyz[given.index(channel)] for channel in expected]
-        case = Case(name, {}, self.challenge.reference)
-        volume = volume_of_arrays(case, expected, ordered, affine, self.challenge)
+        volume = volume_of(image_cxyz, affine, channels, name, self.challenge)
         return self._own(predict_in_turn(volume, self._open, probabilities))
 
     def predict_folder(
@@ -136,8 +117,9 @@ class Model:
         """
         models = self._open
         settings = resolve_settings(self._settings.model_dump() | {"on_error": on_error, "resume": resume})
-        file = None if report is None else Path(report)
-        request = Request(Path(data), Path(out), models.loaded.folder, settings, file)
+        file = None if report is None else as_path(report, "the report")
+        folders = as_path(data, "the data folder"), as_path(out, "the output folder")
+        request = Request(*folders, models.loaded.folder, settings, file)
         with models.reserved():
             return predict_folder(request, models, progress)
 
@@ -170,26 +152,6 @@ class Model:
         if isinstance(found, Prediction):
             return found
         return Prediction(**vars(found), challenge=self.challenge)
-
-    def _case(self, case: Mapping[str, PathLike] | PathLike | Case) -> Case:
-        if isinstance(case, Case):
-            _check_name(case.name)
-            return case
-        if isinstance(case, Mapping):
-            channels = self.challenge.channel_names
-            if unknown := [name for name in case if name not in channels]:
-                raise UsageError(f"channels {', '.join(map(str, unknown))}", expected=", ".join(channels))
-            files = {name: Path(file) for name, file in case.items()}
-            # Named after the reference channel's file
-            name = files.get(self.challenge.reference, Path("case")).name.removesuffix(".gz")
-            return Case(name.removesuffix(".nii"), files, self.challenge.reference)
-        found = discover_cases(Path(case), self.challenge)
-        if found.refused:
-            raise found.refused[0].error
-        if len(found.cases) != 1:
-            expected, hint = "the folder of one case", "use predict_folder for several"
-            raise UsageError(f"holds {len(found.cases)} cases", file=Path(case), expected=expected, hint=hint)
-        return found.cases[0]
 
 
 def load(  # noqa: PLR0913
@@ -226,16 +188,7 @@ def save(network: nn.Module, name: str, arguments: Mapping[str, object], file: P
     describe the network, EnvironmentFault for weights that are not finite or cannot be written.
     """
     with naming_missing_packages():
-        return networks.save_network(network, name, arguments, Path(file))
-
-
-def _check_name(name: str) -> None:
-    """Raise UsageError for a case name that is no file name: maps are named after it."""
-    try:
-        TypeAdapter(FileName).validate_python(name, strict=True)
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise UsageError(f"the case name {name!r}: {reason}", expected="a name without slashes") from None
+        return networks.save_network(network, name, arguments, as_path(file, "the file"))
 
 
 class Session(Model):

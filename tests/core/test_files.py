@@ -14,7 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from segcube.core import EnvironmentFault, remove_partial_files, scratch_folder, write_atomic
+from segcube.core import (
+    EnvironmentFault,
+    UsageError,
+    as_path,
+    remove_partial_files,
+    scratch_folder,
+    write_atomic,
+)
 from segcube.core.files import remove_stale_scratch
 
 PARTIAL = ".segcube-0-a.nii.gz.part"
@@ -275,3 +282,14 @@ def test_a_device_stays(tmp_path):
     link.symlink_to("/dev/null")
     write_atomic(link, b"a report")
     assert link.is_char_device()
+
+
+@pytest.mark.parametrize("path", ["maps/a.nii", Path("maps/a.nii")])
+def test_a_path_is_a_text_or_an_object(path):
+    assert as_path(path, "the map") == Path("maps/a.nii")
+
+
+@pytest.mark.parametrize("path", [None, 3, b"maps", "a\0b", "\ud800"], ids=repr)
+def test_what_can_be_no_path_is_refused(path):
+    with pytest.raises(UsageError, match=r"the map .*; expected a path"):
+        as_path(path, "the map")

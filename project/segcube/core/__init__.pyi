@@ -33,6 +33,7 @@ from .errors import missing_package as missing_package
 from .errors import naming_missing_packages as naming_missing_packages
 from .errors import printable as printable
 from .files import SCRATCH_PREFIX as SCRATCH_PREFIX
+from .files import as_path as as_path
 from .files import remove_partial_files as remove_partial_files
 from .files import remove_scratch_folders as remove_scratch_folders
 from .files import scratch_folder as scratch_folder

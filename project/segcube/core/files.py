@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from segcube.core.errors import EnvironmentFault
+from segcube.core.errors import EnvironmentFault, UsageError
 
 SCRATCH_PREFIX, SUFFIX = ".segcube-", ".part"
 NO_UNNAMED_FILES = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.EXDEV, errno.EPERM)
@@ -22,6 +22,16 @@ NO_UNNAMED_FILES = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, 
 SCRATCH_NAME = re.compile(rf"{re.escape(SCRATCH_PREFIX)}.*-[0-9a-f]{{32}}")
 _in_use: set[Path] = set()
 """Scratch folders of this process."""
+
+
+def as_path(path: object, what: str) -> Path:
+    """Return the path that a caller passed. Raises UsageError, with `what`, for a value that is no path."""
+    if isinstance(path, (str, os.PathLike)):
+        with contextlib.suppress(ValueError):
+            encoded = os.fsencode(path)
+            if 0 not in encoded:
+                return Path(os.fsdecode(encoded))
+    raise UsageError(f"{what} {path!r}", expected="a path, as text or pathlib.Path")
 
 
 def write_atomic(file: Path, content: bytes) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcube.core import Prediction as CasePrediction
-from segcube.core import UsageError
+from segcube.core import UsageError, as_path
 from segcube.formats.nifti import SESSION_MARK, to_nifti
 from segcube.inference.folder.writing import write_with_origin
 from segcube.spec.challenges import Challenge
@@ -61,10 +61,10 @@ class Prediction(CasePrediction):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the label map to a .nii or .nii.gz file, or under the challenge's name into a folder.
 
-        A map that segcube wrote earlier is replaced. Returns the file. Raises CaseError where another file is
-        in the way, and EnvironmentFault when it cannot be written.
+        A map that segcube wrote earlier is replaced. Returns the file. Raises UsageError for another kind of
+        file, CaseError where another file is in the way, and EnvironmentFault when it cannot be written.
         """
-        file = Path(path)
+        file = as_path(path, "the place of the label map")
         if not file.name.endswith((".nii", ".nii.gz")):
             if file.suffix.lower() in OTHER_IMAGES and not file.is_dir():
                 raise UsageError(
