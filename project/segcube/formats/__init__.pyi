@@ -6,4 +6,7 @@ from .given import volume_of as volume_of
 from .labels import LabelFiles as LabelFiles
 from .labels import case_of_label as case_of_label
 from .labels import find_label_files as find_label_files
+from .listing import MAX_DEPTH as MAX_DEPTH
+from .listing import Listing as Listing
 from .listing import file_exists as file_exists
+from .listing import list_folder as list_folder

@@ -1,0 +1,16 @@
+from .checks import CheckedCase as CheckedCase
+from .checks import check_case as check_case
+from .comparison import CaseSummary as CaseSummary
+from .dataset import LabelledData as LabelledData
+from .dataset import find_labelled_cases as find_labelled_cases
+from .folds import Folds as Folds
+from .folds import Split as Split
+from .folds import load_folds as load_folds
+from .folds import make_folds as make_folds
+from .folds import read_folds as read_folds
+from .folds import write_folds as write_folds
+from .pairing import LabelledCase as LabelledCase
+from .problems import DataError as DataError
+from .problems import Problem as Problem
+from .survey import CheckedData as CheckedData
+from .survey import check_dataset as check_dataset
