@@ -25,6 +25,8 @@ def case_of(name: str, patient: str | None = None) -> LabelledCase:
     return LabelledCase(Case(name, images, "t1c"), Path(name) / f"{name}-seg.nii.gz", patient or name)
 
 
+BOMB = "\n".join(["source: &a0 [x, x]", *(f"k{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 30))])
+"""2**30 values in 600 characters."""
 CASES = [case_of(name, patient) for name, patient in PATIENTS.items()]
 
 
@@ -136,7 +138,7 @@ def test_names_that_yaml_takes_for_numbers_stay_names(tmp_path):
         ("source: x\nvalidation: [[1]]\n", "validation"),
         ("source: x\nvalidation: [['../a'], [b]]\n", "not a path outside the folder"),
         ("source: x\nvalidation: [[a], [b]]\ntraining: [[b]]\n", "1 folds in training and 2 in validation"),
-        ("a: &a [x, x]\nb: &b [*a, *a]\n" * 1, "unknown key|missing"),
+        (BOMB, "values with aliases expanded"),
         ("[" * 1000, "levels of nesting"),
     ],
 )
