@@ -49,6 +49,26 @@ def test_a_process_that_dies_is_an_error():
         list(map_in_processes(signal.raise_signal, [signal.SIGKILL] * 2, 2))
 
 
+WITHOUT_ROOM = """
+import resource
+
+from segcube.evaluation.processes import map_in_processes
+
+if __name__ == "__main__":
+    # Semaphores are files; as with a full /dev/shm, none can be written
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    print(list(map_in_processes(abs, [-3, 2, -1], 2)))
+"""
+
+
+def test_without_room_for_processes_items_are_done_in_turn(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(WITHOUT_ROOM)
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert ended.stdout == "[3, 2, 1]\n", ended.stderr
+    assert "one case at a time" in ended.stderr
+
+
 WORK = """
 from {module} import {name}
 from segcube.evaluation.processes import map_in_processes

@@ -35,7 +35,7 @@ def evaluate(
     ] = False,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Number of cases to score in parallel. Default: one for each CPU core."),
+        typer.Option(min=1, help="Number of cases to score in parallel. Default: the CPUs that may be used."),
     ] = None,
 ) -> ExitCode:
     """Score label maps as the challenge's organisers do.

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from typing import TypeVar
 
-from segcube.core import EnvironmentFault, cpu_count
+from segcube.core import LOG, EnvironmentFault, cpu_count
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -32,20 +32,16 @@ def map_in_processes(
 ) -> Generator[Result, None, None]:
     """Yield the function's result for each item, in their order.
 
-    workers: processes, each with one item at a time; 1 runs here and starts none. The function, the items and
-    the results must pickle. Closing the generator early ends the processes. Raises what the function raises,
-    and EnvironmentFault when a process dies.
+    workers: processes, each with one item at a time; 1 runs here and starts none. Where the system has no
+    room for them, this runs here as well, with a warning. The function, the items and the results must
+    pickle. Closing the generator early ends the processes. Raises what the function raises, and
+    EnvironmentFault when a process dies.
     """
-    if workers == 1:
+    pool = _pool(function, workers) if workers > 1 else None
+    if pool is None:
         yield from map(function, items)
         return
-    # Not forked from here, where other threads may hold locks; the fork server preloads the function's
-    # imports
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([function.__module__])
-    _start_fork_server()
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, context)
     try:
         # An interrupt in between would leave a worker without the semaphores that it shares with the pool
         with _delayed_interrupts():
@@ -62,6 +58,20 @@ def map_in_processes(
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _pool(function: Callable[[Item], Result], workers: int) -> ProcessPoolExecutor | None:
+    """A pool of processes; None where there is no room for its semaphores, as with a full /dev/shm."""
+    # Not forked from here, where other threads may hold locks; the fork server preloads the function's
+    # imports
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([function.__module__])
+    try:
+        _start_fork_server()
+        return ProcessPoolExecutor(workers, context)
+    except OSError as error:
+        LOG.warning(f"one case at a time, as processes need room in /dev/shm: {error.strerror}")
+        return None
 
 
 @contextmanager
