@@ -228,6 +228,13 @@ def test_the_next_run_removes_the_scratch_folder_of_a_killed_one(tmp_path, start
     assert hidden(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", ["n" * 255, "\N{GRINNING FACE}" * 63], ids=["letters", "bytes"])
+def test_a_scratch_folder_for_the_longest_name_has_a_shorter_one(tmp_path, name):
+    with scratch_folder(tmp_path, name) as folder:
+        folder.rename(tmp_path / name)
+    assert listing(tmp_path) == [name]
+
+
 def test_scratch_folders_in_use_stay(tmp_path, started):
     process = started(*ATOMIC)
     [used] = hidden(tmp_path)

@@ -20,6 +20,8 @@ SCRATCH_PREFIX, SUFFIX = ".segcube-", ".part"
 NO_UNNAMED_FILES = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.EXDEV, errno.EPERM)
 """Errors of kernels and file systems without unnamed files (O_TMPFILE), or without a way to link them."""
 SCRATCH_NAME = re.compile(rf"{re.escape(SCRATCH_PREFIX)}.*-[0-9a-f]{{32}}")
+NAME_LETTERS = 40
+"""Of a name in that of its scratch folder: names have at most 255 bytes, and a letter up to 4."""
 _in_use: set[Path] = set()
 """Scratch folders of this process."""
 
@@ -150,8 +152,8 @@ def _sync_folder(folder: Path) -> None:
 def scratch_folder(parent: Path, name: str) -> Generator[Path, None, None]:
     """Create a hidden folder in `parent` for the duration of a context; it may be renamed to keep it.
 
-    name: becomes part of the folder's name. `parent` is created, and scratch folders of killed runs are
-    removed from it first. Raises OSError when the folder cannot be created.
+    name: its beginning becomes part of the folder's name. `parent` is created, and scratch folders of killed
+    runs are removed from it first. Raises OSError when the folder cannot be created.
     """
     parent.mkdir(parents=True, exist_ok=True)
     remove_stale_scratch(parent)
@@ -192,7 +194,7 @@ def remove_scratch_folders() -> None:
 def _create_locked(parent: Path, name: str) -> tuple[Path, int]:
     """Return a new folder and the handle that holds its lock."""
     while True:
-        folder = parent / f"{SCRATCH_PREFIX}{name}-{uuid4().hex}"
+        folder = parent / f"{SCRATCH_PREFIX}{name[:NAME_LETTERS]}-{uuid4().hex}"
         _in_use.add(folder)
         folder.mkdir()
         # Another run may remove the folder before it is locked; then create another one

@@ -69,6 +69,16 @@ def test_an_existing_folder_is_not_overwritten(packed, tumour_submission):
         pack_submission(tumour_submission, IMAGE, packed.folder, Publication())
 
 
+@pytest.mark.parametrize(("length", "fits"), [(248, True), (249, False)])
+def test_a_name_leaves_room_for_the_archives_extension(tumour_submission, tmp_path, length, fits):
+    out = tmp_path / ("n" * length)
+    if fits:
+        assert pack_submission(tumour_submission, IMAGE, out, Publication()).archive.is_file()
+    else:
+        with pytest.raises(UsageError, match="too long; expected at most 248 bytes"):
+            check_and_pack(PackRequest(tumour_submission, IMAGE, out))
+
+
 def test_shipped_files_and_others_are_listed(packed):
     shipped, left_out = packed.summary(None).split("\nleft out")
     assert "\n  submission.yaml" in shipped

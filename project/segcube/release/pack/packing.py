@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +29,10 @@ from segcube.spec.submission import (
 ORCHESTRATOR = "orchestrator.yml"
 FILES = ("mlcube.yaml", "container_config.yaml", "parameters.yaml", "additional_files.tar.gz")
 """The files at the root of the archive."""
+
+ARCHIVE_SUFFIX = ".tar.gz"
+LONGEST_NAME = 255
+"""Bytes of a file's name on all usual file systems."""
 
 
 @dataclass(frozen=True)
@@ -133,10 +138,14 @@ def pack_submission(weights: Path, image: str, out: Path, publication: Publicati
 def check_new(out: Path) -> Path:
     """Check that neither folder nor archive exists; returns the path of the archive beside the folder.
 
-    Raises UsageError if one of them exists, EnvironmentFault if segcube is installed without the
-    parameters of the container.
+    Raises UsageError if one of them exists or the archive's name would be too long, EnvironmentFault if
+    segcube is installed without the parameters of the container.
     """
-    archive = out.with_name(out.name + ".tar.gz")
+    archive = out.with_name(out.name + ARCHIVE_SUFFIX)
+    if len(os.fsencode(archive.name)) > LONGEST_NAME:
+        expected = f"at most {LONGEST_NAME - len(ARCHIVE_SUFFIX)} bytes, for {ARCHIVE_SUFFIX} after it"
+        hint = "name another with --out"
+        raise UsageError("the name is too long", file=out, expected=expected, hint=hint)
     for path in (out, archive):
         if path.exists() or path.is_symlink():
             hint = "remove it, or name another with --out"
