@@ -8,6 +8,7 @@ from .mednext_arguments import EXPANSIONS as EXPANSIONS
 from .registry import NETWORKS as NETWORKS
 from .registry import build as build
 from .registry import build_network as build_network
+from .registry import check_arguments as check_arguments
 from .registry import count_channels as count_channels
 from .registry import window_multiple as window_multiple
 from .store import load_network as load_network

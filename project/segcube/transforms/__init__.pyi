@@ -7,6 +7,7 @@ from .orient import Orientation as Orientation
 from .orient import plan_orientation as plan_orientation
 from .placement import Placement as Placement
 from .preparation import PreparedImage as PreparedImage
+from .preparation import crop_box as crop_box
 from .preparation import prepare as prepare
 from .preparation import prepare_branch as prepare_branch
 from .probabilities import argmax as argmax

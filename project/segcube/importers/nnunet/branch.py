@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from segcube.core import EnvironmentFault, explain_validation_error
 from segcube.importers.names import match_channels
-from segcube.importers.nnunet.model import Model
+from segcube.importers.nnunet.model import PlannedModel
 from segcube.importers.nnunet.plans import ResamplingOptions
 from segcube.importers.options import ImportOptions
 from segcube.spec.submission import (
@@ -24,22 +24,22 @@ from segcube.spec.submission import (
     Window,
 )
 
-READ_AXES = "zyx"
-"""The order of axes that all of nnU-Net's readers of NIfTI files give."""
 SPLINES = "resample_data_or_seg_to_shape"
 TORCH = "resample_torch_fornnunet"
 NONE = "no_resampling_hack"
 SEPARATE: Mapping[bool | None, SeparateZ] = {None: "auto", False: "never", True: "always"}
 
 
-def branch_of(model: Model, outputs: Outputs, members: tuple[Member, ...], options: ImportOptions) -> Branch:
+def branch_of(
+    model: PlannedModel, outputs: Outputs, members: tuple[Member, ...], options: ImportOptions
+) -> Branch:
     """Make the branch of a model.
 
     Raises UsageError for ambiguous channel names, EnvironmentFault for normalizations and resampling
     functions that are not part of nnU-Net.
     """
     plans, configuration = model.plans, model.configuration
-    axes = "".join(READ_AXES[axis] for axis in plans.transpose_forward)
+    axes = plans.axes
     resampled = configuration.resampling_fn_data != NONE
     content = {
         "channels": match_channels(model.dataset.channels, options.target.challenge, options.channels),
@@ -60,7 +60,7 @@ def branch_of(model: Model, outputs: Outputs, members: tuple[Member, ...], optio
         raise EnvironmentFault(explain_validation_error(error, Branch), file=model.source) from error
 
 
-def _normalize(model: Model) -> tuple[Normalize, ...]:
+def _normalize(model: PlannedModel) -> tuple[Normalize, ...]:
     configuration = model.configuration
     count = len(model.dataset.channels)
     schemes, masks = configuration.normalization_schemes, configuration.use_mask_for_norm
@@ -72,7 +72,7 @@ def _normalize(model: Model) -> tuple[Normalize, ...]:
     )
 
 
-def _scheme(model: Model, channel: int, name: str, masked: bool) -> Normalize:
+def _scheme(model: PlannedModel, channel: int, name: str, masked: bool) -> Normalize:
     match name:
         case "ZScoreNormalization":
             return Normalize(scheme="zscore", mask="foreground" if masked else "none")
@@ -94,7 +94,7 @@ def _scheme(model: Model, channel: int, name: str, masked: bool) -> Normalize:
             raise EnvironmentFault(message, file=model.source, expected=expected)
 
 
-def _resampling(model: Model) -> Resampling:
+def _resampling(model: PlannedModel) -> Resampling:
     configuration = model.configuration
     if configuration.resampling_fn_data == NONE:
         return Resampling()
@@ -109,7 +109,7 @@ def _resampling(model: Model) -> Resampling:
     )
 
 
-def _spline(function: str, keywords: dict[str, Any], model: Model) -> Order | Spline:
+def _spline(function: str, keywords: dict[str, Any], model: PlannedModel) -> Order | Spline:
     if function not in (SPLINES, TORCH):
         expected = f"{SPLINES} or {TORCH}, or {NONE} for images"
         raise EnvironmentFault(f"is resampled by {function}", file=model.source, expected=expected)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from segcube.core import EnvironmentFault, UsageError
 from segcube.importers.names import match_labels, match_regions
-from segcube.importers.nnunet.model import Model
+from segcube.importers.nnunet.model import PlannedModel
 from segcube.importers.options import ImportOptions
 from segcube.spec.challenges import BACKGROUND, Challenge
 from segcube.spec.submission import Outputs, Paint
@@ -24,7 +24,7 @@ class OutputLabels:
     """Regions in nnU-Net's painting order; empty for a label model."""
 
 
-def challenge_labels(model: Model, options: ImportOptions) -> OutputLabels:
+def challenge_labels(model: PlannedModel, options: ImportOptions) -> OutputLabels:
     """Name the outputs and labels of a model as the challenge does.
 
     Raises UsageError with both lists for ambiguous or unknown names, EnvironmentFault for regions without
@@ -39,7 +39,7 @@ def challenge_labels(model: Model, options: ImportOptions) -> OutputLabels:
     return OutputLabels(Outputs(kind="labels", names=names), names[1:])
 
 
-def source_labels(model: Model) -> OutputLabels:
+def source_labels(model: PlannedModel) -> OutputLabels:
     """Name the outputs and labels of a model as its source does, for a stage that is not in the final map.
 
     Raises EnvironmentFault for a region model.
@@ -50,7 +50,7 @@ def source_labels(model: Model) -> OutputLabels:
     return OutputLabels(Outputs(kind="labels", names=names), names[1:])
 
 
-def _challenge_regions(model: Model, options: ImportOptions) -> OutputLabels:
+def _challenge_regions(model: PlannedModel, options: ImportOptions) -> OutputLabels:
     regions, order = model.dataset.regions, model.dataset.regions_class_order
     if order is None or len(order) != len(regions):
         found = f"has regions_class_order {order} for the regions {', '.join(regions)}"

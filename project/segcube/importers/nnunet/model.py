@@ -27,8 +27,8 @@ WRAPPERS = re.compile(r"^(module\.)?(_orig_mod\.)?")
 
 
 @dataclass(frozen=True)
-class Model:
-    """One configuration of an nnU-Net, with what prediction depends on."""
+class PlannedModel:
+    """One configuration of an nnU-Net, with what prediction depends on but the weights."""
 
     source: Path
     plans: Plans
@@ -39,10 +39,35 @@ class Model:
     trainer: str
     mirror_axes: tuple[int, ...]
     """Array axes that the checkpoint allows to mirror."""
+
+
+@dataclass(frozen=True)
+class Model(PlannedModel):
+    """A trained configuration."""
+
     folds: Mapping[str, Path]
     """The file of each fold."""
     load: Callable[[Path], State]
     """Loads the weights of such a file."""
+
+
+def read_planned(plans_file: Path, configuration: str, mirrors: tuple[str, ...] = ()) -> PlannedModel:
+    """Read a configuration that is yet to be trained, from plans.json and the dataset.json beside it.
+
+    mirrors: of x, y and z, the axes that training mirrors. Raises EnvironmentFault as `read_folder` does.
+    """
+    dataset_file = plans_file.parent / "dataset.json"
+    plans = read_part(Plans, read_json(plans_file, EnvironmentFault, EXPECTED), plans_file)
+    dataset = read_part(Dataset, read_json(dataset_file, EnvironmentFault, EXPECTED), dataset_file)
+    return PlannedModel(
+        source=plans_file,
+        plans=plans,
+        dataset=dataset,
+        name=configuration,
+        configuration=read_configuration(plans, configuration, plans_file),
+        trainer="nnUNetTrainer",
+        mirror_axes=tuple(map(plans.axes.index, mirrors)),
+    )
 
 
 def read_folder(folder: Path, folds: tuple[str, ...] = (), checkpoint: str = "final") -> Model:
@@ -116,7 +141,7 @@ TRAINING_ONLY = ("deep_supervision",)
 """Arguments that prediction does not depend on."""
 
 
-def network_of(model: Model, channels: int, outputs: int) -> tuple[str, dict[str, object]]:
+def network_of(model: PlannedModel, channels: int, outputs: int) -> tuple[str, dict[str, object]]:
     """Find the name and arguments of a model's network among `segcube.networks.NETWORKS`.
 
     channels, outputs: counts of the network. Raises EnvironmentFault for an unknown class.

@@ -13,6 +13,8 @@ from segcube.core import EnvironmentFault, Shape, Vector, explain_validation_err
 from segcube.importers.nnunet.dataset import NNUNetModel
 from segcube.spec.submission import Order
 
+READ_AXES = "zyx"
+"""The order of axes that all of nnU-Net's readers of NIfTI files give."""
 P = TypeVar("P", bound=NNUNetModel)
 
 
@@ -59,6 +61,9 @@ class Configuration(NNUNetModel):
     resampling_fn_probabilities: str
     resampling_fn_probabilities_kwargs: dict[str, Any]
     architecture: Architecture
+    batch_size: int | None = None
+    batch_dice: bool = False
+    median_image_size_in_voxels: Vector | None = None
     previous_stage: str | None = None
     is_cascaded_mask: bool = False
     cascaded_mask_dilation: float = 0
@@ -101,6 +106,11 @@ class Plans(NNUNetModel):
     configurations: dict[str, dict[str, Any]]
     foreground_intensity_properties_per_channel: dict[str, Intensities] = Field(default_factory=dict)
     foreground_intensity_properties_by_modality: dict[str, Intensities] = Field(default_factory=dict)
+
+    @property
+    def axes(self) -> str:
+        """The order of the arrays' axes."""
+        return "".join(READ_AXES[axis] for axis in self.transpose_forward)
 
     @property
     def intensities(self) -> Mapping[str, Intensities]:

@@ -1,3 +1,4 @@
+from .branch import Axes as Axes
 from .branch import Axis as Axis
 from .branch import Branch as Branch
 from .branch import Member as Member

@@ -24,12 +24,16 @@ class Network(StrictModel):
 class Planning(StrictModel):
     """How patch, batch and topology follow from the fingerprint.
 
-    nnunet: nnU-Net's rules. fixed: patch and batch as given, the network's arguments as in `network`.
+    nnunet: nnU-Net's rules. fixed: patch and batch as given, the network's arguments as in `network`; with an
+    nnU-Net network, its stages follow from the patch. patch: in the branch's order of axes, which under
+    preprocessing nnunet is the coarsest axis first, then z, y, x. With rules nnunet, patch and batch replace
+    those planned. resolution: low plans nnU-Net's 3d_lowres where the cases are large enough for it.
     reference: voxels of feature maps that the memory target allows for a batch of two (nnU-Net's
     UNet_reference_val_3d), and the memory in GB that they belong to.
     """
 
     rules: Literal["nnunet", "fixed"] = "nnunet"
+    resolution: Literal["full", "low"] = "full"
     reference: Positive = 560_000_000
     reference_gb: Positive = 8.0
     memory_gb: Positive = 8.0
@@ -51,7 +55,7 @@ class Preprocessing(StrictModel):
     """Which preprocessing the branch gets.
 
     nnunet: cropped to nonzero voxels, z-scored, resampled to the target spacing. brats-ugrip: BraTS-UGRIP's,
-    at 1 mm. spacing: in mm, in place of the planner's; None follows the rules.
+    at 1 mm. spacing: in mm along x, y and z, in place of the planner's; None follows the rules.
     """
 
     kind: Literal["nnunet", "brats-ugrip"] = "nnunet"

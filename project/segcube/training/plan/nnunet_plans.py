@@ -1,0 +1,81 @@
+"""Make a plan from nnU-Net's plans.json and dataset.json, so that a training repeats nnU-Net's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from segcube.core import EnvironmentFault, UsageError, explain_validation_error
+from segcube.importers import ImportOptions
+from segcube.importers.nnunet import PlannedModel, branch_of, challenge_labels, network_of, read_planned
+from segcube.spec.submission import Member, Outputs
+from segcube.training.plan.schema import PLACEHOLDER, PLACEHOLDER_SHA256, Plan, Resolution, complete_arguments
+from segcube.training.recipes import Recipe
+
+FULL, LOW = "3d_fullres", "3d_lowres"
+
+
+def import_plans(plans: Path, options: ImportOptions, recipe: Recipe, configuration: str = FULL) -> Plan:
+    """Make a plan from one configuration of nnU-Net's plans.
+
+    plans: the JSON file, with dataset.json beside it. options: the challenge, and names where they do not
+    match. The recipe supplies loss, optimizer and augmentation; network, preprocessing, patch and batch are
+    nnU-Net's. Raises EnvironmentFault for broken or unsupported files, UsageError for ambiguous names, and
+    for the second stage of a cascade.
+    """
+    model = read_planned(plans, configuration, recipe.mirrors)
+    if model.configuration.previous_stage or model.configuration.is_cascaded_mask:
+        found = f"{configuration} follows {model.configuration.previous_stage or 'a mask'}"
+        raise UsageError(found, file=plans, expected="a configuration of a single stage, such as 3d_fullres")
+    outputs = challenge_labels(model, options).outputs
+    resolution = _resolution(model, outputs, recipe)
+    low = None
+    if configuration == FULL and LOW in model.plans.configurations:
+        low = _resolution(read_planned(plans, LOW, recipe.mirrors), outputs, recipe)
+    branch = branch_of(model, outputs, (Member(file=PLACEHOLDER, sha256=PLACEHOLDER_SHA256),), options)
+    window = branch.window.model_copy(update={"overlap": recipe.overlap})
+    batch_dice = recipe.loss.batch_dice
+    try:
+        return Plan(
+            challenge=options.target.reference,
+            origin=f"{configuration} of {plans.name}, {model.plans.dataset_name}",
+            branch=branch.model_copy(update={"window": window}),
+            network=_network(model, outputs)[0],
+            arguments=resolution.arguments,
+            patch=resolution.patch,
+            batch=resolution.batch,
+            gradient_checkpointing=recipe.gradient_checkpointing == "on",
+            batch_dice=model.configuration.batch_dice if batch_dice == "auto" else batch_dice,
+            median_shape=resolution.median_shape,
+            spacing=resolution.spacing,
+            lowres=low,
+            recipe=recipe,
+        )
+    except ValidationError as error:
+        raise EnvironmentFault(explain_validation_error(error, Plan), file=plans) from error
+
+
+def _network(model: PlannedModel, outputs: Outputs) -> tuple[str, dict[str, object]]:
+    return network_of(model, len(model.dataset.channels), len(outputs.names))
+
+
+def _resolution(model: PlannedModel, outputs: Outputs, recipe: Recipe) -> Resolution:
+    configuration = model.configuration
+    if configuration.batch_size is None or configuration.median_image_size_in_voxels is None:
+        expected = "batch_size and median_image_size_in_voxels, as nnU-Net's planner writes them"
+        raise EnvironmentFault(f"{model.name} is incomplete", file=model.source, expected=expected)
+    network, arguments = _network(model, outputs)
+    supervision = {"deep_supervision": recipe.loss.supervision != "none"}
+    try:
+        return Resolution(
+            spacing=configuration.spacing,
+            median_shape=configuration.median_image_size_in_voxels,
+            patch=configuration.patch_size,
+            batch=configuration.batch_size,
+            arguments=complete_arguments(network, arguments | supervision),
+        )
+    except ValidationError as error:
+        raise EnvironmentFault(
+            f"{model.name}: {explain_validation_error(error, Resolution)}", file=model.source
+        ) from error

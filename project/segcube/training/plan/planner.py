@@ -1,0 +1,81 @@
+"""Make a plan from a fingerprint, a challenge and a recipe."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from segcube.core import UsageError, count_of, explain_validation_error
+from segcube.spec.challenges import Challenge
+from segcube.training.plan.architecture import NetworkTask, mednext_arguments
+from segcube.training.plan.branch import count_classes, make_branch, outputs_of
+from segcube.training.plan.fingerprint import Fingerprint
+from segcube.training.plan.grid import TrainingGrid, plan_grid
+from segcube.training.plan.schema import Plan, Resolution
+from segcube.training.plan.sizes import REFERENCE_BATCH, fixed_size, plan_sizes
+from segcube.training.recipes import Recipe
+
+UNETS = ("PlainConvUNet", "ResidualEncoderUNet")
+"""Networks that nnU-Net's rules are for."""
+
+
+def make_plan(fingerprint: Fingerprint, challenge: Challenge, recipe: Recipe) -> Plan:
+    """Plan a training: preprocessing, network, patch and batch.
+
+    The branch's order of axes is the network's: nnU-Net's, or x, y, z for brats-ugrip. The plan's lowres, if
+    any, has the same preprocessing at a coarser spacing. Raises UsageError for data that the recipe cannot be
+    used for, and for a recipe whose patch or arguments do not fit its network.
+    """
+    if fingerprint.channels != challenge.channel_names:
+        found = f"a fingerprint of the channels {', '.join(fingerprint.channels)}"
+        raise UsageError(found, expected=f"{', '.join(challenge.channel_names)}, as {challenge.key} has them")
+    outputs = outputs_of(challenge, recipe)
+    task = NetworkTask(recipe, len(challenge.channels), len(outputs.names), count_classes(outputs))
+    grid = plan_grid(fingerprint, recipe.preprocessing)
+    chosen, low = _resolutions(grid, task)
+    has_cascade = low is not None
+    if low is not None and recipe.planning.resolution == "low":
+        chosen, low, has_cascade = low, None, False
+    branch = make_branch(grid, fingerprint, challenge, recipe, chosen.patch)
+    batch_dice = has_cascade if recipe.loss.batch_dice == "auto" else recipe.loss.batch_dice
+    try:
+        return Plan(
+            challenge=challenge.key,
+            origin=f"recipe {recipe.name}, for {count_of(len(fingerprint.cases), 'case')}",
+            branch=branch.model_copy(update={"spacing": chosen.spacing}),
+            network=recipe.network.name,
+            arguments=chosen.arguments,
+            patch=chosen.patch,
+            batch=chosen.batch,
+            gradient_checkpointing=recipe.gradient_checkpointing == "on",
+            batch_dice=batch_dice,
+            median_shape=chosen.median_shape,
+            spacing=chosen.spacing,
+            lowres=low,
+            recipe=recipe,
+        )
+    except ValidationError as error:
+        raise UsageError(f"recipe {recipe.name}: {explain_validation_error(error, Plan)}") from error
+
+
+def _resolutions(grid: TrainingGrid, task: NetworkTask) -> tuple[Resolution, Resolution | None]:
+    """Full resolution, and low resolution where nnU-Net's rules plan it."""
+    planning, network = task.recipe.planning, task.recipe.network.name
+    if planning.rules == "nnunet" and network not in UNETS:
+        found = f"recipe {task.recipe.name}: planning.rules nnunet for network {network}"
+        expected = f"rules: fixed with patch and batch, or one of {', '.join(UNETS)}"
+        raise UsageError(found, expected=expected)
+    if planning.rules == "nnunet" and planning.patch is None:
+        full, low = plan_sizes(grid, task)
+        return (full if planning.batch is None else full.model_copy(update={"batch": planning.batch})), low
+    patch, batch = planning.patch, planning.batch or REFERENCE_BATCH
+    assert patch is not None
+    if network in UNETS:
+        return fixed_size(grid, task, patch, batch), None
+    fixed = Resolution(
+        spacing=grid.spacing,
+        median_shape=grid.median_shape,
+        patch=patch,
+        batch=batch,
+        arguments=mednext_arguments(task),
+    )
+    return fixed, None

@@ -1,0 +1,125 @@
+"""Schema of plan.yaml: a branch of a submission, its network, patch and batch, and the recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+import yaml
+from pydantic import Field, model_validator
+
+from segcube.core import (
+    BoundedShape,
+    EnvironmentFault,
+    FileName,
+    Name,
+    SpacingMm,
+    StrictModel,
+    UsageError,
+    read_model,
+    write_atomic,
+)
+from segcube.networks import check_arguments
+from segcube.spec.submission import Branch
+from segcube.training.recipes import Recipe
+
+PLACEHOLDER = "fold_0.safetensors"
+"""The only member of a plan's branch, until `collect` replaces it by those that were trained."""
+PLACEHOLDER_SHA256 = "0" * 64
+Count: TypeAlias = Annotated[int, Field(ge=1)]
+Amount: TypeAlias = Annotated[float, Field(ge=0.0)]
+MedianShape: TypeAlias = tuple[Amount, Amount, Amount]
+"""In voxels; the median of an even number of cases may have halves."""
+
+
+class Budget(StrictModel):
+    """What a step takes on a device: measured forward and backward passes, without data and validation."""
+
+    device: Name
+    memory_gb: Amount
+    """Peak, with the optimizer's state: of the GPU's allocated memory, or of the process on a CPU."""
+    available_gb: Amount
+    seconds: Amount
+    """A step."""
+    hours: Amount
+    """All steps of the recipe."""
+
+
+class Resolution(StrictModel):
+    """A network and its patches at one spacing, in the branch's order of axes."""
+
+    spacing: tuple[SpacingMm, SpacingMm, SpacingMm]
+    median_shape: MedianShape
+    patch: BoundedShape
+    batch: Count
+    arguments: dict[str, Any]
+
+
+class Plan(StrictModel):
+    """All that a training depends on but the cases and their folds.
+
+    origin: what determined the plan. branch: of the submission, with a placeholder as its member. batch:
+    samples of a step, processed in `accumulate` parts. batch_dice: whether a Dice is computed over the
+    batch as a whole. lowres: where a patch shows less than a quarter of a median case, the first stage of a
+    cascade, after nnU-Net.
+    """
+
+    format: Literal[1] = 1
+    challenge: FileName
+    origin: Name
+    branch: Branch
+    network: Name
+    arguments: dict[str, Any]
+    """Complete, as `segcube.networks.build_network` takes them."""
+    patch: BoundedShape
+    batch: Count
+    accumulate: Count = 1
+    gradient_checkpointing: bool = False
+    batch_dice: bool
+    median_shape: MedianShape
+    """Of the cropped and resampled cases, in the branch's order of axes."""
+    spacing: tuple[SpacingMm, SpacingMm, SpacingMm]
+    """Of these, in mm."""
+    lowres: Resolution | None = None
+    estimate: Budget | None = None
+    recipe: Recipe
+
+    @model_validator(mode="after")
+    def _check_network(self) -> Self:
+        try:
+            checked = check_arguments(self.network, self.arguments)
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+        expected = len(self.branch.channels), len(self.branch.outputs.names)
+        if checked.channels != expected:
+            found = "{} input and {} output channels".format(*checked.channels)
+            raise ValueError(f"arguments: {found}; expected {expected[0]} and {expected[1]} as in branch")
+        return self
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Self:
+        if self.patch != self.branch.window.size:
+            found = f"patch {list(self.patch)}"
+            raise ValueError(f"{found}; expected branch.window.size, {list(self.branch.window.size)}")
+        multiple = check_arguments(self.network, self.arguments).multiple
+        if any(length % step for length, step in zip(self.patch, multiple, strict=True)):
+            raise ValueError(f"patch {list(self.patch)}; expected multiples of {list(multiple)}")
+        if self.accumulate > self.batch:
+            raise ValueError(f"accumulate {self.accumulate}; expected at most batch, {self.batch}")
+        return self
+
+
+def complete_arguments(network: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return a network's arguments with all defaults, as in YAML. Raises UsageError for invalid ones."""
+    return check_arguments(network, arguments).model_dump(mode="json")
+
+
+def write_plan(plan: Plan, file: Path) -> None:
+    """Write plan.yaml with all values. Raises EnvironmentFault when it cannot be written."""
+    content = plan.model_dump(mode="json", by_alias=True)
+    write_atomic(file, yaml.safe_dump(content, sort_keys=False, width=110).encode())
+
+
+def read_plan(file: Path) -> Plan:
+    """Read plan.yaml. Raises EnvironmentFault for a file that is missing or invalid, with keys and values."""
+    return read_model(file, Plan, EnvironmentFault)

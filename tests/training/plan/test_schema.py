@@ -1,0 +1,53 @@
+import pytest
+import yaml
+
+from segcube.core import EnvironmentFault
+from segcube.training.plan import Plan, make_plan, read_plan, write_plan
+from segcube.training.recipes import load_recipe
+
+from .make import fingerprint_of
+
+
+@pytest.fixture
+def plan(glioma) -> Plan:
+    return make_plan(fingerprint_of(glioma), glioma, load_recipe("nnunet"))
+
+
+@pytest.mark.parametrize("name", ["nnunet", "mednext-b-k3"])
+def test_a_plan_is_read_as_it_was_written(name, glioma, tmp_path):
+    plan = make_plan(fingerprint_of(glioma), glioma, load_recipe(name))
+    write_plan(plan, tmp_path / "plan.yaml")
+    assert read_plan(tmp_path / "plan.yaml") == plan
+
+
+def test_a_written_plan_leaves_nothing_to_defaults(plan, tmp_path):
+    write_plan(plan, tmp_path / "plan.yaml")
+    content = yaml.safe_load((tmp_path / "plan.yaml").read_text())
+    assert set(content) == set(Plan.model_fields)
+    assert content["recipe"]["optimizer"]["eps"] == 1e-8
+    assert content["arguments"]["dropout_op"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"patch": [96, 128, 128]}, r"expected branch\.window\.size, \[128, 128, 128\]"),
+        ({"accumulate": 3}, "accumulate 3; expected at most batch, 2"),
+        ({"network": "MedNeXtV1"}, "network MedNeXtV1: key 'in_channels' is missing"),
+        ({"size": 3}, "unknown key 'size'; valid keys: format, challenge"),
+    ],
+)
+def test_values_that_do_not_fit_are_refused(changes, message, plan, tmp_path):
+    file = tmp_path / "plan.yaml"
+    write_plan(plan, file)
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | changes))
+    with pytest.raises(EnvironmentFault, match=message):
+        read_plan(file)
+
+
+def test_a_network_of_other_channels_is_refused(plan, tmp_path):
+    file = tmp_path / "plan.yaml"
+    changed = plan.model_copy(update={"arguments": plan.arguments | {"input_channels": 5}})
+    write_plan(changed, file)
+    with pytest.raises(EnvironmentFault, match="5 input and 3 output channels; expected 4 and 3"):
+        read_plan(file)
