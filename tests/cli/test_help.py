@@ -49,6 +49,12 @@ def test_h_shows_the_help(name):
     assert "Example:" in result.stdout
 
 
+@pytest.mark.parametrize("name", [name for name, command in COMMANDS.items() if hasattr(command, "commands")])
+def test_what_each_command_does_fits_on_its_line(name):
+    listed = CliRunner().invoke(app, [*name.split(), "-h"]).stdout
+    assert [line for line in listed.splitlines()[1:] if line.endswith("...")] == []
+
+
 def test_commands_are_listed_in_sections():
     lines = CliRunner().invoke(app, ["-h"]).stdout.splitlines()
     titles = [line for line in lines if line.endswith(":") and not line.startswith(" ")]

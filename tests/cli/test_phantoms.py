@@ -33,7 +33,7 @@ def test_scans_are_compared_with_phantoms(tmp_path, challenge):
     assert phantoms(tmp_path, "--challenge", challenge, "--count", 2).exit_code == 0
     report, chart = tmp_path / "report.json", tmp_path / "chart.png"
     for _ in range(2):
-        result = compare(tmp_path, challenge, "--json", report, "--chart", chart)
+        result = compare(tmp_path, challenge, "--report", report, "--chart", chart)
         assert result.exit_code == 0
     assert "2 scans, 1 phantom," in result.stdout
     assert "box without blood, share above 0.8" in result.stdout
@@ -59,7 +59,7 @@ def test_scans_that_cannot_be_read_are_reported(tmp_path, challenge, bad, code):
 
 def test_other_files_are_kept(tmp_path, challenge):
     phantoms(tmp_path, "--challenge", challenge)
-    for option, name in (("--json", "mine.json"), ("--chart", "mine.png")):
+    for option, name in (("--report", "mine.json"), ("--chart", "mine.png")):
         (tmp_path / name).write_text("mine")
         assert compare(tmp_path, challenge, option, tmp_path / name).exit_code == 2
         assert (tmp_path / name).read_text() == "mine"

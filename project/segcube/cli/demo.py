@@ -38,7 +38,7 @@ def demo(
         challenge_option("Key of the challenge to show. Default: one for each starter."),
     ] = None,
 ) -> int:
-    """Predict, score and draw synthetic cases with the starter weights.
+    """Predict, score and draw synthetic cases with the starters.
 
     Runs phantoms, infer, evaluate and picture, and prints each command. The starters were trained on
     synthetic cases: the label maps show how the tool works, not how good your networks will be.

@@ -37,7 +37,7 @@ class Fact:
 
 
 def doctor(as_json: AsJson = False) -> ExitCode:
-    """Show what is installed, what a run would use, and what is broken.
+    """Show what is installed, what a run uses, and what is broken.
 
     Lists versions, devices, native kernels, the container engine, free disk and memory, and the weights that
     a run uses by default. Optional packages may be missing.

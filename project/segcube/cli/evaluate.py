@@ -21,7 +21,7 @@ def evaluate(
     ] = None,
     csv: Annotated[
         Path | None,
-        typer.Option(help="CSV file with one row for each case and region. Default: none."),
+        typer.Option(metavar="FILE", help="CSV file with one row for each case and region. Default: none."),
     ] = None,
     lesions: Annotated[
         bool, typer.Option("--lesions", help="With --scores: add the scores of each lesion.")
@@ -90,8 +90,8 @@ def rank(
 ) -> None:
     """Rank submissions as the challenge's organisers do.
 
-    Ranks each case, region and metric, then the mean rank. Compares each pair of submissions by a permutation
-    test and lists the cases in which they differ most.
+    Ranks the submissions in each case, region and metric, and then by their mean rank. Compares each pair of
+    submissions by a permutation test and lists the cases in which they differ most.
 
     \b
     Example:
@@ -121,8 +121,9 @@ def picture(
 ) -> ExitCode:
     """Draw each case with its label map as a PNG file.
 
-    Axial, coronal and sagittal sections with most labelled voxels, in radiological convention: the patient's
-    right is on the left. To see labelled scans or phantoms without a prediction, give their labels as --maps.
+    Draws the axial, the coronal and the sagittal section with the most labelled voxels, in radiological
+    convention: the patient's right is on the left. To see labelled scans or phantoms without a prediction,
+    give their labels as --maps.
 
     Exit code: 0 done, 3 some cases or maps cannot be read, 4 none can.
 

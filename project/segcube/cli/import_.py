@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,7 +27,6 @@ from segcube.cli.options import (
     MbasModel,
     MednextFolder,
     MemberWeights,
-    Mirrors,
     NetworkRegions,
     NnunetFolder,
     Out,
@@ -97,7 +96,9 @@ def mednext(
     licence: Licence = "unknown",
     citation: Citation = None,
 ) -> None:
-    """Import a MedNeXt trained with nnU-Net v1, as MIC-DKFZ's MedNeXt v1 trains it.
+    """Import a MedNeXt v1 of MIC-DKFZ.
+
+    Reads the folders of nnU-Net v1, with which it is trained.
 
     \b
     Example:
@@ -173,7 +174,10 @@ def lightning(
     window: WindowSides = "",
     overlap: Overlap = 0.5,
     blend: Blend = "gaussian",
-    mirrors: Mirrors = True,
+    mirrors: Annotated[
+        bool,
+        typer.Option("--mirrors/--no-mirrors", help="Mirroring at test time, along all three axes."),
+    ] = True,
     cast: Cast = True,
     percentiles: Percentiles = "",
     component_filter: ComponentFilter = "none",

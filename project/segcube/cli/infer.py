@@ -22,7 +22,7 @@ HELP = {
     "compile": "Capture forward passes as CUDA graphs: on from the first one, off never. Default: auto, as "
     "soon as the number of windows repays it.",
     "preset": "full runs the submission as it is; balanced leaves out mirroring; fast also runs one member "
-    "of each branch, with less overlap. Both trade accuracy for speed. Default: full.",
+    "of each branch, with less overlap; balanced and fast trade accuracy for speed. Default: full.",
     "report": "JSON file for the report, written at the end; a .jsonl file beside it gets a line after each "
     "case. Default: none.",
     "shard": "i/n: predict every n-th case, starting with the i-th. Default: 1/1, all cases.",
@@ -41,12 +41,15 @@ HELP = {
     "resume": "Keep label maps of an earlier run with the same submission, settings and inputs. Default: "
     "predict all cases again.",
 }
+FILES = ("parameters_file", "defaults_file", "report")
 
 
 def _setting(name: str, *spellings: str, variables: str | list[str] = "") -> Any:
     """An option with its help and its environment variables."""
     names = spellings or (f"--{name.replace('_', '-')}",)
-    return typer.Option(*names, envvar=variables or f"SEGCUBE_{name.upper()}", help=HELP[name])
+    metavar = "FILE" if name in FILES else None
+    variables = variables or f"SEGCUBE_{name.upper()}"
+    return typer.Option(*names, envvar=variables, metavar=metavar, help=HELP[name])
 
 
 def infer(

@@ -87,7 +87,10 @@ def greedy(
     profile: Annotated[str, typer.Option(help="Scoring rules, as in `segcube evaluate`.")] = "plain",
     ledger: Annotated[
         Path | None,
-        typer.Option(help="File that records every trial. Default: OUT.soup.jsonl, beside the new folder."),
+        typer.Option(
+            metavar="FILE",
+            help="File that records every trial. Default: OUT.soup.jsonl, beside the new folder.",
+        ),
     ] = None,
     device: Device = "auto",
     mirrors: Mirrors = True,
@@ -132,17 +135,18 @@ def tune(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="YAML file to write. Default: print it.")
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="YAML file to write. Default: print it."),
     ] = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation, by patient.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the folds.")] = 0,
 ) -> None:
     """Tune thresholds, component filters and member weights.
 
-    Searches the values with the best score in cross-validation over patients, and reports the gain to expect
-    on new cases. A gain is reliable if it is at least 0.001 and larger than its standard error over patients;
-    without one, all values stay as they are. The output is a block of YAML that replaces the `postprocess` of
-    submission.yaml.
+    Searches for the values with the best score in cross-validation over patients, and reports the gain to
+    expect on new cases. A gain is reliable if it is at least 0.001 and larger than its standard error over
+    patients; without one, all values stay as they are. The output is a block of YAML that replaces the
+    `postprocess` of submission.yaml.
 
     \b
     Example:

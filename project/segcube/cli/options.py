@@ -19,7 +19,9 @@ Out: TypeAlias = Annotated[
 
 Place: TypeAlias = Annotated[
     Path | None,
-    typer.Argument(metavar="DIR", help="Folder to write to, as --out. Default: --out.", show_default=False),
+    typer.Argument(
+        metavar="DIR", help="Folder to write to; required unless --out. Default: none.", show_default=False
+    ),
 ]
 OutOfPlace: TypeAlias = Annotated[
     Path | None, typer.Option("-o", "--out", help="Folder to write to, in place of DIR. Default: DIR.")
@@ -61,7 +63,13 @@ Profile: TypeAlias = Annotated[
         help="Scoring rules: brats2023, brats2024, brats2026, mbas or plain. Default: the challenge's."
     ),
 ]
-Device: TypeAlias = Annotated[str, typer.Option(help="Device: auto, cpu, cuda or cuda:N.")]
+Device: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="auto, cpu, cuda or cuda:N. Default: auto, a GPU where one is visible, else the CPU.",
+        show_default=False,
+    ),
+]
 Mirrors: TypeAlias = Annotated[
     bool,
     typer.Option("--mirrors/--no-mirrors", help="Mirroring at test time, along the submission's axes."),

@@ -44,7 +44,7 @@ def phantoms(
         Path | None,
         typer.Option(help="With --compare: folder of the scans' reference labels. Default: DATA."),
     ] = None,
-    json: Annotated[
+    report: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
@@ -58,10 +58,10 @@ def phantoms(
         ),
     ] = None,
 ) -> ExitCode:
-    """Write synthetic cases with known labels (phantoms), or compare phantoms with scans of patients.
+    """Write synthetic cases (phantoms), or compare them with scans.
 
-    The images show no patient: use them to try out a submission, not to measure its accuracy. A case
-    takes 10 to 20 s.
+    Phantoms have known labels. The images show no patient: use them to try out a submission, not to measure
+    its accuracy. A case takes 10 to 20 s.
 
     --compare writes no case. It measures composition, size, contrast and noise of labelled scans and of
     phantoms, and prints for each quantity whether the scans' median lies within the phantoms' 5th to 95th
@@ -86,13 +86,13 @@ def phantoms(
         raise UsageError(f"--compare writes no cases to {folder}", expected="DIR or --compare DATA")
     known = load_challenge(challenge)
     if compare is not None:
-        _check_replaceable(json, chart)
+        _check_replaceable(report, chart)
         with case_bar("measuring") as on_case:
             found = compare_folder(compare, ref or compare, known, count or COMPARED, seed, on_case)
-        return _report(found, json, chart)
+        return _report(found, report, chart)
     assert folder is not None
-    if any((ref, json, chart)):
-        raise UsageError("--ref, --json or --chart without scans", expected="--compare DATA")
+    if any((ref, report, chart)):
+        raise UsageError("--ref, --report or --chart without scans", expected="--compare DATA")
     _write(known, count or 1, seed, folder)
     return ExitCode.DONE
 
@@ -111,24 +111,24 @@ def _write(challenge: ChallengeSpec, count: int, seed: int, folder: Path) -> Non
     LOG.info(f"{count_of(count, 'phantom')} in {folder / 'data'}, labels in {folder / 'labels'}")
 
 
-def _check_replaceable(json: Path | None, chart: Path | None) -> None:
+def _check_replaceable(report: Path | None, chart: Path | None) -> None:
     """Find out before the long work whether its results can be written."""
     from segcube.formats.nifti import check_replaceable
 
-    check_replaceable(json, "a comparison of segcube", (b'"comparison"',))
+    check_replaceable(report, "a comparison of segcube", (b'"comparison"',))
     check_replaceable(chart, "a chart of segcube", (b"PNG", b"segcube"))
     if chart is not None:
         importlib.import_module("matplotlib")
 
 
-def _report(found: Comparison, json: Path | None, chart: Path | None) -> ExitCode:
+def _report(found: Comparison, report: Path | None, chart: Path | None) -> ExitCode:
     """Write and print a comparison, and log the scans that could not be measured."""
     from segcube.cli.tables import print_comparison
     from segcube.core import write_atomic
     from segcube.phantoms import draw_comparison
 
-    if json is not None:
-        write_atomic(json, found.as_json())
+    if report is not None:
+        write_atomic(report, found.as_json())
     if chart is not None:
         write_atomic(chart, draw_comparison(found))
     for case, problem in found.problems.items():

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
-from segcube.release.trial.trial import Workload, prepare
+from segcube.core import UsageError
+from segcube.release.trial.trial import Workload, prepare, workload_of
 from segcube.spec.hosts import DEFAULT_PARAMETERS, HOSTS
 
 
@@ -29,3 +32,10 @@ def test_every_mount_has_the_files_that_its_host_provides(workload, tmp_path):
             assert (source / str(mount.file)).stat().st_size == 0
         else:
             assert list(source.iterdir()) == []
+
+
+def test_cases_of_the_user_need_one_submission(tumour_submission, tmp_path):
+    assert workload_of(tumour_submission.parent, tmp_path).weights == tumour_submission
+    shutil.copytree(tumour_submission, tumour_submission.parent / "other")
+    with pytest.raises(UsageError, match=r"holds 2 submissions: other, tumour; expected one.*--weights"):
+        workload_of(tumour_submission.parent, tmp_path)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from segcube.core import EnvironmentFault, UsageError
+from segcube.core import EnvironmentFault, UsageError, count_of
 from segcube.phantoms import write_phantoms
 from segcube.release.check.findings import Finding
 from segcube.spec.hosts import DEFAULT_PARAMETERS, Host, Mount
@@ -56,7 +56,10 @@ def workload_of(weights: Path, data: Path) -> Workload:
     """
     folders = submission_folders(weights)
     if len(folders) != 1:
-        raise UsageError(f"{len(folders)} submissions", file=weights, expected="one, if --data is given")
+        names = f": {', '.join(folder.name for folder in folders)}" if folders else ""
+        found = f"holds {count_of(len(folders), 'submission')}{names}"
+        hint = "choose one with --weights"
+        raise UsageError(found, file=weights, expected="one submission for the cases of --data", hint=hint)
     return _workload(folders[0], data)
 
 
