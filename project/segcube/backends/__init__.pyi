@@ -9,3 +9,4 @@ from .protocol import Network as Network
 from .selection import choose_backend as choose_backend
 from .selection import cpu_fallback as cpu_fallback
 from .selection import open_backend as open_backend
+from .torch_cpu import TorchBackend as TorchBackend

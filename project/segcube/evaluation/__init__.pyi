@@ -8,6 +8,7 @@ from .folder import evaluate_folder as evaluate_folder
 from .folder import find_maps as find_maps
 from .folder import match_files as match_files
 from .folder import unknown_labels as unknown_labels
+from .profiles.score import score_labels as score_labels
 from .results import as_csv as as_csv
 from .results import as_json as as_json
 from .results import encode_json as encode_json

@@ -1,0 +1,136 @@
+"""The folder of a run: where its files lie, and dataset.yaml, the list of its cases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+import yaml
+from pydantic import Field
+
+from segcube.core import (
+    Case,
+    EnvironmentFault,
+    FileName,
+    Name,
+    StrictModel,
+    UsageError,
+    read_model,
+    write_atomic,
+)
+
+FoldNumber: TypeAlias = "int | Literal['all']"
+"""A fold's number, or `all`: trained on every case, validated on none."""
+
+
+class CaseEntry(StrictModel):
+    """A labelled case of a run; paths are absolute."""
+
+    name: Name
+    files: dict[Name, Path]
+    """By channel."""
+    label: Path
+    patient: Name
+
+
+class DatasetFile(StrictModel):
+    """dataset.yaml: the cases of a run, and the label value of voxels that take no part in it."""
+
+    data: Path
+    challenge: FileName
+    reference: Name
+    """The channel whose grid label maps repeat."""
+    ignore_value: Annotated[int, Field(ge=0, le=65535)] | None = None
+    cases: Annotated[tuple[CaseEntry, ...], Field(min_length=1)]
+
+    def case(self, name: str) -> Case:
+        """Return a case by its name. Raises UsageError for an unknown one."""
+        entry = next((case for case in self.cases if case.name == name), None)
+        if entry is None:
+            raise UsageError(f"unknown case {name}", expected="a case of dataset.yaml")
+        return Case(entry.name, entry.files, self.reference)
+
+    def label(self, name: str) -> Path:
+        """Return the label map of a case."""
+        return next(case.label for case in self.cases if case.name == name)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run's files and folders; `segcube plan` writes the first four."""
+
+    root: Path
+
+    @property
+    def plan(self) -> Path:
+        return self.root / "plan.yaml"
+
+    @property
+    def dataset(self) -> Path:
+        return self.root / "dataset.yaml"
+
+    @property
+    def folds(self) -> Path:
+        return self.root / "folds.yaml"
+
+    @property
+    def fingerprint(self) -> Path:
+        return self.root / "fingerprint.json"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
+    def validation(self) -> Path:
+        return self.root / "validation"
+
+    @property
+    def name(self) -> str:
+        """The name of the run, which its submission gets."""
+        return self.root.resolve().name
+
+    def fold(self, fold: FoldNumber) -> FoldFolder:
+        """Return the folder of a fold's training."""
+        return FoldFolder(self.root / f"fold_{fold}")
+
+    def check(self) -> None:
+        """Raise UsageError for a folder that `segcube plan` has not written."""
+        if not self.plan.is_file():
+            raise UsageError(
+                "no plan.yaml", file=self.root, expected="the folder of a run", hint="segcube plan writes it"
+            )
+
+
+@dataclass(frozen=True)
+class FoldFolder:
+    """The files of a fold's training."""
+
+    root: Path
+
+    @property
+    def log(self) -> Path:
+        return self.root / "log.jsonl"
+
+    @property
+    def final(self) -> Path:
+        """The averaged weights after the last step; a training is finished when they are there."""
+        return self.root / "final.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """The averaged weights of the validation with the highest score."""
+        return self.root / "best.safetensors"
+
+
+def read_dataset(run: RunFolder) -> DatasetFile:
+    """Read dataset.yaml. Raises EnvironmentFault for a file that is missing or invalid."""
+    run.check()
+    return read_model(run.dataset, DatasetFile, EnvironmentFault)
+
+
+def write_dataset(dataset: DatasetFile, run: RunFolder) -> None:
+    """Write dataset.yaml atomically."""
+    content = yaml.safe_dump(dataset.model_dump(mode="json"), sort_keys=False, width=110, allow_unicode=True)
+    write_atomic(run.dataset, content.encode())
