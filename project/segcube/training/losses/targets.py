@@ -12,11 +12,8 @@ from torch.nn import functional
 from segcube.core import UsageError
 from segcube.spec.challenges import Challenge
 from segcube.spec.submission import Outputs
-
-OUTSIDE = 254
-"""Label index of voxels outside the image's nonzero mask; they count as background."""
-IGNORE = 255
-"""Label index of voxels that take no part in a loss."""
+from segcube.training.patches import IGNORE as IGNORE
+from segcube.training.patches import OUTSIDE as OUTSIDE
 
 
 @dataclass(frozen=True)

@@ -80,9 +80,9 @@ class Spatial(StrictModel):
     """Where the voxels of a patch lie in the case; all parts make one interpolation.
 
     dummy_2d: auto leaves the coarse axis out of rotation and scaling where the patch's longest axis
-    exceeds its first by more than 3 times, as nnU-Net does. border: what the image shows beyond the case;
-    labels are background there. labels: linear interpolates the mask of each label, and the largest share
-    wins.
+    exceeds its first by more than 3 times, as nnU-Net does. border: what lies beyond the case: zeros and
+    background, or the nearest voxel of image and labels. labels: linear interpolates the mask of each label,
+    and the largest share wins.
     """
 
     rotation: Rotation | None = None

@@ -1,0 +1,130 @@
+"""A training batch: cut each sample's patch, then change the intensities of the batch on its device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from segcube.training.augment import intensity, resolution
+from segcube.training.augment.cut import CaseTensors, Patch, cut_patch
+from segcube.training.augment.draws import draw_for_samples, sample_rngs
+from segcube.training.augment.grid import PatchGrid
+from segcube.training.augment.spatial import displacement, draw_spatial
+from segcube.training.keys import StepKey
+from segcube.training.patches import (
+    OUTSIDE,
+    PatchDraw,
+    PatchPlan,
+    is_dummy_2d,
+    masked_channels,
+    mirror_axes,
+)
+from segcube.training.recipes import (
+    AdjustContrast,
+    Blur,
+    Brightness,
+    Contrast,
+    Gamma,
+    IntensityTransform,
+    LowResolution,
+    Noise,
+    Scale,
+    Shift,
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch on its device: image float32 and labels uint8, which may be OUTSIDE or IGNORE."""
+
+    image_bcxyz: torch.Tensor
+    labels_bxyz: torch.Tensor
+
+
+def make_batch(
+    cases: Mapping[int, CaseTensors] | Sequence[CaseTensors],
+    draws: Sequence[PatchDraw],
+    plan: PatchPlan,
+    key: StepKey,
+    device: torch.device,
+) -> Batch:
+    """Cut and augment the patches of a step.
+
+    cases: on the host or on the device. Equal for equal key, draws and plan; nothing waits for the device.
+    """
+    recipe = plan.recipe.augmentation
+    channels = len(plan.branch.channels)
+    image_bcxyz = torch.empty((len(draws), channels, *plan.patch), dtype=torch.float32, device=device)
+    labels_bxyz = torch.empty((len(draws), *plan.patch), dtype=torch.uint8, device=device)
+    axes = mirror_axes(recipe.spatial, plan.branch)
+    for place, draw in enumerate(draws):
+        rng = key.generator("spatial", draw.sample)
+        spatial = draw_spatial(recipe.spatial, plan.patch, axes, rng)
+        field_kxyz = None
+        if spatial.elastic is not None:
+            field_kxyz = displacement(
+                _normal((3, *plan.patch), "elastic", key, draw, device), spatial.elastic
+            )
+        grid = PatchGrid(plan.patch, draw.centre, spatial)
+        patch = Patch(image_bcxyz[place], labels_bxyz[place])
+        cut_patch(cases[draw.case], grid, recipe.spatial, field_kxyz, patch)
+    for place, transform in enumerate(recipe.intensity):
+        change_intensity(image_bcxyz, transform, f"{transform.kind} {place}", draws, plan, key)
+    if recipe.zero_outside:
+        intensity.zero_outside(image_bcxyz, labels_bxyz == OUTSIDE, masked_channels(plan.branch))
+    return Batch(image_bcxyz, labels_bxyz)
+
+
+def change_intensity(
+    image_bcxyz: torch.Tensor,
+    transform: IntensityTransform,
+    purpose: str,
+    draws: Sequence[PatchDraw],
+    plan: PatchPlan,
+    key: StepKey,
+) -> None:
+    """Apply one intensity transform, in place, to the samples that it is drawn for.
+
+    purpose: names its random numbers.
+    """
+    rngs = sample_rngs(key, purpose, [draw.sample for draw in draws])
+    channels = image_bcxyz.shape[1]
+    match transform:
+        case Noise():
+            sigmas = draw_for_samples(rngs, transform.p, transform.sigma)
+            intensity.add_noise(
+                image_bcxyz,
+                sigmas,
+                lambda place, shape: _normal(shape, purpose, key, draws[place], image_bcxyz.device),
+            )
+        case Blur():
+            resolution.blur(image_bcxyz, resolution.draw_blur(transform, rngs, channels))
+        case Brightness():
+            intensity.multiply(image_bcxyz, intensity.draw_factors(transform, rngs, channels))
+        case Contrast():
+            intensity.change_contrast(image_bcxyz, intensity.draw_factors(transform, rngs, channels))
+        case Gamma():
+            factors = intensity.draw_factors(transform, rngs, channels)
+            intensity.change_gamma(image_bcxyz, factors, transform.invert)
+        case LowResolution():
+            scales = resolution.draw_low_resolution(transform, rngs, channels)
+            kept = (0,) if is_dummy_2d(plan.recipe.augmentation.spatial, plan.patch) else ()
+            resolution.lower_resolution(image_bcxyz, scales, kept)
+        case Scale():
+            ends = (1 - transform.factor, 1 + transform.factor)
+            intensity.multiply(image_bcxyz, draw_for_samples(rngs, transform.p, ends))
+        case Shift():
+            ends = (-transform.offset, transform.offset)
+            intensity.shift(image_bcxyz, draw_for_samples(rngs, transform.p, ends))
+        case AdjustContrast():
+            intensity.adjust_contrast(image_bcxyz, draw_for_samples(rngs, transform.p, transform.gamma))
+
+
+def _normal(
+    shape: Sequence[int], purpose: str, key: StepKey, draw: PatchDraw, device: torch.device
+) -> torch.Tensor:
+    """Standard normal noise of a sample, drawn on the device."""
+    generator = key.device_generator(f"{purpose} noise", device, draw.sample)
+    return torch.randn(tuple(shape), generator=generator, device=device)
