@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segcube.phantoms.fields import Space, ellipsoid, inside, paint, random_rotation, tube, union
+from segcube.phantoms.fields import Space, ellipsoid, inside, paint, random_rotation, rotation, tube, union
 
 
 @pytest.fixture
@@ -67,3 +67,9 @@ def test_paint_blends_by_occupancy():
 def test_rotations_keep_lengths():
     rotation = random_rotation(np.random.default_rng(1), 30)
     np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
+
+
+def test_rotations_are_about_x_then_y_then_z():
+    np.testing.assert_allclose(rotation((90, 0, 90)) @ (0, 1, 0), (0, 0, 1), atol=1e-12)
+    np.testing.assert_allclose(rotation((90, 0, 90)) @ (1, 0, 0), (0, 1, 0), atol=1e-12)
+    np.testing.assert_allclose(rotation((0, 90, 0)) @ (0, 0, 1), (-1, 0, 0), atol=1e-12)

@@ -77,13 +77,13 @@ def span(indices: np.ndarray) -> slice:
     return slice(int(indices[0]), int(indices[-1]) + 1)
 
 
-def ellipsoid(space: Space, centre: Vector, radii: Vector, rotation: np.ndarray | None = None) -> np.ndarray:
+def ellipsoid(space: Space, centre: Vector, radii: Vector, axes: np.ndarray | None = None) -> np.ndarray:
     """Signed distance in mm to an ellipsoid, negative inside, exact to first order at its surface.
 
-    rotation: (3, 3), rows are the ellipsoid's axes; None for the grid's.
+    axes: (3, 3), a row each, of length 1; None for the grid's.
     The estimate is |p/r| (|p/r| - 1) / |p/r^2|, the usual one of implicit surfaces.
     """
-    rows = np.eye(3) if rotation is None else rotation
+    rows = np.eye(3) if axes is None else axes
     # The offsets make the distance at the very centre minus the smallest radius, not 0 / 0
     square, slope = 1e-12, 1e-12 / min(radii) ** 2
     for row, radius in zip(rows, radii, strict=True):
@@ -122,16 +122,21 @@ def paint(signal: np.ndarray, occupancy: np.ndarray, level: float | np.ndarray) 
     signal += (level - signal) * occupancy
 
 
-def random_rotation(rng: np.random.Generator, degrees: float) -> np.ndarray:
-    """A rotation (3, 3) about each axis by a normally distributed angle of this deviation."""
-    rotation = np.eye(3)
-    for axis, angle in enumerate(np.deg2rad(rng.normal(0, degrees, 3))):
+def rotation(degrees: Sequence[float] | np.ndarray) -> np.ndarray:
+    """The rotation (3, 3) about x, then y, then z, from y to z, from x to z and from x to y."""
+    turned = np.eye(3)
+    for axis, angle in enumerate(np.deg2rad(degrees)):
         turn = np.eye(3)
         first, second = (k for k in range(3) if k != axis)
         turn[first, first] = turn[second, second] = np.cos(angle)
         turn[first, second], turn[second, first] = -np.sin(angle), np.sin(angle)
-        rotation = turn @ rotation
-    return rotation
+        turned = turn @ turned
+    return turned
+
+
+def random_rotation(rng: np.random.Generator, degrees: float) -> np.ndarray:
+    """A rotation (3, 3) about each axis by a normally distributed angle of this deviation."""
+    return rotation(rng.normal(0, degrees, 3))
 
 
 def products(field_xyz: np.ndarray, matrices: Sequence[np.ndarray]) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from segcube.core import Vector
-from segcube.phantoms.fields import Space, along_axis
+from segcube.phantoms.fields import Space, along_axis, rotation
 from segcube.phantoms.physics import Range
 
 _BIAS_STEP_MM = 12.0
@@ -124,18 +124,6 @@ def move(signal_xyz: np.ndarray, space: Space, shift_mm: Vector, turn_deg: Vecto
     middle = (np.array(space.shape) - 1) / 2
     offset = middle - matrix @ middle + np.array(shift_mm) / step
     return ndimage.affine_transform(signal_xyz, np.c_[matrix, offset], order=1, mode="nearest")
-
-
-def rotation(degrees: Vector) -> np.ndarray:
-    """The rotation (3, 3) about x, then y, then z."""
-    turned = np.eye(3)
-    for axis, angle in enumerate(np.deg2rad(degrees)):
-        turn = np.eye(3)
-        first, second = (k for k in range(3) if k != axis)
-        turn[first, first] = turn[second, second] = np.cos(angle)
-        turn[first, second], turn[second, first] = -np.sin(angle), np.sin(angle)
-        turned = turn @ turned
-    return turned
 
 
 def sensitivity(rng: np.random.Generator, space: Space, deviation: float, scale_mm: float) -> np.ndarray:

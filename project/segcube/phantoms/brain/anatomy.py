@@ -9,8 +9,7 @@ from scipy import ndimage
 
 from segcube.core import Vector
 from segcube.phantoms.brain import shapes
-from segcube.phantoms.fields import Space, inside
-from segcube.phantoms.scanner import rotation
+from segcube.phantoms.fields import Space, inside, rotation
 
 _SMOOTH_SLOPE = 0.6 * np.sqrt(2)
 """Smooth noise of scale s has a mean slope of 1 / (this * s)."""

@@ -42,6 +42,16 @@ _NEAR_MM = 16.0
 
 
 @dataclass(frozen=True)
+class Grown:
+    """A person's brain with a grown tumour: the voxels of `_COARSE` are at places in the average brain."""
+
+    anatomy: Anatomy
+    plan: Plan
+    places_3xyz: np.ndarray
+    extent: Extent
+
+
+@dataclass(frozen=True)
 class Brain:
     """Image (C, X, Y, Z) int16, 0 outside, and the `Tissue` (X, Y, Z) uint8 of lesions, 0 elsewhere."""
 
@@ -64,7 +74,7 @@ def make_brain(streams: Streams, grid: Grid, channels: Sequence[str], reference:
     extent = place_lesions(streams("growth"), plan, _COARSE, coarse)
     places = displace(places, extent, plan, coarse)
     space, box = _brain_box(streams("position"), grid, _HALF_MM if plan.is_stripped else _HEAD_HALF_MM)
-    content = _fill(streams, plan, (body, places, extent), space)
+    content = _fill(streams, Grown(body, plan, places, extent), space)
     mask = (
         brain_mask(streams("mask"), content, space.shape) if plan.is_stripped else np.ones(space.shape, bool)
     )
@@ -94,11 +104,9 @@ def _brain_box(rng: np.random.Generator, grid: Grid, half_mm: Vector) -> tuple[S
     return Space(*axes), (box[0], box[1], box[2])
 
 
-def _fill(
-    streams: Streams, plan: Plan, body_parts: tuple[Anatomy, np.ndarray, Extent], space: Space
-) -> Content:
+def _fill(streams: Streams, grown: Grown, space: Space) -> Content:
     """Fill the voxels of a space with tissues."""
-    body, places, extent = body_parts
+    body, plan, places, extent = grown.anatomy, grown.plan, grown.places_3xyz, grown.extent
     voxel = float(np.cbrt(np.prod(space.voxel_mm)))
     hull = sample(body.hull_xyz, SPACE, places.reshape(3, -1)).reshape(_COARSE.shape)
     margin = _MARGIN_MM if plan.is_stripped else _HEAD_MM
@@ -108,7 +116,7 @@ def _fill(
     whole, core = distances_at(extent, plan, points)
     squeeze = max(plan.push, 0) * np.exp(-np.maximum(core, 0) / 20) * min(extent.core_mm / 20, 1)
     healthy = healthy_at(body, there, voxel, squeeze)
-    shares = _healthy_shares(streams, points, (healthy, voxel), body.person.age)
+    shares = _healthy_shares(streams, points, healthy, voxel, body.person.age)
     lesion = np.zeros(points.shape[1], np.uint8)
     near = np.flatnonzero((whole < _NEAR_MM) & (healthy.depth_n > -_MARGIN_MM))
     if len(near):
@@ -123,16 +131,15 @@ def _fill(
 
 
 def _healthy_shares(
-    streams: Streams, points_3n: np.ndarray, around: tuple[Healthy, float], age: float
+    streams: Streams, points_3n: np.ndarray, healthy: Healthy, voxel_mm: float, age: float
 ) -> np.ndarray:
     """Shares (K, N) of a brain without tumour."""
-    healthy, voxel = around
     shares = np.zeros((len(Tissue), points_3n.shape[1]))
     shares[Tissue.GREY], shares[Tissue.DEEP_GREY] = healthy.grey_n, healthy.deep_n
     shares[Tissue.FLUID] = healthy.fluid_n
     shares[Tissue.WHITE] = np.clip(1 - healthy.grey_n - healthy.deep_n - healthy.fluid_n, 0, 1)
     distractors = draw_distractors(streams("distractors"), age)
-    parts = list(distract(distractors, points_3n, healthy, voxel).items())
+    parts = list(distract(distractors, points_3n, healthy, voxel_mm).items())
     parts += skull(streams("skull"), points_3n, healthy).items()
     for tissue, share in parts:
         used = np.flatnonzero(share > 0)

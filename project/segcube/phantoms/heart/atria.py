@@ -11,13 +11,7 @@ from segcube.phantoms.fields import Space, inside, paint, union
 from segcube.phantoms.heart.chest import build_chest, draw_chest, paint_mediastinum
 from segcube.phantoms.heart.contrast import Levels, draw_levels
 from segcube.phantoms.heart.scan import acquire_heart, draw_heart_scan
-from segcube.phantoms.heart.shapes import (
-    COARSE_MM,
-    Heart,
-    Shape,
-    build_heart,
-    draw_shape,
-)
+from segcube.phantoms.heart.shapes import COARSE_MM, Heart, build_heart, draw_shape
 from segcube.phantoms.physics import Range
 from segcube.phantoms.streams import Streams
 
@@ -50,7 +44,8 @@ def make_atria(streams: Streams, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     within = signal[box]
     _paint_fat(within, heart, levels)
     paint_mediastinum(within, space[box], chest, levels.tissues)
-    _paint_heart(streams("walls"), within, space[box], (heart, shape, levels))
+    _paint_vessels(within, heart, shape.muscle_mm[2], levels)
+    _paint_atria(streams("walls"), within, space[box], heart, levels)
     chambers = np.zeros(grid.shape, np.uint8)
     rng = streams("labels")
     chambers[box] = chambers_of(heart, rng.uniform(1.6, 2.6), rng.uniform(0.0, 1.2))
@@ -94,30 +89,33 @@ def _space(rng: np.random.Generator, grid: Grid) -> Space:
 
 def _paint_fat(signal: np.ndarray, heart: Heart, levels: Levels) -> None:
     """Add the fat around the heart and its vessels, in place."""
-    near = union(heart.left_xyz, heart.right_xyz, heart.muscle_xyz, heart.arteries_xyz, heart.gullet_xyz)
+    near = union(heart.left_xyz, heart.right_xyz, heart.muscle_xyz, heart.arteries_xyz, heart.oesophagus_xyz)
     paint(signal, inside(near - 7, 4), levels.tissues["fat"])
 
 
-def _paint_heart(
-    rng: np.random.Generator, signal: np.ndarray, space: Space, content: tuple[Heart, Shape, Levels]
+def _paint_vessels(signal: np.ndarray, heart: Heart, aorta_wall_mm: float, levels: Levels) -> None:
+    """Add the oesophagus, the heart's muscle, arteries with their wall, ventricles and veins, in place."""
+    tissues = levels.tissues
+    paint(signal, inside(heart.oesophagus_xyz, 2), tissues["oesophagus"])
+    paint(signal, inside(heart.oesophagus_xyz + 3, 2), 0.7 * tissues["oesophagus"])
+    paint(signal, inside(heart.muscle_xyz, 1.5), tissues["muscle"])
+    wall = 0.5 * (tissues["muscle"] + tissues["scar"])
+    paint(signal, inside(heart.arteries_xyz - aorta_wall_mm), wall)
+    paint(signal, inside(heart.arteries_xyz), levels.arteries)
+    paint(signal, inside(heart.ventricles_xyz), levels.ventricles)
+    paint(signal, inside(heart.veins_xyz), levels.left_atrium)
+
+
+def _paint_atria(
+    rng: np.random.Generator, signal: np.ndarray, space: Space, heart: Heart, levels: Levels
 ) -> None:
-    """Add muscle, vessels, walls with scars and blood, in place; borders are shares of a voxel."""
-    heart, shape, levels = content
-    left, right, rooms, arteries = levels.chambers
+    """Add the walls of the atria with their scars, and their blood, in place."""
     tissues = levels.tissues
     coarse = space.coarse(COARSE_MM)
-    paint(signal, inside(heart.gullet_xyz, 2), tissues["gullet"])
-    paint(signal, inside(heart.gullet_xyz + 3, 2), 0.7 * tissues["gullet"])
-    paint(signal, inside(heart.muscle_xyz, 1.5), tissues["muscle"])
-    vessel_wall = 0.5 * (tissues["muscle"] + tissues["scar"])
-    paint(signal, inside(heart.arteries_xyz - shape.muscle_mm[2]), vessel_wall)
-    paint(signal, inside(heart.arteries_xyz), arteries)
-    paint(signal, inside(heart.ventricles_xyz), rooms)
-    paint(signal, inside(heart.veins_xyz), left)
     scar = inside(space.interpolate(coarse.noise(rng, 8), coarse) - levels.scar_threshold, 0.6)
     share = levels.wall + (1 - levels.wall) * scar
     wall = tissues["muscle"] + (tissues["scar"] - tissues["muscle"]) * share
     paint(signal, inside(union(heart.right_xyz, heart.left_xyz) - rng.uniform(*_WALL_MM)), wall)
-    swirl = 1 + levels.texture * space.interpolate(coarse.noise(rng, 5), coarse)
-    for cavity, level in ((heart.right_xyz, right), (heart.left_xyz, left)):
-        paint(signal, inside(cavity), level * swirl)
+    mixing = 1 + levels.texture * space.interpolate(coarse.noise(rng, 5), coarse)
+    for cavity, level in ((heart.right_xyz, levels.right_atrium), (heart.left_xyz, levels.left_atrium)):
+        paint(signal, inside(cavity), level * mixing)

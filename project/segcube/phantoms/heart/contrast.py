@@ -19,7 +19,7 @@ RANGES = {
     "muscle": PropertyRanges((0.78, 0.82), (340, 550), (40, 55)),
     "scar": PropertyRanges((0.80, 0.86), (210, 400), (45, 70)),
     "fat": PropertyRanges((0.85, 0.95), (230, 280), (60, 90)),
-    "gullet": PropertyRanges((0.78, 0.84), (280, 450), (40, 60)),
+    "oesophagus": PropertyRanges((0.78, 0.84), (280, 450), (40, 60)),
     "skeletal": PropertyRanges((0.76, 0.80), (420, 650), (32, 45)),
     "liver": PropertyRanges((0.72, 0.78), (260, 420), (35, 50)),
     "lung": PropertyRanges((0.08, 0.22), (450, 800), (2, 6)),
@@ -46,8 +46,11 @@ class Levels:
     """Share of scar in an atrial wall outside of its scars; late enhancement is diffuse in fibrillation."""
     scar_threshold: float
     """Noise above it is scar, in deviations."""
-    chambers: tuple[float, float, float, float]
-    """Of the left and right atrium, the ventricles and the arteries, where the agent mixes unevenly."""
+    left_atrium: float
+    right_atrium: float
+    ventricles: float
+    arteries: float
+    """Of blood in these places, where the agent mixes unevenly."""
     texture: float
 
 
@@ -56,12 +59,15 @@ def draw_levels(rng: np.random.Generator) -> Levels:
     tissues = _draw_tissues(rng)
     while any(tissues[name] > highest for name, highest in _HIGHEST.items()):
         tissues = _draw_tissues(rng)
-    left, right, rooms, arteries = (float(level) for level in np.exp(rng.normal(0, 0.05, 4)))
+    left, right, ventricles, arteries = (float(level) for level in np.exp(rng.normal(0, 0.05, 4)))
     return Levels(
         tissues,
         wall=rng.uniform(0.2, 1.0),
         scar_threshold=rng.uniform(-1.5, 0.8),
-        chambers=(left, right, rooms, arteries),
+        left_atrium=left,
+        right_atrium=right,
+        ventricles=ventricles,
+        arteries=arteries,
         texture=rng.uniform(0.02, 0.1),
     )
 

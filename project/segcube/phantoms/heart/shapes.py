@@ -25,7 +25,7 @@ _MOUTHS = ((-1, 1), (-1, -1), (1, 1), (1, -1))
 class Vein:
     """A pulmonary vein: its course from the middle of the atrium's side."""
 
-    way: Vector
+    direction: Vector
     radius: float
     labelled_mm: float
     """Length of the stretch that counts as atrium."""
@@ -63,7 +63,7 @@ class Shape:
         x, y, z = (float(value) for value in self.turn @ (self.size * np.array(point)))
         return x, y, z
 
-    def way(self, points: tuple[Vector, ...]) -> list[Vector]:
+    def path(self, points: tuple[Vector, ...]) -> list[Vector]:
         """Several points of the usual heart in this one."""
         return [self.place(point) for point in points]
 
@@ -87,7 +87,7 @@ class Heart:
     muscle_xyz: np.ndarray
     arteries_xyz: np.ndarray
     veins_xyz: np.ndarray
-    gullet_xyz: np.ndarray
+    oesophagus_xyz: np.ndarray
 
 
 def draw_shape(rng: np.random.Generator) -> Shape:
@@ -122,17 +122,18 @@ def build_heart(shape: Shape, space: Space) -> Heart:
     left = _left_atrium(shape, coarse) + waves
     right = _right_atrium(shape, coarse) + 0.8 * waves + coarse.noise(rng, 12)
     right = np.maximum(right, shape.septum_mm - left)
-    left_room = _room(shape, coarse, (46, -30, -36), (30, 34, 38))
-    right_room = _room(shape, coarse, (2, -48, -38), (42, 28, 40))
+    left_ventricle = _placed_ellipsoid(shape, coarse, (46, -30, -36), (30, 34, 38))
+    right_ventricle = _placed_ellipsoid(shape, coarse, (2, -48, -38), (42, 28, 40))
     left_mm, right_mm, _ = shape.muscle_mm
     bumps, atria = coarse.noise(rng, 9), union(left, right)
-    rooms = np.maximum(union(left_room + bumps, right_room + 1.5 * bumps), shape.groove_mm - atria)
-    muscle = union(left_room - left_mm, right_room - right_mm) + bumps
+    ventricles = union(left_ventricle + bumps, right_ventricle + 1.5 * bumps)
+    ventricles = np.maximum(ventricles, shape.groove_mm - atria)
+    muscle = union(left_ventricle - left_mm, right_ventricle - right_mm) + bumps
     arteries = np.maximum(_arteries(shape, coarse) + 0.5 * coarse.noise(rng, 10), 1.5 - atria)
-    arteries = np.maximum(arteries, 1.5 - rooms)
+    arteries = np.maximum(arteries, 1.5 - ventricles)
     veins = np.maximum(_veins(shape, coarse) + 0.7 * waves, 0.3 - atria)
-    gullet = _gullet(shape, coarse) + 0.8 * bumps
-    parts = (right, left, rooms, muscle, arteries, veins, gullet)
+    oesophagus = _oesophagus(shape, coarse) + 0.8 * bumps
+    parts = (right, left, ventricles, muscle, arteries, veins, oesophagus)
     return Heart(*(space.interpolate(part, coarse) for part in parts))
 
 
@@ -142,7 +143,7 @@ def _blend(first: np.ndarray, second: np.ndarray, width: float) -> np.ndarray:
     return second + (first - second) * share - width * share * (1 - share)
 
 
-def _room(shape: Shape, space: Space, centre: Vector, radii: Vector) -> np.ndarray:
+def _placed_ellipsoid(shape: Shape, space: Space, centre: Vector, radii: Vector) -> np.ndarray:
     """An ellipsoid of the usual heart, turned with it."""
     x, y, z = (shape.size * radius for radius in radii)
     return ellipsoid(space, shape.place(centre), (x, y, z), shape.turn.T)
@@ -154,15 +155,15 @@ def _left_atrium(shape: Shape, space: Space) -> np.ndarray:
     body = ellipsoid(space, (0, 0, 0), (x, y, z), shape.turn.T)
     back = space.along((0, 0, 0), shape.turn[:, 1]) - 0.82 * y
     atrium = np.maximum(body, back)
-    for root, way, vein in _courses(shape):
-        end = tuple(float(value) for value in root + (0.35 * x + vein.labelled_mm) * way)
+    for root, direction, vein in _courses(shape):
+        end = tuple(float(value) for value in root + (0.35 * x + vein.labelled_mm) * direction)
         atrium = _blend(atrium, tube(space, [_point(root), _point(np.array(end))], vein.radius), 6.0)
     length, radius, front = shape.appendage
     start = shape.turn @ np.array([0.75 * x, -0.45 * y, 0.35 * z])
     middle = start + shape.turn @ np.array([0.5 * length, -0.2 * length, 0.2 * length])
     end = middle + shape.turn @ np.array([0.2 * length, -front * length, -0.15 * length])
-    ear = tube(space, [_point(start), _point(middle), _point(end)], radius)
-    return _blend(atrium, ear, 3.0)
+    appendage = tube(space, [_point(start), _point(middle), _point(end)], radius)
+    return _blend(atrium, appendage, 3.0)
 
 
 def _courses(shape: Shape) -> list[tuple[np.ndarray, np.ndarray, Vein]]:
@@ -170,9 +171,9 @@ def _courses(shape: Shape) -> list[tuple[np.ndarray, np.ndarray, Vein]]:
     x, y, z = shape.body_mm
     courses: list[tuple[np.ndarray, np.ndarray, Vein]] = []
     for (side, height), vein in zip(_MOUTHS, shape.veins, strict=True):
-        way = shape.turn @ np.array(vein.way)
+        direction = shape.turn @ np.array(vein.direction)
         root = shape.turn @ np.array([0.6 * side * x, 0.25 * y, 0.42 * height * z])
-        courses.append((root, way / np.linalg.norm(way), vein))
+        courses.append((root, direction / np.linalg.norm(direction), vein))
     return courses
 
 
@@ -184,25 +185,26 @@ def _point(values: np.ndarray) -> Vector:
 def _right_atrium(shape: Shape, space: Space) -> np.ndarray:
     """Body, appendage, and the ends of both caval veins."""
     scale = shape.right
-    body = _room(shape, space, (-50, -14, -16), (25 * scale, 31 * scale, 34 * scale))
-    ear = _room(shape, space, (-38, -40, 12), (14 * scale, 13 * scale, 13 * scale))
-    upper = tube(space, shape.way(((-46, -8, 0), (-45, -6, 24))), 9.0 * shape.vessels)
-    lower = tube(space, shape.way(((-50, -4, -20), (-48, 2, -46))), 11.0 * shape.vessels)
-    return _blend(_blend(_blend(body, ear, 6.0), upper, 5.0), lower, 5.0)
+    body = _placed_ellipsoid(shape, space, (-50, -14, -16), (25 * scale, 31 * scale, 34 * scale))
+    appendage = _placed_ellipsoid(shape, space, (-38, -40, 12), (14 * scale, 13 * scale, 13 * scale))
+    upper = tube(space, shape.path(((-46, -8, 0), (-45, -6, 24))), 9.0 * shape.vessels)
+    lower = tube(space, shape.path(((-50, -4, -20), (-48, 2, -46))), 11.0 * shape.vessels)
+    return _blend(_blend(_blend(body, appendage, 6.0), upper, 5.0), lower, 5.0)
 
 
 def _veins(shape: Shape, space: Space) -> np.ndarray:
     """The stretches of all large veins that are not labelled."""
     tubes = [
-        tube(space, shape.way(((-45, -6, 22), (-42, -4, 110))), 8.5 * shape.vessels),
-        tube(space, shape.way(((-48, 2, -44), (-46, 8, -120))), 10.5 * shape.vessels),
+        tube(space, shape.path(((-45, -6, 22), (-42, -4, 110))), 8.5 * shape.vessels),
+        tube(space, shape.path(((-48, 2, -44), (-46, 8, -120))), 10.5 * shape.vessels),
     ]
-    for root, way, vein in _courses(shape):
-        end = root + 50 * shape.size * way
-        forks = [end + 25 * (way + turn) for turn in (np.array([0, 0.5, 0.6]), np.array([0, -0.4, -0.7]))]
+    for root, direction, vein in _courses(shape):
+        end = root + 50 * shape.size * direction
+        bends = (np.array([0, 0.5, 0.6]), np.array([0, -0.4, -0.7]))
+        forks = [end + 25 * (direction + bend) for bend in bends]
         tubes.append(tube(space, [_point(root), _point(end)], 0.85 * vein.radius))
         tubes += [
-            tube(space, [_point(root + 35 * shape.size * way), _point(fork)], 0.6 * vein.radius)
+            tube(space, [_point(root + 35 * shape.size * direction), _point(fork)], 0.6 * vein.radius)
             for fork in forks
         ]
     return union(*tubes)
@@ -213,10 +215,10 @@ def _arteries(shape: Shape, space: Space) -> np.ndarray:
     roof = shape.body_mm[2] / shape.size + 12
     x, y, _ = descending_aorta(shape)
     paths: tuple[tuple[list[Vector], float], ...] = (
-        (shape.way(((8, -34, -10), (-14, -38, 28), (-18, -34, 110))), 15.5),
-        (shape.way(((22, -60, -8), (30, -48, 24), (24, -22, roof))), 13.5),
-        (shape.way(((24, -22, roof), (-6, -12, roof + 2), (-62, 2, roof - 4))), 10.5),
-        (shape.way(((24, -22, roof), (48, 8, roof + 8), (64, 22, roof + 2))), 10.0),
+        (shape.path(((8, -34, -10), (-14, -38, 28), (-18, -34, 110))), 15.5),
+        (shape.path(((22, -60, -8), (30, -48, 24), (24, -22, roof))), 13.5),
+        (shape.path(((24, -22, roof), (-6, -12, roof + 2), (-62, 2, roof - 4))), 10.5),
+        (shape.path(((24, -22, roof), (48, 8, roof + 8), (64, 22, roof + 2))), 10.0),
         ([(x, y, -140), (x, y, 140)], 11.5),
     )
     return union(*(tube(space, points, radius * shape.vessels) for points, radius in paths))
@@ -228,7 +230,7 @@ def descending_aorta(shape: Shape) -> Vector:
     return 24.0 * shape.size, behind, 0.0
 
 
-def _gullet(shape: Shape, space: Space) -> np.ndarray:
+def _oesophagus(shape: Shape, space: Space) -> np.ndarray:
     """The oesophagus, flat between the left atrium and the spine."""
     behind = 0.8 * shape.body_mm[1] + 0.5 * shape.back_mm + 3
     return ellipsoid(space, (4.0 * shape.size, behind, 0), (9, 5, 900))
