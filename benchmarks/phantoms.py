@@ -1,16 +1,17 @@
 """How far contrasts of phantoms carry over to scans, without a network.
 
 A classifier by gaussian mixtures learns the voxels of 24 phantoms at 2 mm and finds whole tumours (WT) in
-the labelled scans of a folder; a threshold on FLAIR, which learns nothing, does the same. Prints the mean
-Dice of both, voxel by voxel and cleaned: opened and cut to the largest component.
+the labelled scans of a folder. Two references do the same: the same classifier trained on the other scans of
+the folder (leave one out), and a threshold on FLAIR, which learns nothing. Prints the mean Dice, voxel by
+voxel and cleaned (opened and cut to the largest component), the spread over seeds, and a table of cases.
 
-    python benchmarks/phantoms.py DATA LABELS [CHALLENGE] [COUNT]
+    python benchmarks/phantoms.py DATA LABELS [--challenge KEY] [--count N] [--seeds SEED ...]
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+import argparse
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from segcube.formats.nifti import read_labels, read_volume
 from segcube.phantoms import make_phantom
 from segcube.spec.challenges import Challenge, load_challenge
 
-KEY, COUNT, SEEDS = "brats2021-gli", 24, (0, 1, 2, 3)
+KEY, COUNT, SEEDS = "brats2021-gli", 24, range(10)
 STEP_MM = 2.0
 SMOOTH_VOXELS = 1.0
 HEALTHY_COMPONENTS, LABEL_COMPONENTS = 8, 3
@@ -97,8 +98,8 @@ def tumour_labels(challenge: Challenge, labels_xyz: np.ndarray) -> np.ndarray:
     return found_xyz
 
 
-def train(scans: Iterator[Scan], seed: int) -> list[tuple[float, Mixture]]:
-    """The logarithm of the frequency and the mixture of healthy voxels, then those of each label."""
+def train(scans: Iterable[Scan], seed: int) -> list[tuple[float, Mixture]]:
+    """The logarithm of the frequency and the mixture of healthy voxels, then those of each label found."""
     rng = np.random.default_rng(seed)
     voxels, labels = list[np.ndarray](), list[np.ndarray]()
     for scan in scans:
@@ -107,7 +108,7 @@ def train(scans: Iterator[Scan], seed: int) -> list[tuple[float, Mixture]]:
         labels.append(scan.labels_xyz.ravel()[chosen])
     voxels_nc, labels_n = np.concatenate(voxels), np.concatenate(labels)
     classes: list[tuple[float, Mixture]] = []
-    for label in range(labels_n.max() + 1):
+    for label in np.unique(labels_n):
         found_nc = voxels_nc[labels_n == label]
         mixture = fit_mixture(found_nc, LABEL_COMPONENTS if label else HEALTHY_COMPONENTS, rng)
         classes.append((float(np.log(len(found_nc) / len(labels_n))), mixture))
@@ -144,29 +145,63 @@ def dice(found_xyz: np.ndarray, scan: Scan) -> float:
     return float(2 * (found_xyz & tumour_xyz).sum() / (found_xyz.sum() + tumour_xyz.sum()))
 
 
+def by_other_patients(scans: list[Scan], seed: int) -> list[np.ndarray]:
+    """Leave one out: tumours of each patient by the mixtures of all others, cleaned."""
+    found: list[np.ndarray] = []
+    for index, scan in enumerate(scans):
+        classes = train(scans[:index] + scans[index + 1 :], seed)
+        found.append(clean(by_mixtures(scan, classes), scan))
+    return found
+
+
 def main() -> None:
-    data, labels = map(Path, sys.argv[1:3])
-    challenge = load_challenge(sys.argv[3] if len(sys.argv) > 3 else KEY)
-    count = int(sys.argv[4]) if len(sys.argv) > 4 else COUNT
-    scans = list(patients(challenge, data, labels))
+    arguments = parse()
+    challenge = load_challenge(arguments.challenge)
+    scans = list(patients(challenge, arguments.data, arguments.labels))
     flair = [by_flair(scan, challenge.channel_names.index("t2f")) for scan in scans]
     show("FLAIR", flair, scans)
-    show("FLAIR, cleaned", [clean(*pair) for pair in zip(flair, scans, strict=True)], scans)
-    means: list[float] = []
-    for seed in SEEDS:
-        classes = train(phantoms(challenge, count, seed), seed)
+    columns = {
+        "FLAIR": show("FLAIR, cleaned", [clean(*pair) for pair in zip(flair, scans, strict=True)], scans)
+    }
+    if len(scans) > 1:
+        others = by_other_patients(scans, arguments.seeds[0])
+        columns["patients"] = show("mixtures of the other patients, cleaned", others, scans)
+    rows: list[list[float]] = []
+    for seed in arguments.seeds:
+        classes = train(phantoms(challenge, arguments.count, seed), seed)
         found = [by_mixtures(scan, classes) for scan in scans]
-        show(f"mixtures, seed {seed}", found, scans)
+        show(f"mixtures of phantoms, seed {seed}", found, scans)
         cleaned = [clean(*pair) for pair in zip(found, scans, strict=True)]
-        means.append(show(f"mixtures, seed {seed}, cleaned", cleaned, scans))
-    print(f"mixtures, cleaned: mean of {len(SEEDS)} seeds {np.mean(means):.3f}")
+        rows.append(show(f"mixtures of phantoms, seed {seed}, cleaned", cleaned, scans))
+    columns["phantoms"] = np.mean(rows, axis=0).tolist()
+    means = np.mean(rows, axis=1)
+    print(
+        f"mixtures of phantoms, cleaned: mean of {len(means)} seeds {means.mean():.3f}, "
+        f"from {means.min():.3f} to {means.max():.3f}, standard deviation {means.std():.3f}"
+    )
+    print("\t".join(("case, cleaned", *columns)))
+    for scan, *scores in zip(scans, *columns.values(), strict=True):
+        print("\t".join((scan.name, *(f"{score:.3f}" for score in scores))))
+    print("\t".join(("mean", *(f"{np.mean(scores):.3f}" for scores in columns.values()))))
 
 
-def show(name: str, found: list[np.ndarray], scans: list[Scan]) -> float:
-    """Print and return the mean Dice of WT."""
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("data", type=Path, help="labelled scans of brains")
+    parser.add_argument("labels", type=Path, help="their label maps")
+    parser.add_argument("--challenge", default=KEY, help="default: %(default)s")
+    parser.add_argument(
+        "--count", type=int, default=COUNT, help="phantoms of each seed; default: %(default)s"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="default: 0 to 9")
+    return parser.parse_args()
+
+
+def show(name: str, found: list[np.ndarray], scans: list[Scan]) -> list[float]:
+    """Print the mean and median Dice of WT, and return it for each scan."""
     scores = [dice(*pair) for pair in zip(found, scans, strict=True)]
-    print(f"WT by {name}: mean {np.mean(scores):.3f}, median {np.median(scores):.3f}")
-    return float(np.mean(scores))
+    print(f"WT by {name}: mean {np.mean(scores):.3f}, median {np.median(scores):.3f}", flush=True)
+    return scores
 
 
 if __name__ == "__main__":
