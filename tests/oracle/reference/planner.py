@@ -2,7 +2,7 @@
 
 A task is {"fingerprint": ..., "dataset": ..., "planner": class name, "out": plans.json}. To save time, the
 networks that the planner builds to count their feature maps are on the meta device and built once for equal
-arguments, and the 2d plan is left out.
+arguments, and the 2d plan is left out. Equal numbers are sorted in their order, on every CPU.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ ROOT = Path(sys.argv[1]).parent
 for place in ("raw", "preprocessed", "results"):
     os.environ[f"nnUNet_{place}"] = str(ROOT / place)
 
+import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from nnunetv2.experiment_planning.experiment_planners import default_experiment_planner as default  # noqa: E402
 from nnunetv2.experiment_planning.experiment_planners.residual_unets import (  # noqa: E402
@@ -61,6 +63,7 @@ def plan(number: int, task: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     torch.set_default_device("meta")
+    np.argsort = partial(np.argsort, kind="stable")
     default.get_network_from_plans = network
     default.get_allowed_n_proc_DA = lambda: 1
     for number, task in enumerate(json.loads(Path(sys.argv[1]).read_text())):

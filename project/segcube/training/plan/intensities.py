@@ -37,7 +37,7 @@ class Counts:
     values: np.ndarray
     """(N,) float32."""
     counts: np.ndarray
-    """(N,) int64."""
+    """(N,) int32, which holds SAMPLED_VOXELS."""
 
 
 def samples_per_case(cases: int) -> int:
@@ -56,11 +56,11 @@ def sample_foreground(channels_n: Iterable[np.ndarray], samples: int) -> tuple[C
 
 
 def _sample(values_n: np.ndarray, samples: int, stream: np.random.RandomState) -> Counts:
-    drawn = np.zeros(len(values_n), dtype=np.int64)
+    drawn = np.zeros(len(values_n), dtype=np.int32)
     if len(values_n):
         for start in range(0, samples, CHUNK):
             indices = stream.randint(0, len(values_n), size=min(CHUNK, samples - start))
-            drawn += np.bincount(indices, minlength=len(values_n))
+            drawn += np.bincount(indices, minlength=len(values_n)).astype(np.int32)
     return merge_counts([Counts(values_n.astype(np.float32), drawn)])
 
 
@@ -74,9 +74,9 @@ def add_counts(parts: list[Counts], part: Counts) -> None:
 def merge_counts(parts: Sequence[Counts]) -> Counts:
     """Add up multisets; none give an empty one."""
     values_n = np.concatenate([np.empty(0, np.float32), *(part.values for part in parts)])
-    counts_n = np.concatenate([np.empty(0, np.int64), *(part.counts for part in parts)])
+    counts_n = np.concatenate([np.empty(0, np.int32), *(part.counts for part in parts)])
     unique_n, places_n = np.unique(values_n, return_inverse=True)
-    total_n = np.zeros(len(unique_n), dtype=np.int64)
+    total_n = np.zeros(len(unique_n), dtype=np.int32)
     np.add.at(total_n, places_n, counts_n)
     return Counts(unique_n[total_n > 0], total_n[total_n > 0])
 

@@ -68,7 +68,7 @@ def _size(spacing: Vector, median_shape: Vector, voxels: float, task: NetworkTas
     limit = planning.reference * (planning.memory_gb / planning.reference_gb)
     topology = plan_topology(spacing, _first_patch(spacing, median_shape))
     while (needed := _feature_voxels(topology, task)) > limit:
-        # Of equal axes the last one, as numpy's argsort has it in nnU-Net
+        # Of equal axes the last one, as in nnU-Net with a stable argsort; numpy promises no order there
         axis = max(range(3), key=lambda axis: (topology.patch[axis] / median_shape[axis], axis))
         if topology.patch[axis] == 1:
             found = f"recipe {task.recipe.name}: planning.memory_gb = {planning.memory_gb:g}"
