@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from segcube.core import Clock
+from segcube.core import Clock, duration
 from segcube.core import clock as clock_module
 
 
@@ -52,3 +52,8 @@ def test_a_step_that_raises_counts_until_then(advance):
     with pytest.raises(ValueError, match="no"), clock.step("outer"), clock.step("inner"):
         fails()
     assert clock.seconds == {"outer": 0, "inner": 2}
+
+
+def test_durations():
+    found = [duration(seconds) for seconds in (0.26, 42.4, 62, 3599.6, 7300)]
+    assert found == ["0.3 s", "42 s", "1 min 2 s", "1 h 0 min", "2 h 1 min"]

@@ -23,6 +23,14 @@ def test_numbers_that_are_not_finite_become_null(tmp_path):
     assert json.loads(log.file.read_text()) == expected
 
 
+def test_followers_are_called_after_a_record_is_written(tmp_path):
+    found = []
+    file = tmp_path / "log.jsonl"
+    log = StepLog(file, (lambda record: found.append((record, file.read_text())),))
+    log.write({"step": 1})
+    assert found == [({"step": 1}, '{"step":1}\n')]
+
+
 def test_a_line_that_cannot_be_written_is_reported_only(tmp_path, caplog):
     StepLog(tmp_path / "missing" / "log.jsonl").write({"step": 1})
     assert "cannot be written" in caplog.text

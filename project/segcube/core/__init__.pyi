@@ -9,9 +9,11 @@ from .boxes import Box as Box
 from .boxes import bounding_box as bounding_box
 from .clock import FORWARD as FORWARD
 from .clock import Clock as Clock
+from .clock import duration as duration
 from .console import case_bar as case_bar
 from .console import console_logging as console_logging
 from .console import literal_text as literal_text
+from .console import live_display as live_display
 from .console import stage_bar as stage_bar
 from .documents import parse_json as parse_json
 from .documents import read_json as read_json

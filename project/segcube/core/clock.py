@@ -1,4 +1,4 @@
-"""Wall time of the steps of a case."""
+"""Wall time of the steps of a case, and times in words."""
 
 from __future__ import annotations
 
@@ -38,3 +38,12 @@ class Clock:
             elapsed = perf_counter() - start
             self.seconds[name] += elapsed - self._nested
             self._nested = nested_before + elapsed
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words of hours, minutes and seconds, to two units."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -16,6 +16,7 @@ from rich.text import Text
 from segcube.core.errors import LOG, printable
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.progress import Progress
 
 
@@ -91,16 +92,36 @@ def console_logging(quiet: bool = False, verbose: bool = False) -> Generator[Non
         LOG.propagate = propagates
 
 
+def _is_shown() -> bool:
+    """Whether messages are shown on a terminal."""
+    prints = any(isinstance(handler, ConsoleHandler) for handler in LOG.handlers)
+    return prints and LOG.isEnabledFor(logging.INFO) and _console().is_terminal
+
+
+@contextmanager
+def live_display() -> Generator[Callable[[RenderableType], None] | None, None, None]:
+    """Show below the messages what the yielded function was last called with.
+
+    Yields None where messages are not shown, or not on a terminal.
+    """
+    from rich.live import Live
+
+    if not _is_shown():
+        yield None
+        return
+    # Without a thread that refreshes it: each call does
+    with Live(console=_console(), auto_refresh=False) as live:
+        yield lambda shown: live.update(shown, refresh=True)
+
+
 @contextmanager
 def _progress(*, transient: bool) -> Generator[Progress, None, None]:
     """A progress bar with the time left, on a terminal where messages are shown."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    prints = any(isinstance(handler, ConsoleHandler) for handler in LOG.handlers)
-    shown = prints and LOG.isEnabledFor(logging.INFO) and _console().is_terminal
     text = TextColumn("{task.description}", markup=False)
     columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=_console(), disable=not shown, transient=transient) as progress:
+    with Progress(*columns, console=_console(), disable=not _is_shown(), transient=transient) as progress:
         yield progress
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,9 +18,13 @@ Record: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True)
 class StepLog:
-    """A log file; a line that cannot be written is lost, and the training goes on."""
+    """A log file; a line that cannot be written is lost, and the training goes on.
+
+    followers: are called with each record after it is written, such as that of `show_progress`.
+    """
 
     file: Path
+    followers: tuple[Callable[[Record], None], ...] = ()
 
     def write(self, record: Record) -> None:
         """Append a line; numbers that are not finite become null."""
@@ -30,6 +34,8 @@ class StepLog:
                 opened.write(line + "\n")
         except OSError as error:
             LOG.warning("%s cannot be written: %s", self.file, error.strerror)
+        for follower in self.followers:
+            follower(record)
 
     def rewind(self, step: int) -> None:
         """Remove the lines after a step, and one that was written in part, before a training continues."""

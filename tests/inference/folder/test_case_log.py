@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from segcube.core import Code, EnvironmentFault, Notice
-from segcube.inference.folder.case_log import CaseLog, duration, lines_file
+from segcube.inference.folder.case_log import CaseLog, lines_file
 from segcube.inference.folder.report import CaseReport, DeviceReport, RunReport
 
 GEOMETRY = Notice(Code.GEOMETRY, "another grid")
@@ -81,11 +81,6 @@ def test_a_folder_that_goes_away_ends_the_run(log):
     log.file.parent.rmdir()
     with pytest.raises(EnvironmentFault):
         log.add(CaseReport("a", "done"))
-
-
-def test_durations():
-    found = [duration(seconds) for seconds in (0.26, 42.4, 62, 3599.6, 7300)]
-    assert found == ["0.3 s", "42 s", "1 min 2 s", "1 h 0 min", "2 h 1 min"]
 
 
 def test_the_file_of_lines_is_beside_the_report():

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from segcube.core import LOG, CaseError, EnvironmentFault, count_of, write_atomic
+from segcube.core import LOG, CaseError, EnvironmentFault, count_of, duration, write_atomic
 from segcube.inference.folder.report import CaseReport, OnCase, RunReport
 
 
@@ -97,15 +97,6 @@ def lines_file(report: Path) -> Path | None:
     if report.exists() and not report.is_file():
         return None
     return report.with_name(f"{report.name.removesuffix('.json')}.jsonl")
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words of hours, minutes and seconds, to two units."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _line(values: Mapping[str, Any]) -> bytes:
