@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Iterator
+
 import pytest
 
 from segcube.spec.challenges import Challenge
 from segcube.training.plan import Plan
-from segcube.training.progress import RunFacts
+from segcube.training.progress import RunFacts, pictures
 from segcube.training.recipes import load_recipe
 
 
@@ -43,6 +46,18 @@ def plan(glioma: Challenge) -> Plan:
         spacing=(1.0, 1.0, 2.0),
         recipe=load_recipe("fast"),
     )
+
+
+@pytest.fixture
+def no_matplotlib(monkeypatch) -> Iterator[None]:
+    """matplotlib looks as if it were not installed."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "matplotlib" else find(name)
+    )
+    pictures.can_draw.cache_clear()
+    yield
+    pictures.can_draw.cache_clear()
 
 
 @pytest.fixture

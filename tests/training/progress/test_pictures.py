@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ from matplotlib.image import imread
 
 from segcube.core import Grid
 from segcube.pages import label_colours
-from segcube.training.progress import draw_first_batch, draw_validation, pictures, read_history
+from segcube.training.progress import draw_first_batch, draw_validation, read_history
 from segcube.training.progress.pictures import IGNORED, draw_curves, index_colours, patch_grid
 
 
@@ -19,17 +18,6 @@ from segcube.training.progress.pictures import IGNORED, draw_curves, index_colou
 class Batch:
     image_bcxyz: torch.Tensor
     labels_bxyz: torch.Tensor
-
-
-@pytest.fixture
-def no_matplotlib(monkeypatch):
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "matplotlib" else find(name)
-    )
-    pictures.can_draw.cache_clear()
-    yield
-    pictures.can_draw.cache_clear()
 
 
 def batch(size: int, label: int = 0) -> Batch:

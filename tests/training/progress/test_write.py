@@ -10,6 +10,7 @@ from segcube.training.log import StepLog
 from segcube.training.progress import read_history, show_progress, training_environment, write_progress
 
 
+@pytest.mark.usefixtures("no_matplotlib")
 def test_scores_have_a_row_for_each_validation_case_and_region(run, records, tmp_path):
     write_progress(tmp_path, run, read_history(records))
     rows = list(csv.reader((tmp_path / "scores.csv").read_text().splitlines()))
@@ -29,6 +30,12 @@ def test_files_of_a_fold_are_replaced(run, records, tmp_path):
     assert "Step 2 of 600" in (tmp_path / "progress.html").read_text()
 
 
+@pytest.mark.usefixtures("no_matplotlib")
+def test_without_matplotlib_the_picture_of_the_curves_is_missing(run, records, tmp_path):
+    write_progress(tmp_path, run, read_history(records))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["progress.html", "scores.csv"]
+
+
 def follow(folder, run, records, exports=()):
     """Log the records and show them as a training does."""
     log = StepLog(folder / "log.jsonl")
@@ -38,6 +45,7 @@ def follow(folder, run, records, exports=()):
             log.write(record)
 
 
+@pytest.mark.usefixtures("no_matplotlib")
 def test_a_training_that_continues_shows_its_whole_history(run, records, tmp_path):
     follow(tmp_path, run, records)
     # The loop cuts off the lines after the state before it logs the first one
@@ -51,6 +59,7 @@ def test_a_training_that_continues_shows_its_whole_history(run, records, tmp_pat
     assert "The first validation follows" in page
 
 
+@pytest.mark.usefixtures("no_matplotlib")
 def test_exports_get_the_records_of_this_process(run, records, tmp_path):
     follow(tmp_path, run, records[:2])
     found = []
@@ -58,6 +67,7 @@ def test_exports_get_the_records_of_this_process(run, records, tmp_path):
     assert found == records[2:]
 
 
+@pytest.mark.usefixtures("no_matplotlib")
 def test_an_export_that_fails_ends_alone(run, records, tmp_path, caplog):
     def fail(record):
         raise RuntimeError(f"the disk is full at step {record['step']}")
@@ -70,12 +80,14 @@ def test_an_export_that_fails_ends_alone(run, records, tmp_path, caplog):
     ]
 
 
+@pytest.mark.usefixtures("no_matplotlib")
 def test_a_page_that_cannot_be_written_ends_no_training(run, records, tmp_path, caplog):
     (tmp_path / "progress.html").mkdir()
     follow(tmp_path, run, records)
     assert any("progress.html" in message for message in caplog.messages)
 
 
+@pytest.mark.usefixtures("no_matplotlib")
 def test_a_training_that_fails_leaves_its_page(run, records, tmp_path):
     log = StepLog(tmp_path / "log.jsonl")
 
