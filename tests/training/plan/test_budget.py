@@ -39,6 +39,19 @@ def test_a_step_is_measured(plan, loss):
     assert cost.memory_gb > 0.05
 
 
+@pytest.mark.parametrize(("slow", "steps"), [(float("inf"), 3), (0.0, 1)])
+def test_a_slow_first_step_is_not_repeated(slow, steps, plan, loss, monkeypatch):
+    monkeypatch.setattr(budget, "SLOW_SECONDS", slow)
+    patches = list[torch.Size]()
+
+    def counted(logits, labels_bxyz):
+        patches.append(labels_bxyz.shape)
+        return loss(logits, labels_bxyz)
+
+    measure_step(plan, counted, CPU)
+    assert patches == [(4, 16, 16, 16)] * steps
+
+
 def test_a_plan_that_fits_stays_and_gets_its_estimate(plan, loss):
     fitted = fit_plan(plan, loss, CPU, memory_gb=4.0)
     assert fitted.model_copy(update={"estimate": None}) == plan

@@ -18,8 +18,10 @@ from segcube.training.plan.memory import GB, available_gb, peak_gb, reset_peak, 
 from segcube.training.plan.schema import Budget, Plan
 from segcube.training.step import Stepper, run_step
 
-STEPS = {"cuda": (2, 5), "cpu": (0, 1)}
+STEPS = {"cuda": (2, 5), "cpu": (1, 2)}
 """By device: steps before the measurement, which choose kernels, and steps that are timed."""
+SLOW_SECONDS = 30.0
+"""A first step that takes longer is the measurement."""
 SCRATCH = 1.5
 """Memory of a step on a CPU in terms of its tensors: kernels allocate more of their own."""
 STATES = {"sgd": 1, "adam": 2, "adamw": 2, "schedule-free-adamw": 2}
@@ -115,7 +117,9 @@ def measure_step(plan: Plan, loss: LossFunction, device: torch.device) -> StepCo
         # A step reads the loss, so that the GPU has finished it
         run_step(stepper, batch, recipe.optimizer.learning_rate, plan.accumulate, 1.0, Clock())
         seconds.append(time.perf_counter() - begin)
-    return StepCost(median(seconds[before:]), peak_gb(device))
+        if seconds[0] > SLOW_SECONDS:
+            break
+    return StepCost(median(seconds[before:] or seconds), peak_gb(device))
 
 
 def simulate_step_gb(plan: Plan) -> float:
