@@ -198,8 +198,10 @@ def _validate(training: Training, counters: Counters) -> None:
     assert training.validate is not None
     network = copy.deepcopy(training.stepper.network)
     network.load_state_dict(training.stepper.updater.averaged(), strict=False)
+    begun = time.monotonic()
     result = training.validate(network.eval(), counters.step)
-    training.log.write({"kind": "validation", "step": counters.step, **result.record})
+    seconds = round(time.monotonic() - begun, 3)
+    training.log.write({"kind": "validation", "step": counters.step, "seconds": seconds, **result.record})
     counters.plateau = counters.plateau.after(result.loss, training.recipe.schedule)
     if counters.best is None or result.score > counters.best:
         counters.best = result.score

@@ -92,7 +92,11 @@ def records() -> list[dict]:
                 "case-2": {"WT": 0.25, "TC": 0.25, "ET": 0.125},
             },
             "mean": {"WT": 0.5, "TC": 0.375, "ET": 0.125},
-            "recall": {"WT": 0.875},
-            "confusion": {"ET": {"background": 30, "ET": 10}},
+            "recall": {"WT": 0.875, "any": 0.625},
+            "challenge_metrics": {
+                "case-1": {"WT": {"dice": 0.5, "hd95": 4.0}, "ET": {"dice": None}},
+                "case-2": {"WT": {"dice": 0.25, "hd95": None}, "ET": {"dice": 1.0}},
+            },
+            "confusion": {"labels": ["background", "ET"], "voxels": [[60, 0], [30, 10]]},
         },
     ]

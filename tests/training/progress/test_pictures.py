@@ -8,7 +8,8 @@ import torch
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
-from segcube.core import Grid
+from segcube.core import Case
+from segcube.formats import discover_cases
 from segcube.pages import label_colours
 from segcube.training.progress import draw_first_batch, draw_validation, read_history
 from segcube.training.progress.pictures import IGNORED, draw_curves, index_colours, patch_grid
@@ -97,19 +98,28 @@ def test_no_batch_gives_no_picture(plan, glioma, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def validated(folder, glioma, predicted: int, reference: int) -> np.ndarray:
+NAME = "BraTS-GLI-00001-000"
+
+
+@pytest.fixture
+def case(make_case, glioma, tmp_path) -> Case:
+    make_case(tmp_path / "data", glioma, NAME, shape=(20, 20, 20))
+    (found,) = discover_cases(tmp_path / "data", glioma).cases
+    return found
+
+
+def validated(folder, case, glioma, predicted: int, reference: int) -> np.ndarray:
     maps = []
     for value in (predicted, reference):
         map_xyz = np.zeros((20, 20, 20), dtype=np.uint8)
         map_xyz[6:14, 6:14, 8] = value
         maps.append(map_xyz)
-    image = np.zeros((20, 20, 20)), Grid((20, 20, 20), np.diag([-1.0, -1, 1, 1]))
-    draw_validation(folder, "case-1", image, *maps, glioma)
-    return imread(folder / "thumbnails" / "case-1.png")
+    draw_validation(folder, case, *maps, glioma)
+    return imread(folder / "thumbnails" / f"{NAME}.png")
 
 
-def test_a_validated_case_is_drawn_beside_its_reference(glioma, tmp_path):
-    found = validated(tmp_path, glioma, 1, 2)[:-60]
+def test_a_validated_case_is_drawn_beside_its_reference(case, glioma, tmp_path):
+    found = validated(tmp_path, case, glioma, 1, 2)[:-60]
     third = found.shape[1] // 3
     first, second = (label_colours(glioma)[value] for value in (1, 2))
     parts = [found[:, number * third : (number + 1) * third] for number in range(3)]
@@ -121,16 +131,23 @@ def test_a_validated_case_is_drawn_beside_its_reference(glioma, tmp_path):
 
 
 @pytest.mark.parametrize(("predicted", "reference"), [(1, 0), (0, 0)])
-def test_a_case_with_empty_reference_labels_is_drawn(glioma, tmp_path, predicted, reference):
-    found = validated(tmp_path, glioma, predicted, reference)[:-60]
+def test_a_case_with_empty_reference_labels_is_drawn(case, glioma, tmp_path, predicted, reference):
+    found = validated(tmp_path, case, glioma, predicted, reference)[:-60]
     assert (count(found, label_colours(glioma)[1]) > 0) == bool(predicted)
 
 
-def test_a_picture_of_a_case_that_cannot_be_written_is_reported_only(glioma, tmp_path, caplog):
+def test_a_picture_that_cannot_be_written_is_reported_only(case, glioma, tmp_path, caplog):
     (tmp_path / "thumbnails").write_text("a file")
     with pytest.raises(NotADirectoryError):
-        validated(tmp_path, glioma, 1, 1)
+        validated(tmp_path, case, glioma, 1, 1)
     assert "cannot be written" in caplog.text
+
+
+def test_a_case_that_cannot_be_read_is_reported_only(case, glioma, tmp_path, caplog):
+    case.reference_file.write_bytes(b"no image")
+    with pytest.raises(FileNotFoundError):
+        validated(tmp_path, case, glioma, 1, 1)
+    assert case.reference_file.name in caplog.text
 
 
 def test_curves_are_drawn_of_any_history(records, tmp_path):

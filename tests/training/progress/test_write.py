@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,16 +10,19 @@ import torch
 from segcube.training.log import StepLog
 from segcube.training.progress import read_history, show_progress, training_environment, write_progress
 
+from ..toy import run as train_toy
+from ..toy import toy_training
+
 
 @pytest.mark.usefixtures("no_matplotlib")
 def test_scores_have_a_row_for_each_validation_case_and_region(run, records, tmp_path):
     write_progress(tmp_path, run, read_history(records))
     rows = list(csv.reader((tmp_path / "scores.csv").read_text().splitlines()))
-    assert rows[0] == ["step", "case", "region", "dice"]
+    assert rows[0] == ["step", "case", "region", "dice", "challenge_dice", "challenge_hd95"]
     assert rows[1:4] == [
-        ["2", "case-1", "WT", "0.75"],
-        ["2", "case-1", "TC", "0.5"],
-        ["2", "case-1", "ET", ""],
+        ["2", "case-1", "WT", "0.75", "0.5", "4.0"],
+        ["2", "case-1", "TC", "0.5", "", ""],
+        ["2", "case-1", "ET", "", "", ""],
     ]
     assert len(rows) == 7
 
@@ -101,6 +105,27 @@ def test_a_training_that_fails_leaves_its_page(run, records, tmp_path):
     with pytest.raises(ValueError, match="no"):
         fail()
     assert "Step 2 of 600" in (tmp_path / "progress.html").read_text()
+
+
+@pytest.mark.usefixtures("no_matplotlib")
+def test_a_record_that_is_not_understood_is_reported_only(run, records, tmp_path, caplog):
+    follow(tmp_path, run, [records[0], {"kind": "validation", "step": 1, "mean": 0.5}, records[2]])
+    assert len([message for message in caplog.messages if "shown incompletely" in message]) == 1
+    assert "Step 2 of 600" in (tmp_path / "progress.html").read_text()
+
+
+@pytest.mark.usefixtures("no_matplotlib")
+def test_the_training_loop_is_followed_over_a_restart(run, tmp_path):
+    def train_to(steps: int) -> str:
+        training = toy_training(tmp_path, validate=None, steps=steps)
+        with show_progress(tmp_path, replace(run, steps=20), training.log) as show:
+            train_toy(replace(training, log=replace(training.log, followers=(show,))))
+        return (tmp_path / "progress.html").read_text()
+
+    assert "Step 7 of 20" in train_to(7)
+    page = train_to(20)
+    assert "Step 20 of 20" in page
+    assert re.search(r"loss: first \S+ at step 1, .* last \S+ at step 20<", page)
 
 
 def test_the_environment_names_device_and_versions():

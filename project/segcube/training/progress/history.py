@@ -99,6 +99,8 @@ class ValidationRecord:
     scores: Mapping[str, Mapping[str, float | None]]
     mean: Mapping[str, float | None]
     recall: Mapping[str, float | None]
+    metrics: Mapping[str, Mapping[str, Mapping[str, float | None]]]
+    """The challenge's, by case and region."""
     confusion: Mapping[str, Mapping[str, float]]
     """Voxels by the reference's label, then by the predicted one."""
     seconds: float | None
@@ -192,8 +194,12 @@ class History:
                 step,
                 {case: _numbers(row) for case, row in record.get("scores", {}).items()},
                 mean,
-                _numbers(record.get("recall") or {}),
-                record.get("confusion") or {},
+                _numbers(record.get("recall", {})),
+                {
+                    case: {region: _numbers(row) for region, row in regions.items()}
+                    for case, regions in record.get("challenge_metrics", {}).items()
+                },
+                _confusion(record.get("confusion", {})),
                 as_number(record.get("seconds")),
             )
         )
@@ -212,6 +218,14 @@ def as_number(value: Any) -> float | None:
     if type(value) in (float, int) and math.isfinite(value):
         return float(value)
     return None
+
+
+def _confusion(table: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    labels = table.get("labels", [])
+    return {
+        label: dict(zip(labels, row, strict=True))
+        for label, row in zip(labels, table.get("voxels", []), strict=True)
+    }
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float | None]:

@@ -12,7 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from segcube.core import LOG, EnvironmentFault, Grid, Vector, install_hint, to_numpy, write_atomic
+from segcube.core import (
+    LOG,
+    Case,
+    CaseError,
+    EnvironmentFault,
+    Grid,
+    Vector,
+    Volume,
+    install_hint,
+    to_numpy,
+    write_atomic,
+)
+from segcube.formats.nifti import read_volume
 from segcube.pages import PLANES, plan_view
 from segcube.spec.challenges import Challenge
 from segcube.spec.submission import Branch
@@ -79,44 +91,22 @@ def draw_first_batch(file: Path, batches: Iterable[TrainingBatch], plan: Plan, c
 
 
 def draw_validation(
-    folder: Path,
-    case: str,
-    image: tuple[np.ndarray, Grid],
-    predicted_xyz: np.ndarray,
-    reference_xyz: np.ndarray,
-    challenge: Challenge,
+    folder: Path, case: Case, predicted_xyz: np.ndarray, reference_xyz: np.ndarray, challenge: Challenge
 ) -> None:
     """Draw a validated case beside its reference labels as a thumbnail of the fold's progress page.
 
-    folder: of the fold. image: of the reference channel, (X, Y, Z), and its grid, which the label maps have
-    too; these hold the challenge's values. Shown are the labels' surroundings in the section with most of the
-    reference, or of the prediction where that is empty. Without matplotlib nothing is drawn; a file that
-    cannot be written is logged only, so that no training ends for a picture.
+    folder: of the fold. predicted_xyz, reference_xyz: the challenge's values on the grid of the case, whose
+    reference channel is read. Shown are the labels' surroundings in the section with most of the reference,
+    or of the prediction where that is empty. Without matplotlib nothing is drawn; a file that cannot be read
+    or written is logged only, so that no training ends for a picture.
     """
     if not can_draw():
         return
-    from segcube.pages import Column, draw_section, label_colours, largest_section
-
-    image_xyz, grid = image
-    labelled_xyz = (reference_xyz != 0) if reference_xyz.any() else (predicted_xyz != 0)
-    view = plan_view(grid, labelled_xyz | (predicted_xyz != 0), MARGIN_MM)
-    labelled = view.turned(labelled_xyz)
-    turned, colours = view.turned(image_xyz), label_colours(challenge)
-    columns = [
-        Column("image", turned, np.zeros_like(view.turned(reference_xyz))),
-        Column("reference", turned, view.turned(reference_xyz)),
-        Column("prediction", turned, view.turned(predicted_xyz)),
-    ]
-    plane = max(PLANES, key=lambda plane: view.spacing[plane.axis])
-    figure, axes = _figure(1, len(columns), plane.size_mm(view), THUMBNAIL_INCHES)
-    for place, column in zip(axes[0], columns, strict=True):
-        draw_section(
-            place, column, plane, largest_section(labelled, plane.axis), plane.size_mm(view), colours
-        )
-        place.set_title(column.title, color="white")
     try:
-        _save(figure, challenge, folder / THUMBNAILS / f"{case}.png")
-    except EnvironmentFault as error:
+        volume = read_volume(case, (challenge.reference,))
+        figure = _draw_maps(volume, predicted_xyz, reference_xyz, challenge)
+        _save(figure, challenge, folder / THUMBNAILS / f"{case.name}.png")
+    except (CaseError, EnvironmentFault) as error:
         LOG.warning("%s", error)
 
 
@@ -170,6 +160,28 @@ def _patches(batches: Iterable[TrainingBatch]) -> Iterable[tuple[np.ndarray, np.
     for batch in batches:
         images, labels = to_numpy(batch.image_bcxyz), to_numpy(batch.labels_bxyz)
         yield from zip(images, labels, strict=True)
+
+
+def _draw_maps(
+    volume: Volume, predicted_xyz: np.ndarray, reference_xyz: np.ndarray, challenge: Challenge
+) -> Any:
+    from segcube.pages import Column, draw_section, label_colours, largest_section
+
+    labelled_xyz = (reference_xyz != 0) if reference_xyz.any() else (predicted_xyz != 0)
+    view = plan_view(volume.grid, labelled_xyz | (predicted_xyz != 0), MARGIN_MM)
+    image_xyz, labelled = view.turned(volume.voxels[0]), view.turned(labelled_xyz)
+    columns = [
+        Column("image", image_xyz, np.zeros_like(labelled, dtype=np.uint8)),
+        Column("reference", image_xyz, view.turned(reference_xyz)),
+        Column("prediction", image_xyz, view.turned(predicted_xyz)),
+    ]
+    plane = max(PLANES, key=lambda plane: view.spacing[plane.axis])
+    size, index = plane.size_mm(view), largest_section(labelled, plane.axis)
+    figure, axes = _figure(1, len(columns), size, THUMBNAIL_INCHES)
+    for place, column in zip(axes[0], columns, strict=True):
+        draw_section(place, column, plane, index, size, label_colours(challenge))
+        place.set_title(column.title, color="white")
+    return figure
 
 
 def _figure(

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from xml.etree.ElementTree import Element
 
 import yaml
@@ -14,7 +15,7 @@ from segcube.core import duration
 from segcube.spec.challenges import Challenge
 from segcube.training.plan import Plan
 from segcube.training.progress.charts import STYLES, number
-from segcube.training.progress.history import History, ValidationRecord, as_number
+from segcube.training.progress.history import History, ValidationRecord
 from segcube.training.progress.markup import Child, facts, node, table
 from segcube.training.recipes import recipe_digest
 
@@ -99,7 +100,7 @@ def validation(run: RunFacts, history: History) -> list[Element]:
     if not history.validations:
         return [node("p", f"The first validation follows step {run.plan.recipe.validation.every:,}.")]
     last = history.validations[-1]
-    regions = list(last.mean)
+    regions = list(dict.fromkeys((*last.mean, *last.recall)))
     rows = [_row(case, row, regions) for case, row in list(last.scores.items())[:MOST_ROWS]]
     rows.append(_row("mean", last.mean, regions))
     if last.recall:
@@ -109,7 +110,7 @@ def validation(run: RunFacts, history: History) -> list[Element]:
     if len(last.scores) > MOST_ROWS:
         text = f"{len(last.scores) - MOST_ROWS} more cases are in scores.csv."
         found.append(node("p", text, kind="note"))
-    return found + _confusion(last)
+    return [*found, *_metrics(last), *_confusion(last)]
 
 
 def best(history: History) -> dict[str, float]:
@@ -189,13 +190,32 @@ def _row(name: str, values: Mapping[str, float | None], regions: Sequence[str]) 
     return (name, *(optional(values.get(region), 3) for region in regions))
 
 
+def _metrics(record: ValidationRecord) -> list[Element]:
+    """The challenge's metrics of the last validation, means over the cases that have a value."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for regions in record.metrics.values():
+        for region, row in regions.items():
+            for metric, value in row.items():
+                values = found.setdefault(metric, {}).setdefault(region, [])
+                values += [] if value is None else [value]
+    if not found:
+        return []
+    names = list(next(iter(record.metrics.values())))
+    rows = [
+        (metric, *(number(fmean(values)) if (values := row.get(name)) else NONE for name in names))
+        for metric, row in found.items()
+    ]
+    caption = f"The challenge's metrics at step {record.step:,}, means of the cases"
+    return [node("div", table(caption, ("metric", *names), rows), kind="scroll")]
+
+
 def _confusion(record: ValidationRecord) -> list[Element]:
     if not record.confusion:
         return []
-    names = list(dict.fromkeys(name for row in record.confusion.values() for name in row))
+    names = list(record.confusion)
     rows: list[Sequence[str]] = []
     for label, row in record.confusion.items():
-        counts = [as_number(row.get(name)) or 0.0 for name in names]
+        counts = [row[name] for name in names]
         total = sum(counts)
         rows.append((label, *(f"{count / total:.1%}" if total else NONE for count in counts)))
     caption = "Voxels of each reference label by predicted label"

@@ -79,14 +79,28 @@ def training_environment(device: torch.device) -> dict[str, str]:
 
 
 def scores_csv(history: History) -> bytes:
-    """Return a row for each validation, case and region as CSV; the Dice of an empty pair is empty."""
+    """Return a row for each validation, case and region as CSV, with Dice and the challenge's metrics.
+
+    Values that do not exist are empty.
+    """
+    metrics = list(
+        dict.fromkeys(
+            name
+            for found in history.validations
+            for regions in found.metrics.values()
+            for row in regions.values()
+            for name in row
+        )
+    )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("step", "case", "region", "dice"))
+    writer.writerow(("step", "case", "region", "dice", *(f"challenge_{name}" for name in metrics)))
     for found in history.validations:
         for case, row in found.scores.items():
-            for region, value in row.items():
-                writer.writerow((found.step, case, region, "" if value is None else value))
+            for region, dice in row.items():
+                others = found.metrics.get(case, {}).get(region, {})
+                # The writer leaves None empty
+                writer.writerow((found.step, case, region, dice, *map(others.get, metrics)))
     return text.getvalue().encode(errors="backslashreplace")
 
 
@@ -105,15 +119,19 @@ class _Follower:
     """When the page may be written again."""
 
     def take(self, record: Record) -> None:
+        if not _succeeds(partial(self._add, record)):
+            return
+        self.sinks = [sink for sink in self.sinks if _succeeds(partial(sink, record))]
+        now, validated = time.monotonic(), record.get("kind") == "validation"
+        if now >= self.due or (validated and now >= self.earliest):
+            self.write()
+
+    def _add(self, record: Record) -> None:
         if self.began:
             self.history.add(record)
         else:
             # With this record, and after the loop cut the lines off that follow the state it loaded
             self.history, self.began = read_history(self.log.records()), True
-        self.sinks = [sink for sink in self.sinks if _succeeds(partial(sink, record))]
-        now, validated = time.monotonic(), record.get("kind") == "validation"
-        if now >= self.due or (validated and now >= self.earliest):
-            self.write()
 
     def write(self) -> None:
         if not self.began:
