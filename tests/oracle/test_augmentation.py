@@ -13,11 +13,12 @@ from scipy.stats import ks_2samp
 
 from segcube.training.augment import intensity, resolution
 from segcube.training.augment.affine import rotate_and_scale
-from segcube.training.augment.cut import CaseTensors, Patch, cut_patch
+from segcube.training.augment.cut import Patch, cut_patch
 from segcube.training.augment.draws import draw_for_samples, sample_rngs
 from segcube.training.augment.grid import PatchGrid
 from segcube.training.augment.interpolate import TIE, LabelSampler, interpolate_image
 from segcube.training.augment.spatial import ElasticDraw, SpatialDraw, displacement, draw_spatial
+from segcube.training.cache import CaseTensors
 from segcube.training.keys import StepKey
 from segcube.training.patches import OUTSIDE, initial_patch, is_dummy_2d
 from segcube.training.recipes import Blur, IntensityTransform, LowResolution, Noise, Spatial, load_recipe

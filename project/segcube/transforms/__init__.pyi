@@ -1,3 +1,4 @@
+from .label_preparation import prepare_labels as prepare_labels
 from .label_rules import kept_components as kept_components
 from .label_rules import label_map as label_map
 from .morphology import dilate as dilate

@@ -3,38 +3,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
 
-from segcube.spec.submission import Branch
-from segcube.training.augment import CaseTensors
+from segcube.training.cache import CaseTensors
 from segcube.training.patches import OUTSIDE
-from segcube.training.recipes import Recipe, load_recipe
-
-MEMBER = {"file": "fold_0.safetensors", "sha256": "0" * 64}
-
-
-@dataclass(frozen=True)
-class SmallPlan:
-    """What augmentation needs of a plan."""
-
-    patch: tuple[int, int, int]
-    batch: int
-    branch: Branch
-    recipe: Recipe
-
-
-def small_plan(patch=(6, 7, 8), recipe="nnunet", overrides=None, batch=2, channels=("a", "b"), **branch):
-    content = {
-        "channels": channels,
-        "outputs": {"kind": "regions", "names": ["WT", "ET"]},
-        "window": {"size": patch},
-        "members": [MEMBER],
-    } | branch
-    return SmallPlan(patch, batch, Branch.model_validate(content), load_recipe(recipe, overrides))
 
 
 def random_case(shape=(9, 10, 11), channels=2, labels=3, seed=0) -> CaseTensors:

@@ -8,7 +8,8 @@ from segcube.training.keys import StepKey
 from segcube.training.patches import OUTSIDE, PatchDraw, masked_channels, mirror_axes
 from segcube.training.recipes import recipe_names
 
-from .conftest import random_case, small_plan
+from ..cached import small_branch, small_plan
+from .conftest import random_case
 
 CPU = torch.device("cpu")
 DRAWS = [PatchDraw(0, 1, (4.0, 5.0, 5.0), None), PatchDraw(1, 0, (2.0, 8.5, 6.0), "ET")]
@@ -101,7 +102,8 @@ def test_channels_whose_normalisation_uses_a_mask():
         {"scheme": "rescale01", "percentiles": [1, 99], "mask": "foreground"},
         {"scheme": "zscore", "mask": "none"},
     ]
-    assert masked_channels(small_plan(normalize=schemes, channels=("a", "b", "c", "d")).branch) == (0, 2)
+    branch = small_branch(normalize=schemes, channels=("t1n", "t1c", "t2w", "t2f"))
+    assert masked_channels(branch) == (0, 2)
 
 
 def test_mirrors_are_along_the_branchs_axes():

@@ -8,12 +8,13 @@ import pytest
 import torch
 from scipy.stats import ks_2samp
 
-from segcube.training.augment import CaseTensors, intensity
+from segcube.training.augment import intensity
 from segcube.training.augment.affine import scale_shear_and_rotate
 from segcube.training.augment.cut import Patch, cut_patch
 from segcube.training.augment.draws import draw_for_samples, sample_rngs
 from segcube.training.augment.grid import PatchGrid
 from segcube.training.augment.spatial import SpatialDraw, draw_spatial
+from segcube.training.cache import CaseTensors
 from segcube.training.keys import StepKey
 from segcube.training.recipes import Spatial, load_recipe
 

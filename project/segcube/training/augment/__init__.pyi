@@ -1,3 +1,2 @@
 from .batch import Batch as Batch
 from .batch import make_batch as make_batch
-from .cut import CaseTensors as CaseTensors

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from segcube.training.augment import intensity, resolution
-from segcube.training.augment.cut import CaseTensors, Patch, cut_patch
+from segcube.training.augment.cut import Patch, cut_patch
 from segcube.training.augment.draws import draw_for_samples, sample_rngs
 from segcube.training.augment.grid import PatchGrid
 from segcube.training.augment.spatial import displacement, draw_spatial
+from segcube.training.cache import CaseTensors
 from segcube.training.keys import StepKey
 from segcube.training.patches import (
     OUTSIDE,
@@ -44,7 +45,7 @@ class Batch:
 
 
 def make_batch(
-    cases: Mapping[int, CaseTensors] | Sequence[CaseTensors],
+    cases: Sequence[CaseTensors],
     draws: Sequence[PatchDraw],
     plan: PatchPlan,
     key: StepKey,

@@ -10,24 +10,9 @@ import torch
 from segcube.core import Box, Shape
 from segcube.training.augment.grid import PatchGrid
 from segcube.training.augment.interpolate import LabelSampler, interpolate_image, interpolate_planes
+from segcube.training.cache import CaseTensors
 from segcube.training.patches import OUTSIDE
 from segcube.training.recipes import Spatial
-
-
-@dataclass(frozen=True)
-class CaseTensors:
-    """A case that patches are cut from: float16 image and uint8 labels, on the host or on a device."""
-
-    image_cxyz: torch.Tensor
-    labels_xyz: torch.Tensor
-    present: tuple[int, ...]
-    """All values in labels_xyz."""
-
-    @property
-    def shape(self) -> Shape:
-        """Voxels along each axis."""
-        x, y, z = self.labels_xyz.shape
-        return x, y, z
 
 
 @dataclass(frozen=True)

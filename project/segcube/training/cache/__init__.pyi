@@ -1,0 +1,13 @@
+from .prepare import PreparedCase as PreparedCase
+from .prepare import prepare_case as prepare_case
+from .reading import CachedCase as CachedCase
+from .reading import CaseSource as CaseSource
+from .reading import CaseTensors as CaseTensors
+from .reading import load_residents as load_residents
+from .reading import open_cache as open_cache
+from .record import CacheRules as CacheRules
+from .record import CaseRecord as CaseRecord
+from .store import CacheOutcome as CacheOutcome
+from .store import files_of as files_of
+from .store import prepare_cases as prepare_cases
+from .store import write_case as write_case

@@ -1,0 +1,197 @@
+"""Write the cache of a run: each case atomically, by any number of processes at once."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from segcube.core import CaseError, EnvironmentFault, Volume, scratch_folder
+from segcube.formats.nifti import read_labels, read_volume
+from segcube.training.cache.prepare import PreparedCase, prepare_case
+from segcube.training.cache.record import (
+    IMAGE,
+    LABELS,
+    RECORD,
+    VOXELS,
+    CacheRules,
+    CaseRecord,
+    NativeGrid,
+    StoredFile,
+)
+from segcube.training.cases import LabelledCase
+
+LOCKS = ".locks"
+
+
+@dataclass(frozen=True)
+class CacheOutcome:
+    """What became of a case: written, or kept as it was, or an error."""
+
+    name: str
+    written: bool = False
+    error: CaseError | None = None
+
+
+def prepare_cases(cases: Sequence[LabelledCase], rules: CacheRules, folder: Path) -> Iterator[CacheOutcome]:
+    """Prepare all cases whose cache is missing or out of date; yields each case when it is done.
+
+    folder: the run's cache. Cases that another process prepares come last. A case with an error costs only
+    itself. Raises EnvironmentFault where the folder cannot be written.
+    """
+    waiting: list[LabelledCase] = []
+    for case in cases:
+        with _claim(folder, case.name, wait=False) as claimed:
+            if claimed:
+                yield _prepare(case, rules, folder)
+            else:
+                waiting.append(case)
+    for case in waiting:
+        with _claim(folder, case.name, wait=True):
+            yield _prepare(case, rules, folder)
+
+
+def write_case(
+    prepared: PreparedCase, volume: Volume, files: Mapping[str, Path], rules: CacheRules, folder: Path
+) -> None:
+    """Write a prepared case to `folder`/NAME, which appears or changes as a whole.
+
+    files: of each channel and of `label`. Raises EnvironmentFault where it cannot be written.
+    """
+    name = volume.case.name
+    target = folder / name
+    try:
+        with scratch_folder(folder, "case") as scratch:
+            new = scratch / "new"
+            new.mkdir()
+            arrays = {IMAGE: prepared.image_cxyz, LABELS: prepared.labels_xyz, VOXELS: prepared.voxels}
+            for file, array in arrays.items():
+                _write_array(new / file, array)
+            record = _record(prepared, volume, files, rules, new)
+            _write(new / RECORD, record.model_dump_json(indent=1).encode())
+            if target.exists():
+                target.rename(scratch / "old")
+            new.rename(target)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"cannot be written: {error.strerror or error}",
+            file=target,
+            expected="a writable folder with free space",
+        ) from error
+
+
+def read_record(folder: Path) -> CaseRecord:
+    """Read a cached case's record. Raises OSError or ValueError for one that is missing or invalid."""
+    try:
+        return CaseRecord.model_validate_json((folder / RECORD).read_bytes())
+    except ValidationError as error:
+        raise ValueError(f"{RECORD} is invalid") from error
+
+
+def is_current(case: LabelledCase, rules: CacheRules, folder: Path) -> bool:
+    """Return whether a case is cached, from files and by preprocessing that are still the same."""
+    here = folder / case.name
+    try:
+        record = read_record(here)
+        if record.preprocessing != rules.digest or changed_files(record, files_of(case, rules)):
+            return False
+        return all((here / name).stat().st_size == stored.bytes for name, stored in record.arrays.items())
+    except (OSError, ValueError):
+        return False
+
+
+def files_of(case: LabelledCase, rules: CacheRules) -> dict[str, Path]:
+    """Return the files that a cached case comes from, by channel, and its label map."""
+    return {name: case.case.files[name] for name in rules.branch.channels} | {"label": case.label}
+
+
+def changed_files(record: CaseRecord, files: Mapping[str, Path]) -> list[Path]:
+    """Return the files that differ from those that were cached. Raises OSError for a missing one."""
+    changed: list[Path] = []
+    for role, file in files.items():
+        stored = record.files.get(role)
+        if stored is None or not stored.matches(file):
+            changed.append(file)
+    return changed
+
+
+def _prepare(case: LabelledCase, rules: CacheRules, folder: Path) -> CacheOutcome:
+    if is_current(case, rules, folder):
+        return CacheOutcome(case.name)
+    try:
+        volume = read_volume(case.case, rules.branch.channels)
+        labels_xyz, _, _ = read_labels(case.label)
+        prepared = prepare_case(volume, labels_xyz, rules)
+    except CaseError as error:
+        return CacheOutcome(case.name, error=error)
+    write_case(prepared, volume, files_of(case, rules), rules, folder)
+    return CacheOutcome(case.name, written=True)
+
+
+def _record(
+    prepared: PreparedCase, volume: Volume, files: Mapping[str, Path], rules: CacheRules, folder: Path
+) -> CaseRecord:
+    placement = prepared.placement
+    return CaseRecord(
+        name=volume.case.name,
+        files={name: StoredFile.of(file) for name, file in files.items()},
+        preprocessing=rules.digest,
+        labels=rules.labels,
+        channels=rules.branch.channels,
+        shape=prepared.shape,
+        present=tuple(np.unique(prepared.labels_xyz).tolist()),
+        classes=prepared.classes,
+        annotated=prepared.annotated,
+        native=NativeGrid(
+            shape=placement.shape,
+            affine=tuple(volume.grid.affine.ravel().tolist()),
+            permutation=placement.orientation.permutation,
+            flips=placement.orientation.flips,
+            box_start=placement.box.start,
+            box_stop=placement.box.stop,
+        ),
+        arrays={name: StoredFile.of(folder / name) for name in (IMAGE, LABELS, VOXELS)},
+    )
+
+
+def _write_array(file: Path, array: np.ndarray) -> None:
+    with file.open("wb") as opened:
+        np.save(opened, array)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+def _write(file: Path, content: bytes) -> None:
+    with file.open("wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+@contextmanager
+def _claim(folder: Path, name: str, *, wait: bool) -> Generator[bool]:
+    """Claim a case for this process; yields whether it is claimed.
+
+    On a file system without locks every process claims it: they write the same content.
+    """
+    try:
+        (folder / LOCKS).mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / LOCKS / name, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise EnvironmentFault(f"cannot be written: {error.strerror or error}", file=folder) from error
+    try:
+        claimed = True
+        with suppress(OSError):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                claimed = False
+        yield claimed
+    finally:
+        os.close(handle)

@@ -1,0 +1,101 @@
+"""Draw which patches a batch shows: the case, and a random place or a voxel of a random class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from segcube.core import Shape, UsageError, Vector
+from segcube.training.cache import CachedCase
+from segcube.training.keys import StepKey
+from segcube.training.patches import PatchDraw, PatchPlan, initial_patch
+from segcube.training.recipes import Sampling
+
+
+def draw_patches(
+    cases: Sequence[CachedCase], plan: PatchPlan, key: StepKey, samples: Sequence[int]
+) -> list[PatchDraw]:
+    """Draw the patch of each sample of a step, each from a case at random, as nnU-Net's loader does.
+
+    samples: their numbers in the step. Raises UsageError without cases.
+    """
+    if not cases:
+        raise UsageError("no training case", expected="a fold with at least one")
+    sampling = plan.recipe.sampling
+    reach = plan.patch
+    if sampling.position == "nnunet":
+        reach = initial_patch(plan.recipe.augmentation.spatial, plan.patch)
+    draws: list[PatchDraw] = []
+    for sample in samples:
+        rng = key.generator("patch", sample)
+        index = int(rng.integers(len(cases)))
+        case = cases[index]
+        name = _draw_class(case, sampling, rng) if _is_forced(sampling, sample, plan.batch, rng) else None
+        voxel = _draw_voxel(case, name, rng)
+        centre = _draw_centre(case.shape, plan.patch, reach, voxel, sampling, rng)
+        draws.append(PatchDraw(sample, index, centre, name))
+    return draws
+
+
+def _is_forced(sampling: Sampling, sample: int, batch: int, rng: np.random.Generator) -> bool:
+    if sampling.draw == "probability":
+        return bool(rng.random() < sampling.foreground)
+    # Halves round to even, as in nnU-Net: of a batch of two the second is forced at one third
+    return sample % batch >= round(batch * (1 - sampling.foreground))
+
+
+def _draw_class(case: CachedCase, sampling: Sampling, rng: np.random.Generator) -> str | None:
+    """An output that the case has voxels of; None if there is none of a positive weight."""
+    if sampling.class_weights is None:
+        weights = np.ones(len(case.classes))
+    else:
+        weights = np.array([sampling.class_weights.get(name, 0.0) for name in case.classes])
+    if not weights.sum():
+        return None
+    return case.classes[int(rng.choice(len(weights), p=weights / weights.sum()))]
+
+
+def _draw_voxel(case: CachedCase, name: str | None, rng: np.random.Generator) -> np.ndarray | None:
+    """A stored voxel of an output, or with a known label where voxels may be ignored; None for any place."""
+    voxels = case.class_voxels[name] if name is not None else case.annotated_voxels
+    if voxels is None or not len(voxels):
+        return None
+    return voxels[int(rng.integers(len(voxels)))].astype(int)
+
+
+def _draw_centre(
+    case: Shape,
+    patch: Shape,
+    reach: Shape,
+    voxel: np.ndarray | None,
+    sampling: Sampling,
+    rng: np.random.Generator,
+) -> Vector:
+    """The centre of a patch, in voxels of the case.
+
+    nnU-Net places a larger patch, `reach`, which may lie beyond the case by half of what it is larger on each
+    side, and takes the middle of it. A forced voxel lies behind half of `reach` from its start, at most
+    before it where the start would lie too low.
+    """
+    low, high = _bounds(case, patch, reach, sampling)
+    if voxel is None:
+        start = rng.integers(low, high + 1)
+    else:
+        start = np.maximum(low, voxel - np.array(reach) // 2)
+        if sampling.position == "inside":
+            start = np.minimum(start, high)
+    x, y, z = (start + (np.array(reach) - 1) / 2).tolist()
+    return x, y, z
+
+
+def _bounds(case: Shape, patch: Shape, reach: Shape, sampling: Sampling) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and the highest start of `reach` along each axis."""
+    size, wanted = np.array(case), np.array(reach)
+    if sampling.position == "inside":
+        # A case that is smaller lies in the middle of the patch
+        low = np.minimum(0, -((wanted - size) // 2))
+        return low, np.maximum(low, size - wanted)
+    beyond = np.maximum(wanted - np.array(patch), wanted - size)
+    half = -(-beyond // 2)
+    return -half, size + half - wanted
