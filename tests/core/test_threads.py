@@ -195,24 +195,13 @@ def test_prefetch_raises_the_error_of_an_item_at_its_turn():
         next(results)
 
 
-@pytest.mark.parametrize("room", [True, False])
-def test_a_task_runs_outside_the_main_thread_where_a_thread_can_start(monkeypatch, room):
-    monkeypatch.setattr(threads, "can_start_thread", lambda: room)
-    thread = threads.run_outside_main_thread(threading.current_thread)
-    assert (thread is not threading.main_thread()) == room
-    with pytest.raises(ValueError, match="no number"):
-        threads.run_outside_main_thread(lambda: int("no number"))
-
-
-def test_pools_are_kept_from_call_to_call(monkeypatch):
+def test_threads_of_prefetch_are_kept_from_call_to_call(monkeypatch):
     monkeypatch.setattr(threads, "cpu_count", lambda: 2)
-    outside = {threads.run_outside_main_thread(threading.current_thread) for _ in range(3)}
     prefetching = {
         thread
         for _ in range(5)
         for thread in threads.prefetch(lambda _: threading.current_thread(), range(4))
     }
-    assert len(outside) == 1
     assert len(prefetching) <= 2
 
 

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 import torch
 
-import segcube.backends.openvino.opening  # noqa: F401  (so that the forks need not import it)
+import segcube.backends.openvino.backend  # noqa: F401  (so that the forks need not import it)
 from segcube.cli.app import app
 
 STARTED: dict[int, float] = {}

@@ -33,8 +33,8 @@ def out_of_memory_errors() -> Generator[None, None, None]:
     """Raise DeviceMemoryError for errors of these libraries that report exhausted memory."""
     try:
         yield
-    except RuntimeError as error:
-        if any(words in str(error) for words in OUT_OF_MEMORY):
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
             raise DeviceMemoryError(str(error)) from error
         raise
 

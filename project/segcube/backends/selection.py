@@ -111,7 +111,7 @@ def _openvino(
     settings: RunSettings, loaded: LoadedSubmission, choice: Choice, log: Callable[[str], None]
 ) -> Backend:
     try:
-        from segcube.backends.openvino.opening import open_openvino
+        from segcube.backends.openvino.backend import open_openvino
 
         return open_openvino(loaded, choice.precision, choice.why, log)
     except (ImportError, NoGraphs) as error:

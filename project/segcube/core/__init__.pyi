@@ -54,7 +54,6 @@ from .threads import for_each_in_threads as for_each_in_threads
 from .threads import limit_threads as limit_threads
 from .threads import prefetch as prefetch
 from .threads import reduced_cpu_count as reduced_cpu_count
-from .threads import run_outside_main_thread as run_outside_main_thread
 from .threads import submit as submit
 from .types import Array as Array
 from .types import Case as Case

@@ -140,26 +140,17 @@ def submit(
 
 
 @cache
-def _kept_pool(name: str, count: int) -> ThreadPoolExecutor:
-    """Return the same pool at every call with the same arguments.
+def _prefetch_pool(count: int) -> ThreadPoolExecutor:
+    """Return the same pool at every call with the same count.
 
     glibc keeps the memory that a thread frees in an arena for that thread; new threads at every call would
     fill more and more arenas.
     """
-    return ThreadPoolExecutor(count, thread_name_prefix=name)
+    return ThreadPoolExecutor(count, thread_name_prefix="prefetch")
 
 
 # A forked child inherits the pools without their threads, and would wait for them for ever
-os.register_at_fork(after_in_child=_kept_pool.cache_clear)
-
-
-def run_outside_main_thread(task: Callable[[], R]) -> R:
-    """Return what a task returns, or raise what it raises; it runs in another thread where one can start.
-
-    Python runs signal handlers in the main thread, also inside callbacks from a library: the library would
-    receive what a handler raises, and report an error of its own.
-    """
-    return submit(_kept_pool("outside-main", 1), task).result()
+os.register_at_fork(after_in_child=_prefetch_pool.cache_clear)
 
 
 def prefetch(function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
@@ -168,7 +159,7 @@ def prefetch(function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
     At most one result for each thread is pending. Errors are raised at their item's turn.
     """
     count = min(cpu_count(), MAX_THREADS)
-    pool = _kept_pool("prefetch", count)
+    pool = _prefetch_pool(count)
     pending: deque[Future[R]] = deque()
     for item in items:
         pending.append(submit(pool, function, item))

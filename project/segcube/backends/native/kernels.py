@@ -130,7 +130,7 @@ class NativeKernels:
         image: LayerInput,
         weights: ConvWeights,
         out: np.ndarray,
-        moments: np.ndarray,
+        moments: np.ndarray | None,
         *,
         transposed: bool = False,
     ) -> None:

@@ -1,11 +1,11 @@
-"""Layers of a graph that the native kernels compute: what each needs, and what it writes."""
+"""The steps of a native program: each kernel with its weights and the numbers of the buffers it works on."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -19,55 +19,91 @@ from segcube.backends.native.kernels import (
 from segcube.backends.protocol import AccumulatorView
 
 Size: TypeAlias = "tuple[int, ...]"
+Buffers: TypeAlias = "Sequence[np.ndarray]"
+"""Arrays by their numbers: images (1, C, X, Y, Z), moments (C, 2)."""
 
 
-class NormedInPlace:
-    """An image that an `InstanceNorm` in place has normalised; its TOKEN output follows the image."""
+class Step(Protocol):
+    """A call that reads some buffers and writes others."""
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """Numbers of the buffers that it reads."""
+        ...
+
+    @property
+    def writes(self) -> tuple[int, ...]:
+        """Numbers of the buffers that it writes."""
+        ...
+
+    def run(self, buffers: Buffers) -> None:
+        """Write the buffers. Raises MemoryError."""
+        ...
 
 
-Norms: TypeAlias = "tuple[Affine | NormedInPlace | None, ...]"
-"""How each input image is read: normalised with its moments, which follow it; None unchanged."""
-TOKEN = (1,)
-"""The size of an output without content: its readers run after the node that writes it."""
+class Image(NamedTuple):
+    """A buffer that holds an image, and how a layer reads it."""
+
+    buffer: int
+    moments: int | None = None
+    """The buffer of its channels' means and variances, where a convolution writes them."""
+    affine: Affine | None = None
+    """Follows the normalisation by the moments; None to read the image unchanged."""
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Of the buffers of the image and its moments."""
+        return (self.buffer,) if self.moments is None else (self.buffer, self.moments)
+
+    def array(self, buffers: Buffers) -> np.ndarray:
+        """The image, (C, X, Y, Z)."""
+        return buffers[self.buffer][0]
+
+    def input(self, buffers: Buffers) -> LayerInput:
+        """The image with the norm that its moments give."""
+        if self.affine is None or self.moments is None:
+            return LayerInput(self.array(buffers))
+        return LayerInput(self.array(buffers), self.affine.input_norm(buffers[self.moments]))
 
 
 @dataclass(frozen=True)
 class Layer(ABC):
-    """The computation of a node: one output image from one or more input images (1, C, X, Y, Z)."""
+    """A native kernel: one output image from one or more input images."""
 
     kernels: NativeKernels
-    size: Size
-    """(1, K, X, Y, Z): of the output image."""
-    norms: Norms
-    has_moments: ClassVar[bool] = False
-    """Whether it writes the image's moments (K, 2) beside it."""
+    inputs: tuple[Image, ...]
+    out: Image
 
     @property
-    def sizes(self) -> tuple[Size, ...]:
-        """Of the outputs: the image, and its moments where it has them."""
-        return (self.size, (self.size[1], 2)) if self.has_moments else (self.size,)
+    def reads(self) -> tuple[int, ...]:
+        return tuple(number for image in self.inputs for number in image.numbers)
+
+    @property
+    def writes(self) -> tuple[int, ...]:
+        return self.out.numbers
 
     @abstractmethod
-    def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        """Write the outputs."""
+    def run(self, buffers: Buffers) -> None:
+        """Write the output image. Raises MemoryError."""
+
+    def layer_inputs(self, buffers: Buffers) -> list[LayerInput]:
+        """The images as they are read."""
+        return [image.input(buffers) for image in self.inputs]
 
 
 @dataclass(frozen=True)
 class Convolution(Layer):
-    """A convolution of the input images' concatenation, and its moments (K, 2)."""
+    """A convolution of the input images' concatenation, and perhaps its moments."""
 
     weights: ConvWeights
-    accumulator: AccumulatorView | None = None
-    """Where the image is added instead of being written; no moments are written then."""
-    has_moments = True
 
-    def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        image, moments = outputs
-        images = layer_inputs(inputs, self.norms)
-        if self.accumulator is None:
-            self.kernels.convolve(images, self.weights, image[0], moments)
-        else:
-            self.kernels.convolve(images, self.weights, self.accumulator)
+    def run(self, buffers: Buffers) -> None:
+        moments = None if self.out.moments is None else buffers[self.out.moments]
+        self.kernels.convolve(self.layer_inputs(buffers), self.weights, self.out.array(buffers), moments)
+
+    def add(self, buffers: Buffers, view: AccumulatorView) -> None:
+        """Add the image to an accumulator instead of writing it; for 1x1x1 kernels alone."""
+        self.kernels.convolve(self.layer_inputs(buffers), self.weights, view)
 
 
 @dataclass(frozen=True)
@@ -76,35 +112,35 @@ class TransposedConvolution(Layer):
 
     weights: ConvWeights
 
-    def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        (image,) = layer_inputs(inputs, self.norms)
-        self.kernels.convolve_transposed(image, self.weights, outputs[0][0])
+    def run(self, buffers: Buffers) -> None:
+        (image,) = self.layer_inputs(buffers)
+        self.kernels.convolve_transposed(image, self.weights, self.out.array(buffers))
 
 
 @dataclass(frozen=True)
 class DepthwiseConvolution(Layer):
-    """A convolution with one kernel per channel, and its moments (K, 2)."""
+    """A convolution with one kernel per channel, and its moments."""
 
     weights: ConvWeights
     transposed: bool
-    has_moments = True
 
-    def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        (image,) = layer_inputs(inputs, self.norms)
-        self.kernels.depthwise(image, self.weights, outputs[0][0], outputs[1], transposed=self.transposed)
+    def run(self, buffers: Buffers) -> None:
+        (image,) = self.layer_inputs(buffers)
+        moments = None if self.out.moments is None else buffers[self.out.moments]
+        out_kxyz = self.out.array(buffers)
+        self.kernels.depthwise(image, self.weights, out_kxyz, moments, transposed=self.transposed)
 
 
 @dataclass(frozen=True)
 class InstanceNorm(Layer):
-    """An image normalised, perhaps with a residual and a rectifier; in place where its size is TOKEN."""
+    """An image normalised, perhaps with a residual and a rectifier; the output may be the image itself."""
 
     slope: float
     """Of the rectifier behind the sum; 1 for none."""
 
-    def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        image, *residual = layer_inputs(inputs, self.norms)
-        out = image.image if self.size == TOKEN else outputs[0][0]
-        self.kernels.norm(image, residual[0] if residual else None, self.slope, out)
+    def run(self, buffers: Buffers) -> None:
+        image, *residual = self.layer_inputs(buffers)
+        self.kernels.norm(image, residual[0] if residual else None, self.slope, self.out.array(buffers))
 
 
 @dataclass(frozen=True)
@@ -114,9 +150,9 @@ class AveragePool(Layer):
     block: Size
     """(x, y, z)."""
 
-    def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        (image,) = layer_inputs(inputs, self.norms)
-        self.kernels.pool(image, self.block, outputs[0][0])
+    def run(self, buffers: Buffers) -> None:
+        (image,) = self.layer_inputs(buffers)
+        self.kernels.pool(image, self.block, self.out.array(buffers))
 
 
 @dataclass(frozen=True)
@@ -126,10 +162,10 @@ class PointwiseMlp(Layer):
     weights: tuple[ConvWeights, ConvWeights]
     """Of both pointwise convolutions."""
 
-    def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        image, *residual = layer_inputs(inputs, self.norms)
+    def run(self, buffers: Buffers) -> None:
+        image, *residual = self.layer_inputs(buffers)
         added = residual[0].image if residual else None
-        self.kernels.pointwise_mlp(image, self.weights, added, outputs[0][0])
+        self.kernels.pointwise_mlp(image, self.weights, added, self.out.array(buffers))
 
 
 @dataclass(frozen=True)
@@ -144,32 +180,8 @@ class UpsampleAdd(Layer):
     """Between the sparse image's voxels; None without one."""
     has_skip: bool
 
-    def __call__(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-        image, *others = (array[0] for array in inputs)
+    def run(self, buffers: Buffers) -> None:
+        image, *others = (image.array(buffers) for image in self.inputs)
         skip = others.pop() if self.has_skip else None
         added = UpsampleAddInputs(skip, image, others[0] if others else None, self.bias)
-        self.kernels.upsample_add(added, self.padding, self.stride or (1, 1, 1), outputs[0][0])
-
-
-def layer_inputs(inputs: Sequence[np.ndarray], norms: Norms) -> list[LayerInput]:
-    """A node's images, each with the norm that its moments give."""
-    arrays, images = iter(inputs), list[LayerInput]()
-    for norm in norms:
-        image, moments = next(arrays)[0], None if norm is None else next(arrays)
-        read_as = norm.input_norm(moments) if isinstance(norm, Affine) and moments is not None else None
-        images.append(LayerInput(image, read_as))
-    return images
-
-
-def form(layer: Layer) -> Hashable:
-    """What two layers have in common if one may replace the other in a compiled graph: all but weights."""
-    values = [getattr(layer, field.name) for field in fields(layer) if field.name != "kernels"]
-    return type(layer).__name__, *map(_without_weights, values)
-
-
-def _without_weights(value: Any) -> Hashable:
-    if isinstance(value, tuple):
-        return tuple(map(_without_weights, value))
-    if isinstance(value, ConvWeights):
-        return value.geometry
-    return type(value).__name__ if isinstance(value, Affine | NormedInPlace | np.ndarray) else value
+        self.kernels.upsample_add(added, self.padding, self.stride or (1, 1, 1), self.out.array(buffers))

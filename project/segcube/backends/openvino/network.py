@@ -10,7 +10,7 @@ import openvino as ov
 
 from segcube.backends.memory import give_freed_memory_back, out_of_memory_errors
 from segcube.backends.openvino.mapped import MappedWeights
-from segcube.core import for_each_in_threads, reduced_cpu_count, run_outside_main_thread
+from segcube.core import for_each_in_threads, reduced_cpu_count
 
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 
@@ -26,25 +26,24 @@ class OpenVINONetwork:
     model: ov.Model | None
     """Until it is compiled; until then it needs no memory beside its weights."""
     weights: Sequence[MappedWeights]
-    natively: bool
-    """Whether native kernels compute its convolutions; they read the weights from the mapped file."""
     _compiled: ov.CompiledModel | None = None
     _request: tuple[ov.InferRequest, np.ndarray] | None = None
     """While it is active: its request, and the array of its input window."""
-    _scratch: np.ndarray | None = None
 
     def __call__(self, batch_ncxyz: np.ndarray) -> np.ndarray:
         """Logits, float32; window after window, since a batch gains nothing on a CPU."""
         self.activate(self)
         with out_of_memory_errors():
-            return window_by_window(self._infer, batch_ncxyz)
+            if len(batch_ncxyz) == 1:
+                return self._infer(batch_ncxyz)
+            return np.concatenate([self._infer(window_ncxyz[None]).copy() for window_ncxyz in batch_ncxyz])
 
     def _infer(self, window_ncxyz: np.ndarray) -> np.ndarray:
         if self._request is None:
-            self._request = run_outside_main_thread(lambda: self._begin(window_ncxyz.shape))
+            self._request = self._begin(window_ncxyz.shape)
         request, input_ncxyz = self._request
-        _copy(window_ncxyz, input_ncxyz)
-        # Runs in a thread of OpenVINO, so that signals do not interrupt it
+        copy_window(window_ncxyz, input_ncxyz)
+        # Runs in a thread of OpenVINO, which may pin it to a core
         request.start_async()
         request.wait()
         return request.get_output_tensor(0).data
@@ -52,19 +51,8 @@ class OpenVINONetwork:
     def compile(self) -> ov.CompiledModel:
         """The network as this processor runs it; compiled once."""
         if self._compiled is None:
-            # One request at a time on all cores; without the hint OpenVINO chooses a precision by processor
-            precision = PRECISIONS[self.precision]
-            options: dict[str, object] = {
-                "PERFORMANCE_HINT": "LATENCY",
-                "INFERENCE_PRECISION_HINT": precision,
-            }
-            if (threads := reduced_cpu_count()) is not None:
-                options["INFERENCE_NUM_THREADS"] = threads
-            if self.natively:
-                # A pinned thread would pass its core on to the threads that the kernels start
-                options["ENABLE_CPU_PINNING"] = False
             assert self.model is not None, "kept until it is compiled"
-            self._compiled = self.core.compile_model(self.model, "CPU", options)
+            self._compiled = compile_model(self.core, self.model, self.precision)
             self.model = None
             # OpenVINO holds packed copies now
             for weights in self.weights:
@@ -78,29 +66,32 @@ class OpenVINONetwork:
         request.set_input_tensor(ov.Tensor(input_ncxyz, shared_memory=True))
         return request, input_ncxyz
 
-    def scratch(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Zeros for a result; the same array at every call until another network is activated."""
-        if self._scratch is None or self._scratch.shape != shape:
-            self._scratch = np.empty(shape, dtype=np.float32)
-        self._scratch[...] = 0
-        return self._scratch
-
     def free_working_memory(self) -> None:
         """Free everything but the packed weights."""
-        self._request = self._scratch = None
+        self._request = None
         if self._compiled is not None:
             self._compiled.release_memory()
             give_freed_memory_back()
 
 
-def window_by_window(run: Callable[[np.ndarray], np.ndarray], batch_ncxyz: np.ndarray) -> np.ndarray:
-    """Logits of a batch, one window at a time. run: returns an array that is valid until its next call."""
-    if len(batch_ncxyz) == 1:
-        return run(batch_ncxyz)
-    return np.concatenate([run(window_ncxyz[None]).copy() for window_ncxyz in batch_ncxyz])
+def compile_model(core: ov.Core, model: ov.Model, precision: str, *, pinned: bool = True) -> ov.CompiledModel:
+    """Compile a graph for one request at a time on all cores.
+
+    pinned: whether each of OpenVINO's threads may stay on a core.
+    """
+    options: dict[str, object] = {
+        # Without the hint OpenVINO chooses a precision by processor
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
+    }
+    if (threads := reduced_cpu_count()) is not None:
+        options["INFERENCE_NUM_THREADS"] = threads
+    if not pinned:
+        options["ENABLE_CPU_PINNING"] = False
+    return core.compile_model(model, "CPU", options)
 
 
-def _copy(window_ncxyz: np.ndarray, input_ncxyz: np.ndarray) -> None:
+def copy_window(window_ncxyz: np.ndarray, input_ncxyz: np.ndarray) -> None:
     """Copy in several threads: a mirrored window is read against its order in memory."""
 
     def copy_slice(x: int) -> None:

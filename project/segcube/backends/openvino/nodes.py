@@ -19,6 +19,8 @@ CHANNELS = 1
 """The axis of channels in (N, C, X, Y, Z)."""
 SPACE = (2, 3, 4)
 """The axes of voxels in (N, C, X, Y, Z)."""
+VOXELS = slice(2, None)
+"""The sizes of these axes in a shape."""
 T = TypeVar("T")
 
 

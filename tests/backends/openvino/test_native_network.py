@@ -14,9 +14,9 @@ from segcube.backends import AccumulatingNetwork, AccumulatorView
 from segcube.backends.native import find_kernels
 from segcube.backends.openvino import compile_submission, read_compiled
 from segcube.backends.openvino.backend import OpenVINOBackend
-from segcube.backends.openvino.native_graph import run_natively
-from segcube.backends.openvino.native_members import NativeMember, NativeSum, can_accumulate, kind_of
-from segcube.backends.openvino.network import OpenVINONetwork
+from segcube.backends.openvino.lowering import lower
+from segcube.backends.openvino.mapped import MappedWeights
+from segcube.backends.openvino.native_network import NativeMember, NativeNetwork
 from segcube.networks import build_network, load_network, save_network
 from segcube.spec.submission import MemberFile, load_for_challenge, member_files
 
@@ -74,18 +74,20 @@ def summed(members: list[MemberFile], batch_ncxyz: np.ndarray) -> np.ndarray:
     return np.einsum("mnkxyz,mk->nkxyz", alone_mnkxyz, WEIGHT_MK[: len(members)])
 
 
-def test_folds_of_one_plan_take_turns_in_one_program(folds):
+def test_folds_of_one_plan_take_turns_in_the_same_working_memory(folds):
     backend, x = backend_of(folds), batch()
     for member in [*folds, *folds]:
         np.testing.assert_allclose(backend.load(member)(x), by_torch(member, x), atol=1e-4)
-    assert all(isinstance(backend.load(member), NativeMember) for member in folds)
-    assert len(backend.programs) == 1
+    networks = [backend.load(member) for member in folds]
+    assert all(isinstance(network, NativeNetwork) for network in networks)
+    (floats,) = {network.members[0].program.floats for network in networks}
+    assert backend.native_memory(floats) is backend.native_memory(floats)
 
 
 @pytest.mark.parametrize("windows", [1, 2])
 def test_a_sum_of_folds_is_their_weighted_sum(folds, windows):
     joint = backend_of(folds).join(folds, WEIGHT_MK)
-    assert isinstance(joint, NativeSum)
+    assert isinstance(joint, NativeNetwork)
     np.testing.assert_allclose(joint(batch(windows)), summed(folds, batch(windows)), atol=1e-4)
 
 
@@ -135,46 +137,41 @@ def save_wider(folder: Path, channels: int, outputs: int, seed: int) -> dict[str
 
 
 @pytest.mark.parametrize("other", ["wider", "a MedNeXt"])
-def test_members_of_other_plans_are_summed_in_a_graph_of_all(
-    tmp_path, compiled, save_unet, save_member, other
-):
+def test_members_of_other_plans_are_summed_as_well(tmp_path, compiled, save_unet, save_member, other):
     save = save_wider if other == "wider" else save_member
     members = compiled([save_unet(tmp_path, 4, 3, 0), save(tmp_path, 4, 3, 1)])
     joint = backend_of(members).join(members, WEIGHT_MK[:2])
-    assert isinstance(joint, OpenVINONetwork)
+    assert isinstance(joint, NativeNetwork)
     np.testing.assert_allclose(joint(batch()), summed(members, batch()), atol=1e-4)
 
 
-def test_members_give_their_own_logits_after_a_graph_of_all(tmp_path, compiled, save_unet):
-    members = compiled([save_unet(tmp_path, 4, 3, 0), save_wider(tmp_path, 4, 3, 1)])
+def save_overlapping(folder: Path, channels: int, outputs: int) -> dict[str, str]:
+    """A U-Net whose transposed convolutions overlap, for which there is no native kernel."""
+    arguments = {"in_channels": channels, "out_channels": outputs, "features": [4, 6], "strides": [2]}
+    network, file = build_network("UNet", arguments), "overlapping.safetensors"
+    return {"file": file, "sha256": save_network(network, "UNet", arguments, folder / file)}
+
+
+def test_a_native_member_is_not_joined_with_one_of_openvino(tmp_path, compiled, save_unet):
+    members = compiled([save_unet(tmp_path, 4, 3, 0), save_overlapping(tmp_path, 4, 3)])
     backend = backend_of(members)
-    backend.join(members, WEIGHT_MK[:2])(batch())
-    for member in members:
+    assert backend.join(members, WEIGHT_MK[:2]) is None
+    for member in [*members, *members]:
         np.testing.assert_allclose(backend.load(member)(batch()), by_torch(member, batch()), atol=1e-4)
 
 
-def read(kernel_size: int = 1, seed: int = 0, factor: float = 3) -> tuple[ov.Model, list]:
-    """A convolution of each size, between them what stays with OpenVINO."""
-    rng = np.random.default_rng(seed)
+@pytest.mark.parametrize("kernel_size", [1, 3])
+def test_a_network_that_ends_in_any_convolution_adds_to_an_accumulator(kernel_size):
+    """Between its convolutions lies what OpenVINO computes."""
     image = opset13.parameter((1, 4, 6, 16, 16), np.float32)
-    ones, last = [1] * 3, [kernel_size // 2] * 3
-    kernels = [rng.standard_normal((4, 4, *[size] * 3), dtype=np.float32) for size in (3, kernel_size)]
-    first = opset13.convolution(image, kernels[0], ones, ones, ones, ones)
-    between = opset13.multiply(opset13.tanh(first), np.float32(factor))
-    end = opset13.convolution(between, kernels[1], ones, last, last, ones)
-    model = ov.Model([opset13.result(end)], [image], "made")
-    return model, run_natively(model, find_kernels())
-
-
-def test_other_kernels_are_of_the_same_kind():
-    assert kind_of(*read(seed=0)) == kind_of(*read(seed=1))
-
-
-@pytest.mark.parametrize("other", [{"factor": 2}, {"kernel_size": 3}])
-def test_other_constants_or_sizes_are_of_another_kind(other):
-    assert kind_of(*read()) != kind_of(*read(**other))
-
-
-def test_only_a_last_convolution_of_channels_alone_can_accumulate():
-    assert can_accumulate(*read())
-    assert not can_accumulate(*read(kernel_size=3))
+    ones, around = [1] * 3, [kernel_size // 2] * 3
+    rng = np.random.default_rng(0)
+    first, last = (rng.standard_normal((4, 4, *[size] * 3), dtype=np.float32) for size in (3, kernel_size))
+    between = opset13.tanh(opset13.convolution(image, first, ones, ones, ones, ones))
+    end = opset13.convolution(between, last, ones, around, around, ones)
+    model, x = ov.Model([opset13.result(end)], [image], "example"), rng.random((1, 4, 6, 16, 16), np.float32)
+    expected_nkxyz = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})([x])[0]
+    program = lower(model, find_kernels(), lambda part: ov.Core().compile_model(part, "CPU"))
+    member = NativeMember(program, MappedWeights(None, {}))
+    network = NativeNetwork([member], np.full((1, 4), 2.0), lambda floats: np.empty(floats, np.float32))
+    np.testing.assert_allclose(network(x), 2 * expected_nkxyz, atol=1e-3)
