@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,3 +48,10 @@ def test_noise_at_points_has_unit_variance_and_is_smooth():
     assert noise.std() == pytest.approx(1, abs=0.2)
     assert np.abs(np.diff(noise, axis=0)).mean() < 0.4
     assert smooth_noise_at(np.random.default_rng(0), 20.0, np.zeros((3, 0))).size == 0
+
+
+def test_rounding_does_not_move_lesions(healthy):
+    assert (np.abs(healthy.fluid_n - 0.3) < 1e-9).sum() > 20
+    less, more = (replace(healthy, fluid_n=healthy.fluid_n + shift) for shift in (-1e-12, 1e-12))
+    for site in ("midline", "cerebellum", "junction"):
+        np.testing.assert_array_equal(site_mask(site, SPACE, less), site_mask(site, SPACE, more))

@@ -13,6 +13,9 @@ from segcube.phantoms.fields import Space
 
 _STEP_MM = 4.0
 _FLUID_BARS = 0.6
+_SOLID = 0.35
+"""Lesions begin where there is less fluid. Folds of the cerebellum have a share of 0.3 at 4 mm, give or take
+rounding, which must not decide where lesions are."""
 _FAR_MM = 60.0
 
 
@@ -133,7 +136,7 @@ def _distance(space: Space, centre: np.ndarray) -> np.ndarray:
 def site_mask(site: Site, space: Space, healthy: Healthy) -> np.ndarray:
     """The voxels (X, Y, Z) of a coarse space where lesions of a site may begin."""
     depth, ventricle = healthy.depth_n, healthy.ventricle_n
-    solid = (healthy.fluid_n < 0.3) & (depth > 3)
+    solid = (healthy.fluid_n < _SOLID) & (depth > 3)
     x = np.abs(np.broadcast_to(space.x[:, None, None], space.shape)).ravel()
     above = healthy.cerebrum_n > 0.9
     masks = {
