@@ -159,3 +159,18 @@ def test_each_case_is_reported_once_its_files_are_written(tmp_path):
 
     write_phantoms(coarse("mbas2024", 8), 2, 1, tmp_path, on_case=on_case)
     assert seen == [("MBAS_001", 2, 1), ("MBAS_002", 2, 2)]
+
+
+def test_more_cases_than_names_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="MBAS_1000"):
+        write_phantoms(coarse("mbas2024", 8), 1000, 1, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("change", [{"orientation": "PIR"}, {"shape": (30, 30, 1)}])
+def test_a_grid_that_phantoms_cannot_have_is_refused(change):
+    challenge = coarse("brats2023-gli", 8)
+    grid = challenge.geometry.grids[0].model_copy(update=change)
+    geometry = challenge.geometry.model_copy(update={"grids": (grid,)})
+    with pytest.raises(UsageError, match="no phantoms of"):
+        make_phantom(challenge.model_copy(update={"geometry": geometry}), 0, 0)

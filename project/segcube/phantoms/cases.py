@@ -17,9 +17,10 @@ from segcube.formats.nifti import foreign_files, is_written_by_segcube
 from segcube.phantoms.brain import Tissue, make_brain
 from segcube.phantoms.heart import Chamber, make_atria
 from segcube.phantoms.streams import Streams
-from segcube.spec.challenges import BACKGROUND, Challenge
+from segcube.spec.challenges import BACKGROUND, Challenge, UsualGrid
 
 _ATRIA_CHANNELS = ("lge",)
+_AXES = ("LR", "PA", "IS")
 _GZIP_LEVEL = 1
 _MARK = "segcube-phantom"
 """In the header of each file. A phantom never replaces a label map of a run, which has another mark."""
@@ -110,8 +111,11 @@ def write_phantoms(
     edge: crop each case to a box of so many voxels around its labels. on_case: called when a case has been
     written. Equal arguments write equal bytes.
     Earlier phantoms are replaced; other files of these names raise UsageError, which lists all of them,
-    before the first case is written. Raises as `make_phantom`, and EnvironmentFault for a failed write.
+    before the first case is written, and so does a count for which the challenge has too few names. Raises as
+    `make_phantom`, and EnvironmentFault for a failed write.
     """
+    if count and not challenge.is_case(last := _case_name(challenge, count - 1)):
+        raise UsageError(f"{last} is no case of {challenge.key}", expected="a lower number of cases")
     names = [_case_name(challenge, index) for index in range(count)]
     _check_free([file for name in names for file in _files(challenge, name, out)], out)
     for index, name in enumerate(names):
@@ -150,6 +154,7 @@ def _grid(challenge: Challenge, rng: np.random.Generator, spacing_mm: float | No
     """One of the challenge's grids along the patient's axes; without an orientation, LPS."""
     grids = challenge.geometry.grids
     usual = grids[int(rng.integers(len(grids)))]
+    _check_grid(usual)
     affine = np.diag([*usual.spacing, 1.0])
     for axis, (letter, positive) in enumerate(zip(usual.orientation or "LPS", "RAS", strict=True)):
         if letter != positive:
@@ -164,6 +169,16 @@ def _grid(challenge: Challenge, rng: np.random.Generator, spacing_mm: float | No
     affine[:3, 3] += affine[:3, :3] @ ((factor - 1) / 2)
     affine[:3, :3] *= factor
     return Grid((x, y, z), affine)
+
+
+def _check_grid(grid: UsualGrid) -> None:
+    if min(grid.shape) < 2:
+        raise UsageError(f"no phantoms of shape {grid.shape}", expected="2 voxels or more along each axis")
+    if any(letter not in pair for letter, pair in zip(grid.orientation or "LPS", _AXES, strict=True)):
+        raise UsageError(
+            f"no phantoms of orientation {grid.orientation}",
+            expected="one along x, y and z, such as LPS or RAS",
+        )
 
 
 def blood_value(challenge: Challenge) -> int | None:
