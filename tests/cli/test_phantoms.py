@@ -71,6 +71,7 @@ def test_other_files_are_kept(tmp_path, challenge):
         ((), "no folder to write to"),
         (("DIR", "--compare", "scans"), "--compare writes no cases"),
         (("DIR", "--ref", "labels"), "without scans"),
+        (("--compare", "scans", "--report", "file", "--chart", "file"), "are one file"),
     ],
 )
 def test_phantoms_are_either_written_or_compared(options, words, challenge):

@@ -107,3 +107,29 @@ def test_quantities_of_another_unit_or_size_have_a_plot_of_their_own():
     quantities = [BLOOD, Quantity("size", "LA x mm"), Quantity("size", "brain mL")]
     quantities += [Quantity("composition", "LA share"), Quantity("composition", "components")]
     assert len({_title(quantity) for quantity in quantities}) == 5
+
+
+def test_labels_of_another_challenge_are_refused_not_left_out(folder):
+    file = folder / "labels" / "MBAS_002_label.nii.gz"
+    image = nib.load(file)
+    labels = np.asarray(image.dataobj).copy()
+    labels[labels == ATRIA.labels["LA"]] = 9
+    nib.save(nib.Nifti1Image(labels, image.affine), file)
+    found = compare(folder, 1)
+    assert list(found.scans) == ["MBAS_001"]
+    assert "unknown labels 9" in found.problems["MBAS_002"]
+
+
+def test_a_case_without_labels_is_reported(folder):
+    (folder / "labels" / "MBAS_002_label.nii.gz").unlink()
+    found = compare(folder, 1)
+    assert list(found.scans) == ["MBAS_001"]
+    assert "no labels" in found.problems["MBAS_002"]
+
+
+def test_an_error_names_the_channel_that_all_cases_miss(tmp_path):
+    glioma = coarse("brats2023-gli", 8)
+    write_phantoms(glioma, 1, 3, tmp_path)
+    (tmp_path / "data" / "BraTS-GLI-00001-000" / "BraTS-GLI-00001-000-t1n.nii.gz").unlink()
+    with pytest.raises(UsageError, match="t1n"):
+        compare_folder(tmp_path / "data", tmp_path / "labels", glioma, 1, 0)

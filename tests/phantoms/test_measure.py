@@ -80,3 +80,19 @@ def test_a_scan_without_labels_has_no_contrast_of_its_parts(heart):
     image, labels = heart
     values = measure_case(image, np.zeros_like(labels), MM, ATRIA)
     assert values == {Quantity("composition", "components"): 0}
+
+
+def test_unlabelled_blood_is_no_reference(heart):
+    image, labels = heart
+    walls = ATRIA.model_copy(
+        update={"labels": {"background": 0, "wall": WALL}, "regions": {"wall": ("wall",)}}
+    )
+    values = measure_case(image, np.where(labels == WALL, WALL, 0), MM, walls)
+    assert {quantity.group for quantity in values} == {"composition", "size"}
+
+
+def test_a_constant_channel_has_no_z_scores(heart):
+    _, labels = heart
+    image = np.full((4, *MM.shape), 7.0)
+    values = measure_case(image, np.where(labels > 0, GLIOMA.labels["ET"], 0), MM, GLIOMA)
+    assert not any(quantity.group == "z-score" for quantity in values)

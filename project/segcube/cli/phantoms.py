@@ -68,7 +68,7 @@ def phantoms(
     percentile, or else whether the ranges from minimum to maximum overlap. Labels that no scan has are left
     out. docs/phantoms.md describes the quantities.
 
-    Exit code: 0 done; with --compare, 3 some scans cannot be read, 4 none can.
+    Exit code: 0 done; with --compare, 3 some scans cannot be measured, 4 none can.
 
     \b
     Example:
@@ -115,6 +115,8 @@ def _check_replaceable(report: Path | None, chart: Path | None) -> None:
     """Find out before the long work whether its results can be written."""
     from segcube.formats.nifti import check_replaceable
 
+    if report is not None and chart is not None and report.resolve() == chart.resolve():
+        raise UsageError("--report and --chart are one file", file=report, expected="two files")
     check_replaceable(report, "a comparison of segcube", (b'"comparison"',))
     check_replaceable(chart, "a chart of segcube", (b"PNG", b"segcube"))
     if chart is not None:

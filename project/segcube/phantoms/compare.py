@@ -10,7 +10,7 @@ import numpy as np
 
 from segcube import __version__
 from segcube.core import Case, CaseError, Code, UsageError
-from segcube.evaluation import encode_json, find_maps
+from segcube.evaluation import challenge_hint, encode_json, find_maps
 from segcube.formats import discover_cases
 from segcube.formats.nifti import read_labels, read_volume, same_grid
 from segcube.phantoms.cases import OnCase, Phantom, ignore_case, make_phantom
@@ -134,7 +134,11 @@ def compare_folder(
     problems = {refusal.case.name: str(refusal.error) for refusal in found.refused}
     cases = [case for case in found.cases if case.name in files]
     if not cases:
-        raise UsageError("no case with labels", file=data, expected=f"labels of its cases in {ref}")
+        hint = challenge_hint(data, challenge, next(iter(problems.values()), ""))
+        raise UsageError(
+            "no case with labels", file=data, expected=f"labels of its cases in {ref}", hint=hint
+        )
+    problems |= {case.name: f"no labels in {ref}" for case in found.cases if case.name not in files}
     known = annotated(challenge, [files[case.name] for case in cases])
     total = len(cases) + count
     scans: dict[str, Values] = {}
@@ -153,12 +157,20 @@ def compare_folder(
 
 
 def _measure_scan(case: Case, file: Path, challenge: Challenge) -> Values:
-    """Measure a case by its label map. Raises CaseError, also for different grids."""
+    """Measure a case by its label map. Raises CaseError, also for different grids and unknown labels."""
     volume = read_volume(case, challenge.channel_names)
     labels_xyz, grid, _ = read_labels(file)
     if grid.shape != volume.grid.shape or not same_grid(grid, volume.grid):
         raise CaseError(
             Code.AFFINE_MISMATCH, "labels on another grid", file=file, expected="the grid of the case"
+        )
+    if unknown := set(np.unique(labels_xyz).tolist()) - set(challenge.labels.values()):
+        raise CaseError(
+            Code.BAD_DTYPE,
+            f"has the unknown labels {', '.join(map(str, sorted(unknown)))}",
+            file=file,
+            expected=f"labels of {challenge.key}",
+            hint="name the challenge whose labels these are with --challenge",
         )
     return measure_case(np.stack(volume.voxels), labels_xyz, grid, challenge)
 

@@ -134,11 +134,11 @@ def _brain(
 
 
 def _heart(image_cxyz: np.ndarray, labels_xyz: np.ndarray, grid: Grid, challenge: Challenge) -> _Scan | None:
-    """The box around the blood of the left atrium, with shells around it; None without blood.
+    """The box around the blood of the left atrium, with shells around it; None if no blood is labelled.
 
     Zero is the 1st percentile of the box, air or lung: public scans are often standardized, with any offset.
     """
-    blood_xyz = labels_xyz == blood_value(challenge)
+    blood_xyz = (labels_xyz > 0) & (labels_xyz == blood_value(challenge))
     x, y, z = (MARGIN_MM / step for step in grid.spacing)
     box = bounding_box(blood_xyz, (x, y, z))
     if box is None:
@@ -179,7 +179,8 @@ def _brightness(scan: _Scan, channel: str, image_xyz: np.ndarray) -> Values:
         median = float(np.median(within))
         if mask_xyz is not scan.reference_xyz:
             values[Quantity("contrast", part, channel)] = median / level
-        values[Quantity("z-score", part, channel)] = (median - mean) / deviation
+        if deviation:
+            values[Quantity("z-score", part, channel)] = (median - mean) / deviation
         if part == OUTSIDE:
             bright = np.count_nonzero(within > BRIGHT * level) / len(within)
             values[Quantity("contrast", f"{OUTSIDE}, share above {BRIGHT:g}", channel)] = bright
