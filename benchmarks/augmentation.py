@@ -1,7 +1,7 @@
 """Milliseconds of one core to augment a batch by nnU-Net's recipe: segcube against nnU-Net's own loader.
 
-Both cut two patches of 128 x 128 x 128 voxels and four channels from the same case and augment them: segcube
-from its half-precision cache, nnU-Net from its single-precision arrays, by its loader and trainer's transforms.
+Both cut two patches of 128 x 128 x 128 voxels and four channels from one case and augment them: segcube
+from its half-precision cache, nnU-Net from its single-precision arrays, by its loader and its transforms.
 Run it from a checkout with both environments: .venv/bin/python benchmarks/augmentation.py [batches]
 """
 

@@ -8,6 +8,15 @@ import segcube
 SOURCES = Path(segcube.__file__).parent
 
 
+ALLOWED = {
+    # torch documents these for custom dispatch, and has no public name for them
+    "training/plan/memory.py": {
+        "torch.utils._python_dispatch.TorchDispatchMode",
+        "torch.utils._pytree.tree_leaves",
+    }
+}
+
+
 def private_imports(file: Path) -> set[str]:
     """Modules of torch and OpenVINO that a file imports and whose names begin with an underscore."""
     found = set()
@@ -23,4 +32,5 @@ def private_imports(file: Path) -> set[str]:
 
 
 def test_no_private_api_of_torch_or_openvino_is_used():
-    assert not {file: found for file in SOURCES.rglob("*.py") if (found := private_imports(file))}
+    found = {file: names for file in SOURCES.rglob("*.py") if (names := private_imports(file))}
+    assert {file.relative_to(SOURCES).as_posix(): names for file, names in found.items()} == ALLOWED

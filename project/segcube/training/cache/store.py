@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from segcube.core import CaseError, EnvironmentFault, Volume, scratch_folder
+from segcube.core import CaseError, EnvironmentFault, Volume, parse_json, scratch_folder
 from segcube.formats.nifti import read_labels, read_volume
 from segcube.training.cache.prepare import PreparedCase, prepare_case
 from segcube.training.cache.record import (
@@ -89,7 +89,7 @@ def write_case(
 def read_record(folder: Path) -> CaseRecord:
     """Read a cached case's record. Raises OSError or ValueError for one that is missing or invalid."""
     try:
-        return CaseRecord.model_validate_json((folder / RECORD).read_bytes())
+        return CaseRecord.model_validate(parse_json((folder / RECORD).read_text(encoding="utf-8")))
     except ValidationError as error:
         raise ValueError(f"{RECORD} is invalid") from error
 

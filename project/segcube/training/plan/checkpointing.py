@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from dynamic_network_architectures.building_blocks.residual import BasicBlockD, BottleneckD
 from dynamic_network_architectures.building_blocks.simple_conv_blocks import StackedConvBlocks
-from torch.nn.modules.dropout import _DropoutNd  # pyright: ignore[reportPrivateUsage]
 from torch.utils.checkpoint import checkpoint
 
 from segcube.networks import MedNeXtBlock
 
 BLOCKS = (MedNeXtBlock, BasicBlockD, BottleneckD, StackedConvBlocks)
+DROPOUTS = (torch.nn.Dropout, torch.nn.Dropout1d, torch.nn.Dropout2d, torch.nn.Dropout3d)
 
 
 def checkpoint_blocks(network: torch.nn.Module) -> int:
@@ -24,7 +24,7 @@ def checkpoint_blocks(network: torch.nn.Module) -> int:
     blocks = [module for module in network.modules() if isinstance(module, BLOCKS)]
     for block in blocks:
         # Saving the state of the random numbers costs a synchronization with the GPU
-        is_random = any(isinstance(part, _DropoutNd) and part.p > 0 for part in block.modules())
+        is_random = any(isinstance(part, DROPOUTS) and part.p > 0 for part in block.modules())
         setattr(block, "forward", partial(_run, block.forward, is_random))  # noqa: B010
     return len(blocks)
 
