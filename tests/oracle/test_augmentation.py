@@ -16,7 +16,8 @@ from segcube.training.augment.affine import rotate_and_scale
 from segcube.training.augment.cut import Patch, cut_patch
 from segcube.training.augment.draws import draw_for_samples, sample_rngs
 from segcube.training.augment.grid import PatchGrid
-from segcube.training.augment.interpolate import TIE, LabelSampler, interpolate_image
+from segcube.training.augment.interpolate import interpolate_by_grid
+from segcube.training.augment.labels import TIE, LabelSampler
 from segcube.training.augment.spatial import ElasticDraw, SpatialDraw, displacement, draw_spatial
 from segcube.training.cache import CaseTensors
 from segcube.training.keys import StepKey
@@ -151,7 +152,7 @@ def leads(case: CaseTensors, grid: PatchGrid, field: torch.Tensor | None) -> np.
     sampler = LabelSampler(case.labels_xyz, case.present, OUTSIDE)
     masks = torch.stack([sampler.padded_xyz == label for label in sampler.present]).float()
     shares = torch.empty((len(masks), *grid.shape))
-    interpolate_image(masks, sampler._inside(positions), "zero", shares)
+    interpolate_by_grid(masks, sampler._inside(positions), "zero", shares)
     first, second = shares.sort(dim=0, descending=True).values[:2]
     return (first - second).numpy()
 

@@ -11,7 +11,8 @@ import torch
 from segcube.training.augment.affine import rotate_and_scale
 from segcube.training.augment.cut import Patch, cut_patch
 from segcube.training.augment.grid import PatchGrid
-from segcube.training.augment.interpolate import TIE, LabelSampler
+from segcube.training.augment.interpolate import interpolate_by_grid, interpolate_image
+from segcube.training.augment.labels import TIE, LabelSampler
 from segcube.training.augment.spatial import ElasticDraw, SpatialDraw
 from segcube.training.patches import OUTSIDE
 from segcube.training.recipes import Spatial
@@ -104,6 +105,18 @@ def test_only_the_needed_voxels_are_read(case):
     patches = [cut(one, grid.draw, grid.centre, shape=(3, 3, 3)) for one in (case, changed)]
     assert torch.equal(patches[0].image_cxyz, patches[1].image_cxyz)
     assert torch.equal(patches[0].labels_xyz, patches[1].labels_xyz)
+
+
+@pytest.mark.parametrize("border", ["zero", "nearest"])
+@pytest.mark.parametrize("channels", [3, 4, 6])
+def test_packed_channels_are_interpolated_as_by_torch(channels, border):
+    image = random_case((9, 10, 11), channels).image_cxyz
+    rng = np.random.default_rng(3)
+    positions = [torch.from_numpy(rng.uniform(-3, size + 2, (20, 5, 6))).float() for size in (9, 10, 11)]
+    found, expected = torch.full((channels, 20, 5, 6), torch.nan), torch.empty(channels, 20, 5, 6)
+    interpolate_image(image, positions, border, found)
+    interpolate_by_grid(image, positions, border, expected)
+    assert (found - expected).abs().max() < 2e-5
 
 
 @pytest.mark.parametrize("outside", [OUTSIDE, None])

@@ -9,7 +9,8 @@ import torch
 
 from segcube.core import Box, Shape
 from segcube.training.augment.grid import PatchGrid
-from segcube.training.augment.interpolate import LabelSampler, interpolate_image, interpolate_planes
+from segcube.training.augment.interpolate import interpolate_image, interpolate_planes
+from segcube.training.augment.labels import LabelSampler
 from segcube.training.cache import CaseTensors
 from segcube.training.patches import OUTSIDE
 from segcube.training.recipes import Spatial

@@ -1,34 +1,39 @@
-"""Interpolate images linearly and labels by the largest share or the nearest voxel, at any positions."""
+"""Interpolate images linearly at any positions."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch.nn import functional
 
-from segcube.training.patches import OUTSIDE
-
-TIE = 5e-4
-"""Shares of labels that differ by less are equal; batchgeneratorsv2 compares them in half precision."""
-PADDING = 2
-"""Voxels around labels, so that no position reads beyond; an even number, as halves round to even ones."""
-MIXED = 256
-"""Marks cells whose eight corners have different labels."""
 Border = Literal["zero", "nearest"]
 PADDING_MODE = {"zero": "zeros", "nearest": "border"}
 """In the words of grid_sample."""
+LANES = 4
+"""Channels in half precision that one 64-bit number holds."""
 
 
 def interpolate_image(
     image_cxyz: torch.Tensor, positions: Sequence[torch.Tensor], border: Border, out_cxyz: torch.Tensor
 ) -> None:
-    """Interpolate an image linearly: (C, *case) at positions of shape (X, Y, Z) into (C, X, Y, Z) float32.
+    """Interpolate an image linearly: (C, *case) float16 at positions of shape (X, Y, Z) into (C, X, Y, Z).
 
     positions: in voxels, a tensor for each axis. border: what lies beyond the image, 0 or its nearest voxel.
     """
+    if image_cxyz.device.type == "cpu" and len(image_cxyz) >= LANES - 1:
+        for first in range(0, len(image_cxyz), LANES):
+            group = slice(first, first + LANES)
+            interpolate_packed(image_cxyz[group], positions, border, out_cxyz[group])
+    else:
+        interpolate_by_grid(image_cxyz, positions, border, out_cxyz)
+
+
+def interpolate_by_grid(
+    image_cxyz: torch.Tensor, positions: Sequence[torch.Tensor], border: Border, out_cxyz: torch.Tensor
+) -> None:
+    """Interpolate as interpolate_image does, by torch's grid_sample."""
     image_cxyz = image_cxyz.float()
     for rows in slabs(positions[0], 16):
         grid = _grid([position[rows] for position in positions], image_cxyz.shape[1:])
@@ -39,6 +44,47 @@ def interpolate_image(
             padding_mode=PADDING_MODE[border],
             align_corners=False,
         )[:, 0]
+
+
+def interpolate_packed(
+    image_cxyz: torch.Tensor, positions: Sequence[torch.Tensor], border: Border, out_cxyz: torch.Tensor
+) -> None:
+    """Interpolate as interpolate_image does, up to four channels, which one number holds for each voxel.
+
+    A CPU loads the eight corners once for all channels: twice as fast as grid_sample.
+    """
+    shape = [size + 2 for size in image_cxyz.shape[1:]]
+    # A border of zeros; the nearest voxel needs none, as positions stay within the image
+    packed_xyzc = torch.zeros((*shape, LANES), dtype=torch.float16, device=image_cxyz.device)
+    for channel, one_xyz in enumerate(image_cxyz):
+        packed_xyzc[1:-1, 1:-1, 1:-1, channel] = one_xyz
+    flat = packed_xyzc.view(torch.int64).view(-1)
+    margin = 1 if border == "nearest" else 0
+    for rows in slabs(positions[0], 8):
+        ends = [(margin, size - 1 - margin) for size in shape]
+        inside = [(p[rows].reshape(-1) + 1).clamp_(*end) for p, end in zip(positions, ends, strict=True)]
+        low = [p.to(torch.int32).clamp_(max=size - 2) for p, size in zip(inside, shape, strict=True)]
+        corner = (low[0] * shape[1] + low[1]) * shape[2] + low[2]
+        shares = [
+            (p - first)[:, None].expand(-1, LANES).contiguous() for p, first in zip(inside, low, strict=True)
+        ]
+        values = _corners_joined(flat, corner, shares, (shape[1] * shape[2], shape[2], 1))
+        out_cxyz[:, rows] = values[:, : len(image_cxyz)].T.reshape(out_cxyz[:, rows].shape)
+
+
+def _corners_joined(
+    flat: torch.Tensor, corner: torch.Tensor, shares: Sequence[torch.Tensor], steps: Sequence[int]
+) -> torch.Tensor:
+    """Interpolate along the axes that are left, the first of them last: (N, LANES) float32.
+
+    flat: packed voxels. corner: the index of the first one. shares: of the next voxel along each axis, and
+    steps: to it.
+    """
+    if not shares:
+        return flat.index_select(0, corner).view(torch.float16).view(-1, LANES).float()
+    before = _corners_joined(flat, corner, shares[1:], steps[1:])
+    after = _corners_joined(flat[steps[0] :], corner, shares[1:], steps[1:])
+    return before.lerp_(after, shares[0])
 
 
 def interpolate_planes(
@@ -86,91 +132,3 @@ def _grid(positions: Sequence[torch.Tensor], shape: Sequence[int]) -> torch.Tens
     for axis, (position, size) in enumerate(zip(positions, shape, strict=True)):
         torch.mul(position, 2 / size, out=grid[..., len(shape) - 1 - axis]).add_(1 / size - 1)
     return grid
-
-
-class LabelSampler:
-    """Samples labels (X, Y, Z) uint8 at positions in voxels.
-
-    present: all labels that may occur; of equal shares without that of the nearest voxel the first one's
-    wins. outside: the label beyond the border; None for that of the nearest voxel.
-    """
-
-    def __init__(self, labels_xyz: torch.Tensor, present: Sequence[int], outside: int | None) -> None:
-        known = {*present} if outside is None else {*present, outside}
-        # The order of nnU-Net, whose label outside is -1
-        self.present = sorted(known, key=lambda label: (label != OUTSIDE, label))
-        self.shape = [size + 2 * PADDING for size in labels_xyz.shape]
-        self.margin = PADDING if outside is None else 0
-        self.padded_xyz = functional.pad(labels_xyz, [PADDING] * 6, value=outside or 0)
-
-    def nearest(self, positions: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Return the label of the nearest voxel; halfway between two, of the even one, as grid_sample."""
-        return self._take(
-            self.padded_xyz, [position.round().to(torch.int32) for position in self._inside(positions)]
-        )
-
-    def largest_share(self, positions: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Return the label whose mask, linearly interpolated, is largest; of equal ones the nearest voxel's.
-
-        As batchgeneratorsv2's SpatialTransform. On a CPU, only where a voxel's neighbours differ.
-        """
-        inside = self._inside(positions)
-        if inside[0].device.type != "cpu":
-            return self._vote(inside)
-        cells_xyz, found = self._cells(), torch.empty(inside[0].shape, dtype=torch.int16)
-        for rows in slabs(found, 16):
-            found[rows] = self._take(cells_xyz, self._low([position[rows] for position in inside]))
-        mixed = (found == MIXED).view(-1).nonzero()[:, 0]
-        winners = self._vote([position.view(-1)[mixed] for position in inside])
-        labels = found.to(torch.uint8)
-        labels.view(-1)[mixed] = winners
-        return labels
-
-    def _low(self, inside: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """The first corners of the cells between eight voxels."""
-        return [
-            position.to(torch.int32).clamp_(max=size - 2)
-            for position, size in zip(inside, self.shape, strict=True)
-        ]
-
-    def _inside(self, positions: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Positions in the padded labels; those beyond are on its border."""
-        return [
-            (position + PADDING).clamp_(self.margin, size - 1 - self.margin)
-            for position, size in zip(positions, self.shape, strict=True)
-        ]
-
-    def _cells(self) -> torch.Tensor:
-        """The label of each cell between eight voxels, MIXED where they differ."""
-        low = high = self.padded_xyz
-        for axis, size in enumerate(self.shape):
-            low = torch.minimum(low.narrow(axis, 0, size - 1), low.narrow(axis, 1, size - 1))
-            high = torch.maximum(high.narrow(axis, 0, size - 1), high.narrow(axis, 1, size - 1))
-        return torch.where(low == high, low.to(torch.int16), MIXED)
-
-    def _take(self, table_xyz: torch.Tensor, places: Sequence[torch.Tensor]) -> torch.Tensor:
-        x, y, z = places
-        flat = (x * table_xyz.shape[1] + y) * table_xyz.shape[2] + z
-        return table_xyz.reshape(-1).index_select(0, flat.view(-1)).view(flat.shape)
-
-    def _vote(self, inside: Sequence[torch.Tensor]) -> torch.Tensor:
-        low = self._low(inside)
-        parts = [position - first for position, first in zip(inside, low, strict=True)]
-        corners, weights = [], []
-        for steps in itertools.product((0, 1), repeat=3):
-            places = [first + step for first, step in zip(low, steps, strict=True)]
-            corners.append(self._take(self.padded_xyz, places))
-            x, y, z = (part if step else 1 - part for part, step in zip(parts, steps, strict=True))
-            weights.append(x * y * z)
-        nearest = self._take(self.padded_xyz, [position.round().to(torch.int32) for position in inside])
-        winner = torch.full_like(nearest, self.present[0])
-        best = torch.zeros_like(weights[0])
-        own = torch.zeros_like(best)
-        for label in self.present:
-            share = torch.zeros_like(best)
-            for corner, weight in zip(corners, weights, strict=True):
-                share.add_(weight * (corner == label))
-            winner = torch.where(share > best, label, winner)
-            best = torch.maximum(best, share)
-            own = torch.where(nearest == label, share, own)
-        return torch.where(own > best - TIE, nearest, winner)
