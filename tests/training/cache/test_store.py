@@ -157,6 +157,22 @@ def test_a_change_of_a_case_is_reported_with_its_name(tmp_path, scans, change, m
         open_cache(tmp_path / "cache", NAMES, RULES, files)
 
 
+def test_a_change_while_the_cache_is_in_use_is_reported(tmp_path, scans):
+    folder = tmp_path / "cache"
+    one, two, three = cache_of(folder, scans)
+    held = two.image_cxyz
+    mean = float(held.mean())
+    assert written(scans, folder, CacheRules(small_branch(spacing=[1, 1, 2]), CHALLENGE)) == NAMES
+    # What is mapped already stays as it was
+    assert float(held.mean()) == mean
+    with pytest.raises(EnvironmentFault, match="cache of case two changed: while it was in use"):
+        _ = two.image_cxyz
+    (folder / "one" / "voxels.npy").unlink()
+    with pytest.raises(EnvironmentFault, match="cache of case one changed"):
+        _ = one.class_voxels
+    assert three.name == "three"
+
+
 def test_another_plan_is_reported(tmp_path, scans):
     written(scans, tmp_path / "cache")
     with pytest.raises(EnvironmentFault, match="cache of case one changed: it was prepared for another plan"):

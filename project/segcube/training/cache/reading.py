@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -15,14 +17,26 @@ from segcube.training.cache.record import IMAGE, LABELS, RECORD, VOXELS, CacheRu
 from segcube.training.cache.store import changed_files, read_record
 
 PREPARE_HINT = "run segcube prepare"
+FileState: TypeAlias = tuple[int, int]
+"""Bytes, and the time of the last change."""
+
+
+def file_state(found: os.stat_result) -> FileState:
+    """Return what differs once a file was replaced or written to."""
+    return found.st_size, found.st_mtime_ns
 
 
 @dataclass(frozen=True)
 class CachedCase:
-    """A case of the cache. Its arrays are memory maps, opened at each access: files are not held open."""
+    """A case of the cache. Its arrays are memory maps, opened at each access: files are not held open.
+
+    An access raises EnvironmentFault, naming the case, where the file changed since the cache was opened.
+    """
 
     folder: Path
     record: CaseRecord
+    opened: Mapping[str, FileState]
+    """Each array's file when the cache was opened."""
 
     @property
     def name(self) -> str:
@@ -37,12 +51,12 @@ class CachedCase:
     @property
     def image_cxyz(self) -> np.ndarray:
         """float16."""
-        return _open(self.folder / IMAGE)
+        return self._open(IMAGE)
 
     @property
     def labels_xyz(self) -> np.ndarray:
         """uint8: indices into record.labels, OUTSIDE or IGNORE."""
-        return _open(self.folder / LABELS)
+        return self._open(LABELS)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -52,14 +66,25 @@ class CachedCase:
     @property
     def class_voxels(self) -> Mapping[str, np.ndarray]:
         """Stored voxels (N, 3) uint16 of each output; N may be 0."""
-        voxels = _open(self.folder / VOXELS)
+        voxels = self._open(VOXELS)
         return {name: voxels[first:last] for name, (first, last) in self.record.classes.items()}
 
     @property
     def annotated_voxels(self) -> np.ndarray | None:
         """Stored voxels (N, 3) with a known label; None where no voxel may be ignored."""
         rows = self.record.annotated
-        return None if rows is None else _open(self.folder / VOXELS)[rows[0] : rows[1]]
+        return None if rows is None else self._open(VOXELS)[rows[0] : rows[1]]
+
+    def _open(self, name: str) -> np.ndarray:
+        file = self.folder / name
+        try:
+            with file.open("rb") as opened:
+                if file_state(os.fstat(opened.fileno())) != self.opened[name]:
+                    raise _changed(self.name, "while it was in use", file)
+            # Copy on write: torch warns of arrays that are read-only, though it does not write either
+            return np.load(file, mmap_mode="c")
+        except FileNotFoundError as error:
+            raise _changed(self.name, "while it was in use", file) from error
 
 
 @dataclass(frozen=True)
@@ -139,16 +164,11 @@ def _open_case(folder: Path, rules: CacheRules, files: Mapping[str, Path]) -> Ca
     existing = {role: file for role, file in files.items() if file.is_file()}
     if changed := changed_files(record, existing):
         raise _changed(name, "the file differs from that which was cached", changed[0])
-    return CachedCase(folder, record)
+    return CachedCase(folder, record, {file: file_state((folder / file).stat()) for file in record.arrays})
 
 
 def _changed(name: str, found: str, file: Path) -> EnvironmentFault:
     return EnvironmentFault(f"the cache of case {name} changed: {found}", file=file, hint=PREPARE_HINT)
-
-
-def _open(file: Path) -> np.ndarray:
-    # Copy on write: torch warns of arrays that are read-only, though it does not write either
-    return np.load(file, mmap_mode="c")
 
 
 def _tensors(case: CachedCase) -> CaseTensors:
