@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 import typer
 
 from segcube.cli.app import app
-from segcube.cli.command import COMMON_OPTIONS
+from segcube.cli.base.command import COMMON_OPTIONS
 
 PAGE = Path(__file__).with_name("cli.md")
 INTRODUCTION = """# Commands

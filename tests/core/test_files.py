@@ -166,7 +166,7 @@ def test_files_written_by_root_belong_to_the_owner_of_the_folder(tmp_path):
 RUN = """
 import sys
 from pathlib import Path
-from segcube.cli.process import run_command
+from segcube.cli.base.process import run_command
 {imports}
 
 def task():

@@ -174,3 +174,23 @@ def test_a_grid_that_phantoms_cannot_have_is_refused(change):
     geometry = challenge.geometry.model_copy(update={"grids": (grid,)})
     with pytest.raises(UsageError, match="no phantoms of"):
         make_phantom(challenge.model_copy(update={"geometry": geometry}), 0, 0)
+
+
+@pytest.mark.parametrize("spacing_mm", [0.0, -1.0, 1e6, float("nan")])
+def test_a_spacing_that_no_phantom_has_is_refused(spacing_mm):
+    with pytest.raises(UsageError, match=r"from 0\.25 to 20 mm"):
+        make_phantom(load_challenge("brats2023-gli"), 0, 0, spacing_mm=spacing_mm)
+
+
+@pytest.mark.parametrize("key", ["brats2023-gli", "mbas2024"])
+def test_a_smaller_run_leaves_no_case_of_an_earlier_one(key, tmp_path):
+    challenge = coarse(key, 8)
+    write_phantoms(challenge, 3, 0, tmp_path)
+    (tmp_path / "data" / "notes.txt").write_text("kept")
+    (name,) = write_phantoms(challenge, 1, 1, tmp_path)
+    assert [file.name for file in (tmp_path / "labels").iterdir()] == [challenge.output_name(name)]
+    images = list((tmp_path / "data").rglob("*.nii.gz"))
+    assert len(images) == len(challenge.channels)
+    assert (tmp_path / "data" / "notes.txt").exists()
+    folders = [place for place in (tmp_path / "data").iterdir() if place.is_dir()]
+    assert all(any(folder.iterdir()) for folder in folders)

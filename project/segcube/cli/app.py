@@ -12,8 +12,15 @@ from typing import Annotated, NoReturn
 import typer
 
 from segcube import __version__
+from segcube.cli.base.command import Command, Group
+from segcube.cli.base.process import (
+    discard_broken_streams,
+    handle_ctrl_c,
+    ignore_closed_pipes,
+    report_error,
+    report_interrupted,
+)
 from segcube.cli.check import check
-from segcube.cli.command import Command, Group
 from segcube.cli.demo import demo
 from segcube.cli.doctor import doctor, info
 from segcube.cli.evaluate import evaluate, picture, rank
@@ -22,13 +29,6 @@ from segcube.cli.infer import infer
 from segcube.cli.models import compile_, soup, tune
 from segcube.cli.pack import pack
 from segcube.cli.phantoms import phantoms
-from segcube.cli.process import (
-    discard_broken_streams,
-    handle_ctrl_c,
-    ignore_closed_pipes,
-    report_error,
-    report_interrupted,
-)
 from segcube.core import DEBUG_VARIABLE
 
 GC_THRESHOLD = 10_000

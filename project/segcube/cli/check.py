@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from segcube.cli.command import Command, Group
-from segcube.cli.options import AsJson, ChallengeByNames, Data, Device, Submission
+from segcube.cli.base.command import Command, Group
+from segcube.cli.base.options import AsJson, ChallengeByNames, Data, Device, Submission
 from segcube.core import LOG
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
+from segcube.cli.base.options import OutOfPlace, challenge_option, folder_of
 from segcube.cli.evaluate import evaluate, picture
 from segcube.cli.infer import infer
-from segcube.cli.options import OutOfPlace, challenge_option, folder_of
 from segcube.cli.phantoms import phantoms
 from segcube.core import LOG, UsageError, install_hint, printable
 

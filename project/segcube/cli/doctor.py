@@ -18,7 +18,7 @@ from typing import Annotated
 import typer
 
 from segcube import __version__
-from segcube.cli.options import AsJson
+from segcube.cli.base.options import AsJson
 from segcube.core import EnvironmentFault, ExitCode, SegcubeError, printable
 
 PACKAGES = ("numpy", "scipy", "nibabel", "pydantic", "openvino", "torch", "monai", "matplotlib", "typer")

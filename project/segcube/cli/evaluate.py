@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
-from segcube.cli.options import ChallengeByNames, Data, Maps, OutOfPlace, Place, Profile, Ref, folder_of
+from segcube.cli.base.options import ChallengeByNames, Data, Maps, OutOfPlace, Place, Profile, Ref, folder_of
 from segcube.core import LOG, ExitCode, UsageError, count_of, printable
+
+ScoresFile: TypeAlias = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="JSON file for all scores. Default: none.")
+]
+CsvFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="CSV file with one row for each case and region. Default: none."),
+]
+Lesions: TypeAlias = Annotated[
+    bool, typer.Option("--lesions", help="With --scores: add the scores of each lesion.")
+]
+Millimetres: TypeAlias = Annotated[
+    bool,
+    typer.Option("--millimetres", help="Add distances in mm; the official ones of brats2026 are in voxels."),
+]
+Workers: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=1, help="Number of cases to score in parallel. Default: the CPUs that may be used."),
+]
 
 
 def evaluate(
@@ -16,27 +35,11 @@ def evaluate(
     ref: Ref,
     challenge: ChallengeByNames = None,
     profile: Profile = None,
-    scores: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON file for all scores. Default: none.")
-    ] = None,
-    csv: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="CSV file with one row for each case and region. Default: none."),
-    ] = None,
-    lesions: Annotated[
-        bool, typer.Option("--lesions", help="With --scores: add the scores of each lesion.")
-    ] = False,
-    millimetres: Annotated[
-        bool,
-        typer.Option(
-            "--millimetres",
-            help="Add distances in mm; the official ones of brats2026 are in voxels.",
-        ),
-    ] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Number of cases to score in parallel. Default: the CPUs that may be used."),
-    ] = None,
+    scores: ScoresFile = None,
+    csv: CsvFile = None,
+    lesions: Lesions = False,
+    millimetres: Millimetres = False,
+    workers: Workers = None,
 ) -> ExitCode:
     """Score label maps as the challenge's organisers do.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from segcube.cli.command import Command, Group
-from segcube.cli.options import (
+from segcube.cli.base.command import Command, Group
+from segcube.cli.base.options import (
     Blend,
     Bundle,
     Cast,
@@ -27,6 +27,7 @@ from segcube.cli.options import (
     MbasModel,
     MednextFolder,
     MemberWeights,
+    MirrorsAll,
     NetworkRegions,
     NnunetFolder,
     Out,
@@ -174,10 +175,7 @@ def lightning(
     window: WindowSides = "",
     overlap: Overlap = 0.5,
     blend: Blend = "gaussian",
-    mirrors: Annotated[
-        bool,
-        typer.Option("--mirrors/--no-mirrors", help="Mirroring at test time, along all three axes."),
-    ] = True,
+    mirrors: MirrorsAll = True,
     cast: Cast = True,
     percentiles: Percentiles = "",
     component_filter: ComponentFilter = "none",

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from segcube.cli.options import challenge_option
-from segcube.cli.process import prepare_for_torch
+from segcube.cli.base.options import challenge_option
+from segcube.cli.base.process import prepare_for_torch
 from segcube.core import BackendName, Compile, OnError, Precision, Preset
 
 HELP = {

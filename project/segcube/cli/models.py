@@ -7,8 +7,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from segcube.cli.command import Command, Group
-from segcube.cli.options import Data, Device, Mirrors, Out, Profile, Ref, Submission, challenge_option
+from segcube.cli.base.command import Command, Group
+from segcube.cli.base.options import Data, Device, Mirrors, Out, Profile, Ref, Submission, challenge_option
 from segcube.core import LOG, EnvironmentFault, printable
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from segcube.cli.options import Device, Submission
+from segcube.cli.base.options import Device, Submission
 
 UNKNOWN = "N/A"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from segcube.cli.options import Challenge, OutOfPlace, folder_of
+from segcube.cli.base.options import Challenge, OutOfPlace, folder_of
 from segcube.core import LOG, ExitCode, UsageError, case_bar, count_of, printable
 
 if TYPE_CHECKING:
@@ -18,45 +18,50 @@ if TYPE_CHECKING:
 COMPARED = 24
 """Phantoms that scans are compared with, unless --count is given."""
 
+PhantomFolder: TypeAlias = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="DIR",
+        help="Folder to write data/ and labels/ to, as --out; required unless --compare. Default: none.",
+        show_default=False,
+    ),
+]
+Count: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help="Number of phantoms. Default: 1, or 24 with --compare.")
+]
+Seed: TypeAlias = Annotated[
+    int, typer.Option(min=0, help="Random seed; the same seed writes the same cases.")
+]
+Scans: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="DATA", help="Folder of labelled scans to compare phantoms with. Default: none."),
+]
+ScanLabels: TypeAlias = Annotated[
+    Path | None, typer.Option(help="With --compare: folder of the scans' reference labels. Default: DATA.")
+]
+ReportFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="With --compare: JSON file for the table and the values of each case. Default: none.",
+    ),
+]
+ChartFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="With --compare: PNG file for a chart of the table. Default: none."),
+]
+
 
 def phantoms(
     challenge: Challenge,
-    place: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="DIR",
-            help="Folder to write data/ and labels/ to, as --out; required unless --compare. Default: none.",
-            show_default=False,
-        ),
-    ] = None,
+    place: PhantomFolder = None,
     out: OutOfPlace = None,
-    count: Annotated[
-        int | None, typer.Option(min=1, help="Number of phantoms. Default: 1, or 24 with --compare.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed writes the same cases.")] = 0,
-    compare: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DATA", help="Folder of labelled scans to compare phantoms with. Default: none."
-        ),
-    ] = None,
-    ref: Annotated[
-        Path | None,
-        typer.Option(help="With --compare: folder of the scans' reference labels. Default: DATA."),
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="With --compare: JSON file for the table and the values of each case. Default: none.",
-        ),
-    ] = None,
-    chart: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="With --compare: PNG file for a chart of the table. Default: none."
-        ),
-    ] = None,
+    count: Count = None,
+    seed: Seed = 0,
+    compare: Scans = None,
+    ref: ScanLabels = None,
+    report: ReportFile = None,
+    chart: ChartFile = None,
 ) -> ExitCode:
     """Write synthetic cases (phantoms), or compare them with scans.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -15,13 +17,15 @@ from segcube import __version__
 from segcube.core import Grid, UsageError, count_of, write_atomic
 from segcube.formats.nifti import foreign_files, is_written_by_segcube
 from segcube.phantoms.brain import Tissue, make_brain
-from segcube.phantoms.heart import Chamber, make_atria
+from segcube.phantoms.heart import Chamber, make_chest
 from segcube.phantoms.streams import Streams
 from segcube.spec.challenges import BACKGROUND, Challenge, UsualGrid
 
 _ATRIA_CHANNELS = ("lge",)
 _AXES = ("LR", "PA", "IS")
 _GZIP_LEVEL = 1
+SPACINGS_MM = (0.25, 20.0)
+"""The smallest and largest edge of a phantom's voxels."""
 _MARK = "segcube-phantom"
 """In the header of each file. A phantom never replaces a label map of a run, which has another mark."""
 _CORE = (Tissue.CORE, Tissue.BLOOD, Tissue.CYST)
@@ -62,7 +66,8 @@ def make_phantom(challenge: Challenge, seed: int, index: int, spacing_mm: float 
 
     spacing_mm: edge of the voxels, over the challenge's field of view; None for a grid of the challenge. The
     kind of a case is `challenge.phantom`; without one it has atria for the channel `lge` alone, otherwise
-    glioma. Raises UsageError for channels and labels that phantoms do not have.
+    glioma. Raises UsageError for channels and labels that phantoms do not have, and for a spacing outside
+    `SPACINGS_MM`.
     """
     streams = Streams(seed, index)
     grid = _grid(challenge, streams("grid"), spacing_mm)
@@ -70,7 +75,7 @@ def make_phantom(challenge: Challenge, seed: int, index: int, spacing_mm: float 
     case = _case_name(challenge, index)
     if kind == "atria":
         values = _values(challenge, Chamber, _CHAMBERS)
-        image_cxyz, chamber_xyz = make_atria(streams, grid)
+        image_cxyz, chamber_xyz = make_chest(streams, grid)
         return Phantom(case, image_cxyz, values[chamber_xyz], grid)
     values = _values(challenge, Tissue, _TISSUES)
     brain = make_brain(streams, grid, challenge.channel_names, challenge.reference, kind)
@@ -110,14 +115,16 @@ def write_phantoms(
 
     edge: crop each case to a box of so many voxels around its labels. on_case: called when a case has been
     written. Equal arguments write equal bytes.
-    Earlier phantoms are replaced; other files of these names raise UsageError, which lists all of them,
-    before the first case is written, and so does a count for which the challenge has too few names. Raises as
+    Earlier phantoms are replaced, and those beyond the count removed: all cases of a folder are of one seed.
+    Other files of these names raise UsageError, which lists all of them, before the first case is written,
+    and so does a count for which the challenge has too few names. Raises as
     `make_phantom`, and EnvironmentFault for a failed write.
     """
     if count and not challenge.is_case(last := _case_name(challenge, count - 1)):
         raise UsageError(f"{last} is no case of {challenge.key}", expected="a lower number of cases")
     names = [_case_name(challenge, index) for index in range(count)]
     _check_free([file for name in names for file in _files(challenge, name, out)], out)
+    _remove_phantoms(challenge, count, out)
     for index, name in enumerate(names):
         phantom = make_phantom(challenge, seed, index)
         phantom = crop_phantom(phantom, edge) if edge else phantom
@@ -137,6 +144,20 @@ def _files(challenge: Challenge, case: str, out: Path) -> list[Path]:
     folder = out / "data" / (case if challenge.layout == "folders" else "")
     images = [folder / f"{case}{channel.suffixes[0]}.nii.gz" for channel in challenge.channels]
     return [*images, out / "labels" / challenge.output_name(case)]
+
+
+def _remove_phantoms(challenge: Challenge, start: int, out: Path) -> None:
+    """Remove the phantoms of an earlier, larger run from an index on; other files stay."""
+    for index in itertools.count(start):
+        files = [file for file in _files(challenge, _case_name(challenge, index), out) if file.exists()]
+        if not files:
+            return
+        own = [file for file in files if is_written_by_segcube(file, _MARK)]
+        for file in own:
+            file.unlink()
+        for folder in {file.parent for file in own} - {out / "data", out / "labels"}:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def _check_free(files: list[Path], out: Path) -> None:
@@ -163,6 +184,9 @@ def _grid(challenge: Challenge, rng: np.random.Generator, spacing_mm: float | No
     affine[1, 3] = -affine[1, 1] * (usual.shape[1] - 1) if affine[1, 1] < 0 else 0.0
     if spacing_mm is None:
         return Grid(usual.shape, affine)
+    low, high = SPACINGS_MM
+    if not low <= spacing_mm <= high:
+        raise UsageError(f"phantoms of {spacing_mm} mm", expected=f"from {low:g} to {high:g} mm")
     factor = spacing_mm / np.array(usual.spacing)
     x, y, z = (max(round(size / part), 2) for size, part in zip(usual.shape, factor, strict=True))
     # The corner of the first voxel stays

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from segcube.phantoms.heart import Chamber, make_atria
+from segcube.phantoms.heart import Chamber, make_chest
 from segcube.phantoms.streams import Streams
 
 
 @pytest.fixture(scope="module")
 def case(chest_grid):
-    return make_atria(Streams(0, 0), chest_grid)
+    return make_chest(Streams(0, 0), chest_grid)
 
 
 def test_image_and_chambers_are_on_the_grid(case, chest_grid):
@@ -25,8 +25,8 @@ def test_blood_is_brighter_than_most_of_the_chest(case):
 
 
 def test_the_same_seed_makes_the_same_chest(case, chest_grid):
-    image, chambers = make_atria(Streams(0, 0), chest_grid)
+    image, chambers = make_chest(Streams(0, 0), chest_grid)
     np.testing.assert_array_equal(image, case[0])
     np.testing.assert_array_equal(chambers, case[1])
-    other, _ = make_atria(Streams(0, 1), chest_grid)
+    other, _ = make_chest(Streams(0, 1), chest_grid)
     assert (other != image).any()

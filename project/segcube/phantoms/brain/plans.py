@@ -77,8 +77,8 @@ def draw_plan(rng: np.random.Generator, kind: str) -> Plan:
 def _glioma(rng: np.random.Generator) -> Plan:
     """Adult glioma: low grade, glioblastoma, or infiltrating with little core.
 
-    Volumes of 5 to 250 ml as in surgical series; about two thirds of large cohorts enhance, the rest are low
-    grades and infiltrating parts.
+    Volumes of 7 to 240 ml, within the 5 to 250 ml of surgical series; about two thirds of large cohorts
+    enhance, the rest are low grades and infiltrating parts.
     """
     grade = _choose(rng, {"low": 0.4, "high": 0.42, "diffuse": 0.18})
     large = rng.random() < 0.65

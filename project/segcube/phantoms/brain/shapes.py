@@ -1,7 +1,8 @@
 """The shapes of a brain of average size: signed distances in mm, negative inside, on a grid about its middle.
 
-Sizes are those of an adult: 1.2 to 1.5 litres, 135 to 145 mm wide, 165 to 180 mm long (Allen 2002). x is to
-the right, y to the front, z up. Paired shapes are drawn on the right and mirrored.
+Sizes are those of an adult, 135 to 145 mm wide, 165 to 180 mm long (Allen 2002); cases are scaled to 1.2 to
+1.9 litres with the fluid around the brain. x is to the right, y to the front, z up. Paired shapes are drawn
+on the right and mirrored.
 """
 
 from __future__ import annotations

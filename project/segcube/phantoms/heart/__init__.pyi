@@ -1,2 +1,2 @@
 from .atria import Chamber as Chamber
-from .atria import make_atria as make_atria
+from .atria import make_chest as make_chest

@@ -30,7 +30,7 @@ class Chamber(IntEnum):
     LEFT_WALL = 4
 
 
-def make_atria(streams: Streams, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+def make_chest(streams: Streams, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """Make a chest: int16 image (1, X, Y, Z), and its `Chamber` (X, Y, Z) uint8.
 
     grid: LPS, the axes to the patient's left, back and head.

@@ -12,7 +12,7 @@ import typer
 import typer.core
 import typer.main
 
-from segcube.cli.process import run_command
+from segcube.cli.base.process import run_command
 from segcube.core import DEBUG_VARIABLE
 
 RENAMED = {

@@ -141,6 +141,10 @@ SigmoidRegions: TypeAlias = Annotated[
     ),
 ]
 CheckpointName: TypeAlias = Annotated[str, typer.Option(help="Name of the checkpoint in each fold.")]
+MirrorsAll: TypeAlias = Annotated[
+    bool,
+    typer.Option("--mirrors/--no-mirrors", help="Mirroring at test time, along all three axes."),
+]
 MemberWeights: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(

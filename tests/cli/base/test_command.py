@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from segcube.cli.command import Command
+from segcube.cli.base.command import Command
 from segcube.core import LOG
 
 ENTRY_POINT = Path(__file__).parents[2] / "project" / "mlcube.py"

@@ -4,7 +4,7 @@ import sys
 import pytest
 import typer
 
-from segcube.cli.process import run_command
+from segcube.cli.base.process import run_command
 
 
 def test_ctrl_c_prints_one_line_and_exits_130(capsys):
@@ -34,7 +34,7 @@ def test_a_missing_package_is_hinted_at_by_the_extra_of_the_command(capsys, comm
 
 
 SCRIPT = """
-from segcube.cli.process import handle_ctrl_c
+from segcube.cli.base.process import handle_ctrl_c
 
 handle_ctrl_c()
 import swallows

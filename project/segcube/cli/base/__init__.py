@@ -1,0 +1,1 @@
+"""What all commands share: their class, options, and how the process starts and ends."""
