@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from segcube.core import EnvironmentFault, ExitCode, python_command
+from segcube.core import CaseError, Code, EnvironmentFault, ExitCode, python_command
 from segcube.core.processes import python_environment
 from segcube.training.guards import TrainingFault
-from segcube.training.loop import Requeue
+from segcube.training.loop import Requeue, ValidationResult
 from segcube.training.recipes import load_recipe
 
 from .toy import ToyBatch, batch_of, run, toy_training
@@ -200,3 +201,25 @@ def test_the_rate_follows_the_schedule(tmp_path):
     run(toy_training(tmp_path, overrides))
     rates = [r["rate"] for r in toy_training(tmp_path).log.records() if r["kind"] == "step"]
     assert rates == [0.1 * (1 - step / 20) ** 0.9 for step in range(20)]
+
+
+def test_a_validation_that_fails_does_not_end_the_training(whole, tmp_path):
+    def fails(_network, _step):
+        raise CaseError(Code.TRUNCATED, "ends early")
+
+    training = toy_training(tmp_path, validate=fails)
+    assert run(training).best is None
+    events = [r["message"] for r in training.log.records() if r["kind"] == "event"]
+    assert events[0] == "the validation after step 5: ends early"
+    saved = [load_file(folder / "state-000000020.safetensors") for folder in (tmp_path, whole)]
+    assert all(torch.equal(saved[0][name], saved[1][name]) for name in saved[1])
+
+
+def test_warnings_of_a_validation_are_events(tmp_path):
+    def warns(_network, _step):
+        return ValidationResult(0.5, 0.5, {"mean": {}}, ("ET is predicted in no validation case",))
+
+    training = toy_training(tmp_path, validate=warns, steps=5)
+    run(training)
+    events = [r["message"] for r in training.log.records() if r["kind"] == "event"]
+    assert events == ["step 5: ET is predicted in no validation case"]

@@ -37,6 +37,7 @@ class ValidationResult:
     score: float
     loss: float
     record: Record
+    warnings: tuple[str, ...] = ()
 
 
 Validate: TypeAlias = Callable[[torch.nn.Module, int], ValidationResult]
@@ -194,18 +195,26 @@ def _is_due(training: Training, step: int) -> bool:
 
 
 def _validate(training: Training, counters: Counters) -> None:
-    """Validate the averaged weights, in a copy of the network, and save them where they are the best."""
+    """Validate the averaged weights, in a copy of the network, and save them where they are the best.
+
+    A case or a disk that fails is reported, and the training goes on.
+    """
     assert training.validate is not None
     network = copy.deepcopy(training.stepper.network)
     network.load_state_dict(training.stepper.updater.averaged(), strict=False)
     begun = time.monotonic()
-    result = training.validate(network.eval(), counters.step)
-    seconds = round(time.monotonic() - begun, 3)
-    training.log.write({"kind": "validation", "step": counters.step, "seconds": seconds, **result.record})
-    counters.plateau = counters.plateau.after(result.loss, training.recipe.schedule)
-    if counters.best is None or result.score > counters.best:
-        counters.best = result.score
-        training.save_best(network, counters.step)
+    try:
+        result = training.validate(network.eval(), counters.step)
+        seconds = round(time.monotonic() - begun, 3)
+        training.log.write({"kind": "validation", "step": counters.step, "seconds": seconds, **result.record})
+        for warning in result.warnings:
+            _event(training, counters.step, "validation", f"step {counters.step}: {warning}")
+        counters.plateau = counters.plateau.after(result.loss, training.recipe.schedule)
+        if counters.best is None or result.score > counters.best:
+            training.save_best(network, counters.step)
+            counters.best = result.score
+    except SegcubeError as error:
+        _event(training, counters.step, "validation", f"the validation after step {counters.step}: {error}")
 
 
 def _step_record(step: int, result: StepResult, rate: float, clock: Clock) -> Record:

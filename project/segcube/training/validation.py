@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from segcube.backends import TorchBackend
-from segcube.core import LOG, Case
+from segcube.core import LOG, Case, Vector
 from segcube.evaluation import score_labels
 from segcube.formats.nifti import read_labels
 from segcube.inference import Models, predict_case
@@ -21,6 +21,9 @@ from segcube.spec.submission import LoadedSubmission, Member, branch_files
 from segcube.training.export import submission_of
 from segcube.training.loop import ValidationResult
 from segcube.training.plan import PLACEHOLDER, PLACEHOLDER_SHA256, Plan
+
+ANY = "any"
+"""All labels together, in recall and counts."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def count_regions(
 ) -> dict[str, RegionCounts]:
     """Count the voxels of each scored region, and of `any`, all labels together."""
     values = {region: challenge.region_values(region) for region in challenge.scored}
-    values["any"] = [value for value in challenge.labels.values() if value != 0]
+    values[ANY] = [value for value in challenge.labels.values() if value != 0]
     counts: dict[str, RegionCounts] = {}
     for region, labels in values.items():
         found, reference = np.isin(found_xyz, labels), np.isin(reference_xyz, labels)
@@ -85,73 +88,76 @@ def validator(
     """Return the validation of a training: predict some cases with the averaged weights and score them.
 
     The score is the mean Dice over cases and scored regions; 1 minus it is the loss of a plateau schedule.
-    Without mirroring. A class that is never predicted and maps that are all the same give a warning.
+    Without mirroring. A class that is never predicted and maps that are all the same give a warning. The
+    function raises CaseError for a case that cannot be read.
     """
     submission = submission_of(plan, "training", [Member(file=PLACEHOLDER, sha256=PLACEHOLDER_SHA256)])
     loaded = LoadedSubmission(submission, Path(), challenge)
     stage = submission.stages[0]
     (file,) = branch_files(stage, stage.branches[0], submission, Path())
 
-    def validate(network: torch.nn.Module, step: int) -> ValidationResult:
+    def validate(network: torch.nn.Module, _step: int) -> ValidationResult:
         backend = TorchBackend(device, "fp32", "validation during training", networks={file: network})
         models = Models(loaded, backend, mirroring=False, log=LOG.warning)
-        maps = {case.case.name: predict_case(case.case, models).labels_xyz for case in cases}
-        references = {case.case.name: read_labels(case.label)[0] for case in cases}
-        warn_of_constant_maps(maps, references, challenge, step)
-        return summarise(maps, references, cases, challenge)
+        return summarise([_predict(case, models) for case in cases], challenge)
 
     return validate
 
 
-def summarise(
-    maps: Mapping[str, np.ndarray],
-    references: Mapping[str, np.ndarray],
-    cases: Sequence[ValidationCase],
-    challenge: Challenge,
-) -> ValidationResult:
+@dataclass(frozen=True)
+class PredictedCase:
+    """A label map and its reference on the same grid."""
+
+    name: str
+    found_xyz: np.ndarray
+    reference_xyz: np.ndarray
+    spacing: Vector
+    """In mm."""
+
+
+def _predict(case: ValidationCase, models: Models) -> PredictedCase:
+    found_xyz = predict_case(case.case, models).labels_xyz
+    reference_xyz, grid, _ = read_labels(case.label)
+    return PredictedCase(case.case.name, found_xyz, reference_xyz, grid.spacing)
+
+
+def summarise(cases: Sequence[PredictedCase], challenge: Challenge) -> ValidationResult:
     """Score maps against their references: Dice and recall by region, the challenge's metrics, confusion."""
-    counts = {name: count_regions(maps[name], references[name], challenge) for name in maps}
-    regions = challenge.scored
-    scores = {name: {region: row[region].dice for region in regions} for name, row in counts.items()}
-    mean = {region: fmean(row[region] for row in scores.values()) for region in regions}
+    counts = {case.name: count_regions(case.found_xyz, case.reference_xyz, challenge) for case in cases}
+    scores = {name: {region: row[region].dice for region in challenge.scored} for name, row in counts.items()}
+    mean = {region: fmean(row[region] for row in scores.values()) for region in challenge.scored}
     recall = {
         region: _mean_without_nan([row[region].recall for row in counts.values()])
-        for region in (*regions, "any")
+        for region in (*challenge.scored, ANY)
     }
-    table = sum(confusion(maps[name], references[name], challenge) for name in maps)
-    spacing_of = {case.case.name: read_labels(case.label)[1].spacing for case in cases}
     official = {
-        name: {
-            region: dict(row)
-            for region, row in score_labels(
-                maps[name], references[name], spacing_of[name], challenge
-            ).regions.items()
-        }
-        for name in maps
+        case.name: score_labels(case.found_xyz, case.reference_xyz, case.spacing, challenge).regions
+        for case in cases
     }
-    score = fmean(mean.values())
+    voxels = np.sum([confusion(case.found_xyz, case.reference_xyz, challenge) for case in cases], axis=0)
     record = {
         "scores": scores,
         "mean": mean,
         "recall": recall,
-        "challenge_metrics": official,
-        "confusion": {"labels": list(challenge.labels), "voxels": np.asarray(table).tolist()},
+        "challenge_metrics": {
+            name: {region: dict(row) for region, row in regions.items()} for name, regions in official.items()
+        },
+        "confusion": {"labels": list(challenge.labels), "voxels": voxels.tolist()},
     }
-    return ValidationResult(score, 1 - score, record)
+    score = fmean(mean.values())
+    return ValidationResult(score, 1 - score, record, tuple(_warnings(cases, challenge)))
 
 
-def warn_of_constant_maps(
-    maps: Mapping[str, np.ndarray], references: Mapping[str, np.ndarray], challenge: Challenge, step: int
-) -> None:
-    """Log labels that the references have and no map has, and maps that are all the same."""
-    predicted = {value for labels_xyz in maps.values() for value in np.unique(labels_xyz).tolist()}
-    present = {value for labels_xyz in references.values() for value in np.unique(labels_xyz).tolist()}
+def _warnings(cases: Sequence[PredictedCase], challenge: Challenge) -> Iterator[str]:
+    """Labels that the references have and no map has, and maps that are all the same."""
+    predicted = {value for case in cases for value in np.unique(case.found_xyz).tolist()}
+    present = {value for case in cases for value in np.unique(case.reference_xyz).tolist()}
     for label, value in challenge.labels.items():
         if value in present - predicted:
-            LOG.warning("step %d: %s is predicted in no validation case", step, label)
-    first, *others = maps.values()
-    if others and all(np.array_equal(first, other) for other in others):
-        LOG.warning("step %d: the label maps of all validation cases are the same", step)
+            yield f"{label} is predicted in no validation case"
+    first, *others = cases
+    if others and all(np.array_equal(first.found_xyz, other.found_xyz) for other in others):
+        yield "the label maps of all validation cases are the same"
 
 
 def _mean_without_nan(values: Sequence[float]) -> float:
