@@ -23,6 +23,7 @@ from segcube.backends.openvino.rewrites import (
     split_concatenations,
     use_exact_norms,
 )
+from segcube.backends.openvino.signal_stack import kept_signal_stack
 from segcube.core import Shape
 from segcube.spec.submission import LoadedSubmission, MemberFile, member_files
 
@@ -187,7 +188,8 @@ def _start_cpu_plugin() -> ov.Core:
     """Load OpenVINO's CPU plugin, which fails without threads or memory. Raises NoGraphs."""
     core = ov.Core()
     try:
-        core.get_property("CPU", "FULL_DEVICE_NAME")
+        with kept_signal_stack():
+            core.get_property("CPU", "FULL_DEVICE_NAME")
     except RuntimeError as error:
         last_line = str(error).strip().splitlines()[-1].strip()
         raise NoGraphs(f"OpenVINO does not start here: {last_line}") from error
