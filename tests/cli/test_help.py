@@ -58,7 +58,7 @@ def test_what_each_command_does_fits_on_its_line(name):
 def test_commands_are_listed_in_sections():
     lines = CliRunner().invoke(app, ["-h"]).stdout.splitlines()
     titles = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
-    assert titles == ["Options:", "Use:", "Prepare:", "Evaluate:", "Submit:"]
+    assert titles == ["Options:", "Use:", "Train:", "Prepare:", "Evaluate:", "Submit:"]
 
 
 SHORT = {"data": "-i", "out": "-o", "weights": "-w", "quiet": "-q", "verbose": "-v"}

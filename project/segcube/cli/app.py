@@ -29,6 +29,8 @@ from segcube.cli.infer import infer
 from segcube.cli.models import compile_, soup, tune
 from segcube.cli.pack import pack
 from segcube.cli.phantoms import phantoms
+from segcube.cli.plan import plan
+from segcube.cli.train import collect, prepare, train, validate
 from segcube.core import DEBUG_VARIABLE
 
 GC_THRESHOLD = 10_000
@@ -74,6 +76,11 @@ app.command(cls=Command)(demo)
 app.command(cls=Command)(info)
 app.command(cls=Command)(doctor)
 app.command(cls=Command)(phantoms)
+app.command(cls=Command)(plan)
+app.command(cls=Command)(prepare)
+app.command(cls=Command)(train)
+app.command(cls=Command)(validate)
+app.command(cls=Command)(collect)
 app.add_typer(import_)
 app.command("compile", cls=Command)(compile_)
 app.add_typer(soup)

@@ -16,6 +16,7 @@ from .console import literal_text as literal_text
 from .console import live_display as live_display
 from .console import stage_bar as stage_bar
 from .documents import parse_json as parse_json
+from .documents import parse_yaml as parse_yaml
 from .documents import read_json as read_json
 from .documents import read_yaml as read_yaml
 from .errors import DEBUG_VARIABLE as DEBUG_VARIABLE

@@ -5,10 +5,13 @@ from .directions import direction_of as direction_of
 from .folder import challenge_hint as challenge_hint
 from .folder import choose_challenge as choose_challenge
 from .folder import evaluate_folder as evaluate_folder
+from .folder import evaluate_maps as evaluate_maps
 from .folder import find_maps as find_maps
 from .folder import match_files as match_files
 from .folder import unknown_labels as unknown_labels
 from .profiles.score import score_labels as score_labels
+from .results import CaseScores as CaseScores
+from .results import Evaluation as Evaluation
 from .results import as_csv as as_csv
 from .results import as_json as as_json
 from .results import encode_json as encode_json

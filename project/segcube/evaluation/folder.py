@@ -87,6 +87,8 @@ class ScoringJob:
     reference: Path
     challenge: Challenge
     metrics: Metrics
+    ignore_value: int | None = None
+    """Value in the reference of voxels that are not scored: background in both maps."""
 
 
 def evaluate_folder(
@@ -115,6 +117,38 @@ def evaluate_folder(
         raise UsageError("no label map", file=reference, expected=f"files named like {challenge.case}")
     maps = find_maps(found, challenge)
     jobs = [ScoringJob(name, maps.get(name), file, challenge, metrics) for name, file in references.items()]
+    evaluation = _evaluate(jobs, challenge, metrics, workers, millimetres, on_case)
+    return replace(evaluation, without_reference=tuple(sorted(maps.keys() - references.keys())))
+
+
+def evaluate_maps(
+    pairs: Mapping[str, tuple[Path, Path]],
+    challenge: Challenge,
+    ignore_value: int | None = None,
+    workers: int | None = None,
+    on_case: Callable[[str, int], None] | None = None,
+) -> Evaluation:
+    """Score label maps against references by the challenge's own rules, as `evaluate_folder` does.
+
+    pairs: map and reference of each case; a map that does not exist scores 0. ignore_value: in a reference,
+    of voxels that are not scored.
+    """
+    metrics = metrics_of(challenge, None)
+    jobs = [
+        ScoringJob(name, found if found.exists() else None, reference, challenge, metrics, ignore_value)
+        for name, (found, reference) in pairs.items()
+    ]
+    return _evaluate(jobs, challenge, metrics, workers, False, on_case)
+
+
+def _evaluate(
+    jobs: Sequence[ScoringJob],
+    challenge: Challenge,
+    metrics: Metrics,
+    workers: int | None,
+    millimetres: bool,
+    on_case: Callable[[str, int], None] | None,
+) -> Evaluation:
     cases: dict[str, CaseScores] = {}
     bad: dict[str, str] = {}
     with closing(map_in_processes(score_case, jobs, worker_count(workers, len(jobs)))) as results:
@@ -125,8 +159,7 @@ def evaluate_folder(
                 cases[job.case] = scores if millimetres else _official(scores)
             if on_case is not None:
                 on_case(job.case, len(jobs))
-    without_reference = tuple(sorted(maps.keys() - references.keys()))
-    return Evaluation(metrics.profile, challenge.key, cases, library_versions(), without_reference, bad)
+    return Evaluation(metrics.profile, challenge.key, cases, library_versions(), bad_references=bad)
 
 
 def score_case(job: ScoringJob) -> CaseScores | str:
@@ -135,17 +168,26 @@ def score_case(job: ScoringJob) -> CaseScores | str:
         reference_xyz, grid, _ = read_labels(job.reference)
     except CaseError as error:
         return str(error)
+    ignored_xyz = None if job.ignore_value is None else reference_xyz == job.ignore_value
+    if ignored_xyz is not None:
+        reference_xyz = np.where(ignored_xyz, 0, reference_xyz)
     problem = "no label map"
     if job.found is not None:
         try:
-            return _score(job.found, reference_xyz, grid, job)
+            return _score(job.found, reference_xyz, grid, job, ignored_xyz)
         except CaseError as error:
             problem = str(error)
     spacing = spacing_of(job.reference, job.metrics)
     return scores_without_map(reference_xyz, spacing, job.challenge, job.metrics, problem)
 
 
-def _score(found: Path, reference_xyz: np.ndarray, reference_grid: Grid, job: ScoringJob) -> CaseScores:
+def _score(
+    found: Path,
+    reference_xyz: np.ndarray,
+    reference_grid: Grid,
+    job: ScoringJob,
+    ignored_xyz: np.ndarray | None,
+) -> CaseScores:
     found_xyz, grid, _ = read_labels(found)
     if grid.shape != reference_grid.shape:
         raise CaseError(
@@ -154,6 +196,8 @@ def _score(found: Path, reference_xyz: np.ndarray, reference_grid: Grid, job: Sc
             file=found,
             expected=f"{reference_grid.shape}, as the reference",
         )
+    if ignored_xyz is not None:
+        found_xyz = np.where(ignored_xyz, 0, found_xyz)
     scores = score_pair(found_xyz, reference_xyz, spacing_of(found, job.metrics), job.challenge, job.metrics)
     notices = list(scores.notices)
     if not same_grid(grid, reference_grid):

@@ -1,5 +1,6 @@
 from .pictures import Column as Column
 from .pictures import add_legend as add_legend
+from .pictures import draw_case as draw_case
 from .pictures import draw_folder as draw_folder
 from .pictures import draw_section as draw_section
 from .pictures import label_colours as label_colours

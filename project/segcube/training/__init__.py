@@ -1,1 +1,5 @@
 """Training: from labelled cases to a submission."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

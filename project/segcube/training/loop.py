@@ -14,6 +14,7 @@ from typing import TypeAlias
 import torch
 
 from segcube.core import LOG, Clock, EnvironmentFault, ExitCode, SegcubeError
+from segcube.networks import stored_state
 from segcube.training.guards import Divergence, check_skipped, more_parts, save_batch
 from segcube.training.keys import StepKey
 from segcube.training.log import Record, StepLog
@@ -68,6 +69,8 @@ class Training:
     """Saves a network as the best one."""
     validate: Validate | None = None
     save_seconds: float = SAVE_SECONDS
+    accumulate: int = 1
+    """Parts into which each batch is divided from the first step."""
 
 
 def train(training: Training, requests: Requests) -> Counters:
@@ -116,9 +119,10 @@ def restore(training: Training) -> Counters:
     saved = load_state(training.folder, training.digest)
     if saved is None:
         training.log.rewind(0)
-        return Counters()
+        return Counters(accumulate=training.accumulate)
     stepper = training.stepper
-    stepper.network.load_state_dict(_part(saved.tensors, WEIGHTS))
+    # A module in two places has further keys for tensors that the state holds once
+    stepper.network.load_state_dict(_part(saved.tensors, WEIGHTS), strict=False)
     stepper.updater.load(_part(saved.tensors, OPTIMIZER))
     training.log.rewind(saved.counters.step)
     return saved.counters
@@ -131,7 +135,7 @@ def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.T
 def _save(training: Training, counters: Counters, *, must: bool = False) -> None:
     """Save the state; a full disk is logged, and the training goes on unless it `must` be saved."""
     stepper = training.stepper
-    tensors = {WEIGHTS + name: value for name, value in stepper.network.state_dict().items()}
+    tensors = {WEIGHTS + name: value for name, value in stored_state(stepper.network).items()}
     tensors |= {OPTIMIZER + name: value for name, value in stepper.updater.state().items()}
     try:
         save_state(training.folder, counters, tensors, training.digest)

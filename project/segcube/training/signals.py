@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from segcube.core import ExitCode
+from segcube.core import LOG, ExitCode
 
 PAUSE_FILE = "pause"
 """A file of this name in a fold's folder pauses its training until the file is removed."""
@@ -22,8 +22,9 @@ POLL_SECONDS = 1.0
 class Requests:
     """What signals asked for; the loop reads it between two steps.
 
-    SIGTERM: save and end with code 143. SIGUSR1, which a cluster sends before its time limit: save and end
-    with code 75, requeue. SIGUSR2: save and pause, until the next SIGUSR2.
+    SIGTERM: save and end with code 143. SIGINT, which Ctrl-C sends: save and end with code 130; the second
+    one raises KeyboardInterrupt. SIGUSR1, which a cluster sends before its time limit: save and end with code
+    75, requeue. SIGUSR2: save and pause, until the next SIGUSR2.
     """
 
     folder: Path
@@ -44,6 +45,11 @@ class Requests:
         """Note a signal."""
         if number == signal.SIGTERM:
             self.end = ExitCode.TERMINATED
+        elif number == signal.SIGINT:
+            if self.end is ExitCode.INTERRUPTED:
+                raise KeyboardInterrupt
+            self.end = ExitCode.INTERRUPTED
+            LOG.warning("interrupted: the step ends and the state is saved; Ctrl-C again ends at once")
         elif number == signal.SIGUSR1:
             self.end = ExitCode.REQUEUE
         else:
@@ -57,7 +63,7 @@ def receive_requests(folder: Path) -> Generator[Requests, None, None]:
     if threading.current_thread() is not threading.main_thread():
         yield requests
         return
-    numbers = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
     old = {number: signal.signal(number, requests.receive) for number in numbers}
     try:
         yield requests

@@ -125,6 +125,22 @@ def load_state(folder: Path, recipe_digest: str) -> SavedState | None:
     return None
 
 
+def saved_step(folder: Path) -> int | None:
+    """Return the step of the newest state of a folder, by its name; None where there is none."""
+    names = [NAME.fullmatch(file.name) for file in _state_files(folder)]
+    return int(names[0].group(1)) if names and names[0] else None
+
+
+def remove_states(folder: Path) -> None:
+    """Remove all states of a folder. Raises EnvironmentFault where that is not permitted."""
+    try:
+        for file in _state_files(folder):
+            file.unlink()
+            file.with_suffix(".safetensors").unlink(missing_ok=True)
+    except OSError as error:
+        raise EnvironmentFault(f"cannot be removed: {error.strerror}", file=folder) from error
+
+
 class _UnreadableError(Exception):
     """A state that is not whole."""
 

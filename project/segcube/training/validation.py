@@ -18,9 +18,9 @@ from segcube.formats.nifti import read_labels
 from segcube.inference import Models, predict_case
 from segcube.spec.challenges import Challenge
 from segcube.spec.submission import LoadedSubmission, Member, branch_files
-from segcube.training.export import submission_of
 from segcube.training.loop import ValidationResult
 from segcube.training.plan import PLACEHOLDER, PLACEHOLDER_SHA256, Plan
+from segcube.training.submission import submission_of
 
 ANY = "any"
 """All labels together, in recall and counts."""
@@ -83,13 +83,19 @@ def confusion(found_xyz: np.ndarray, reference_xyz: np.ndarray, challenge: Chall
 
 
 def validator(
-    plan: Plan, challenge: Challenge, cases: Sequence[ValidationCase], device: str
+    plan: Plan,
+    challenge: Challenge,
+    cases: Sequence[ValidationCase],
+    device: str,
+    ignore_value: int | None = None,
+    on_predicted: Callable[[ValidationCase, PredictedCase], None] | None = None,
 ) -> Callable[[torch.nn.Module, int], ValidationResult]:
     """Return the validation of a training: predict some cases with the averaged weights and score them.
 
     The score is the mean Dice over cases and scored regions; 1 minus it is the loss of a plateau schedule.
-    Without mirroring. A class that is never predicted and maps that are all the same give a warning. The
-    function raises CaseError for a case that cannot be read.
+    Without mirroring. ignore_value: of reference voxels that are not scored. on_predicted: called with each
+    case. A class that is never predicted and maps that are all the same give a warning. The function raises
+    CaseError for a case that cannot be read.
     """
     submission = submission_of(plan, "training", [Member(file=PLACEHOLDER, sha256=PLACEHOLDER_SHA256)])
     loaded = LoadedSubmission(submission, Path(), challenge)
@@ -99,7 +105,11 @@ def validator(
     def validate(network: torch.nn.Module, _step: int) -> ValidationResult:
         backend = TorchBackend(device, "fp32", "validation during training", networks={file: network})
         models = Models(loaded, backend, mirroring=False, log=LOG.warning)
-        return summarise([_predict(case, models) for case in cases], challenge)
+        predicted = [_predict(case, models, ignore_value) for case in cases]
+        for case, found in zip(cases, predicted, strict=True):
+            if on_predicted is not None:
+                on_predicted(case, found)
+        return summarise(predicted, challenge)
 
     return validate
 
@@ -115,10 +125,21 @@ class PredictedCase:
     """In mm."""
 
 
-def _predict(case: ValidationCase, models: Models) -> PredictedCase:
+def _predict(case: ValidationCase, models: Models, ignore_value: int | None) -> PredictedCase:
     found_xyz = predict_case(case.case, models).labels_xyz
     reference_xyz, grid, _ = read_labels(case.label)
+    found_xyz, reference_xyz = without_ignored(found_xyz, reference_xyz, ignore_value)
     return PredictedCase(case.case.name, found_xyz, reference_xyz, grid.spacing)
+
+
+def without_ignored(
+    found_xyz: np.ndarray, reference_xyz: np.ndarray, ignore_value: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return prediction and reference with background where the reference has the ignored value."""
+    if ignore_value is None:
+        return found_xyz, reference_xyz
+    ignored_xyz = reference_xyz == ignore_value
+    return np.where(ignored_xyz, 0, found_xyz), np.where(ignored_xyz, 0, reference_xyz)
 
 
 def summarise(cases: Sequence[PredictedCase], challenge: Challenge) -> ValidationResult:

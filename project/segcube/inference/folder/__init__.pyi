@@ -3,6 +3,7 @@ from .report import OnCase as OnCase
 from .report import RunReport as RunReport
 from .report import library_versions as library_versions
 from .request import Request as Request
+from .run import predict_cases as predict_cases
 from .run import predict_folder as predict_folder
 from .run import run_folder as run_folder
 from .writing import write_with_origin as write_with_origin

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from segcube.backends import open_backend
@@ -68,6 +68,7 @@ def _run(request: Request) -> ExitCode:
     backend = open_backend(request.settings, loaded, LOG.warning)
     models = Models(loaded, backend, request.settings.mirroring, LOG.warning)
     report = _predict_shard(request, models, shard)
+    _log_next_command(request, loaded, report)
     empty = found.fits and not shard.names
     return ExitCode.DONE if empty else exit_code(report.cases, request.settings.on_error)
 
@@ -82,6 +83,16 @@ def predict_folder(request: Request, models: Models, on_case: OnCase | None = No
     shard = _shard(find_cases(request, models.loaded), request, models.loaded)
     check_outputs(request, models.loaded, shard.names)
     return _predict_shard(request, models, shard, on_case)
+
+
+def predict_cases(request: Request, models: Models, cases: Sequence[Case]) -> RunReport:
+    """Predict given cases with loaded models, whatever their files are named; otherwise as `predict_folder`.
+
+    request: its data folder is reported only.
+    """
+    shard = Shard(Discovery(tuple(cases)), list(cases), [])
+    check_outputs(request, models.loaded, shard.names)
+    return _predict_shard(request, models, shard)
 
 
 def _predict_shard(
@@ -115,10 +126,16 @@ def _predict_shard(
         where = f"; report in {request.report}" if request.report else ""
         maps = f"; label maps in {request.output}" if any(case.output for case in report.cases) else ""
         LOG.info(f"{log.summary()}{maps}{where}")
-        check = ["output", str(request.output), "--data"] if maps else ["input"]
-        check += [str(request.data), "--challenge", _challenge_argument(request, loaded)]
-        LOG.info(f"next: {shlex.join(['segcube', 'check', *check])}")
     return report
+
+
+def _log_next_command(request: Request, loaded: LoadedSubmission, report: RunReport) -> None:
+    if not report.cases:
+        return
+    has_maps = any(case.output for case in report.cases)
+    check = ["output", str(request.output), "--data"] if has_maps else ["input"]
+    check += [str(request.data), "--challenge", _challenge_argument(request, loaded)]
+    LOG.info(f"next: {shlex.join(['segcube', 'check', *check])}")
 
 
 def _challenge_argument(request: Request, loaded: LoadedSubmission) -> str:

@@ -12,5 +12,6 @@ from .folds import write_folds as write_folds
 from .pairing import LabelledCase as LabelledCase
 from .problems import DataError as DataError
 from .problems import Problem as Problem
+from .problems import lines_by_code as lines_by_code
 from .survey import CheckedData as CheckedData
 from .survey import check_dataset as check_dataset

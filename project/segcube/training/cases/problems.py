@@ -9,7 +9,7 @@ from pathlib import Path
 from segcube.core import CaseError, Code, UsageError, count_of
 
 LISTED = 5
-"""Problems that one message quotes."""
+"""Reason codes that one message quotes, and cases that it names for each."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,31 @@ def errors_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(found for found in problems if found.is_error)
 
 
+def lines_by_code(problems: Iterable[Problem]) -> list[str]:
+    """Return a line for each reason code: its first problem, and the other cases that have it."""
+    by_code: dict[Code, list[Problem]] = {}
+    for found in problems:
+        by_code.setdefault(found.code, []).append(found)
+    return [_line(code, found) for code, found in by_code.items()]
+
+
+def _line(code: Code, problems: list[Problem]) -> str:
+    first, *others = problems
+    line = f"{code}: {first.message}"
+    if not others:
+        return line
+    names = list(dict.fromkeys(found.case for found in others if found.case and found.case != first.case))
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    also = f", also in {', '.join(names[:LISTED])}{more}" if names else ""
+    return f"{line} ({count_of(len(problems), 'problem')}{also})"
+
+
 class DataError(UsageError):
     """Data or folds that cannot be trained on, with all their problems."""
 
-    def __init__(self, problems: Iterable[Problem], file: Path) -> None:
+    def __init__(self, problems: Iterable[Problem], file: Path, hint: str = "") -> None:
         self.problems = tuple(problems)
-        quoted = [f"{found.code}: {found.message}" for found in self.problems[:LISTED]]
-        more = [f"and {len(self.problems) - LISTED} more"] if len(self.problems) > LISTED else []
-        super().__init__("; ".join([count_of(len(self.problems), "error"), *quoted, *more]), file=file)
+        lines = lines_by_code(self.problems)
+        more = [f"and {len(lines) - LISTED} other codes"] if len(lines) > LISTED else []
+        found = "; ".join([count_of(len(self.problems), "error"), *lines[:LISTED], *more])
+        super().__init__(found, file=file, hint=hint)

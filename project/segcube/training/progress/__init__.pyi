@@ -3,9 +3,11 @@ from .export import export_log as export_log
 from .export import exporter as exporter
 from .history import History as History
 from .history import read_history as read_history
+from .pictures import can_draw as can_draw
 from .pictures import draw_first_batch as draw_first_batch
 from .pictures import draw_validation as draw_validation
 from .sections import RunFacts as RunFacts
+from .write import CURVES as CURVES
 from .write import show_progress as show_progress
 from .write import training_environment as training_environment
 from .write import write_progress as write_progress

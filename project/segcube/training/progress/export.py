@@ -38,7 +38,7 @@ def export_log(
 
 
 @contextmanager
-def exporter(kind: ExportKind, destination: Path, name: str = "segcube") -> Generator[Write, None, None]:
+def exporter(kind: str, destination: Path, name: str = "segcube") -> Generator[Write, None, None]:
     """Write records for another tool as they come; yields the function to call with each.
 
     Every use is a run of its own there: a training that is resumed gives several, which overlap where steps

@@ -12,6 +12,7 @@ from .augmentation import Scale as Scale
 from .augmentation import Shift as Shift
 from .augmentation import Spatial as Spatial
 from .load import load_recipe as load_recipe
+from .load import parse_overrides as parse_overrides
 from .load import recipe_digest as recipe_digest
 from .load import recipe_names as recipe_names
 from .schema import Loss as Loss

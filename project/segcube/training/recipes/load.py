@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from segcube.core import UsageError, explain_validation_error, read_yaml
+from segcube.core import UsageError, explain_validation_error, parse_yaml, read_yaml
 from segcube.training.recipes.schema import Recipe
 
 FOLDER = Path(__file__).parent / "data"
@@ -37,6 +37,30 @@ def load_recipe(recipe: str | Path, overrides: Mapping[str, Any] | None = None) 
         return Recipe.model_validate(content)
     except ValidationError as error:
         raise UsageError(explain_validation_error(error, Recipe), file=file) from error
+
+
+def parse_overrides(settings: Iterable[str]) -> dict[str, Any]:
+    """Parse settings such as `optimizer.learning_rate=0.001` into nested mappings; values are YAML.
+
+    Raises UsageError for one without a key, and for a value that is not YAML.
+    """
+    found: dict[str, Any] = {}
+    for setting in settings:
+        path, separator, text = setting.partition("=")
+        *parents, key = path.strip().split(".")
+        if not separator or not key or not all(parents):
+            raise UsageError(f"--set {setting}", expected="KEY=VALUE, such as optimizer.learning_rate=0.001")
+        try:
+            value = parse_yaml(text)
+        except ValueError as error:
+            raise UsageError(f"--set {setting}: {error}", expected="a value in YAML") from error
+        place = found
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise UsageError(f"--set {setting}: {parent} is set to a value", expected="one of both")
+        place[key] = value
+    return found
 
 
 def recipe_digest(recipe: Recipe) -> str:

@@ -20,6 +20,7 @@ from segcube.core import (
     write_atomic,
 )
 
+MOST_FOLDS = 1000
 FoldNumber: TypeAlias = "int | Literal['all']"
 """A fold's number, or `all`: trained on every case, validated on none."""
 
@@ -83,6 +84,11 @@ class RunFolder:
         return self.root / "cache"
 
     @property
+    def problems(self) -> Path:
+        """A table of all problems of the data."""
+        return self.root / "problems.csv"
+
+    @property
     def validation(self) -> Path:
         return self.root / "validation"
 
@@ -94,6 +100,10 @@ class RunFolder:
     def fold(self, fold: FoldNumber) -> FoldFolder:
         """Return the folder of a fold's training."""
         return FoldFolder(self.root / f"fold_{fold}")
+
+    def validated(self, fold: FoldNumber) -> ValidationFolder:
+        """Return the folder of a fold's out-of-fold validation."""
+        return ValidationFolder(self.validation / f"fold_{fold}")
 
     def check(self) -> None:
         """Raise UsageError for a folder that `segcube plan` has not written."""
@@ -114,6 +124,16 @@ class FoldFolder:
         return self.root / "log.jsonl"
 
     @property
+    def first_batch(self) -> Path:
+        """A picture of augmented patches, drawn before the first step."""
+        return self.root / "first-batch.png"
+
+    @property
+    def environment(self) -> Path:
+        """Device and versions that the fold was trained with, as JSON."""
+        return self.root / "environment.json"
+
+    @property
     def final(self) -> Path:
         """The averaged weights after the last step; a training is finished when they are there."""
         return self.root / "final.safetensors"
@@ -122,6 +142,56 @@ class FoldFolder:
     def best(self) -> Path:
         """The averaged weights of the validation with the highest score."""
         return self.root / "best.safetensors"
+
+
+@dataclass(frozen=True)
+class ValidationFolder:
+    """The files of a fold's out-of-fold validation; scores.json and scores.csv are beside them."""
+
+    root: Path
+
+    @property
+    def maps(self) -> Path:
+        return self.root / "maps"
+
+    @property
+    def probabilities(self) -> Path:
+        return self.root / "probabilities"
+
+    @property
+    def pictures(self) -> Path:
+        return self.root / "pictures"
+
+    @property
+    def report(self) -> Path:
+        """Of the predictions."""
+        return self.root / "report.json"
+
+    @property
+    def summary(self) -> Path:
+        """FoldScores."""
+        return self.root / "summary.json"
+
+
+def parse_fold(text: str) -> FoldNumber:
+    """Parse the number of a fold, or `all`. Raises UsageError for another text."""
+    if text == "all":
+        return "all"
+    if not text.isdecimal():
+        raise UsageError(f"fold {text!r}", expected="a number such as 0, or all")
+    return int(text)
+
+
+def parse_folds(text: str) -> list[FoldNumber]:
+    """Parse folds such as `0,2`, `0-4` or `all`, without repetitions. Raises UsageError for another text."""
+    folds: list[FoldNumber] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if dash and first.isdecimal() and last.isdecimal() and int(last) - int(first) < MOST_FOLDS:
+            folds += range(int(first), int(last) + 1)
+        else:
+            folds.append(parse_fold(part.strip()))
+    return list(dict.fromkeys(folds))
 
 
 def read_dataset(run: RunFolder) -> DatasetFile:

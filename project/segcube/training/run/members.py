@@ -1,4 +1,4 @@
-"""From trained weights to a submission: one branch, with a member for each fold."""
+"""The trained weights of a run's folds, as members of a submission."""
 
 from __future__ import annotations
 
@@ -6,24 +6,12 @@ import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-from segcube.core import EnvironmentFault
-from segcube.spec.submission import Branch, Member, Stage, Submission, write_submission
+from segcube.core import Checkpoint, EnvironmentFault
+from segcube.spec.submission import Member, Submission, write_submission
 from segcube.training.plan import Plan
-from segcube.training.run_folder import FoldFolder, FoldNumber, RunFolder
-
-STAGE = "segmentation"
-"""The name of a submission's only stage."""
-LICENCE = "unknown"
-Checkpoint = Literal["final", "best"]
-
-
-def submission_of(plan: Plan, name: str, members: Sequence[Member]) -> Submission:
-    """Return a submission of a plan's branch with the given members."""
-    branch: Branch = plan.branch.model_copy(update={"members": tuple(members)})
-    stage = Stage(name=STAGE, branches=(branch,))
-    return Submission(name=name, challenge=plan.challenge, licence=LICENCE, stages=(stage,))
+from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder
+from segcube.training.submission import LICENCE, submission_of
 
 
 def weights_file(folder: FoldFolder, checkpoint: Checkpoint) -> Path:
@@ -40,11 +28,17 @@ def weights_file(folder: FoldFolder, checkpoint: Checkpoint) -> Path:
 
 
 def write_members(
-    run: RunFolder, plan: Plan, folds: Sequence[FoldNumber], out: Path, checkpoint: Checkpoint = "final"
+    run: RunFolder,
+    plan: Plan,
+    folds: Sequence[FoldNumber],
+    out: Path,
+    checkpoint: Checkpoint = "final",
+    licence: str = LICENCE,
 ) -> Submission:
     """Copy the folds' weights to a folder and write its submission.yaml; returns the submission.
 
-    Raises EnvironmentFault as `weights_file` does.
+    The file of a challenge that the user defined is copied as well. Raises EnvironmentFault as `weights_file`
+    does.
     """
     members: list[Member] = []
     for fold in folds:
@@ -52,6 +46,8 @@ def write_members(
         file = out / f"fold_{fold}.safetensors"
         shutil.copyfile(source, file)
         members.append(Member(file=file.name, sha256=hashlib.sha256(file.read_bytes()).hexdigest()))
-    submission = submission_of(plan, run.name, members)
+    if (own := run.root / plan.challenge).is_file():
+        shutil.copyfile(own, out / own.name)
+    submission = submission_of(plan, run.name, members, licence)
     write_submission(submission, out)
     return submission

@@ -1,0 +1,159 @@
+"""Options and arguments of the commands that train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """The names of recipes that begin with a text, for the shell's completion."""
+    from segcube.training.recipes import recipe_names
+
+    return [name for name in recipe_names() if name.startswith(incomplete)]
+
+
+Run: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Folder of a run, which `segcube plan` wrote.")
+]
+LabelledData: TypeAlias = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA", help="Folder of labelled cases: in the challenge's layout, or nnU-Net's raw layout."
+    ),
+]
+RunOut: TypeAlias = Annotated[Path, typer.Option("-o", "--out", help="Folder of the run.")]
+RecipeName: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--recipe",
+        help="nnunet, resenc-m, resenc-l, resenc-xl, mednext-S-kK (S: s, b, m or l; K: 3 or 5), fast, or a "
+        "YAML file that inherits from one.",
+        autocompletion=complete_recipe,
+    ),
+]
+Values: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A value of the recipe, such as optimizer.learning_rate=0.001; repeatable. Default: none.",
+    ),
+]
+Steps: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=1, help="Number of training steps. Default: the recipe's.", show_default=False),
+]
+LabelFolder: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--ref", help="Folder of label maps. Default: beside the images, or labelsTr.", show_default=False
+    ),
+]
+IgnoreLabel: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--ignore-label",
+        min=0,
+        help="Label value of voxels that take no part in training. Default: that of dataset.json, else none.",
+        show_default=False,
+    ),
+]
+SplitOf: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        metavar="N|FILE",
+        help="Number of folds, or a file that lists them: folds.yaml, splits_final.json or BraTS-UGRIP's "
+        "JSON. Default: 5, by patient.",
+        show_default=False,
+    ),
+]
+Plans: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="plans.json of nnU-Net, with dataset.json beside it, in place of the planner. Default: none.",
+    ),
+]
+Configuration: TypeAlias = Annotated[
+    str, typer.Option(help="With --plans: its configuration, such as 3d_fullres or 3d_lowres.")
+]
+MemoryGb: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        min=0.1, help="Memory in GB that a step may take. Default: all that is free.", show_default=False
+    ),
+]
+LimitHours: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01,
+        help="Time limit of a job in hours: warns if the training takes longer. Default: none.",
+        show_default=False,
+    ),
+]
+FreshPlan: TypeAlias = Annotated[
+    bool, typer.Option("--fresh", help="Plan anew where the folder holds a plan.")
+]
+Go: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--go",
+        help="Then prepare, train and validate all folds, and collect them into weights/NAME of the run.",
+    ),
+]
+FoldToTrain: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--fold",
+        help="Number of a fold, or all: train on every case, without validation. Default: each fold in turn.",
+        show_default=False,
+    ),
+]
+FoldList: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--folds", help="Folds, such as 0,2 or 0-4. Default: all that are trained.", show_default=False
+    ),
+]
+FreshTraining: TypeAlias = Annotated[
+    bool, typer.Option("--fresh", help="Remove an earlier training of the fold and start at step 0.")
+]
+Exact: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--exact",
+        help="Deterministic kernels on a GPU: a resumed training ends in the same weights, to the bit.",
+    ),
+]
+Exports: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--log-to",
+        metavar="TOOL",
+        help="Also write the log for tensorboard, wandb or trackio; repeatable. Default: none.",
+        show_default=False,
+    ),
+]
+Overfit: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Only test data and network: train on this many patches until Dice 0.95. Default: none.",
+        show_default=False,
+    ),
+]
+SaveProbabilities: TypeAlias = Annotated[
+    bool, typer.Option("--save-probabilities", help="Also save probabilities, as float32 in .npz files.")
+]
+CollectFolds: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--folds",
+        help="Folds, such as 0,2 or 0-4, or all. Default: all that are trained.",
+        show_default=False,
+    ),
+]

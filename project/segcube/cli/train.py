@@ -1,0 +1,172 @@
+"""`segcube prepare`, `train`, `validate` and `collect`: from a plan to a submission."""
+
+from __future__ import annotations
+
+import typer
+
+from segcube.cli.base.options import CheckpointOf, Device, Licence, Out
+from segcube.cli.base.process import prepare_for_torch
+from segcube.cli.base.training import (
+    CollectFolds,
+    Exact,
+    Exports,
+    FoldList,
+    FoldToTrain,
+    FreshTraining,
+    Overfit,
+    Run,
+    SaveProbabilities,
+    Steps,
+)
+from segcube.core import LOG, ExitCode, case_bar, count_of
+
+
+def prepare(run: Run) -> ExitCode:
+    """Preprocess the cases of a run into its cache.
+
+    Images are stored in half precision. Cases that are cached already are kept. Several processes may prepare
+    one run at once, and a killed one leaves no incomplete case.
+
+    Exit code: 0 done, 3 some cases cannot be prepared, 4 none can, 5 disk not usable.
+
+    \b
+    Example:
+      segcube prepare runs/ssa
+    """
+    prepare_for_torch()
+    from segcube.training import RunFolder, prepare_run
+    from segcube.training.run import read_dataset
+
+    total = len(read_dataset(RunFolder(run)).cases)
+    written = failed = 0
+    with case_bar("preparing") as on_case:
+        for outcome in prepare_run(RunFolder(run)):
+            on_case(outcome.name, total)
+            written += outcome.written
+            if outcome.error is not None:
+                failed += 1
+                LOG.warning("%s: %s: %s", outcome.name, outcome.error.code, outcome.error)
+    kept = total - written - failed
+    LOG.info("%d cases prepared, %d kept, %d failed", written, kept, failed)
+    if failed:
+        return ExitCode.NONE_DONE if failed == total else ExitCode.SOME_FAILED
+    LOG.info("next: segcube train %s", run)
+    return ExitCode.DONE
+
+
+def train(
+    run: Run,
+    fold: FoldToTrain = None,
+    steps: Steps = None,
+    device: Device = "auto",
+    fresh: FreshTraining = False,
+    exact: Exact = False,
+    log_to: Exports = None,
+    overfit: Overfit = None,
+) -> ExitCode:
+    """Train the folds of a run.
+
+    Goes on where an earlier process ended. Writes to fold_N: log.jsonl, progress.html, progress.png,
+    first-batch.png, states, best.safetensors and, after the last step, final.safetensors. Ctrl-C and SIGTERM
+    save the state and end; SIGUSR1 saves and ends with exit code 75, requeue; SIGUSR2 or a file fold_N/pause
+    saves and pauses.
+
+    Exit code: 0 done, 2 usage, 5 device, disk or cache not usable or a training that cannot go on, 75
+    requeue, 130 Ctrl-C, 143 SIGTERM.
+
+    \b
+    Example:
+      segcube train runs/ssa --fold 0
+      segcube train runs/ssa --fold all --steps 50000
+    """
+    prepare_for_torch()
+    from segcube.training import RunFolder, TrainOptions, train_fold
+    from segcube.training.run import FoldNumber, count_folds, overfit_fold, parse_fold
+
+    folder = RunFolder(run)
+    folds: list[FoldNumber] = [*range(count_folds(folder))] if fold is None else [parse_fold(fold)]
+    if overfit is not None:
+        result = overfit_fold(folder, folds[0], overfit, device, steps)
+        typer.echo(f"Dice {result.dice:.3f} on {count_of(overfit, 'patch')} after {result.steps} steps")
+        return ExitCode.DONE
+    options = TrainOptions(steps=steps, device=device, fresh=fresh, exact=exact, exports=tuple(log_to or ()))
+    for one in folds:
+        counters = train_fold(folder, one, options)
+        best = f", best mean Dice {counters.best:.3f}" if counters.best is not None else ""
+        LOG.info("fold %s: %d steps%s; weights in %s", one, counters.step, best, folder.fold(one).final)
+    LOG.info("next: segcube %s %s", "collect" if fold == "all" else "validate", run)
+    return ExitCode.DONE
+
+
+def validate(
+    run: Run,
+    folds: FoldList = None,
+    checkpoint: CheckpointOf = "final",
+    device: Device = "auto",
+    save_probabilities: SaveProbabilities = False,
+) -> ExitCode:
+    """Predict and score the validation cases of each trained fold.
+
+    Predicts as `segcube infer` does with the fold's weights, and scores as `segcube evaluate` does, on the
+    cases' own grids. Writes maps, scores and pictures of the worst cases to validation/fold_N. Maps of an
+    earlier validation with the same weights are kept.
+
+    Exit code: 0 done, 3 some cases have no valid map or reference, 5 weights, disk or device not usable.
+
+    \b
+    Example:
+      segcube validate runs/ssa --folds 0-4
+    """
+    prepare_for_torch()
+    from segcube.cli.tables import log_problems, print_scores
+    from segcube.core import EnvironmentFault
+    from segcube.training import RunFolder, ValidateOptions, trained_folds, validate_run
+    from segcube.training.run import parse_folds
+
+    folder = RunFolder(run)
+    chosen = parse_folds(folds) if folds is not None else trained_folds(folder)
+    if not chosen:
+        raise EnvironmentFault(
+            "no fold is trained to its end", file=run, hint=f"segcube train {run} --fold 0"
+        )
+    options = ValidateOptions(checkpoint=checkpoint, device=device, save_probabilities=save_probabilities)
+    found = validate_run(folder, chosen, options)
+    cases = {name: scores.regions for name, scores in found.cases.items()}
+    title = f"{found.challenge}, profile {found.profile}, {count_of(len(cases), 'case')} out of fold"
+    if cases:
+        print_scores(title, found.mean, found.median, cases)
+    notices = {name: scores.notices for name, scores in found.cases.items()}
+    log_problems(found.problems, notices, (), found.bad_references)
+    LOG.info(
+        "scores and maps in %s; next: segcube collect %s -o weights/%s", folder.validation, run, folder.name
+    )
+    return ExitCode.SOME_FAILED if found.problems or found.bad_references else ExitCode.DONE
+
+
+def collect(
+    run: Run,
+    out: Out,
+    folds: CollectFolds = None,
+    checkpoint: CheckpointOf = "final",
+    licence: Licence = "unknown",
+) -> ExitCode:
+    """Collect trained folds into a submission with a model card.
+
+    Writes submission.yaml, the weights of each fold, their curves and MODEL_CARD.md, whose scores are those
+    of `segcube validate`.
+
+    Exit code: 0 done, 2 usage, 5 a fold is not trained, or disk not usable.
+
+    \b
+    Example:
+      segcube collect runs/ssa -o weights/ssa
+    """
+    prepare_for_torch()
+    from segcube.training import CollectOptions, RunFolder, collect_run
+    from segcube.training.run import parse_folds
+
+    chosen = parse_folds(folds) if folds is not None else ()
+    submission = collect_run(RunFolder(run), out, CollectOptions(tuple(chosen), checkpoint, licence))
+    LOG.info("%s of %s in %s", count_of(len(submission.members), "member"), submission.name, out)
+    LOG.info("fill in what %s marks; next: segcube check submission %s", out / "MODEL_CARD.md", out)
+    return ExitCode.DONE

@@ -1,0 +1,17 @@
+from .cases import DataError as DataError
+from .device import open_device as open_device
+from .guards import TrainingFault as TrainingFault
+from .loop import Requeue as Requeue
+from .recipes import load_recipe as load_recipe
+from .recipes import recipe_names as recipe_names
+from .run import CollectOptions as CollectOptions
+from .run import PlanRequest as PlanRequest
+from .run import RunFolder as RunFolder
+from .run import TrainOptions as TrainOptions
+from .run import ValidateOptions as ValidateOptions
+from .run import collect_run as collect_run
+from .run import plan_run as plan_run
+from .run import prepare_run as prepare_run
+from .run import train_fold as train_fold
+from .run import trained_folds as trained_folds
+from .run import validate_run as validate_run

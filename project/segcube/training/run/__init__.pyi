@@ -1,0 +1,17 @@
+from .collect import CollectOptions as CollectOptions
+from .collect import collect_run as collect_run
+from .fold import TrainOptions as TrainOptions
+from .fold import train_fold as train_fold
+from .folder import FoldNumber as FoldNumber
+from .folder import RunFolder as RunFolder
+from .folder import parse_fold as parse_fold
+from .folder import parse_folds as parse_folds
+from .folder import read_dataset as read_dataset
+from .overfit import overfit_fold as overfit_fold
+from .planning import PlanRequest as PlanRequest
+from .planning import plan_run as plan_run
+from .prepare import prepare_run as prepare_run
+from .validate import ValidateOptions as ValidateOptions
+from .validate import count_folds as count_folds
+from .validate import trained_folds as trained_folds
+from .validate import validate_run as validate_run

@@ -1,0 +1,163 @@
+"""MODEL_CARD.md of a run: what was trained on what, how, and the scores out of fold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from segcube.core import Checkpoint, count_of, printable
+from segcube.spec.challenges import Challenge
+from segcube.spec.submission import Submission
+from segcube.training.cases import Folds, load_folds
+from segcube.training.plan import Plan, read_fingerprint
+from segcube.training.progress import CURVES
+from segcube.training.recipes import recipe_digest
+from segcube.training.run.folder import DatasetFile, FoldNumber, RunFolder
+from segcube.training.run.validate import FoldScores
+from segcube.training.state import saved_step
+from segcube.training.submission import LICENCE
+
+CARD = "MODEL_CARD.md"
+FILL_IN = "**FILL IN**"
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What a model card states of a submission; scores: of those folds that were validated."""
+
+    submission: Submission
+    plan: Plan
+    dataset: DatasetFile
+    challenge: Challenge
+    checkpoint: Checkpoint
+    scores: Mapping[FoldNumber, FoldScores]
+
+
+def model_card(run: RunFolder, folds: Sequence[FoldNumber], facts: CardFacts) -> str:
+    """Return a model card as Markdown; what only the user knows is marked FILL IN."""
+    known = load_folds(run.folds)
+    parts = [
+        f"# {printable(facts.submission.name)}",
+        "Not a medical device. Every score below is out of fold: of cases that the fold was not trained on.",
+        "## To fill in",
+        _list(
+            {
+                "Licence of the weights": FILL_IN
+                if facts.submission.licence == LICENCE
+                else facts.submission.licence,
+                "Licence and source of the data": FILL_IN,
+                "Intended use": FILL_IN,
+                "Authors and contact": FILL_IN,
+            }
+        ),
+        "## Data",
+        _list(_data(run, facts, known)),
+        "## Model and training",
+        _list(_training(run, folds, facts)),
+        "## Scores out of fold",
+        _scores(folds, facts),
+        "## Curves",
+        "\n".join(_curves(run, folds)) or "No curves were drawn.",
+        "## Environment",
+        _environment(run, folds),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _data(run: RunFolder, facts: CardFacts, known: Folds) -> dict[str, str]:
+    fingerprint = read_fingerprint(run.fingerprint)
+    patients = {case.patient for case in facts.dataset.cases}
+    labels = ", ".join(f"{name} {count:,}" for name, count in fingerprint.label_voxels.items())
+    found = {
+        "Challenge": facts.challenge.key,
+        "Cases": f"{len(facts.dataset.cases)} of {count_of(len(patients), 'patient')}",
+        "Channels": ", ".join(facts.challenge.channel_names),
+        "Voxels by label": labels,
+        "Folds": f"{len(known.validation)}, {known.source}",
+    }
+    if known.training_only:
+        found["Cases that train every fold"] = str(len(known.training_only))
+    return found
+
+
+def _training(run: RunFolder, folds: Sequence[FoldNumber], facts: CardFacts) -> dict[str, str]:
+    plan, recipe = facts.plan, facts.plan.recipe
+    size = " x ".join(map(str, plan.patch))
+    spacing = " x ".join(f"{edge:.4g}" for edge in plan.spacing)
+    steps = sorted({saved_step(run.fold(fold).root) or 0 for fold in folds})
+    return {
+        "Network": f"{plan.network}, {count_of(len(folds), 'member')}: fold {', '.join(map(str, folds))}",
+        "Recipe": f"{recipe.name}, SHA-256 {recipe_digest(recipe)}",
+        "Source of the recipe": " ".join(recipe.source.split()),
+        "Plan": plan.origin,
+        "Patch": f"{size} voxels of {spacing} mm, batch {plan.batch}",
+        "Steps": " and ".join(f"{count:,}" for count in steps),
+        "Checkpoint": f"{facts.checkpoint}, weights averaged where the optimizer averages them",
+    }
+
+
+def _scores(folds: Sequence[FoldNumber], facts: CardFacts) -> str:
+    """A table of each fold, and the mean over all cases."""
+    if not facts.scores:
+        return "The folds were not validated: run `segcube validate` before `segcube collect`."
+    first = next(iter(facts.scores.values()))
+    regions = list(first.mean)
+    metrics = list(first.mean[regions[0]])[:2]
+    columns = [(region, metric) for region in regions for metric in metrics]
+    rows = [
+        [
+            f"fold {fold}",
+            str(scores.cases),
+            *(_number(scores.mean[region][metric]) for region, metric in columns),
+        ]
+        for fold, scores in facts.scores.items()
+    ]
+    if len(facts.scores) > 1:
+        cases = sum(scores.cases for scores in facts.scores.values())
+        rows.append(["all", str(cases), *(_number(_mean(facts.scores, *column)) for column in columns)])
+    heading = ["", "cases", *(f"{region} {metric}" for region, metric in columns)]
+    lines = [heading, ["---"] * len(heading), *rows]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    notes = [f"Means over cases; rules of {first.profile}."]
+    if any(
+        value is None for one in facts.scores.values() for row in one.mean.values() for value in row.values()
+    ):
+        notes.append("-: not finite, as a distance is where a region is in one of both maps only.")
+    if missing := [str(fold) for fold in folds if fold not in facts.scores]:
+        notes.append(f"Not validated: fold {', '.join(missing)}.")
+    if problems := sum(scores.problems for scores in facts.scores.values()):
+        notes.append(f"{count_of(problems, 'case')} without a valid map, which count as 0.")
+    return f"{' '.join(notes)}\n\n{table}"
+
+
+def _mean(scores: Mapping[FoldNumber, FoldScores], region: str, metric: str) -> float | None:
+    """The mean over folds, weighted by their cases."""
+    known = [(one.mean[region][metric], one.cases) for one in scores.values()]
+    values = [(value, cases) for value, cases in known if value is not None]
+    total = sum(cases for _, cases in values)
+    return sum(value * cases for value, cases in values) / total if total else None
+
+
+def _curves(run: RunFolder, folds: Sequence[FoldNumber]) -> list[str]:
+    drawn = [fold for fold in folds if (run.fold(fold).root / CURVES).is_file()]
+    return [f"![loss, Dice and learning rate of fold {fold}](curves_fold_{fold}.png)" for fold in drawn]
+
+
+def _environment(run: RunFolder, folds: Sequence[FoldNumber]) -> str:
+    """Device and versions of each fold, once for those that are equal."""
+    by_content: dict[str, list[str]] = {}
+    for fold in folds:
+        file = run.fold(fold).environment
+        content = json.loads(file.read_text()) if file.is_file() else {}
+        text = ", ".join(f"{name} {value}" for name, value in content.items())
+        by_content.setdefault(printable(text) or "unknown", []).append(str(fold))
+    return _list({f"Fold {', '.join(names)}": text for text, names in by_content.items()})
+
+
+def _list(values: Mapping[str, str]) -> str:
+    return "\n".join(f"- {name}: {printable(value)}" for name, value in values.items())
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

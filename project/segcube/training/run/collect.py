@@ -1,0 +1,64 @@
+"""Collect the folds of a run into a submission with a model card."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segcube.core import Checkpoint, EnvironmentFault
+from segcube.spec.submission import Submission, atomic_folder
+from segcube.training.plan import read_plan
+from segcube.training.progress import CURVES
+from segcube.training.run.card import CARD, CardFacts, model_card
+from segcube.training.run.folder import FoldNumber, RunFolder, read_dataset
+from segcube.training.run.members import write_members
+from segcube.training.run.prepare import run_challenge
+from segcube.training.run.validate import read_fold_scores, trained_folds
+from segcube.training.submission import LICENCE
+
+
+@dataclass(frozen=True)
+class CollectOptions:
+    """What a submission gets: folds, all that are trained by default, their checkpoint, and the licence."""
+
+    folds: Sequence[FoldNumber] = ()
+    checkpoint: Checkpoint = "final"
+    licence: str = LICENCE
+
+
+def collect_run(run: RunFolder, out: Path, options: CollectOptions | None = None) -> Submission:
+    """Write a submission of a run's folds, with MODEL_CARD.md and the curves of each fold.
+
+    out: a new or empty folder, which appears as a whole. Raises EnvironmentFault for a fold that is not
+    trained to its end, and UsageError for a folder that is not empty.
+    """
+    options = options or CollectOptions()
+    dataset, plan = read_dataset(run), read_plan(run.plan)
+    folds = tuple(options.folds) or _available(run)
+    with atomic_folder(out) as part:
+        submission = write_members(run, plan, folds, part, options.checkpoint, options.licence)
+        for fold in folds:
+            if (curves := run.fold(fold).root / CURVES).is_file():
+                shutil.copyfile(curves, part / f"curves_fold_{fold}.png")
+        facts = CardFacts(
+            submission=submission,
+            plan=plan,
+            dataset=dataset,
+            challenge=run_challenge(run, plan),
+            checkpoint=options.checkpoint,
+            scores=dict(read_fold_scores(run, folds, options.checkpoint)),
+        )
+        (part / CARD).write_text(model_card(run, folds, facts), encoding="utf-8")
+    return submission
+
+
+def _available(run: RunFolder) -> tuple[FoldNumber, ...]:
+    folds: tuple[FoldNumber, ...] = tuple(trained_folds(run))
+    if not folds and run.fold("all").final.is_file():
+        folds = ("all",)
+    if not folds:
+        hint = f"segcube train {run.root} --fold 0"
+        raise EnvironmentFault("no fold is trained to its end", file=run.root, hint=hint)
+    return folds

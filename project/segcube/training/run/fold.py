@@ -1,0 +1,239 @@
+"""Train one fold of a run, from where it stands to its last step, and write its weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from itertools import count
+from typing import Any
+
+import torch
+
+from segcube.core import LOG, Clock, write_atomic
+from segcube.evaluation import encode_json
+from segcube.networks import save_network
+from segcube.spec.challenges import Challenge
+from segcube.training.augment import make_batch
+from segcube.training.cache import CachedCase, CaseSource, files_of, load_residents, open_cache
+from segcube.training.cases import Split, load_folds
+from segcube.training.device import open_device, set_exactness
+from segcube.training.guards import lock_fold
+from segcube.training.keys import StepKey
+from segcube.training.log import StepLog
+from segcube.training.loop import BatchSource, Training, Validate, train
+from segcube.training.losses import build_loss, loss_outputs
+from segcube.training.optim import build_updater
+from segcube.training.plan import Plan, build_training_network, read_plan
+from segcube.training.progress import (
+    RunFacts,
+    draw_first_batch,
+    draw_validation,
+    exporter,
+    show_progress,
+    training_environment,
+)
+from segcube.training.recipes import Recipe, recipe_digest
+from segcube.training.run.folder import DatasetFile, FoldFolder, FoldNumber, RunFolder, read_dataset
+from segcube.training.run.prepare import cache_rules, labelled_cases, run_challenge
+from segcube.training.sampling import draw_patches
+from segcube.training.signals import Requests, receive_requests
+from segcube.training.state import Counters, remove_states, saved_step
+from segcube.training.step import Stepper, TrainingBatch
+from segcube.training.validation import PredictedCase, ValidationCase, validator
+
+RESIDENT_SHARE = 0.5
+"""Of a GPU's free memory, beside that of a step, which cases may take."""
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How to train a fold.
+
+    steps: in place of the recipe's. fresh: remove an earlier training of the fold. exact: deterministic
+    kernels on a GPU. exports: other tools that get the log. resident_gb: cases that stay in the memory of the
+    device; None for what is free on a GPU, and none on a CPU, whose page cache holds the mapped files.
+    """
+
+    steps: int | None = None
+    device: str = "auto"
+    fresh: bool = False
+    exact: bool = False
+    exports: tuple[str, ...] = ()
+    resident_gb: float | None = None
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """What a fold is trained on."""
+
+    plan: Plan
+    challenge: Challenge
+    dataset: DatasetFile
+    split: Split
+    cases: tuple[CachedCase, ...]
+    """The training cases."""
+
+    @property
+    def digest(self) -> str:
+        """Of all that the steps depend on, but their number; a saved state has to match it."""
+        unrelated = {"recipe", "estimate", "origin", "accumulate", "gradient_checkpointing", "lowres"}
+        content = {
+            "recipe": recipe_digest(self.plan.recipe),
+            "plan": self.plan.model_dump(mode="json", by_alias=True, exclude=unrelated),
+            "split": asdict(self.split),
+            "cases": {case.name: case.record.digest for case in self.cases},
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def train_fold(run: RunFolder, fold: FoldNumber, options: TrainOptions | None = None) -> Counters:
+    """Train a fold until its last step, from the last saved state; returns the counters at the end.
+
+    Writes final.safetensors, and best.safetensors of the best validation. A fold that is finished is left as
+    it is. Raises UsageError for an unknown fold and where another process trains it, EnvironmentFault for a
+    cache that is missing or changed and a state of another plan, Requeue and TrainingFault as `train` does.
+    """
+    options = options or TrainOptions()
+    folder = run.fold(fold)
+    with lock_fold(folder.root), receive_requests(folder.root) as requests:
+        if options.fresh:
+            remove_training(folder)
+        data = open_fold(run, fold)
+        steps = options.steps or data.plan.recipe.steps
+        before = saved_step(folder.root) or 0
+        if before >= steps and folder.final.is_file():
+            LOG.info("%s is trained: %d of %d steps", folder.root, before, steps)
+            return Counters(step=before)
+        # Weights of fewer steps are not this training's
+        folder.final.unlink(missing_ok=True)
+        device = open_device(options.device)
+        set_exactness(device, exact=options.exact)
+        training = build_training(data, folder, device, options)
+        counters = _train_with_progress(training, data, folder, options, requests)
+        training.stepper.network.load_state_dict(training.stepper.updater.averaged(), strict=False)
+        save_network(training.stepper.network, data.plan.network, data.plan.arguments, folder.final)
+    return counters
+
+
+def remove_training(folder: FoldFolder) -> None:
+    """Remove what an earlier training of a fold left: its weights first, then states and log."""
+    for file in (folder.final, folder.best):
+        file.unlink(missing_ok=True)
+    remove_states(folder.root)
+    folder.log.unlink(missing_ok=True)
+
+
+def open_fold(run: RunFolder, fold: FoldNumber) -> FoldData:
+    """Read plan, folds and cache of a run for one fold. Raises as `train_fold` does."""
+    dataset, plan = read_dataset(run), read_plan(run.plan)
+    challenge = run_challenge(run, plan)
+    split = load_folds(run.folds).split(fold)
+    rules = cache_rules(plan, dataset, challenge)
+    files = {case.name: files_of(case, rules) for case in labelled_cases(dataset)}
+    return FoldData(plan, challenge, dataset, split, open_cache(run.cache, split.training, rules, files))
+
+
+def build_training(
+    data: FoldData, folder: FoldFolder, device: torch.device, options: TrainOptions
+) -> Training:
+    """Build network, loss, optimizer, batches and validation of a fold."""
+    plan, recipe = data.plan, data.plan.recipe
+    stepper = build_stepper(data, device)
+    cases = load_residents(data.cases, device, _resident_bytes(plan, device, options.resident_gb))
+    return Training(
+        stepper=stepper,
+        recipe=recipe,
+        digest=data.digest,
+        steps=options.steps or recipe.steps,
+        batch_dice=plan.batch_dice,
+        source=batch_source(cases, plan, device),
+        folder=folder.root,
+        log=StepLog(folder.log),
+        save_best=lambda network, _step: _save_best(network, plan, folder),
+        validate=_validation(data, folder, device),
+        accumulate=plan.accumulate,
+    )
+
+
+def build_stepper(data: FoldData, device: torch.device) -> Stepper:
+    """Build the network of a plan, initialised by the recipe's seed, with its loss and optimizer."""
+    plan, recipe = data.plan, data.plan.recipe
+    torch.manual_seed(recipe.seed)
+    network: Any = build_training_network(plan, device)
+    if initialize := getattr(network, "initialize", None):
+        # nnU-Net's own, which differs from torch's defaults
+        network.apply(initialize)
+    ignore = data.dataset.ignore_value is not None
+    outputs = loss_outputs(plan.branch.outputs, data.challenge, ignore=ignore)
+    loss = build_loss(recipe.loss, outputs, batch_dice=plan.batch_dice)
+    clip = float("inf") if recipe.optimizer.clip is None else recipe.optimizer.clip
+    return Stepper(network, loss, build_updater(network, recipe.optimizer), recipe.precision, clip)
+
+
+def batch_source(cases: CaseSource, plan: Plan, device: torch.device) -> BatchSource:
+    """Return the function that makes the batch of a step."""
+    samples = range(plan.batch)
+
+    def make(key: StepKey, clock: Clock) -> TrainingBatch:
+        with clock.step("data"):
+            draws = draw_patches(cases.cases, plan, key, samples)
+        with clock.step("augment"):
+            return make_batch(cases, draws, plan, key, device)
+
+    return make
+
+
+def _train_with_progress(
+    training: Training, data: FoldData, folder: FoldFolder, options: TrainOptions, requests: Requests
+) -> Counters:
+    """Train with a progress page, and draw the first batch before the first step."""
+    if not folder.first_batch.exists():
+        keys = (StepKey(training.recipe.seed, step) for step in count())
+        batches = (training.source(key, Clock()) for key in keys)
+        draw_first_batch(folder.first_batch, batches, data.plan, data.challenge)
+    environment = training_environment(next(training.stepper.network.parameters()).device)
+    write_atomic(folder.environment, encode_json(environment))
+    name = folder.root.name.replace("_", " ")
+    facts = RunFacts(data.plan, data.challenge, name, training.steps, environment)
+    with ExitStack() as stack:
+        exports = [
+            stack.enter_context(exporter(kind, folder.root / kind, f"{folder.root.parent.name}-{name}"))
+            for kind in options.exports
+        ]
+        follower = stack.enter_context(show_progress(folder.root, facts, training.log, exports))
+        log = replace(training.log, followers=(follower,))
+        return train(replace(training, log=log), requests)
+
+
+def _validation(data: FoldData, folder: FoldFolder, device: torch.device) -> Validate | None:
+    """The validation during a training, on cases at equal distances in the list; None without cases."""
+    names = _spread(data.split.validation, data.plan.recipe)
+    if not names:
+        return None
+    cases = [ValidationCase(data.dataset.case(name), data.dataset.label(name)) for name in names]
+
+    def draw(case: ValidationCase, found: PredictedCase) -> None:
+        draw_validation(folder.root, case.case, found.found_xyz, found.reference_xyz, data.challenge)
+
+    return validator(data.plan, data.challenge, cases, str(device), data.dataset.ignore_value, draw)
+
+
+def _spread(names: Sequence[str], recipe: Recipe) -> list[str]:
+    wanted = min(recipe.validation.cases, len(names))
+    return [names[index * len(names) // wanted] for index in range(wanted)]
+
+
+def _save_best(network: torch.nn.Module, plan: Plan, folder: FoldFolder) -> None:
+    save_network(network, plan.network, plan.arguments, folder.best)
+
+
+def _resident_bytes(plan: Plan, device: torch.device, resident_gb: float | None) -> int:
+    if resident_gb is not None:
+        return int(resident_gb * 1e9)
+    if device.type == "cpu":
+        return 0
+    step = plan.estimate.memory_gb if plan.estimate else 0.0
+    return max(0, int((torch.cuda.mem_get_info(device)[0] - step * 1e9) * RESIDENT_SHARE))

@@ -1,0 +1,198 @@
+"""Plan a run: read a data set once, check it, and write the files of the run's folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from segcube.core import LOG, UsageError, count_of, write_atomic
+from segcube.importers import ImportOptions, read_target
+from segcube.spec.challenges import Challenge, load_challenge
+from segcube.spec.submission import read_challenge
+from segcube.training.cases import (
+    CheckedCase,
+    DataError,
+    Folds,
+    LabelledCase,
+    LabelledData,
+    Problem,
+    check_dataset,
+    find_labelled_cases,
+    lines_by_code,
+    make_folds,
+    read_folds,
+    write_folds,
+)
+from segcube.training.device import open_device
+from segcube.training.losses import build_loss, loss_outputs
+from segcube.training.plan import (
+    CaseMeasurement,
+    Fingerprint,
+    Plan,
+    collect_fingerprint,
+    fit_plan,
+    import_plans,
+    make_plan,
+    measure_case,
+    read_plan,
+    samples_per_case,
+    write_fingerprint,
+    write_plan,
+)
+from segcube.training.recipes import Recipe, load_recipe
+from segcube.training.run.folder import CaseEntry, DatasetFile, RunFolder, read_dataset, write_dataset
+
+USUAL_FOLDS = 5
+OWN_CHALLENGE = "challenge.yaml"
+"""Name in the run's folder of the file of a challenge that the user defined."""
+OnCase: TypeAlias = Callable[[str, int], None]
+"""Receives the name of each finished case, and how many cases there are."""
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """A data set, and how to train on it.
+
+    challenge: a key or a YAML file. labels: a folder of label maps that do not lie beside the images. ignore:
+    the value of voxels that take no part. folds: their number, or a file of folds; None for five, or one a
+    patient where there are fewer. plans: a plans.json of nnU-Net in place of the planner, and its
+    configuration. device: that the batch has to fit on. memory_gb: that a step may take; None for all.
+    """
+
+    data: Path
+    challenge: str
+    recipe: Recipe = field(default_factory=lambda: load_recipe("nnunet"))
+    labels: Path | None = None
+    ignore: int | None = None
+    folds: int | Path | None = None
+    plans: Path | None = None
+    configuration: str = "3d_fullres"
+    device: str = "auto"
+    memory_gb: float | None = None
+
+
+def plan_run(
+    request: PlanRequest, run: RunFolder, *, fresh: bool = False, on_case: OnCase | None = None
+) -> Plan:
+    """Check a data set, plan its training and write the run's folder; returns the plan.
+
+    A folder that was planned for the same data, challenge and recipe is kept, unless `fresh`. Raises
+    DataError with all problems of the data, which problems.csv lists too, UsageError for a folder that holds
+    another run, and as `make_plan` and `fit_plan` do.
+    """
+    if run.plan.exists() and not fresh:
+        return _planned_before(request, run)
+    challenge = load_challenge(request.challenge)
+    data = find_labelled_cases(request.data, challenge, request.labels, request.ignore)
+    fingerprint, problems = _read_cases(data, on_case)
+    write_problems(problems, run.problems)
+    if fingerprint is None:
+        errors = [problem for problem in problems if problem.is_error]
+        raise DataError(errors, request.data, hint=f"all problems are listed in {run.problems}")
+    for line in lines_by_code(problems):
+        LOG.warning("%s", line)
+    folds = _folds(request.folds, data.cases)
+    plan = _plan(request, fingerprint, challenge)
+    outputs = loss_outputs(plan.branch.outputs, challenge, ignore=data.ignore_value is not None)
+    loss = build_loss(plan.recipe.loss, outputs, batch_dice=plan.batch_dice)
+    plan = fit_plan(plan, loss, open_device(request.device), request.memory_gb)
+    if Path(request.challenge).suffix in (".yaml", ".yml"):
+        shutil.copyfile(request.challenge, run.root / OWN_CHALLENGE)
+        plan = plan.model_copy(update={"challenge": OWN_CHALLENGE})
+    write_fingerprint(fingerprint, run.fingerprint)
+    write_dataset(_dataset(data, plan.challenge), run)
+    write_folds(folds, run.folds)
+    # Last: a folder with a plan is complete
+    write_plan(plan, run.plan)
+    return plan
+
+
+def write_problems(problems: Iterable[Problem], file: Path) -> None:
+    """Write problems.csv, a row for each problem. Raises EnvironmentFault when it cannot be written."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("code", "kind", "case", "message"))
+    for found in problems:
+        writer.writerow((found.code, "error" if found.is_error else "notice", found.case, found.message))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(file, text.getvalue().encode(errors="backslashreplace"))
+
+
+def _planned_before(request: PlanRequest, run: RunFolder) -> Plan:
+    plan, dataset = read_plan(run.plan), read_dataset(run)
+    differing = [
+        name
+        for name, found, wanted in (
+            ("data", dataset.data, request.data.absolute()),
+            ("challenge", read_challenge(plan.challenge, run.root), load_challenge(request.challenge)),
+            ("recipe", plan.recipe, request.recipe),
+        )
+        if found != wanted
+    ]
+    if differing:
+        raise UsageError(
+            f"the folder holds a run with another {' and '.join(differing)}",
+            file=run.root,
+            expected="a new folder",
+            hint="name another with --out, or plan this one anew with --fresh",
+        )
+    LOG.info(
+        "%s was planned before, for %s; --fresh plans it anew",
+        run.root,
+        count_of(len(dataset.cases), "case"),
+    )
+    return plan
+
+
+def _read_cases(data: LabelledData, on_case: OnCase | None) -> tuple[Fingerprint | None, tuple[Problem, ...]]:
+    """The fingerprint and the problems; None where these keep the data from being trained on."""
+    samples, total = samples_per_case(len(data.cases)), len(data.cases)
+
+    def measure(checked: CheckedCase) -> CaseMeasurement:
+        assert checked.volume is not None
+        assert checked.labels_xyz is not None
+        return measure_case(checked.volume, checked.labels_xyz, data.challenge, samples)
+
+    checked = check_dataset(data, measure, None if on_case is None else lambda name: on_case(name, total))
+    if checked.errors:
+        return None, checked.problems
+    return collect_fingerprint(checked.measures.values(), data.challenge), checked.problems
+
+
+def _folds(folds: int | Path | None, cases: Sequence[LabelledCase]) -> Folds:
+    if isinstance(folds, Path):
+        return read_folds(folds, cases)
+    if folds is None:
+        folds = min(USUAL_FOLDS, len({case.patient for case in cases}))
+    return make_folds(cases, folds)
+
+
+def _plan(request: PlanRequest, fingerprint: Fingerprint, challenge: Challenge) -> Plan:
+    if request.plans is None:
+        return make_plan(fingerprint, challenge, request.recipe)
+    options = ImportOptions(read_target(request.challenge), challenge.key)
+    return import_plans(request.plans, options, request.recipe, request.configuration)
+
+
+def _dataset(data: LabelledData, challenge: str) -> DatasetFile:
+    entries = tuple(
+        CaseEntry(
+            name=case.name,
+            files={channel: file.absolute() for channel, file in case.case.files.items()},
+            label=case.label.absolute(),
+            patient=case.patient,
+        )
+        for case in data.cases
+    )
+    return DatasetFile(
+        data=data.folder.absolute(),
+        challenge=challenge,
+        reference=data.challenge.reference,
+        ignore_value=data.ignore_value,
+        cases=entries,
+    )

@@ -1,0 +1,206 @@
+"""Out-of-fold validation: predict the validation cases of each fold by the inference path, and score them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pydantic import ValidationError
+
+from segcube.backends import open_backend
+from segcube.core import (
+    LOG,
+    CaseError,
+    Checkpoint,
+    EnvironmentFault,
+    RunSettings,
+    StrictModel,
+    UsageError,
+    explain_validation_error,
+    read_json,
+    write_atomic,
+)
+from segcube.evaluation import Evaluation, as_csv, as_json, evaluate_maps
+from segcube.formats.nifti import read_labels, read_volume
+from segcube.inference import Models, SavedProbabilities
+from segcube.inference.folder import Request, predict_cases
+from segcube.spec.challenges import Challenge
+from segcube.spec.submission import load_for_challenge, sha256_of
+from segcube.training.cases import load_folds
+from segcube.training.plan import Plan, read_plan
+from segcube.training.progress import can_draw
+from segcube.training.run.folder import (
+    DatasetFile,
+    FoldNumber,
+    RunFolder,
+    ValidationFolder,
+    read_dataset,
+)
+from segcube.training.run.members import weights_file, write_members
+from segcube.training.run.prepare import run_challenge
+
+MOST_PICTURES = 20
+
+
+@dataclass(frozen=True)
+class ValidateOptions:
+    """How folds are validated. pictures: of the worst cases of each fold."""
+
+    checkpoint: Checkpoint = "final"
+    device: str = "auto"
+    save_probabilities: bool = False
+    pictures: int = MOST_PICTURES
+
+
+class FoldScores(StrictModel):
+    """summary.json of a validated fold: which weights reached which scores, over how many cases."""
+
+    checkpoint: Checkpoint
+    sha256: str
+    profile: str
+    cases: int
+    problems: int
+    """Cases without a valid map, which count as 0."""
+    mean: dict[str, dict[str, float | None]]
+    """By region and metric; None where not finite, as a distance where one map lacks the region."""
+
+
+def count_folds(run: RunFolder) -> int:
+    """Return the number of a run's folds."""
+    run.check()
+    return len(load_folds(run.folds).validation)
+
+
+def trained_folds(run: RunFolder) -> list[int]:
+    """Return the folds with final weights, besides `all`."""
+    return [fold for fold in range(count_folds(run)) if run.fold(fold).final.is_file()]
+
+
+def validate_run(
+    run: RunFolder, folds: Sequence[FoldNumber], options: ValidateOptions | None = None
+) -> Evaluation:
+    """Predict and score the validation cases of folds; returns the scores of all their cases.
+
+    Maps of an earlier validation with the same weights are kept. Each fold's maps, scores.json, scores.csv
+    and pictures are in validation/fold_N, those of all folds together in validation. The scores are those
+    of the challenge, on the cases' own grids. Raises EnvironmentFault for a fold that is not trained and
+    UsageError for one that does not exist.
+    """
+    options = options or ValidateOptions()
+    dataset, plan = read_dataset(run), read_plan(run.plan)
+    challenge, known = run_challenge(run, plan), load_folds(run.folds)
+    names: dict[FoldNumber, tuple[str, ...]] = {fold: known.split(fold).validation for fold in folds}
+    for fold in folds:
+        if not names[fold]:
+            raise UsageError(f"fold {fold} has no validation cases", expected="the number of a fold")
+        weights_file(run.fold(fold), options.checkpoint)
+    found: list[Evaluation] = []
+    for fold, cases in names.items():
+        LOG.info("fold %s: %d validation cases", fold, len(cases))
+        found.append(_validate_fold(run, fold, cases, Validated(plan, dataset, challenge, options)))
+    together = replace(
+        found[0],
+        cases={name: scores for one in found for name, scores in one.cases.items()},
+        bad_references={name: why for one in found for name, why in one.bad_references.items()},
+    )
+    _write_scores(together, run.validation)
+    return together
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What every fold of a validation shares."""
+
+    plan: Plan
+    dataset: DatasetFile
+    challenge: Challenge
+    options: ValidateOptions
+
+
+def _validate_fold(run: RunFolder, fold: FoldNumber, names: Sequence[str], common: Validated) -> Evaluation:
+    folder, dataset, options = run.validated(fold), common.dataset, common.options
+    folder.root.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.root, prefix=".submission-") as scratch:
+        submission = write_members(run, common.plan, [fold], Path(scratch), options.checkpoint)
+        settings = RunSettings(device=options.device, resume=True)
+        loaded = load_for_challenge(Path(scratch))
+        # No messages about a folder that is removed at the end
+        backend = open_backend(settings, loaded, LOG.debug)
+        models = Models(loaded, backend, settings.mirroring, LOG.debug)
+        save = SavedProbabilities(folder.probabilities) if options.save_probabilities else None
+        request = Request(dataset.data, folder.maps, Path(scratch), settings, folder.report, save)
+        predict_cases(request, models, [dataset.case(name) for name in names])
+    pairs = {name: (folder.maps / common.challenge.output_name(name), dataset.label(name)) for name in names}
+    evaluation = evaluate_maps(pairs, common.challenge, dataset.ignore_value)
+    _write_scores(evaluation, folder.root)
+    scores = FoldScores(
+        checkpoint=options.checkpoint,
+        sha256=submission.members[0].sha256,
+        profile=evaluation.profile,
+        cases=len(evaluation.cases),
+        problems=len(evaluation.problems),
+        mean={
+            region: {metric: value if math.isfinite(value) else None for metric, value in row.items()}
+            for region, row in evaluation.mean.items()
+        },
+    )
+    write_atomic(folder.summary, (scores.model_dump_json(indent=1) + "\n").encode())
+    for name in _worst(evaluation, options.pictures):
+        _draw(name, pairs[name], folder, common)
+    return evaluation
+
+
+def _write_scores(evaluation: Evaluation, folder: Path) -> None:
+    write_atomic(folder / "scores.json", as_json(evaluation))
+    write_atomic(folder / "scores.csv", as_csv(evaluation))
+
+
+def _worst(evaluation: Evaluation, count: int) -> list[str]:
+    """The cases with the lowest mean of their regions' first metric, a Dice."""
+
+    def mean(regions: Mapping[str, Mapping[str, float]]) -> float:
+        values = [next(iter(row.values())) for row in regions.values()]
+        known = [value for value in values if not math.isnan(value)]
+        return sum(known) / len(known) if known else 0.0
+
+    return sorted(evaluation.cases, key=lambda name: mean(evaluation.cases[name].regions))[:count]
+
+
+def _draw(name: str, pair: tuple[Path, Path], folder: ValidationFolder, common: Validated) -> None:
+    """Draw a case beside its reference; what cannot be read is logged."""
+    if not can_draw():
+        return
+    from segcube.pages import draw_case  # matplotlib is optional
+
+    try:
+        volume = read_volume(common.dataset.case(name), common.challenge.channel_names)
+        found_xyz, reference_xyz = (read_labels(file)[0] for file in pair)
+        draw_case(volume, found_xyz, common.challenge, folder.pictures / f"{name}.png", reference_xyz)
+    except (CaseError, EnvironmentFault) as error:
+        LOG.warning("%s: no picture: %s", name, error)
+
+
+def read_fold_scores(
+    run: RunFolder, folds: Sequence[FoldNumber], checkpoint: Checkpoint
+) -> Iterator[tuple[FoldNumber, FoldScores]]:
+    """Yield the scores of those folds that were validated with the checkpoint that they have now."""
+    for fold in folds:
+        file = run.validated(fold).summary
+        if not file.is_file():
+            continue
+        scores = _read_scores(file)
+        weights = weights_file(run.fold(fold), checkpoint)
+        if sha256_of(weights) == scores.sha256:
+            yield fold, scores
+        else:
+            LOG.warning("fold %s was validated with other weights: its scores are left out", fold)
+
+
+def _read_scores(file: Path) -> FoldScores:
+    try:
+        return FoldScores.model_validate(read_json(file, EnvironmentFault))
+    except ValidationError as error:
+        raise EnvironmentFault(explain_validation_error(error, FoldScores), file=file) from error

@@ -1,0 +1,100 @@
+import hashlib
+import json
+import shutil
+
+import pytest
+
+from segcube.core import EnvironmentFault, UsageError
+from segcube.networks import load_network
+from segcube.training.guards import lock_fold
+from segcube.training.log import StepLog
+from segcube.training.run import RunFolder, TrainOptions, train_fold
+from segcube.training.run.fold import open_fold
+from segcube.training.run.overfit import overfit_fold
+
+from .small import prepared_run
+
+CPU = TrainOptions(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    return prepared_run(tmp_path_factory.mktemp("prepared"))
+
+
+@pytest.fixture
+def run(prepared, tmp_path):
+    """A copy, whose data lie where the original's do."""
+    return RunFolder(shutil.copytree(prepared.root, tmp_path / "run"))
+
+
+def digest(file):
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_a_fold_is_trained_to_its_last_step(run):
+    counters = train_fold(run, 0, CPU)
+    folder = run.fold(0)
+    assert counters.step == 4
+    records = list(StepLog(folder.log).records())
+    assert [record["step"] for record in records if record["kind"] == "step"] == [1, 2, 3, 4]
+    assert [record["kind"] for record in records].count("validation") == 1
+    for file in (folder.final, folder.best):
+        load_network(file, digest(file))
+    assert json.loads(folder.environment.read_text())["device"] == "cpu"
+    assert (folder.root / "progress.html").is_file()
+    assert folder.first_batch.is_file()
+
+
+def test_a_training_that_is_continued_ends_in_the_same_weights(run, tmp_path):
+    whole = RunFolder(shutil.copytree(run.root, tmp_path / "whole"))
+    train_fold(whole, 0, CPU)
+    train_fold(run, 0, TrainOptions(device="cpu", steps=2))
+    # The schedule of the recipe is constant: its rate does not depend on the number of steps
+    train_fold(run, 0, CPU)
+    assert digest(run.fold(0).final) == digest(whole.fold(0).final)
+
+
+def test_a_finished_fold_is_left_and_trained_again_if_fresh(run):
+    train_fold(run, 0, CPU)
+    stamp = run.fold(0).final.stat().st_mtime_ns
+    assert train_fold(run, 0, CPU).step == 4
+    assert run.fold(0).final.stat().st_mtime_ns == stamp
+    first = digest(run.fold(0).final)
+    train_fold(run, 0, TrainOptions(device="cpu", fresh=True))
+    assert run.fold(0).final.stat().st_mtime_ns != stamp
+    assert digest(run.fold(0).final) == first
+
+
+def test_fold_all_trains_on_every_case_without_validation(run):
+    train_fold(run, "all", CPU)
+    assert len(open_fold(run, "all").cases) == 4
+    assert not run.fold("all").best.exists()
+    assert run.fold("all").final.is_file()
+
+
+def test_states_of_another_split_are_refused(run):
+    train_fold(run, 0, TrainOptions(device="cpu", steps=2))
+    text = run.folds.read_text()
+    first, second = "MBAS_003", "MBAS_001"
+    swapped = text.replace(first, "x").replace(second, first).replace("x", second)
+    assert swapped != text
+    run.folds.write_text(swapped)
+    with pytest.raises(EnvironmentFault, match=r"another recipe, plan or split.*--fresh"):
+        train_fold(run, 0, CPU)
+
+
+def test_a_fold_in_use_an_unknown_one_and_a_missing_cache_are_refused(run):
+    with lock_fold(run.fold(0).root), pytest.raises(UsageError, match="trains this fold"):
+        train_fold(run, 0, CPU)
+    with pytest.raises(UsageError, match="0 to 1, or all"):
+        train_fold(run, 7, CPU)
+    shutil.rmtree(run.cache)
+    with pytest.raises(EnvironmentFault, match=r"is not cached.*segcube prepare"):
+        train_fold(run, 0, CPU)
+
+
+def test_a_few_patches_are_learnt(run):
+    result = overfit_fold(run, 0, 1, "cpu", 200)
+    assert result.dice >= 0.95
+    assert not run.fold(0).final.exists()

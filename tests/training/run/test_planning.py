@@ -1,0 +1,94 @@
+import csv
+import json
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+import pytest
+import yaml
+
+from segcube.core import UsageError
+from segcube.spec.challenges import load_challenge
+from segcube.training.cases import DataError, load_folds
+from segcube.training.plan import read_plan
+from segcube.training.recipes import load_recipe
+from segcube.training.run import RunFolder, plan_run
+from segcube.training.run.folder import read_dataset
+from segcube.training.run.prepare import run_challenge
+
+from .small import OVERRIDES, request_of, write_data
+
+
+@pytest.fixture
+def data(tmp_path):
+    return write_data(tmp_path / "data")
+
+
+@pytest.fixture
+def run(tmp_path):
+    return RunFolder(tmp_path / "run")
+
+
+def test_a_run_holds_cases_folds_and_the_plan(data, run):
+    plan = plan_run(request_of(data), run)
+    assert read_plan(run.plan) == plan
+    assert plan.patch == (8, 16, 16)
+    assert plan.estimate is not None
+    assert plan.estimate.device == "cpu"
+    dataset = read_dataset(run)
+    assert [case.name for case in dataset.cases] == [f"MBAS_{n:03d}" for n in (1, 2, 3, 4)]
+    assert dataset.label("MBAS_002") == data / "MBAS_002_label.nii.gz"
+    folds = load_folds(run.folds)
+    assert sorted(name for names in folds.validation for name in names) == list(folds.cases)
+
+
+def test_all_problems_are_listed_and_nothing_is_planned(data, run):
+    file = data / "MBAS_002_label.nii.gz"
+    labels = nib.load(file)
+    nib.save(nib.Nifti1Image(np.asarray(labels.dataobj) + 7, labels.affine), file)
+    (data / "MBAS_003_label.nii.gz").unlink()
+    with pytest.raises(DataError, match=r"LABEL_VALUE.*problems\.csv") as caught:
+        plan_run(request_of(data), run)
+    with run.problems.open(newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    found = {(row["code"], row["case"]) for row in rows if row["kind"] == "error"}
+    assert found == {("LABEL_VALUE", "MBAS_002"), ("LABEL_MISSING", "MBAS_003")}
+    assert {problem.code.value for problem in caught.value.problems} == {"LABEL_VALUE", "LABEL_MISSING"}
+    assert not run.plan.exists()
+
+
+def test_the_same_request_keeps_a_plan_and_another_one_is_refused(data, run):
+    plan = plan_run(request_of(data), run)
+    stamp = run.plan.stat().st_mtime_ns
+    assert plan_run(request_of(data), run) == plan
+    assert run.plan.stat().st_mtime_ns == stamp
+    other = load_recipe("fast", OVERRIDES | {"steps": 9})
+    with pytest.raises(UsageError, match=r"another recipe.*--fresh"):
+        plan_run(request_of(data, recipe=other), run)
+    assert plan_run(request_of(data, recipe=other), run, fresh=True).recipe.steps == 9
+
+
+def test_folds_of_a_file_are_used(data, run, tmp_path):
+    file = tmp_path / "splits_final.json"
+    names = [f"MBAS_{n:03d}" for n in (1, 2, 3, 4)]
+    file.write_text(json.dumps([{"train": names[1:], "val": names[:1]}]))
+    plan_run(request_of(data, folds=file), run)
+    assert load_folds(run.folds).split(0).validation == ("MBAS_001",)
+
+
+def test_fewer_patients_than_five_get_a_fold_each(data, run):
+    plan_run(request_of(data, folds=None), run)
+    assert len(load_folds(run.folds).validation) == 4
+
+
+def test_a_challenge_of_the_user_is_copied_to_the_run(data, run, tmp_path):
+    challenge = load_challenge("mbas2024")
+    content = challenge.model_dump(mode="json", exclude_defaults=True) | {"key": "own"}
+    own = tmp_path / "own.yaml"
+    own.write_text(yaml.safe_dump(content, sort_keys=False))
+    plan = plan_run(request_of(data, challenge=str(own)), run)
+    assert plan.challenge == "challenge.yaml"
+    own.unlink()
+    assert run_challenge(run, plan).key == "own"
+    with pytest.raises(UsageError, match="another challenge"):
+        plan_run(replace(request_of(data), challenge="mbas2024"), run)
