@@ -10,8 +10,12 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+
+from .trainers import TrainerRequest, ask_trainers
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -76,6 +80,20 @@ def oracle() -> Oracle:
     if not INTERPRETER.is_file():
         pytest.fail(f"{INTERPRETER}: no such file; run `make oracle` first", pytrace=False)
     return Oracle(INTERPRETER)
+
+
+@pytest.fixture(scope="session")
+def trainer_answers(
+    request: pytest.FixtureRequest, oracle: Oracle, tmp_path_factory: pytest.TempPathFactory
+) -> dict[Any, tuple[TrainerRequest, dict[str, np.ndarray]]]:
+    """The `trainer_requests` of all modules of this run, by name, and nnU-Net's answers."""
+    modules = dict.fromkeys(getattr(item, "module", None) for item in request.session.items)
+    asked: dict[Any, TrainerRequest] = {}
+    for module in modules:
+        if hasattr(module, "trainer_requests"):
+            asked |= module.trainer_requests()
+    answers = ask_trainers(oracle, tmp_path_factory.mktemp("trainers"), list(asked.values()))
+    return {name: (asked[name], answer) for name, answer in zip(asked, answers, strict=True)}
 
 
 @pytest.fixture(scope="session")

@@ -98,6 +98,16 @@ def test_the_simulation_counts_the_optimizers_state(plan):
     assert (simulate_step_gb(more) - simulate_step_gb(plan)) * 1e9 == pytest.approx(weights)
 
 
+def test_a_network_starts_as_nnunets(plan):
+    torch.manual_seed(0)
+    network = budget.build_training_network(plan, CPU)
+    convolutions = [module for module in network.modules() if isinstance(module, torch.nn.Conv3d)]
+    assert not any(module.bias.any() for module in convolutions)
+    widest = max(convolutions, key=lambda module: module.weight.numel())
+    inputs = widest.weight[0].numel()
+    assert float(widest.weight.detach().std()) == pytest.approx((2 / inputs) ** 0.5, rel=0.1)
+
+
 def estimated(plan: Plan, hours: float) -> Plan:
     estimate = Budget(device="NVIDIA H100", memory_gb=7.53, available_gb=79.1, seconds=0.59, hours=hours)
     return plan.model_copy(update={"estimate": estimate, "accumulate": 2})

@@ -70,7 +70,10 @@ def voxel_entropy(logits_bkxyz: torch.Tensor, target: Target) -> torch.Tensor:
 
 
 def binary_cross_entropy(logits_bkxyz: torch.Tensor, target: Target) -> torch.Tensor:
-    """Sigmoid cross-entropy, the mean over channels and the voxels that count."""
+    """Sigmoid cross-entropy, the mean over channels and the voxels that count.
+
+    nnU-Net takes the sum over channels where it has an ignore label, and this mean where it has none.
+    """
     entropy_bkxyz = functional.binary_cross_entropy_with_logits(
         logits_bkxyz.float(), target.masks_bkxyz.float(), reduction="none"
     )

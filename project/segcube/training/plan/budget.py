@@ -43,9 +43,16 @@ class _Patches:
 
 
 def build_training_network(plan: Plan, device: torch.device) -> torch.nn.Module:
-    """Build a plan's network with random weights, in training mode, checkpointed if the plan asks for it."""
+    """Build a plan's network with random weights, in training mode, checkpointed if the plan asks for it.
+
+    nnU-Net's networks start as nnU-Net sets them: normal weights after He et al. 2015, biases of 0, and
+    residual blocks that add nothing. Others start with torch's weights.
+    """
     with torch.device(device):
         network = build_network(plan.network, plan.arguments).train()
+        initialize = getattr(network, "initialize", None)
+        if initialize is not None:
+            network.apply(initialize)
     if plan.gradient_checkpointing:
         checkpoint_blocks(network)
     return network
