@@ -1,4 +1,4 @@
-"""Requests to nnU-Net's trainers, which reference/training_steps.py answers."""
+"""Requests to nnU-Net's trainers, which reference/trainers.py answers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def spec_of(
 
 @dataclass(frozen=True)
 class TrainerRequest:
-    """What to ask of a trainer: shrunk, losses, steps or rates, with arrays and further settings."""
+    """What to ask of a trainer: drawn, shrunk, losses, steps or rates, with arrays and further settings."""
 
     kind: str
     spec: dict[str, Any]
@@ -64,7 +64,7 @@ def ask_trainers(oracle: Any, root: Path, requests: Sequence[TrainerRequest]) ->
         asked.append({"kind": request.kind, "spec": request.spec, "folder": str(folder), **request.settings})
         folders.append(folder)
     (root / "requests.json").write_text(json.dumps(asked))
-    oracle.run("training_steps.py", root)
+    oracle.run("trainers.py", root)
     return [dict(np.load(folder / "results.npz")) for folder in folders]
 
 

@@ -1,4 +1,4 @@
-"""nnU-Net's targets, losses, initial weights, learning rates and steps: JSON and npz in, npz out.
+"""nnU-Net's patches, targets, losses, first weights, learning rates and steps: JSON and npz in, npz out.
 
 Its trainers make all of them, on a CPU.
 """
@@ -10,6 +10,7 @@ import os
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 FOLDER = Path(sys.argv[1])
@@ -19,6 +20,8 @@ for place in ("raw", "preprocessed", "results"):
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from nnunet_plans import dataset_of, plans_of  # noqa: E402
+from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor  # noqa: E402
+from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader  # noqa: E402
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer  # noqa: E402
 from nnunetv2.training.nnUNetTrainer.variants.loss.nnUNetTrainerTopkLoss import (  # noqa: E402
     nnUNetTrainerDiceTopK10Loss,
@@ -129,8 +132,36 @@ def rates(request: dict[str, Any], _arrays: Arrays) -> Arrays:
     return {"rates": np.array(found), "numbers": np.array(numbers, dtype=np.float64)}
 
 
+def drawn(request: dict[str, Any], arrays: Arrays) -> Arrays:
+    """Sample, case, whether forced, and start of what the loader cuts, from cases of label maps 0, 1, ...
+
+    initial: its size.
+    """
+    trainer = trainer_of(request["spec"])
+    manager = trainer.label_manager
+    groups = manager.foreground_regions if manager.has_regions else manager.foreground_labels
+    groups = [*groups, *([[-1, *manager.all_labels]] if manager.has_ignore_label else [])]
+    places = {
+        name: DefaultPreprocessor._sample_foreground_locations(labels[None], groups)
+        for name, labels in arrays.items()
+    }
+    patch = trainer.configuration_manager.patch_size
+    initial = trainer.configure_rotation_dummyDA_mirroring_and_inital_patch_size()[2]
+    share = trainer.oversample_foreground_percent
+    cases = SimpleNamespace(identifiers=list(arrays))
+    loader = nnUNetDataLoader(cases, request["batch"], initial, patch, manager, share)
+    np.random.seed(0)
+    rows = []
+    for _ in range(request["draws"]):
+        for sample, name in enumerate(loader.get_indices()):
+            forced = loader.get_do_oversample(sample)
+            start, _ = loader.get_bbox(arrays[name].shape, forced, places[name])
+            rows.append([sample, int(name), forced, *start])
+    return {"rows": np.array(rows), "initial": np.array(initial)}
+
+
 def main() -> None:
-    answers = {"shrunk": shrunk, "losses": losses, "steps": steps, "rates": rates}
+    answers = {"shrunk": shrunk, "losses": losses, "steps": steps, "rates": rates, "drawn": drawn}
     for request in json.loads((FOLDER / "requests.json").read_text()):
         folder = Path(request["folder"])
         arrays = dict(np.load(folder / "arrays.npz"))
