@@ -110,7 +110,7 @@ test-oracle: setup oracle
 	$(BIN)/pytest tests/oracle
 
 parity: test-oracle
-	cat tests/oracle/parity.md build/oracle/nnunet.md > docs/parity.md
+	$(BIN)/python tests/oracle/write_parity.py
 
 # Coverage-guided fuzzing for FUZZ_SECONDS; new inputs are added to the corpus
 FUZZ_SECONDS ?= 600

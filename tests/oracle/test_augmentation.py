@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ TOLERANCE = 1e-4
 DRAWS = 3000
 SIGNIFICANCE = 1e-3
 """Of a difference between distributions; draws have fixed seeds, so the result is the same in every run."""
-HEAD = "transform | parameters | largest difference of the image | labels that differ | of which no tie"
+HEAD = "transform | parameters | largest difference of the image | labels that differ | without a tie"
 PATCHES = [(24, 20, 28), (6, 24, 20)]
 IMAGES = [(34, 30, 40), (6, 40, 36)]
 INITIAL = [
@@ -142,8 +143,20 @@ def test_a_patch_is_batchgeneratorsv2s(number, arrays, reference, tabulate):
 
 
 def parameters_of(request: dict) -> str:
-    shown = {name: request[name] for name in ("angles", "factors", "mirrored", "elastic", "dummy_2d")}
-    return ", ".join(f"{name} {value}" for name, value in shown.items() if value).replace("|", "")
+    elastic = request["elastic"] or {}
+    found = {
+        "turned by": request["angles"] if request["rotates"] else (),
+        "times": request["factors"] if request["scales"] else (),
+        "elastic of scale": elastic.get("scale", ()),
+        "magnitude": elastic.get("magnitude", ()),
+        "mirrored along axis": request["mirrored"],
+    }
+    parts = [f"{name} {numbers_of(values)}" for name, values in found.items() if len(values)]
+    return "; ".join([*parts, *(["in slices"] if request["dummy_2d"] else [])]) or "none"
+
+
+def numbers_of(values: Any) -> str:
+    return ", ".join(map(str, np.ravel(values).tolist()))
 
 
 def leads(case: CaseTensors, grid: PatchGrid, field: torch.Tensor | None) -> np.ndarray:
@@ -177,7 +190,9 @@ def test_an_intensity_transform_is_batchgeneratorsv2s(number, arrays, reference,
         case kind:
             intensity.change_gamma(image, values, invert=kind != "gamma")
     difference = np.abs(image[0].numpy() - reference.arrays[f"intensity {number}"]).max()
-    tabulate("augmentation.md", HEAD, f"{request['kind']} | {request['values']} | {difference:.1e} | |")
+    parameters = numbers_of(request["values"]) + ("; in slices" if request.get("dummy_2d") else "")
+    kind = request["kind"].replace("_", " ")
+    tabulate("augmentation.md", HEAD, f"{kind} | {parameters} | {difference:.1e} | |")
     assert np.abs(image[0].numpy() - arrays["image 0"]).max() > 0.01
     assert difference <= TOLERANCE
 

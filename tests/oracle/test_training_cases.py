@@ -61,6 +61,8 @@ PREPARED = [
         transpose=[1, 0, 2],
     ),
 ]
+PREPARED_NAMES = ("labels", "regions, no mask", "ignored voxels", "thick slices, transposed")
+HEAD = "case | voxels | labels that differ | largest difference of the image"
 AXES = {(0, 1, 2): "zyx", (1, 0, 2): "yzx"}
 
 
@@ -136,7 +138,7 @@ def rules_of(spec, **branch) -> CacheRules:
 
 
 @pytest.mark.parametrize("number", range(len(PREPARED)))
-def test_a_cached_case_is_nnunets(number, folders, tmp_path):
+def test_a_cached_case_is_nnunets(number, folders, tmp_path, tabulate):
     spec, folder = PREPARED[number], folders["prepared"][number]
     mask = "foreground" if spec["plan"]["mask"] else "none"
     rules = rules_of(
@@ -153,9 +155,13 @@ def test_a_cached_case_is_nnunets(number, folders, tmp_path):
     expected = np.load(folder / "results.npz")
     stored = case.labels_xyz.astype(int)
     stored[stored == OUTSIDE], stored[stored == IGNORE] = -1, 4
+    differ, difference = stored != expected["labels"], np.abs(case.image_cxyz - expected["image"]).max()
+    tabulate(
+        "cases.md", HEAD, f"{PREPARED_NAMES[number]} | {differ.size} | {differ.sum()} | {difference:.1e}"
+    )
     assert (stored == -1).any()
-    assert np.mean(stored != expected["labels"]) <= TIED_SHARE
-    assert np.abs(case.image_cxyz - expected["image"]).max() < IMAGE_TOLERANCE
+    assert differ.mean() <= TIED_SHARE
+    assert difference < IMAGE_TOLERANCE
     theirs = np.where(expected["labels"] < 0, OUTSIDE, expected["labels"].astype(int))
     groups = [*rules.classes.values(), *([rules.annotated] if rules.annotated else [])]
     for indices, voxels in zip(groups, choose_voxels(theirs, groups), strict=True):

@@ -29,7 +29,10 @@ STEPS, EPOCH = 5, 2
 SHAPE = (32, 32, 32)
 SEED = 11
 CHALLENGE = load_challenge("brats2023-gli")
-HEAD = "training | steps | norm of the gradient | largest difference of a loss | of a change of a weight"
+HEAD = (
+    "training | steps | norm of the gradient | largest difference of a loss | "
+    "largest difference of a weight's change"
+)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import count
-from typing import Any
 
 import torch
 
@@ -162,10 +161,7 @@ def build_stepper(data: FoldData, device: torch.device) -> Stepper:
     """Build the network of a plan, initialised by the recipe's seed, with its loss and optimizer."""
     plan, recipe = data.plan, data.plan.recipe
     torch.manual_seed(recipe.seed)
-    network: Any = build_training_network(plan, device)
-    if initialize := getattr(network, "initialize", None):
-        # nnU-Net's own, which differs from torch's defaults
-        network.apply(initialize)
+    network = build_training_network(plan, device)
     ignore = data.dataset.ignore_value is not None
     outputs = loss_outputs(plan.branch.outputs, data.challenge, ignore=ignore)
     loss = build_loss(recipe.loss, outputs, batch_dice=plan.batch_dice)
