@@ -19,7 +19,7 @@ endef
 export CHECK_PYTHON
 TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 
-.PHONY: setup demo test test-fast test-hosts wheel test-pythons install-size test-full wheels image mlcube orchestrator oracle test-oracle parity fuzz sanitize audit lint bench bench-full bench-quick bench-own bench-image docs starters clean
+.PHONY: setup demo demo-train test test-fast test-hosts wheel test-pythons install-size test-full wheels image mlcube orchestrator oracle test-oracle parity fuzz sanitize audit lint bench bench-full bench-quick bench-own bench-image docs starters clean
 
 setup: $(VENV)/ready
 
@@ -35,6 +35,13 @@ $(VENV)/ready: pyproject.toml setup.py requirements.txt $(KERNELS)
 demo: setup
 	rm -rf demo
 	$(BIN)/segcube demo demo
+
+# From phantoms to trained folds, a submission and the score of its maps of other phantoms: about ten minutes on two cores
+demo-train: setup
+	rm -rf demo-train
+	mkdir demo-train
+	cd demo-train && sh ../docs/demo_train.sh ../$(BIN)/segcube
+	$(BIN)/python docs/check_scores.py demo-train/scores.json WT 0.75
 
 test: setup
 	$(BIN)/pytest
@@ -72,7 +79,7 @@ install-size: wheel
 	$(PYTHON) benchmarks/install.py dist/segcube-*.whl
 
 # What .ci/run leaves out for its time
-test-full: install-size audit fuzz
+test-full: install-size audit fuzz demo-train
 
 # A wheel of torch for the image; without it, the image's build downloads one
 wheels: setup
@@ -184,4 +191,4 @@ starters: setup
 	$(BIN)/python -m segcube.training.starters --out weights
 
 clean:
-	rm -rf .venv* build demo bench wheels
+	rm -rf .venv* build demo demo-train bench wheels

@@ -20,6 +20,8 @@ from segcube.spec.challenges import Challenge, LesionWise, Matched, Overlap, loa
 from segcube.spec.challenges.schema import Paint
 from segcube.spec.submission import Branch, Submission, branch, rules, schema
 
+from .training.run.small import write_data
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
@@ -210,5 +212,8 @@ def test_snippets_run(page, tmp_path, tumour_submission, make_case, glioma, monk
     for name in ("brats-starter", "my-submission"):
         shutil.copytree(tumour_submission, tmp_path / "weights" / name)
     make_case(tmp_path / "demo/data", glioma, "BraTS-GLI-00001-000")
+    write_data(tmp_path / "data")
     snippets = re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
-    exec(compile("\n".join(snippets), str(page), "exec"), {})
+    # As few steps as show that the calls fit together
+    code = "\n".join(snippets).replace('"steps": 2_000', '"steps": 2')
+    exec(compile(code, str(page), "exec"), {})

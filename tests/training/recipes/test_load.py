@@ -1,7 +1,7 @@
 import pytest
 
 from segcube.core import UsageError
-from segcube.training.recipes import load_recipe, recipe_digest, recipe_names
+from segcube.training.recipes import load_recipe, parse_overrides, recipe_digest, recipe_names
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -56,3 +56,17 @@ def test_the_digest_covers_everything_but_the_length():
     recipe = load_recipe("nnunet")
     assert recipe_digest(recipe) == recipe_digest(load_recipe("nnunet", {"steps": 5}))
     assert recipe_digest(recipe) != recipe_digest(load_recipe("nnunet", {"seed": 1}))
+
+
+def test_settings_become_nested_overrides():
+    settings = ["optimizer.learning_rate=0.001", "optimizer.betas=[0.9, 0.99]", "steps=7"]
+    assert parse_overrides(settings) == {
+        "optimizer": {"learning_rate": 0.001, "betas": [0.9, 0.99]},
+        "steps": 7,
+    }
+
+
+@pytest.mark.parametrize("settings", [["steps"], ["=7"], ["a..b=1"], ["steps=[1"], ["a=1", "a.b=2"]])
+def test_settings_without_key_or_value_are_refused(settings):
+    with pytest.raises(UsageError, match="--set"):
+        parse_overrides(settings)
