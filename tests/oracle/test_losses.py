@@ -37,18 +37,13 @@ VARIANTS = [
 KINDS = list(itertools.product(NAMES, (False, True)))
 
 
-def blocks(rng: np.random.Generator, shape: tuple[int, ...], labels: list[int]) -> np.ndarray:
-    """Label maps (2, X, Y, Z) of blocks of two voxels."""
-    halves = rng.choice(labels, (2, *(-(-size // 2) for size in shape)))
-    return np.kron(halves, np.ones((1, 2, 2, 2)))[(..., *map(slice, shape))].astype(np.int16)
-
-
 def label_maps(seed: int, ignore: bool) -> np.ndarray:
     """Label maps of all labels, -1 outside; without ET in the first map of seed 1.
 
     ignore: some voxels have no label; none has in the second map of seed 2, nor in both of seed 3.
     """
-    maps = blocks(np.random.default_rng(seed), PATCH, [-1, 0, 0, 1, 2, 3] + [IGNORED] * 2 * ignore)
+    chosen = [-1, 0, 0, 1, 2, 3] + [IGNORED] * 2 * ignore
+    maps = np.random.default_rng(seed).choice(chosen, (2, *PATCH)).astype(np.int16)
     if seed == 1:
         maps[0][maps[0] == LABELS["ET"]] = 0
     if ignore and seed >= 2:
@@ -72,11 +67,10 @@ def request_of(kind: str, ignore: bool, variant: dict[str, bool]) -> TrainerRequ
 
 def trainer_requests() -> dict[Any, TrainerRequest]:
     """Ask for labels at lower resolutions, and for losses."""
-    maps = {size: blocks(np.random.default_rng(0), size, [-1, 0, 1, 2, 3, IGNORED]) for size in SIZES}
-    shrunk = {
-        ("labels", size): TrainerRequest("shrunk", spec_of(ignore=True), {"labels": labels})
-        for size, labels in maps.items()
-    }
+    shrunk = {}
+    for size in SIZES:
+        labels = np.random.default_rng(0).integers(-1, IGNORED, (2, *size), dtype=np.int16, endpoint=True)
+        shrunk["labels", size] = TrainerRequest("shrunk", spec_of(ignore=True), {"labels": labels})
     losses = {
         (kind, ignore, number): request_of(kind, ignore, variant)
         for kind, ignore in KINDS
