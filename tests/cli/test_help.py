@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,3 +72,10 @@ def test_an_option_has_the_same_short_form_in_every_command(name):
         if parameter.param_type_name == "option":
             short = [spelling for spelling in parameter.opts if not spelling.startswith("--")]
             assert short == [SHORT[parameter.name]] if parameter.name in SHORT else not short
+
+
+def test_the_help_imports_no_package_that_takes_long():
+    slow = ("numpy", "torch", "rich.console", "importlib.metadata", "pydantic", "yaml")
+    code = f"import sys, segcube.cli.app; print([name for name in {slow} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from segcube.cli.base.options import Challenge, OutOfPlace, folder_of
-from segcube.core import LOG, ExitCode, UsageError, case_bar, count_of, printable
+from segcube.core import LOG, ExitCode, UsageError, count_of, printable
 
 if TYPE_CHECKING:
     from segcube.phantoms import Comparison
@@ -81,6 +81,7 @@ def phantoms(
       segcube infer -i demo/data -o demo/maps
       segcube phantoms --challenge brats2023-gli --compare scans --ref labels --chart chart.png
     """
+    from segcube.core import case_bar
     from segcube.phantoms import compare_folder
     from segcube.spec.challenges import load_challenge
 
@@ -104,6 +105,7 @@ def phantoms(
 
 def _write(challenge: ChallengeSpec, count: int, seed: int, folder: Path) -> None:
     """Write phantoms, and print the name of each as soon as it is written."""
+    from segcube.core import case_bar
     from segcube.phantoms import write_phantoms
 
     with case_bar("writing") as on_case:

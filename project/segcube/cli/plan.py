@@ -26,7 +26,7 @@ from segcube.cli.base.training import (
     Values,
 )
 from segcube.cli.train import collect, prepare, train, validate
-from segcube.core import LOG, ExitCode, case_bar, printable
+from segcube.core import LOG, ExitCode, printable
 
 if TYPE_CHECKING:
     from segcube.training import RunFolder
@@ -68,6 +68,7 @@ def plan(
       segcube plan data --challenge mbas2024 --recipe fast --out runs/atria --go
     """
     prepare_for_torch()
+    from segcube.core import case_bar
     from segcube.training import PlanRequest, RunFolder, load_recipe, plan_run
     from segcube.training.plan import describe_budget
     from segcube.training.recipes import parse_overrides

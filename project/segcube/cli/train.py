@@ -18,7 +18,7 @@ from segcube.cli.base.training import (
     SaveProbabilities,
     Steps,
 )
-from segcube.core import LOG, ExitCode, case_bar, count_of
+from segcube.core import LOG, ExitCode, count_of
 
 
 def prepare(run: Run) -> ExitCode:
@@ -34,6 +34,7 @@ def prepare(run: Run) -> ExitCode:
       segcube prepare runs/ssa
     """
     prepare_for_torch()
+    from segcube.core import case_bar
     from segcube.training import RunFolder, prepare_run
     from segcube.training.run import read_dataset
 

@@ -119,7 +119,7 @@ def train_fold(run: RunFolder, fold: FoldNumber, options: TrainOptions | None = 
 
 def remove_training(folder: FoldFolder) -> None:
     """Remove what an earlier training of a fold left: its weights first, then states and log."""
-    for file in (folder.final, folder.best):
+    for file in (folder.final, folder.best, folder.first_batch):
         file.unlink(missing_ok=True)
     remove_states(folder.root)
     folder.log.unlink(missing_ok=True)
