@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from .trainers import TrainerRequest, ask_trainers
 
@@ -80,6 +81,15 @@ def oracle() -> Oracle:
     if not INTERPRETER.is_file():
         pytest.fail(f"{INTERPRETER}: no such file; run `make oracle` first", pytrace=False)
     return Oracle(INTERPRETER)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sum in one order, as reference/trainers.py does; for small tensors it is also faster."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from segcube.training.recipes import load_recipe
 
 from .trainers import IGNORED, LABELS, REGIONS, STRIDES, TrainerRequest, relative, spec_of
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 TOLERANCE = 1e-5
 """Relative to the loss, and to its largest gradient."""
 SEEDS = 4

@@ -27,6 +27,7 @@ from nnunetv2.training.nnUNetTrainer.variants.loss.nnUNetTrainerTopkLoss import 
     nnUNetTrainerDiceTopK10Loss,
 )
 
+torch.set_num_threads(1)
 Arrays: TypeAlias = dict[str, np.ndarray]
 TRAINERS = {"nnUNetTrainer": nnUNetTrainer, "nnUNetTrainerDiceTopK10Loss": nnUNetTrainerDiceTopK10Loss}
 
