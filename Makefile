@@ -79,7 +79,7 @@ install-size: wheel
 	$(PYTHON) benchmarks/install.py dist/segcube-*.whl
 
 # What .ci/run leaves out for its time
-test-full: install-size audit fuzz demo-train
+test-full: install-size audit fuzz
 
 # A wheel of torch for the image; without it, the image's build downloads one
 wheels: setup
