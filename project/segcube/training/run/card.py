@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from segcube.core import Checkpoint, count_of, printable
+from segcube.core import Checkpoint, EnvironmentFault, count_of, printable, read_json
 from segcube.spec.challenges import Challenge
 from segcube.spec.submission import Submission
 from segcube.training.cases import Folds, load_folds
@@ -149,8 +148,8 @@ def _environment(run: RunFolder, folds: Sequence[FoldNumber]) -> str:
     by_content: dict[str, list[str]] = {}
     for fold in folds:
         file = run.fold(fold).environment
-        content = json.loads(file.read_text()) if file.is_file() else {}
-        text = ", ".join(f"{name} {value}" for name, value in content.items())
+        content = read_json(file, EnvironmentFault) if file.is_file() else {}
+        text = ", ".join(f"{name} {value}" for name, value in dict(content).items())
         by_content.setdefault(printable(text) or "unknown", []).append(str(fold))
     return _list({f"Fold {', '.join(names)}": text for text, names in by_content.items()})
 
