@@ -149,7 +149,8 @@ def _environment(run: RunFolder, folds: Sequence[FoldNumber]) -> str:
     for fold in folds:
         file = run.fold(fold).environment
         content = read_json(file, EnvironmentFault) if file.is_file() else {}
-        text = ", ".join(f"{name} {value}" for name, value in dict(content).items())
+        known = content if isinstance(content, dict) else {}
+        text = ", ".join(f"{name} {value}" for name, value in known.items())
         by_content.setdefault(printable(text) or "unknown", []).append(str(fold))
     return _list({f"Fold {', '.join(names)}": text for text, names in by_content.items()})
 
