@@ -25,11 +25,12 @@ from segcube.cli.base.training import (
     Steps,
     Values,
 )
-from segcube.cli.train import collect, prepare, train, validate
+from segcube.cli.train import collect, prepare_all, train_all, validate_all
 from segcube.core import LOG, ExitCode, printable
 
 if TYPE_CHECKING:
     from segcube.training import RunFolder
+    from segcube.training.plan import Plan
 
 LONG_HOURS = 48.0
 """A training that takes longer on a CPU is pointed out."""
@@ -69,14 +70,17 @@ def plan(
     """
     prepare_for_torch()
     from segcube.core import case_bar
+    from segcube.spec.submission import check_empty_folder
     from segcube.training import PlanRequest, RunFolder, load_recipe, plan_run
-    from segcube.training.plan import describe_budget
     from segcube.training.recipes import parse_overrides
 
     values = parse_overrides(set_ or ())
     if steps is not None:
         values["steps"] = steps
-    run = RunFolder(out)
+    run, weights = RunFolder(out), Path("weights") / out.resolve().name
+    if go:
+        # Before the hours of a training
+        check_empty_folder(weights)
     request = PlanRequest(
         data=data,
         challenge=challenge,
@@ -91,32 +95,36 @@ def plan(
     )
     with case_bar("reading") as on_case:
         planned = plan_run(request, run, fresh=fresh, on_case=on_case)
-    size = " x ".join(map(str, planned.patch))
-    typer.echo(
-        printable(f"{planned.network}, patches of {size} voxels, batch {planned.batch}: {planned.origin}")
-    )
-    if budget := describe_budget(planned, limit_hours):
+    _print_plan(planned, limit_hours)
+    if go:
+        return _go(run, device, weights)
+    LOG.info("next: segcube prepare %s", out)
+    return ExitCode.DONE
+
+
+def _print_plan(plan: Plan, limit_hours: float | None) -> None:
+    """Print network, patch and estimate; a training that takes too long is pointed out."""
+    from segcube.training.plan import describe_budget
+
+    size = " x ".join(map(str, plan.patch))
+    typer.echo(printable(f"{plan.network}, patches of {size} voxels, batch {plan.batch}: {plan.origin}"))
+    if budget := describe_budget(plan, limit_hours):
         typer.echo(budget)
-    estimate = planned.estimate
+    estimate = plan.estimate
     if estimate is not None and estimate.device == "cpu" and estimate.hours > LONG_HOURS:
-        LOG.warning(
-            "a training of %.0f hours: use a GPU, or --recipe fast for a first result", estimate.hours
-        )
-    if not go:
-        LOG.info("next: segcube prepare %s", out)
-        return ExitCode.DONE
-    return _go(run, device)
+        hint = "use a GPU, or --recipe fast for a first result"
+        LOG.warning("a training of %.0f hours on the CPU; %s", estimate.hours, hint)
 
 
-def _go(run: RunFolder, device: str) -> ExitCode:
-    """Take a planned run to its submission."""
-    from segcube.spec.submission import check_empty_folder
+def _go(run: RunFolder, device: str, weights: Path) -> ExitCode:
+    """Take a planned run to its submission; cases that cannot be prepared end it."""
+    from segcube.training import TrainOptions, ValidateOptions
+    from segcube.training.run import count_folds
 
-    weights = Path("weights") / run.name
-    check_empty_folder(weights)
-    code = prepare(run.root)
+    code = prepare_all(run)
     if code is not ExitCode.DONE:
         return code
-    train(run.root, device=device)
-    validate(run.root, device=device)
-    return collect(run.root, weights)
+    train_all(run, range(count_folds(run)), TrainOptions(device=device))
+    code = validate_all(run, (), ValidateOptions(device=device))
+    collect(run.root, weights)
+    return code

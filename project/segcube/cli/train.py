@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import typer
 
 from segcube.cli.base.options import CheckpointOf, Device, Licence, Out
 from segcube.cli.base.process import prepare_for_torch
 from segcube.cli.base.training import (
-    CollectFolds,
     Exact,
     Exports,
     FoldList,
@@ -19,6 +21,10 @@ from segcube.cli.base.training import (
     Steps,
 )
 from segcube.core import LOG, ExitCode, count_of
+
+if TYPE_CHECKING:
+    from segcube.training import RunFolder, TrainOptions, ValidateOptions
+    from segcube.training.run import FoldNumber
 
 
 def prepare(run: Run) -> ExitCode:
@@ -34,24 +40,32 @@ def prepare(run: Run) -> ExitCode:
       segcube prepare runs/ssa
     """
     prepare_for_torch()
+    from segcube.training import RunFolder
+
+    code = prepare_all(RunFolder(run))
+    if code is ExitCode.DONE:
+        LOG.info("next: segcube train %s", run)
+    return code
+
+
+def prepare_all(run: RunFolder) -> ExitCode:
+    """Prepare the cases of a run with a progress bar, and log what became of them."""
     from segcube.core import case_bar
-    from segcube.training import RunFolder, prepare_run
+    from segcube.training import prepare_run
     from segcube.training.run import read_dataset
 
-    total = len(read_dataset(RunFolder(run)).cases)
+    total = len(read_dataset(run).cases)
     written = failed = 0
     with case_bar("preparing") as on_case:
-        for outcome in prepare_run(RunFolder(run)):
+        for outcome in prepare_run(run):
             on_case(outcome.name, total)
             written += outcome.written
             if outcome.error is not None:
                 failed += 1
                 LOG.warning("%s: %s: %s", outcome.name, outcome.error.code, outcome.error)
-    kept = total - written - failed
-    LOG.info("%d cases prepared, %d kept, %d failed", written, kept, failed)
+    LOG.info("%d cases prepared, %d kept, %d failed", written, total - written - failed, failed)
     if failed:
         return ExitCode.NONE_DONE if failed == total else ExitCode.SOME_FAILED
-    LOG.info("next: segcube train %s", run)
     return ExitCode.DONE
 
 
@@ -81,22 +95,29 @@ def train(
       segcube train runs/ssa --fold all --steps 50000
     """
     prepare_for_torch()
-    from segcube.training import RunFolder, TrainOptions, train_fold
-    from segcube.training.run import FoldNumber, count_folds, overfit_fold, parse_fold
+    from segcube.training import RunFolder, TrainOptions
+    from segcube.training.run import count_folds, overfit_fold, parse_fold
 
     folder = RunFolder(run)
     folds: list[FoldNumber] = [*range(count_folds(folder))] if fold is None else [parse_fold(fold)]
     if overfit is not None:
         result = overfit_fold(folder, folds[0], overfit, device, steps)
-        typer.echo(f"Dice {result.dice:.3f} on {count_of(overfit, 'patch')} after {result.steps} steps")
+        typer.echo(f"fold {folds[0]}: Dice {result.dice:.3f} of the training patches, {result.steps} steps")
         return ExitCode.DONE
     options = TrainOptions(steps=steps, device=device, fresh=fresh, exact=exact, exports=tuple(log_to or ()))
-    for one in folds:
-        counters = train_fold(folder, one, options)
-        best = f", best mean Dice {counters.best:.3f}" if counters.best is not None else ""
-        LOG.info("fold %s: %d steps%s; weights in %s", one, counters.step, best, folder.fold(one).final)
+    train_all(folder, folds, options)
     LOG.info("next: segcube %s %s", "collect" if fold == "all" else "validate", run)
     return ExitCode.DONE
+
+
+def train_all(run: RunFolder, folds: Sequence[FoldNumber], options: TrainOptions) -> None:
+    """Train folds in turn, and log what each reached."""
+    from segcube.training import train_fold
+
+    for fold in folds:
+        counters = train_fold(run, fold, options)
+        best = f", best mean Dice {counters.best:.3f}" if counters.best is not None else ""
+        LOG.info("fold %s: %d steps%s; weights in %s", fold, counters.step, best, run.fold(fold).final)
 
 
 def validate(
@@ -119,42 +140,43 @@ def validate(
       segcube validate runs/ssa --folds 0-4
     """
     prepare_for_torch()
-    from segcube.cli.tables import log_problems, print_scores
-    from segcube.core import EnvironmentFault
-    from segcube.training import RunFolder, ValidateOptions, trained_folds, validate_run
+    from segcube.training import RunFolder, ValidateOptions
     from segcube.training.run import parse_folds
 
     folder = RunFolder(run)
-    chosen = parse_folds(folds) if folds is not None else trained_folds(folder)
-    if not chosen:
-        raise EnvironmentFault(
-            "no fold is trained to its end", file=run, hint=f"segcube train {run} --fold 0"
-        )
     options = ValidateOptions(checkpoint=checkpoint, device=device, save_probabilities=save_probabilities)
-    found = validate_run(folder, chosen, options)
+    code = validate_all(folder, parse_folds(folds) if folds is not None else (), options)
+    LOG.info("next: segcube collect %s -o weights/%s", run, folder.name)
+    return code
+
+
+def validate_all(run: RunFolder, folds: Sequence[FoldNumber], options: ValidateOptions) -> ExitCode:
+    """Validate folds, all that are trained by default, and print their scores."""
+    from segcube.cli.tables import log_problems, print_scores
+    from segcube.training import validate_run
+
+    found = validate_run(run, folds, options)
     cases = {name: scores.regions for name, scores in found.cases.items()}
     title = f"{found.challenge}, profile {found.profile}, {count_of(len(cases), 'case')} out of fold"
     if cases:
         print_scores(title, found.mean, found.median, cases)
     notices = {name: scores.notices for name, scores in found.cases.items()}
     log_problems(found.problems, notices, (), found.bad_references)
-    LOG.info(
-        "scores and maps in %s; next: segcube collect %s -o weights/%s", folder.validation, run, folder.name
-    )
+    LOG.info("scores and maps in %s", run.validation)
     return ExitCode.SOME_FAILED if found.problems or found.bad_references else ExitCode.DONE
 
 
 def collect(
     run: Run,
     out: Out,
-    folds: CollectFolds = None,
+    folds: FoldList = None,
     checkpoint: CheckpointOf = "final",
     licence: Licence = "unknown",
-) -> ExitCode:
+) -> None:
     """Collect trained folds into a submission with a model card.
 
     Writes submission.yaml, the weights of each fold, their curves and MODEL_CARD.md, whose scores are those
-    of `segcube validate`.
+    of `segcube validate`. --folds all takes the training on every case.
 
     Exit code: 0 done, 2 usage, 5 a fold is not trained, or disk not usable.
 
@@ -170,4 +192,3 @@ def collect(
     submission = collect_run(RunFolder(run), out, CollectOptions(tuple(chosen), checkpoint, licence))
     LOG.info("%s of %s in %s", count_of(len(submission.members), "member"), submission.name, out)
     LOG.info("fill in what %s marks; next: segcube check submission %s", out / "MODEL_CARD.md", out)
-    return ExitCode.DONE

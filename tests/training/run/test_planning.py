@@ -92,3 +92,31 @@ def test_a_challenge_of_the_user_is_copied_to_the_run(data, run, tmp_path):
     assert run_challenge(run, plan).key == "own"
     with pytest.raises(UsageError, match="another challenge"):
         plan_run(replace(request_of(data), challenge="mbas2024"), run)
+
+
+def test_what_is_missing_is_found_before_a_case_is_read(data, run, tmp_path):
+    (data / "MBAS_001_label.nii.gz").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"splits\.json: no such file"):
+        plan_run(request_of(data, folds=tmp_path / "splits.json"), run)
+    with pytest.raises(UsageError, match="device 'gpu'"):
+        plan_run(request_of(data, device="gpu"), run)
+
+
+def test_a_folder_of_something_else_is_refused(data, run):
+    run.root.mkdir()
+    (run.root / "folds.yaml").write_text("mine")
+    with pytest.raises(UsageError, match="expected a new or empty folder"):
+        plan_run(request_of(data), run)
+    assert run.folds.read_text() == "mine"
+
+
+def test_data_that_were_corrected_are_planned_in_the_same_folder(data, run):
+    label = (data / "MBAS_001_label.nii.gz").read_bytes()
+    (data / "MBAS_001_label.nii.gz").write_bytes(b"")
+    with pytest.raises(DataError):
+        plan_run(request_of(data), run)
+    (data / "MBAS_001_label.nii.gz").write_bytes(label)
+    plan_run(request_of(data), run)
+    assert "MBAS_001" not in {
+        row.split(",")[2] for row in run.problems.read_text().splitlines() if "error" in row
+    }

@@ -35,7 +35,7 @@ def trained(tmp_path_factory):
 @pytest.fixture(scope="module")
 def validated(trained, tmp_path_factory):
     run = RunFolder(shutil.copytree(trained.root, tmp_path_factory.mktemp("validated") / "run"))
-    return run, validate_run(run, trained_folds(run), OPTIONS)
+    return run, validate_run(run, options=OPTIONS)
 
 
 def test_each_case_is_scored_by_the_fold_that_did_not_train_on_it(validated):

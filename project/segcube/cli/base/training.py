@@ -149,11 +149,3 @@ Overfit: TypeAlias = Annotated[
 SaveProbabilities: TypeAlias = Annotated[
     bool, typer.Option("--save-probabilities", help="Also save probabilities, as float32 in .npz files.")
 ]
-CollectFolds: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--folds",
-        help="Folds, such as 0,2 or 0-4, or all. Default: all that are trained.",
-        show_default=False,
-    ),
-]

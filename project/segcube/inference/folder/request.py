@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,3 +142,13 @@ def find_cases(request: Request, loaded: LoadedSubmission) -> Discovery:
         expected=f"cases like {loaded.challenge.case}",
         hint=hint,
     )
+
+
+def check_command(request: Request, loaded: LoadedSubmission, *, has_maps: bool) -> str:
+    """Return the command line that checks the maps of a run, or its cases where no map was written."""
+    named = request.settings.challenge
+    own = loaded.folder / (loaded.submission.challenge if named == "auto" else named)
+    # --challenge takes a key, or the challenge's file in the submission folder
+    challenge = str(own) if own.suffix in (".yaml", ".yml") and own.is_file() else loaded.challenge.key
+    words = ["output", str(request.output), "--data"] if has_maps else ["input"]
+    return shlex.join(["segcube", "check", *words, str(request.data), "--challenge", challenge])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,7 +24,7 @@ from segcube.inference.folder.case_log import CaseLog
 from segcube.inference.folder.outputs import check_outputs, prepare_output
 from segcube.inference.folder.prefetch import CaseInput, CaseReader, Prefetcher
 from segcube.inference.folder.report import CaseReport, DeviceReport, OnCase, RunReport, start_report
-from segcube.inference.folder.request import Request, find_cases, select
+from segcube.inference.folder.request import Request, check_command, find_cases, select
 from segcube.inference.folder.writing import (
     MapWriter,
     background_map,
@@ -68,7 +67,9 @@ def _run(request: Request) -> ExitCode:
     backend = open_backend(request.settings, loaded, LOG.warning)
     models = Models(loaded, backend, request.settings.mirroring, LOG.warning)
     report = _predict_shard(request, models, shard)
-    _log_next_command(request, loaded, report)
+    if report.cases:
+        has_maps = any(case.output for case in report.cases)
+        LOG.info(f"next: {check_command(request, loaded, has_maps=has_maps)}")
     empty = found.fits and not shard.names
     return ExitCode.DONE if empty else exit_code(report.cases, request.settings.on_error)
 
@@ -127,22 +128,6 @@ def _predict_shard(
         maps = f"; label maps in {request.output}" if any(case.output for case in report.cases) else ""
         LOG.info(f"{log.summary()}{maps}{where}")
     return report
-
-
-def _log_next_command(request: Request, loaded: LoadedSubmission, report: RunReport) -> None:
-    if not report.cases:
-        return
-    has_maps = any(case.output for case in report.cases)
-    check = ["output", str(request.output), "--data"] if has_maps else ["input"]
-    check += [str(request.data), "--challenge", _challenge_argument(request, loaded)]
-    LOG.info(f"next: {shlex.join(['segcube', 'check', *check])}")
-
-
-def _challenge_argument(request: Request, loaded: LoadedSubmission) -> str:
-    """What --challenge takes for the run's challenge: its key, or its file in the submission folder."""
-    named = request.settings.challenge
-    own = loaded.folder / (loaded.submission.challenge if named == "auto" else named)
-    return str(own) if own.suffix in (".yaml", ".yml") and own.is_file() else loaded.challenge.key
 
 
 @dataclass(frozen=True)

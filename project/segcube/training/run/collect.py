@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segcube.core import Checkpoint, EnvironmentFault
+from segcube.core import Checkpoint
 from segcube.spec.submission import Submission, atomic_folder
 from segcube.training.plan import read_plan
 from segcube.training.progress import CURVES
@@ -36,7 +36,7 @@ def collect_run(run: RunFolder, out: Path, options: CollectOptions | None = None
     """
     options = options or CollectOptions()
     dataset, plan = read_dataset(run), read_plan(run.plan)
-    folds = tuple(options.folds) or _available(run)
+    folds = options.folds or trained_folds(run, or_all=True)
     with atomic_folder(out) as part:
         submission = write_members(run, plan, folds, part, options.checkpoint, options.licence)
         for fold in folds:
@@ -52,13 +52,3 @@ def collect_run(run: RunFolder, out: Path, options: CollectOptions | None = None
         )
         (part / CARD).write_text(model_card(run, folds, facts), encoding="utf-8")
     return submission
-
-
-def _available(run: RunFolder) -> tuple[FoldNumber, ...]:
-    folds: tuple[FoldNumber, ...] = tuple(trained_folds(run))
-    if not folds and run.fold("all").final.is_file():
-        folds = ("all",)
-    if not folds:
-        hint = f"segcube train {run.root} --fold 0"
-        raise EnvironmentFault("no fold is trained to its end", file=run.root, hint=hint)
-    return folds

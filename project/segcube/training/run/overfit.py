@@ -65,7 +65,7 @@ def overfit_fold(
             if dice >= GOAL:
                 return OverfitResult(dice, step + 1)
     raise TrainingFault(
-        f"{patches} patches reached a Dice of {dice:.3f} in {most} steps",
+        f"the training patches reached a Dice of {dice:.3f} in {most} steps",
         file=run.fold(fold).root,
         expected=f"{GOAL}",
         hint="look at first-batch.png and problems.csv; a lower learning rate or more --steps may help",

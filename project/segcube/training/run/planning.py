@@ -13,7 +13,7 @@ from typing import TypeAlias
 from segcube.core import LOG, UsageError, count_of, write_atomic
 from segcube.importers import ImportOptions, read_target
 from segcube.spec.challenges import Challenge, load_challenge
-from segcube.spec.submission import read_challenge
+from segcube.spec.submission import check_empty_folder, read_challenge
 from segcube.training.cases import (
     CheckedCase,
     DataError,
@@ -87,7 +87,8 @@ def plan_run(
     """
     if run.plan.exists() and not fresh:
         return _planned_before(request, run)
-    challenge = load_challenge(request.challenge)
+    _check_request(request, run)
+    challenge, device = load_challenge(request.challenge), open_device(request.device)
     data = find_labelled_cases(request.data, challenge, request.labels, request.ignore)
     fingerprint, problems = _read_cases(data, on_case)
     write_problems(problems, run.problems)
@@ -100,7 +101,7 @@ def plan_run(
     plan = _plan(request, fingerprint, challenge)
     outputs = loss_outputs(plan.branch.outputs, challenge, ignore=data.ignore_value is not None)
     loss = build_loss(plan.recipe.loss, outputs, batch_dice=plan.batch_dice)
-    plan = fit_plan(plan, loss, open_device(request.device), request.memory_gb)
+    plan = fit_plan(plan, loss, device, request.memory_gb)
     if Path(request.challenge).suffix in (".yaml", ".yml"):
         shutil.copyfile(request.challenge, run.root / OWN_CHALLENGE)
         plan = plan.model_copy(update={"challenge": OWN_CHALLENGE})
@@ -121,6 +122,16 @@ def write_problems(problems: Iterable[Problem], file: Path) -> None:
         writer.writerow((found.code, "error" if found.is_error else "notice", found.case, found.message))
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(file, text.getvalue().encode(errors="backslashreplace"))
+
+
+def _check_request(request: PlanRequest, run: RunFolder) -> None:
+    """Raise UsageError, before a case is read, for files that are missing and a folder of something else."""
+    for file in (request.folds, request.plans):
+        if isinstance(file, Path) and not file.is_file():
+            raise UsageError("no such file", file=file, expected="a file of folds, or plans.json of nnU-Net")
+    # A plan that failed left problems.csv
+    if not (run.plan.exists() or run.problems.exists()):
+        check_empty_folder(run.root)
 
 
 def _planned_before(request: PlanRequest, run: RunFolder) -> Plan:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pydantic import ValidationError
 
@@ -21,6 +20,7 @@ from segcube.core import (
     UsageError,
     explain_validation_error,
     read_json,
+    scratch_folder,
     write_atomic,
 )
 from segcube.evaluation import Evaluation, as_csv, as_json, evaluate_maps
@@ -74,22 +74,31 @@ def count_folds(run: RunFolder) -> int:
     return len(load_folds(run.folds).validation)
 
 
-def trained_folds(run: RunFolder) -> list[int]:
-    """Return the folds with final weights, besides `all`."""
-    return [fold for fold in range(count_folds(run)) if run.fold(fold).final.is_file()]
+def trained_folds(run: RunFolder, *, or_all: bool = False) -> Sequence[FoldNumber]:
+    """Return the folds that are trained to their end.
+
+    or_all: return `all` where it is the only one. Raises EnvironmentFault where there is none.
+    """
+    found: list[FoldNumber] = [fold for fold in range(count_folds(run)) if run.fold(fold).final.is_file()]
+    if not found and or_all and run.fold("all").final.is_file():
+        return ["all"]
+    if not found:
+        hint = f"segcube train {run.root} --fold 0"
+        raise EnvironmentFault("no fold is trained to its end", file=run.root, hint=hint)
+    return found
 
 
 def validate_run(
-    run: RunFolder, folds: Sequence[FoldNumber], options: ValidateOptions | None = None
+    run: RunFolder, folds: Sequence[FoldNumber] = (), options: ValidateOptions | None = None
 ) -> Evaluation:
     """Predict and score the validation cases of folds; returns the scores of all their cases.
 
-    Maps of an earlier validation with the same weights are kept. Each fold's maps, scores.json, scores.csv
-    and pictures are in validation/fold_N, those of all folds together in validation. The scores are those
-    of the challenge, on the cases' own grids. Raises EnvironmentFault for a fold that is not trained and
-    UsageError for one that does not exist.
+    folds: by default all that are trained. Maps of an earlier validation with the same weights are kept. Each
+    fold's maps, scores.json, scores.csv and pictures are in validation/fold_N, the scores of all folds
+    together in validation. The scores are those of the challenge, on the cases' own grids. Raises
+    EnvironmentFault for a fold that is not trained and UsageError for one that does not exist.
     """
-    options = options or ValidateOptions()
+    options, folds = options or ValidateOptions(), folds or trained_folds(run)
     dataset, plan = read_dataset(run), read_plan(run.plan)
     challenge, known = run_challenge(run, plan), load_folds(run.folds)
     names: dict[FoldNumber, tuple[str, ...]] = {fold: known.split(fold).validation for fold in folds}
@@ -122,16 +131,15 @@ class Validated:
 
 def _validate_fold(run: RunFolder, fold: FoldNumber, names: Sequence[str], common: Validated) -> Evaluation:
     folder, dataset, options = run.validated(fold), common.dataset, common.options
-    folder.root.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.root, prefix=".submission-") as scratch:
-        submission = write_members(run, common.plan, [fold], Path(scratch), options.checkpoint)
+    with scratch_folder(folder.root, "submission") as scratch:
+        submission = write_members(run, common.plan, [fold], scratch, options.checkpoint)
         settings = RunSettings(device=options.device, resume=True)
-        loaded = load_for_challenge(Path(scratch))
+        loaded = load_for_challenge(scratch)
         # No messages about a folder that is removed at the end
         backend = open_backend(settings, loaded, LOG.debug)
         models = Models(loaded, backend, settings.mirroring, LOG.debug)
         save = SavedProbabilities(folder.probabilities) if options.save_probabilities else None
-        request = Request(dataset.data, folder.maps, Path(scratch), settings, folder.report, save)
+        request = Request(dataset.data, folder.maps, scratch, settings, folder.report, save)
         predict_cases(request, models, [dataset.case(name) for name in names])
     pairs = {name: (folder.maps / common.challenge.output_name(name), dataset.label(name)) for name in names}
     evaluation = evaluate_maps(pairs, common.challenge, dataset.ignore_value)
