@@ -101,6 +101,8 @@ def test_a_fold_without_weights_or_cases_is_refused(trained, tmp_path):
         validate_run(run, ["all"], OPTIONS)
     run.fold(1).final.unlink()
     assert trained_folds(run) == [0]
+    with pytest.raises(UsageError, match="fold 5; expected 0 to 1, or all"):
+        collect_run(run, tmp_path / "weights", CollectOptions(folds=[5]))
     with pytest.raises(EnvironmentFault, match=r"has not ended.*--fold 1"):
         validate_run(run, [0, 1], OPTIONS)
 

@@ -36,7 +36,8 @@ def load_recipe(recipe: str | Path, overrides: Mapping[str, Any] | None = None) 
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        raise UsageError(explain_validation_error(error, Recipe), file=file) from error
+        hint = f"correct the recipe, or what was set for {', '.join(overrides)}" if overrides else ""
+        raise UsageError(explain_validation_error(error, Recipe), file=file, hint=hint) from error
 
 
 def parse_overrides(settings: Iterable[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from segcube.core import Checkpoint
 from segcube.spec.submission import Submission, atomic_folder
+from segcube.training.cases import load_folds
 from segcube.training.plan import read_plan
 from segcube.training.progress import CURVES
 from segcube.training.run.card import CARD, CardFacts, model_card
@@ -32,11 +33,14 @@ def collect_run(run: RunFolder, out: Path, options: CollectOptions | None = None
     """Write a submission of a run's folds, with MODEL_CARD.md and the curves of each fold.
 
     out: a new or empty folder, which appears as a whole. Raises EnvironmentFault for a fold that is not
-    trained to its end, and UsageError for a folder that is not empty.
+    trained to its end, and UsageError for one that does not exist and for a folder that is not empty.
     """
     options = options or CollectOptions()
     dataset, plan = read_dataset(run), read_plan(run.plan)
-    folds = options.folds or trained_folds(run, or_all=True)
+    folds, known = options.folds or trained_folds(run, or_all=True), load_folds(run.folds)
+    for fold in folds:
+        # Raises for one that does not exist
+        known.split(fold)
     with atomic_folder(out) as part:
         submission = write_members(run, plan, folds, part, options.checkpoint, options.licence)
         for fold in folds:
