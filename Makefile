@@ -19,7 +19,7 @@ endef
 export CHECK_PYTHON
 TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 
-.PHONY: setup demo demo-train test test-fast test-hosts wheel test-pythons install-size test-full wheels image mlcube orchestrator oracle test-oracle parity fuzz sanitize audit lint bench bench-full bench-quick bench-own bench-image docs starters clean
+.PHONY: setup demo demo-train test test-fast test-hosts wheel test-pythons install-size test-full wheels image mlcube orchestrator oracle test-oracle parity fuzz sanitize audit lint bench bench-full bench-quick bench-own bench-training bench-image docs starters clean
 
 setup: $(VENV)/ready
 
@@ -79,7 +79,7 @@ install-size: wheel
 	$(PYTHON) benchmarks/install.py dist/segcube-*.whl
 
 # What .ci/run leaves out for its time
-test-full: install-size audit fuzz
+test-full: install-size audit fuzz demo-train
 
 # A wheel of torch for the image; without it, the image's build downloads one
 wheels: setup
@@ -178,6 +178,10 @@ bench-own: setup
 	$(BIN)/python benchmarks/presets.py
 	$(BIN)/python benchmarks/checks.py
 	$(BIN)/python benchmarks/metrics.py
+
+# Training beside nnU-Net's trainer, about two hours on two cores; SCANS: a folder with mbas and mbas-labels
+bench-training: setup oracle
+	cd benchmarks && ../$(BIN)/python -m training $(if $(SCANS),--scans $(abspath $(SCANS)))
 
 bench-image: setup image
 	$(BIN)/python benchmarks/image.py

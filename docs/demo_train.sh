@@ -1,8 +1,8 @@
 # Trains two folds on phantoms and predicts others; `make demo-train` runs it. Argument: the command segcube.
 set -eux
 segcube=$1
-# Labelled cases: 12 to learn from, 3 of another seed to test on
-$segcube phantoms train --challenge brats2023-gli --count 12 --seed 1
+# Labelled cases: 16 to learn from, 3 of another seed to test on
+$segcube phantoms train --challenge brats2023-gli --count 16 --seed 1
 $segcube phantoms unseen --challenge brats2023-gli --count 3 --seed 2
 # All that follows from the labelled cases, ending in weights/glioma
 $segcube plan train/data --ref train/labels --challenge brats2023-gli --recipe fast --split 2 --out runs/glioma --go

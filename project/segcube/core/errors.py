@@ -118,6 +118,8 @@ class SegcubeError(Exception):
     """An error with a message for the user: what was found in which file, what was expected, and the fix."""
 
     exit_code = ExitCode.USAGE
+    label = "error: "
+    """What the command line prints before the message."""
 
     def __init__(self, found: str, *, file: Path | None = None, expected: str = "", hint: str = "") -> None:
         self.found, self.file, self.expected, self.hint = found, file, expected, hint

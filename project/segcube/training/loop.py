@@ -48,6 +48,8 @@ Validate: TypeAlias = Callable[[torch.nn.Module, int], ValidationResult]
 class Requeue(SegcubeError):
     """A training that saved its state and ended before its last step, as was requested."""
 
+    label = ""
+
     def __init__(self, exit_code: ExitCode, step: int) -> None:
         self.exit_code = exit_code
         super().__init__(f"ended after step {step} as requested; the same command continues")

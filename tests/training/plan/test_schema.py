@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from segcube.core import EnvironmentFault
+from segcube.core import EnvironmentFault, UsageError
 from segcube.training.plan import Plan, make_plan, read_plan, write_plan
 from segcube.training.recipes import load_recipe
 
@@ -43,6 +43,12 @@ def test_values_that_do_not_fit_are_refused(changes, message, plan, tmp_path):
     file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | changes))
     with pytest.raises(EnvironmentFault, match=message):
         read_plan(file)
+
+
+def test_a_patch_of_one_voxel_at_the_lowest_resolution_is_refused(glioma):
+    recipe = load_recipe("mednext-s-k3", {"planning": {"patch": [16, 16, 16]}})
+    with pytest.raises(UsageError, match="single voxel at the network's lowest resolution"):
+        make_plan(fingerprint_of(glioma), glioma, recipe)
 
 
 def test_a_network_of_other_channels_is_refused(plan, tmp_path):

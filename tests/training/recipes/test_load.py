@@ -45,6 +45,7 @@ def test_a_recipe_that_inherits_from_itself_is_refused(tmp_path):
         ({"loss": {"dice": "none", "entropy": "none"}}, "at least one"),
         ({"optimizer": {"kind": "schedule-free-adamw", "average": 0.9}}, "averages by itself"),
         ({"schedule": {"kind": "plateau"}, "steps": 10}, "plateau requires"),
+        ({"network": {"arguments": {"deep_supervision": False}}}, r"expected loss\.supervision"),
     ],
 )
 def test_invalid_values_are_refused_with_their_key(overrides, message):

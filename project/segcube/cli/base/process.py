@@ -64,9 +64,9 @@ def _exit_code_of(task: Callable[[], int | None], command: str) -> int | None:
 
 def report_error(error: Exception, command: str = "") -> ExitCode:
     """Report on stderr why a command failed; returns the exit code for that."""
-    message, code = str(error), ExitCode.ENVIRONMENT
+    message, code, label = str(error), ExitCode.ENVIRONMENT, SegcubeError.label
     if isinstance(error, SegcubeError):
-        code = error.exit_code
+        code, label = error.exit_code, error.label
     elif isinstance(error, (OSError, ImportError, MemoryError)):
         log_traceback(error)
         if isinstance(error, ModuleNotFoundError):
@@ -75,7 +75,7 @@ def report_error(error: Exception, command: str = "") -> ExitCode:
             message = "not enough memory; give the run more"
     else:
         message, code = str(internal_error(error)), ExitCode.INTERNAL
-    _print_to_stderr(f"error: {printable(message)}")
+    _print_to_stderr(f"{label}{printable(message)}")
     return code
 
 

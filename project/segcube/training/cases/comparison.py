@@ -53,8 +53,8 @@ def _count_problems(cases: Sequence[CaseSummary], data: LabelledData) -> Iterato
         return
     found = f"has valid cases of {count_of(len(patients), 'patient')}"
     expected, hint = (
-        f"{USUAL_FOLDS} or more for {USUAL_FOLDS} folds",
-        "add cases, or correct those with errors",
+        f"{USUAL_FOLDS} or more for the usual {USUAL_FOLDS} folds",
+        "add cases, correct those with errors, or choose fewer folds with --split",
     )
     few = problem(Code.FEW_CASES, "", found, file=data.folder, expected=expected, hint=hint)
     yield few if len(patients) < MIN_PATIENTS else few.as_notice()

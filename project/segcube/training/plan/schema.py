@@ -104,6 +104,10 @@ class Plan(StrictModel):
         multiple = check_arguments(self.network, self.arguments).multiple
         if any(length % step for length, step in zip(self.patch, multiple, strict=True)):
             raise ValueError(f"patch {list(self.patch)}; expected multiples of {list(multiple)}")
+        if self.patch == multiple:
+            # The norm of a single voxel has no variance
+            found = f"patch {list(self.patch)} is a single voxel at the network's lowest resolution"
+            raise ValueError(f"{found}; expected a larger patch, in multiples of {list(multiple)}")
         if self.accumulate > self.batch:
             raise ValueError(f"accumulate {self.accumulate}; expected at most batch, {self.batch}")
         return self

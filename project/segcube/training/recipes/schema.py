@@ -20,6 +20,12 @@ class Network(StrictModel):
     arguments: dict[str, Any] = Field(default_factory=dict)
     """Replace those of the planner."""
 
+    @model_validator(mode="after")
+    def _check_supervision(self) -> Self:
+        if "deep_supervision" in self.arguments:
+            raise ValueError("arguments: deep_supervision is not set here; expected loss.supervision")
+        return self
+
 
 class Planning(StrictModel):
     """How patch, batch and topology follow from the fingerprint.

@@ -1,0 +1,74 @@
+"""Memory of a training of BraTS size: the same plan and cases, nnU-Net's processes and segcube's."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from versus.measure import measure
+
+from segcube.phantoms import make_phantom
+from segcube.spec.challenges import load_challenge
+from training.contestants import nnunet_command, prepare, segcube_command
+from training.data import RawData, scan_of, write_raw
+from training.plans import NetworkPlan
+
+KEY, CASES, STEPS = "brats2023-gli", 3, 3
+PLAN = NetworkPlan(
+    patch=(128, 128, 128),
+    spacing=(1.0, 1.0, 1.0),
+    features=(32, 64, 128, 256, 320, 320),
+    strides=((1, 1, 1), (2, 2, 2), (2, 2, 2), (2, 2, 2), (2, 2, 2), (2, 2, 2)),
+    kernels=((3, 3, 3),) * 6,
+    masked=True,
+)
+VARIANTS = {
+    "nnU-Net, fp32": None,
+    "segcube, fp32": {"precision": "fp32"},
+    "segcube, bf16, the recipe's": {"precision": "bf16"},
+    "segcube, fp32, checkpointed blocks": {"precision": "fp32", "gradient_checkpointing": "on"},
+}
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Largest memory of all processes of a training together, and seconds of a step."""
+
+    name: str
+    gb: float
+    seconds: float
+
+
+def measure_memory(folder: Path) -> list[Peak]:
+    """Train a few steps with each variant, unless it was measured."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [measure_variant(name, folder / str(number)) for number, name in enumerate(VARIANTS)]
+
+
+def measure_variant(name: str, folder: Path) -> Peak:
+    """Measure one variant in a folder of its own."""
+    result = folder / "result.json"
+    if result.exists():
+        return Peak(**json.loads(result.read_text()))
+    shutil.rmtree(folder, ignore_errors=True)
+    challenge = load_challenge(KEY)
+    phantoms = (make_phantom(challenge, 0, index) for index in range(CASES))
+    scans = (scan_of(phantom, phantom.labels_xyz) for phantom in phantoms)
+    labels = sorted(challenge.labels, key=lambda label: challenge.labels[label])
+    write_raw(scans, RawData(PLAN, challenge.channel_names, labels, CASES - 1), folder)
+    short = {"steps": STEPS, "epoch": STEPS, "schedule": {"interval": STEPS}}
+    # Neither validates: nnU-Net's trainer predicts two patches, segcube's whole cases
+    changes = short | {"validation": {"every": STEPS + 1, "cases": 1}} | (VARIANTS[name] or {})
+    run = prepare(folder, KEY, changes)
+    out = folder / "nnunet"
+    out.mkdir()
+    command = nnunet_command(folder, out, 0, STEPS, STEPS) if VARIANTS[name] is None else segcube_command(run)
+    usage = measure(command, os.environ, folder / "log.txt")
+    if usage.status:
+        raise SystemExit(f"{name} ended with {usage.status}: {folder / 'log.txt'}")
+    peak = Peak(name, usage.peak_bytes / 1e9, usage.wall_seconds / STEPS)
+    result.write_text(json.dumps(asdict(peak)))
+    return peak
