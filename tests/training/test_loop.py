@@ -1,3 +1,4 @@
+import contextlib
 import math
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from segcube.core.processes import python_environment
 from segcube.training.guards import TrainingFault
 from segcube.training.loop import Requeue, ValidationResult
 from segcube.training.recipes import load_recipe
+from segcube.training.state import save_state, saved_step
 
 from .toy import ToyBatch, batch_of, run, toy_training
 
@@ -105,12 +107,13 @@ def test_a_state_of_another_recipe_is_refused(tmp_path):
         run(toy_training(tmp_path, digest="1" * 64))
 
 
-def test_a_step_that_is_not_finite_changes_no_weights_and_saves_its_batch(tmp_path):
-    def source(key, _clock):
-        batch = batch_of(key)
-        return ToyBatch(batch.image_bcxyz * math.nan, batch.labels_bxyz) if key.step == 3 else batch
+def not_finite_once(key, _clock):
+    batch = batch_of(key)
+    return ToyBatch(batch.image_bcxyz * math.nan, batch.labels_bxyz) if key.step == 3 else batch
 
-    counters = run(toy_training(tmp_path, source=source))
+
+def test_a_step_that_is_not_finite_changes_no_weights_and_saves_its_batch(tmp_path):
+    counters = run(toy_training(tmp_path, source=not_finite_once))
     assert counters.step == 20
     assert [file.name for file in (tmp_path / "bad").iterdir()] == ["step-000000004.safetensors"]
     updated = {r["step"]: r["updated"] for r in toy_training(tmp_path).log.records() if r["kind"] == "step"}
@@ -177,6 +180,50 @@ def test_a_full_disk_does_not_end_the_training(tmp_path, monkeypatch):
     monkeypatch.setattr("segcube.training.loop.save_state", full)
     run(training)
     assert written == [20]
+
+
+def ends_after(source, step):
+    """A source of batches that asks for the end of the training."""
+
+    def found(key, clock):
+        if key.step == step:
+            signal.raise_signal(signal.SIGTERM)
+        return source(key, clock)
+
+    return found
+
+
+@pytest.mark.parametrize(("source", "batch"), [(not_finite_once, 2), (lambda key, _clock: batch_of(key), 1)])
+def test_a_training_that_a_guard_saved_continues_to_the_same_bytes(source, batch, tmp_path):
+    """A step that was skipped, or a batch that was divided, before the training ends at a signal."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for folder, end in ((whole, math.inf), (parts, 7), (parts, math.inf)):
+        training = toy_training(folder, source=ends_after(source, end))
+        out_of_memory_once(training.stepper.network, batch)
+        with contextlib.nullcontext() if end == math.inf else pytest.raises(Requeue):
+            run(training)
+    assert final_state(parts) == final_state(whole)
+
+
+def test_a_training_killed_on_a_full_disk_continues_to_the_same_bytes(whole, tmp_path, monkeypatch):
+    saves = save_state
+
+    def full(folder, counters, *rest):
+        if 5 <= counters.step < 12:
+            raise EnvironmentFault("cannot be written: No space left on device")
+        saves(folder, counters, *rest)
+
+    def killed(key, _clock):
+        if key.step == 9:
+            raise KeyboardInterrupt
+        return batch_of(key)
+
+    monkeypatch.setattr("segcube.training.loop.save_state", full)
+    with pytest.raises(KeyboardInterrupt):
+        run(toy_training(tmp_path, source=killed))
+    assert saved_step(tmp_path) == 4
+    run(toy_training(tmp_path))
+    assert final_state(tmp_path) == final_state(whole)
 
 
 def test_best_weights_are_those_of_the_highest_score(whole):
