@@ -17,13 +17,13 @@ from training.memory import measure_memory
 from training.page import write_page
 
 WORK = ROOT / "bench" / "training"
-PHANTOMS, ATRIA = DataSet("phantoms", 24, 12, 0.01), DataSet("atria", 8, 4, 0.02)
+PHANTOMS = DataSet("phantoms", 1000, 24, 12, 0.01)
+ATRIA = DataSet("atria", 700, 8, 4, 0.02)
 
 
 def main() -> None:
     """Train, and write the page."""
     parser = argparse.ArgumentParser(prog="training", description=__doc__)
-    parser.add_argument("--steps", type=int, default=1000, help="of each training; a multiple of 50")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
         "--scans", type=Path, help="folder with mbas and mbas-labels; default: only phantoms are compared"
@@ -34,9 +34,9 @@ def main() -> None:
         sources[ATRIA] = lambda: heart_scans(options.scans)
     pairs = {}
     for data, scans in sources.items():
-        folder = WORK / f"{data.name}-{options.steps}"
-        prepare_data(data, scans, options.steps, folder)
-        pairs[data] = [train_pair(data, seed, options.steps, folder) for seed in range(options.seeds)]
+        folder = WORK / f"{data.name}-{data.steps}"
+        prepare_data(data, scans, folder)
+        pairs[data] = [train_pair(data, seed, folder) for seed in range(options.seeds)]
     write_page(pairs, measure_memory(WORK / "memory"), ROOT / "docs" / "training-comparison.md")
 
 

@@ -41,6 +41,6 @@ def nnunet_command(folder: Path, out: Path, seed: int, steps: int, epoch: int) -
     return [ORACLE, "-W", "ignore", SCRIPT, folder, str(seed), str(steps), str(epoch), out]
 
 
-def segcube_command(run: RunFolder) -> Sequence[str | Path]:
-    """Train fold 0 by segcube."""
-    return [SEGCUBE, "train", run.root, "--fold", "0", "--device", "cpu"]
+def segcube_command(run: RunFolder, fold: str = "0") -> Sequence[str | Path]:
+    """Train a fold by segcube; `all` validates nothing."""
+    return [SEGCUBE, "train", run.root, "--fold", fold, "--device", "cpu"]

@@ -33,9 +33,11 @@ PLAN = NetworkPlan(
 
 @dataclass(frozen=True)
 class DataSet:
-    """How many cases train and validate, and the largest difference of the means."""
+    """Steps, how many cases train and validate, and the largest difference of the means."""
 
     name: str
+    steps: int
+    """A multiple of an epoch."""
     training: int
     validation: int
     tolerance: float
@@ -52,22 +54,20 @@ class Pair:
     seconds: tuple[float, float]
 
 
-def prepare_data(
-    data: DataSet, scans: Callable[[], Iterable[LabelledScan]], steps: int, folder: Path
-) -> None:
+def prepare_data(data: DataSet, scans: Callable[[], Iterable[LabelledScan]], folder: Path) -> None:
     """Write the data set, a planned run and both caches, once."""
     if (folder / "ready").exists():
         return
     shutil.rmtree(folder, ignore_errors=True)
     write_raw(scans(), RawData(PLAN, ["lge"], ["background", REGION], data.training), folder)
     write_heart_challenge(folder / "challenge.yaml")
-    short = {"steps": steps, "epoch": EPOCH, "schedule": {"interval": EPOCH}, "precision": "fp32"}
-    changes = short | {"validation": {"every": steps, "cases": 1}}
+    short = {"steps": data.steps, "epoch": EPOCH, "schedule": {"interval": EPOCH}, "precision": "fp32"}
+    changes = short | {"validation": {"every": data.steps, "cases": 1}}
     prepare(folder, str(folder / "challenge.yaml"), changes)
     (folder / "ready").touch()
 
 
-def train_pair(data: DataSet, seed: int, steps: int, folder: Path) -> Pair:
+def train_pair(data: DataSet, seed: int, folder: Path) -> Pair:
     """Train both at once, unless they are trained, and score the weights of both."""
     here = folder / f"seed-{seed}"
     result = here / "result.json"
@@ -83,7 +83,7 @@ def train_pair(data: DataSet, seed: int, steps: int, folder: Path) -> Pair:
     weights = published.fold(0).root
     weights.mkdir()
     commands = {
-        "nnunet": nnunet_command(folder, weights, seed, steps, EPOCH),
+        "nnunet": nnunet_command(folder, weights, seed, data.steps, EPOCH),
         "segcube": segcube_command(own),
     }
     seconds = run_together(commands, here)
@@ -92,7 +92,7 @@ def train_pair(data: DataSet, seed: int, steps: int, folder: Path) -> Pair:
     save_network(network, plan.network, plan.arguments, published.fold(0).final)
     on_cpu = ValidateOptions(device="cpu")
     dices = [validate_run(run, [0], on_cpu).mean[REGION]["dice"] for run in (published, own)]
-    pair = Pair(data.name, steps, seed, (dices[0], dices[1]), (seconds[0], seconds[1]))
+    pair = Pair(data.name, data.steps, seed, (dices[0], dices[1]), (seconds[0], seconds[1]))
     result.write_text(json.dumps(asdict(pair)))
     return pair
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
-from segcube.core import EnvironmentFault, UsageError, cpu_count
+from segcube.core import LOG, EnvironmentFault, UsageError, cpu_count
+from segcube.training.recipes import TrainingPrecision
+
+CPU_INFO = Path("/proc/cpuinfo")
+BF16_FLAGS = frozenset(("amx_bf16", "avx512_bf16", "bf16"))
+"""Of x86 and ARM processors with instructions for bf16."""
 
 
 def open_device(name: str = "auto") -> torch.device:
@@ -27,6 +34,26 @@ def open_device(name: str = "auto") -> torch.device:
             hint="see segcube doctor",
         )
     return torch.device("cuda", index)
+
+
+def step_precision(wanted: TrainingPrecision, device: torch.device) -> TrainingPrecision:
+    """Return the precision of a recipe's forward pass on a device: fp32 where a CPU would emulate another.
+
+    An emulated step takes about thirty times as long.
+    """
+    if device.type != "cpu" or wanted == "fp32" or (wanted == "bf16" and has_bf16()):
+        return wanted
+    LOG.info("precision fp32 in place of %s, which this CPU has no instructions for", wanted)
+    return "fp32"
+
+
+def has_bf16() -> bool:
+    """Return whether the CPU has instructions for bf16, as far as Linux reports them."""
+    if not CPU_INFO.is_file():
+        return False
+    lines = CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return not BF16_FLAGS.isdisjoint(flags.split())
 
 
 def set_exactness(device: torch.device, *, exact: bool) -> None:

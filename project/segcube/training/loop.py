@@ -83,7 +83,7 @@ def train(training: Training, requests: Requests) -> Counters:
     to end, TrainingFault where it cannot go on.
     """
     counters = restore(training)
-    scale = _loss_scale(training.recipe, counters)
+    scale = _loss_scale(training.stepper, counters)
     divergence, saved_at = Divergence(), time.monotonic()
     while counters.step < training.steps:
         if requests.end is not None or requests.paused:
@@ -153,10 +153,10 @@ def _rate(training: Training, counters: Counters) -> float:
     return rate_at(recipe.schedule, rate, counters.step, training.steps, counters.plateau)
 
 
-def _loss_scale(recipe: Recipe, counters: Counters) -> LossScale:
+def _loss_scale(stepper: Stepper, counters: Counters) -> LossScale:
     if counters.scaler:
         return LossScale(counters.scaler["scale"], int(counters.scaler["finite_steps"]))
-    return LossScale(FIRST_SCALE if recipe.precision == "fp16" else 1.0)
+    return LossScale(FIRST_SCALE if stepper.precision == "fp16" else 1.0)
 
 
 def _step_within_memory(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 
 from segcube.core import Clock
 from segcube.training.losses import LossFunction
 from segcube.training.optim import Updater
+from segcube.training.recipes import TrainingPrecision
 
 PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -70,7 +71,7 @@ class Stepper:
     network: torch.nn.Module
     loss: LossFunction
     updater: Updater
-    precision: Literal["bf16", "fp16", "fp32"]
+    precision: TrainingPrecision
     clip: float
 
 

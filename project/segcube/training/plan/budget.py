@@ -11,6 +11,7 @@ import torch
 
 from segcube.core import LOG, Clock, EnvironmentFault
 from segcube.networks import build_network
+from segcube.training.device import step_precision
 from segcube.training.losses import LossFunction
 from segcube.training.optim import build_updater
 from segcube.training.plan.checkpointing import checkpoint_blocks
@@ -114,7 +115,7 @@ def measure_step(plan: Plan, loss: LossFunction, device: torch.device) -> StepCo
     network = build_training_network(plan, device)
     updater = build_updater(network, recipe.optimizer)
     clip = float("inf") if recipe.optimizer.clip is None else recipe.optimizer.clip
-    stepper = Stepper(network, loss, updater, recipe.precision, clip)
+    stepper = Stepper(network, loss, updater, step_precision(recipe.precision, device), clip)
     batch = _random_patches(plan, device)
     reset_peak(device)
     before, timed = STEPS[device.type]

@@ -23,4 +23,5 @@ from .schema import Preprocessing as Preprocessing
 from .schema import Recipe as Recipe
 from .schema import Sampling as Sampling
 from .schema import Schedule as Schedule
+from .schema import TrainingPrecision as TrainingPrecision
 from .schema import Validation as Validation

@@ -10,6 +10,7 @@ from segcube.core import BoundedShape, Name, StrictModel, Unique
 from segcube.spec.submission import Axis
 from segcube.training.recipes.augmentation import Augmentation, Positive, Probability
 
+TrainingPrecision: TypeAlias = Literal["bf16", "fp16", "fp32"]
 Steps: TypeAlias = Annotated[int, Field(ge=1, le=100_000_000)]
 
 
@@ -179,7 +180,8 @@ class Recipe(StrictModel):
     steps: Steps
     epoch: Steps = 250
     """Steps of an epoch, for reports."""
-    precision: Literal["bf16", "fp16", "fp32"] = "bf16"
+    precision: TrainingPrecision = "bf16"
+    """Of the forward pass; fp32 on a CPU without instructions for it."""
     gradient_checkpointing: Literal["auto", "on", "off"] = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     validation: Validation = Validation()

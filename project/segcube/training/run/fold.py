@@ -18,7 +18,7 @@ from segcube.spec.challenges import Challenge
 from segcube.training.augment import make_batch
 from segcube.training.cache import CachedCase, CaseSource, files_of, load_residents, open_cache
 from segcube.training.cases import Split, load_folds
-from segcube.training.device import open_device, set_exactness
+from segcube.training.device import open_device, set_exactness, step_precision
 from segcube.training.guards import lock_fold
 from segcube.training.keys import StepKey
 from segcube.training.log import StepLog
@@ -166,7 +166,8 @@ def build_stepper(data: FoldData, device: torch.device) -> Stepper:
     outputs = loss_outputs(plan.branch.outputs, data.challenge, ignore=ignore)
     loss = build_loss(recipe.loss, outputs, batch_dice=plan.batch_dice)
     clip = float("inf") if recipe.optimizer.clip is None else recipe.optimizer.clip
-    return Stepper(network, loss, build_updater(network, recipe.optimizer), recipe.precision, clip)
+    precision = step_precision(recipe.precision, device)
+    return Stepper(network, loss, build_updater(network, recipe.optimizer), precision, clip)
 
 
 def batch_source(cases: CaseSource, plan: Plan, device: torch.device) -> BatchSource:
@@ -191,6 +192,7 @@ def _train_with_progress(
         batches = (training.source(key, Clock()) for key in keys)
         draw_first_batch(folder.first_batch, batches, data.plan, data.challenge)
     environment = training_environment(next(training.stepper.network.parameters()).device)
+    environment["precision"] = training.stepper.precision
     write_atomic(folder.environment, encode_json(environment))
     name = folder.root.name.replace("_", " ")
     facts = RunFacts(data.plan, data.challenge, name, training.steps, environment)
