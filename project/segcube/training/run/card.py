@@ -131,11 +131,15 @@ def _scores(folds: Sequence[FoldNumber], facts: CardFacts) -> str:
 
 
 def _mean(scores: Mapping[FoldNumber, FoldScores], region: str, metric: str) -> float | None:
-    """The mean over folds, weighted by their cases."""
-    known = [(one.mean[region][metric], one.cases) for one in scores.values()]
-    values = [(value, cases) for value, cases in known if value is not None]
-    total = sum(cases for _, cases in values)
-    return sum(value * cases for value, cases in values) / total if total else None
+    """The mean over folds, weighted by their cases; None where that of a fold is not finite."""
+    total = 0.0
+    for one in scores.values():
+        value = one.mean[region][metric]
+        if value is None:
+            # Without this fold, the mean would be of fewer cases than the row states
+            return None
+        total += value * one.cases
+    return total / sum(one.cases for one in scores.values())
 
 
 def _curves(run: RunFolder, folds: Sequence[FoldNumber]) -> list[str]:
