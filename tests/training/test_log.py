@@ -1,5 +1,6 @@
 import json
 import math
+import resource
 
 from segcube.training.log import StepLog
 
@@ -14,6 +15,30 @@ def test_rewind_removes_later_and_partial_lines(tmp_path):
     assert [record["step"] for record in log.records()] == [1, 2]
     log.write({"kind": "step", "step": 3})
     assert [record["step"] for record in log.records()] == [1, 2, 3]
+
+
+def test_rewind_keeps_the_lines_after_one_that_cannot_be_read(tmp_path):
+    log = StepLog(tmp_path / "log.jsonl")
+    log.write({"step": 1})
+    with log.file.open("a") as opened:
+        opened.write('{"kind": "st{"step":2}\n')
+    for step in (3, 4):
+        log.write({"step": step})
+    log.rewind(3)
+    assert [record["step"] for record in log.records()] == [1, 3]
+
+
+def test_a_line_that_fills_the_disk_leaves_the_others_readable(tmp_path):
+    log = StepLog(tmp_path / "log.jsonl")
+    log.write({"step": 1})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (log.file.stat().st_size + 5, limits[1]))
+    try:
+        log.write({"step": 2})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    log.write({"step": 3})
+    assert log.file.read_text() == '{"step":1}\n{"step":3}\n'
 
 
 def test_numbers_that_are_not_finite_become_null(tmp_path):

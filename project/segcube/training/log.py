@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -29,29 +30,41 @@ class StepLog:
     def write(self, record: Record) -> None:
         """Append a line; numbers that are not finite become null."""
         line = json.dumps(finite_numbers(record), separators=(",", ":"), allow_nan=False)
+        size = None
         try:
-            with self.file.open("a", encoding="utf-8") as opened:
-                opened.write(line + "\n")
+            with self.file.open("ab") as opened:
+                size = opened.tell()
+                opened.write(line.encode() + b"\n")
         except OSError as error:
             LOG.warning("%s cannot be written: %s", self.file, error.strerror)
+            if size is not None:
+                # Half a line, as a full disk leaves it, would make the next one unreadable too
+                with contextlib.suppress(OSError):
+                    os.truncate(self.file, size)
         for follower in self.followers:
             follower(record)
 
     def rewind(self, step: int) -> None:
-        """Remove the lines after a step, and one that was written in part, before a training continues."""
+        """Remove the lines after a step, and one that was written in part, before a training continues.
+
+        A line between others that cannot be read stays; `records` leaves it out.
+        """
         if not self.file.exists():
             return
-        end = 0
+        end = position = 0
         with self.file.open("rb") as opened:
             for line in opened:
+                position += len(line)
                 record = _parse(line)
-                if record is None or record.get("step", 0) > step:
+                if record is None:
+                    continue
+                if record.get("step", 0) > step:
                     break
-                end += len(line)
+                end = position
         os.truncate(self.file, end)
 
     def records(self) -> Iterator[Record]:
-        """Yield the lines, without one that is written in part."""
+        """Yield the lines, without those that cannot be read, such as one that is written in part."""
         if not self.file.exists():
             return
         with self.file.open("rb") as opened:
