@@ -33,6 +33,7 @@ def test_a_written_plan_leaves_nothing_to_defaults(plan, tmp_path):
     [
         ({"patch": [96, 128, 128]}, r"expected branch\.window\.size, \[128, 128, 128\]"),
         ({"accumulate": 3}, "accumulate 3; expected at most batch, 2"),
+        ({"accumulate": 2, "batch_dice": True}, "accumulate 2 with batch_dice"),
         ({"network": "MedNeXtV1"}, "network MedNeXtV1: key 'in_channels' is missing"),
         ({"size": 3}, "unknown key 'size'; valid keys: format, challenge"),
     ],
@@ -43,6 +44,21 @@ def test_values_that_do_not_fit_are_refused(changes, message, plan, tmp_path):
     file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | changes))
     with pytest.raises(EnvironmentFault, match=message):
         read_plan(file)
+
+
+@pytest.mark.parametrize("weights", [{"WTT": 1}, {"background": 1, "ET": 1}, {"ET": 0}, {}])
+@pytest.mark.parametrize(("kind", "names"), [("labels", "NCR, ED, ET"), ("regions", "WT, TC, ET")])
+def test_class_weights_that_no_output_has_are_refused(weights, kind, names, glioma):
+    overrides = {"sampling": {"class_weights": weights}, "preprocessing": {"outputs": kind}}
+    with pytest.raises(UsageError, match=rf"class_weights has .*expected weights of {names}, one of them"):
+        make_plan(fingerprint_of(glioma), glioma, load_recipe("nnunet", overrides))
+
+
+@pytest.mark.parametrize(("kind", "name"), [("labels", "NCR"), ("regions", "WT")])
+def test_class_weights_of_some_outputs_are_accepted(kind, name, glioma):
+    overrides = {"sampling": {"class_weights": {name: 1}}, "preprocessing": {"outputs": kind}}
+    recipe = load_recipe("nnunet", overrides)
+    assert make_plan(fingerprint_of(glioma), glioma, recipe).recipe == recipe
 
 
 def test_a_patch_of_one_voxel_at_the_lowest_resolution_is_refused(glioma):

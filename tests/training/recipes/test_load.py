@@ -44,6 +44,8 @@ def test_a_recipe_that_inherits_from_itself_is_refused(tmp_path):
         ({"planning": {"rules": "fixed"}}, "requires patch and batch"),
         ({"loss": {"dice": "none", "entropy": "none"}}, "at least one"),
         ({"optimizer": {"kind": "schedule-free-adamw", "average": 0.9}}, "averages by itself"),
+        ({"optimizer": {"kind": "adamw", "betas": [0.9, 1]}}, r"betas.* is 1"),
+        ({"optimizer": {"kind": "schedule-free-adamw", "betas": [0, 0.9]}}, "divides by the first, 0"),
         ({"schedule": {"kind": "plateau"}, "steps": 10}, "plateau requires"),
         ({"network": {"arguments": {"deep_supervision": False}}}, r"expected loss\.supervision"),
     ],

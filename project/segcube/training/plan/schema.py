@@ -110,6 +110,26 @@ class Plan(StrictModel):
             raise ValueError(f"{found}; expected a larger patch, in multiples of {list(multiple)}")
         if self.accumulate > self.batch:
             raise ValueError(f"accumulate {self.accumulate}; expected at most batch, {self.batch}")
+        if self.accumulate > 1 and (self.batch_dice or self.recipe.loss.batch_dice is True):
+            found = f"accumulate {self.accumulate} with batch_dice, a Dice of the whole batch"
+            raise ValueError(
+                f"{found}; expected accumulate 1, or batch_dice and recipe.loss.batch_dice false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_class_weights(self) -> Self:
+        weights = self.recipe.sampling.class_weights
+        if weights is None:
+            return self
+        outputs = self.branch.outputs
+        # The first of the labels is the background
+        valid = outputs.names[1:] if outputs.kind == "labels" else outputs.names
+        unknown = [name for name in weights if name not in valid]
+        found = f"has {', '.join(unknown)}" if unknown else "has no weight above 0"
+        if unknown or not any(weights.values()):
+            expected = f"weights of {', '.join(valid)}, one of them above 0"
+            raise ValueError(f"recipe.sampling.class_weights {found}; expected {expected}")
         return self
 
 

@@ -13,6 +13,8 @@ from segcube.training.recipes.augmentation import Augmentation, Positive, Probab
 TrainingPrecision: TypeAlias = Literal["bf16", "fp16", "fp32"]
 Steps: TypeAlias = Annotated[int, Field(ge=1, le=100_000_000)]
 
+Decay: TypeAlias = Annotated[float, Field(ge=0.0, lt=1.0)]
+
 
 class Network(StrictModel):
     """The network; the planner adds the arguments that follow from channels, labels and patch."""
@@ -123,9 +125,9 @@ class Optimizer(StrictModel):
     kind: Literal["sgd", "adam", "adamw", "schedule-free-adamw"]
     learning_rate: Positive
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
-    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.99
+    momentum: Decay = 0.99
     nesterov: bool = True
-    betas: tuple[Probability, Probability] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     eps: Positive = 1e-8
     clip: Positive | None = 12.0
     average: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
@@ -134,6 +136,8 @@ class Optimizer(StrictModel):
     def _check_average(self) -> Self:
         if self.kind == "schedule-free-adamw" and self.average is not None:
             raise ValueError("average: schedule-free-adamw averages by itself; expected null")
+        if self.kind == "schedule-free-adamw" and self.betas[0] == 0:
+            raise ValueError("betas: schedule-free-adamw divides by the first, 0; expected one above 0")
         return self
 
 
