@@ -27,6 +27,12 @@ def labels(shape=(8, 9, 10), seed=0):
     return np.random.default_rng(seed).integers(0, 4, shape)
 
 
+def overwrite(file):
+    """Set all voxels to 1: the same size, another content and time."""
+    np.save(file, np.ones_like(np.load(file)))
+    os.utime(file, ns=(1, 1))
+
+
 @pytest.fixture
 def scans(tmp_path):
     return [write_scan(tmp_path / "data", name, labels(seed=seed)) for seed, name in enumerate(NAMES)]
@@ -71,6 +77,8 @@ def test_a_case_is_prepared_again_when_something_changed(tmp_path, scans):
     written(scans, folder)
     (folder / "two" / "labels.npy").write_bytes(b"torn")
     assert written(scans, folder) == ["two"]
+    overwrite(folder / "three" / "labels.npy")
+    assert written(scans, folder) == ["three"]
     (folder / "one" / "case.json").unlink()
     assert written(scans, folder) == ["one"]
     write_scan(tmp_path / "data", "three", labels(seed=7))
@@ -145,6 +153,7 @@ def test_a_case_that_is_missing_is_named(tmp_path, scans, name):
     ("change", "message"),
     [
         (lambda _scan, folder: os.truncate(folder / "two" / "image.npy", 99), "bytes"),
+        (lambda _scan, folder: overwrite(folder / "two" / "labels.npy"), "another content"),
         (lambda scan, _folder: scan.label.write_bytes(scan.label.read_bytes() + b"x"), "differs"),
         (lambda _scan, folder: (folder / "two" / "case.json").write_text("{}"), "cannot be read"),
     ],

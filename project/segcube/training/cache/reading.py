@@ -158,9 +158,11 @@ def _open_case(folder: Path, rules: CacheRules, files: Mapping[str, Path]) -> Ca
         raise _changed(name, "it was prepared for another plan", folder / RECORD)
     for file, stored in record.arrays.items():
         path = folder / file
-        if not path.is_file() or path.stat().st_size != stored.bytes:
-            size = path.stat().st_size if path.is_file() else "no"
+        size = path.stat().st_size if path.is_file() else "no"
+        if size != stored.bytes:
             raise _changed(name, f"{size} bytes, {stored.bytes} when it was written", path)
+        if not stored.matches(path):
+            raise _changed(name, "another content than was written", path)
     existing = {role: file for role, file in files.items() if file.is_file()}
     if changed := changed_files(record, existing):
         raise _changed(name, "the file differs from that which was cached", changed[0])

@@ -101,7 +101,7 @@ def is_current(case: LabelledCase, rules: CacheRules, folder: Path) -> bool:
         record = read_record(here)
         if record.preprocessing != rules.digest or changed_files(record, files_of(case, rules)):
             return False
-        return all((here / name).stat().st_size == stored.bytes for name, stored in record.arrays.items())
+        return all(stored.matches(here / name) for name, stored in record.arrays.items())
     except (OSError, ValueError):
         return False
 
