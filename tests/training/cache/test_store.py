@@ -8,12 +8,20 @@ import sys
 import threading
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
 
 from segcube.core import EnvironmentFault
-from segcube.training.cache import CacheRules, files_of, load_residents, open_cache, prepare_cases
+from segcube.training.cache import (
+    CacheRules,
+    files_of,
+    load_residents,
+    open_cache,
+    prepare_case,
+    prepare_cases,
+)
 from segcube.training.cache.store import LOCKS
 from segcube.training.patches import OUTSIDE
 
@@ -99,6 +107,45 @@ def test_a_bad_case_costs_only_itself(tmp_path, scans):
     assert [outcome.written for outcome in outcomes] == [True, False, True]
     assert "two-seg" in str(outcomes[1].error)
     assert not (tmp_path / "cache" / "two").exists()
+
+
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("shape", "affine", "code"),
+    [
+        ((8, 9, 11), LPS, "LABEL_SHAPE"),
+        ((8, 9, 9), LPS, "LABEL_SHAPE"),
+        ((8, 9, 10), np.eye(4), "LABEL_FLIPPED"),
+        ((8, 9, 10), LPS @ np.diag([1, 1, 1.2, 1]), "LABEL_GRID"),
+    ],
+)
+def test_a_label_map_on_another_grid_costs_only_its_case(tmp_path, scans, shape, affine, code):
+    nib.save(nib.Nifti1Image(labels(shape).astype(np.uint8), affine), scans[1].label)
+    outcomes = list(prepare_cases(scans, RULES, tmp_path / "cache"))
+    assert [outcome.error and outcome.error.code for outcome in outcomes] == [None, code, None]
+    assert not (tmp_path / "cache" / "two").exists()
+
+
+def test_a_label_map_mirrored_out_of_the_image_is_refused(tmp_path):
+    image, labels_xyz = np.zeros((2, 8, 9, 10)), np.zeros((8, 9, 10))
+    image[:, :4], labels_xyz[1:3, 2:4] = 1 + np.random.default_rng(0).random((2, 4, 9, 10)), 1
+    scan = write_scan(tmp_path / "data", "one", labels_xyz[::-1], image)
+    (outcome,) = prepare_cases([scan], RULES, tmp_path / "cache")
+    assert outcome.error.code == "LABEL_OUTSIDE"
+    assert "flipped along x" in str(outcome.error)
+
+
+def test_an_unexpected_error_costs_only_its_case(tmp_path, scans, monkeypatch):
+    def fail_for_two(volume, labels_xyz, rules):
+        if volume.case.name == "two":
+            raise ZeroDivisionError
+        return prepare_case(volume, labels_xyz, rules)
+
+    monkeypatch.setattr("segcube.training.cache.store.prepare_case", fail_for_two)
+    outcomes = list(prepare_cases(scans, RULES, tmp_path / "cache"))
+    assert [outcome.error and outcome.error.code for outcome in outcomes] == [None, "INTERNAL", None]
 
 
 KILLED = """

@@ -12,8 +12,16 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from segcube.core import CaseError, EnvironmentFault, Volume, parse_json, scratch_folder
-from segcube.formats.nifti import read_labels, read_volume
+from segcube.core import (
+    CaseError,
+    EnvironmentFault,
+    UsageError,
+    Volume,
+    as_case_error,
+    parse_json,
+    scratch_folder,
+)
+from segcube.formats.nifti import read_volume
 from segcube.training.cache.prepare import PreparedCase, prepare_case
 from segcube.training.cache.record import (
     IMAGE,
@@ -25,7 +33,7 @@ from segcube.training.cache.record import (
     NativeGrid,
     StoredFile,
 )
-from segcube.training.cases import LabelledCase
+from segcube.training.cases import LabelledCase, read_labels_of
 
 LOCKS = ".locks"
 
@@ -126,10 +134,13 @@ def _prepare(case: LabelledCase, rules: CacheRules, folder: Path) -> CacheOutcom
         return CacheOutcome(case.name)
     try:
         volume = read_volume(case.case, rules.branch.channels)
-        labels_xyz, _, _ = read_labels(case.label)
+        # A file may have been replaced since `segcube plan` checked it
+        labels_xyz = read_labels_of(case, volume, rules.challenge, rules.ignore)
         prepared = prepare_case(volume, labels_xyz, rules)
-    except CaseError as error:
-        return CacheOutcome(case.name, error=error)
+    except (UsageError, EnvironmentFault):
+        raise
+    except Exception as error:
+        return CacheOutcome(case.name, error=as_case_error(error))
     write_case(prepared, volume, files_of(case, rules), rules, folder)
     return CacheOutcome(case.name, written=True)
 

@@ -1,5 +1,6 @@
 from .checks import CheckedCase as CheckedCase
 from .checks import check_case as check_case
+from .checks import read_labels_of as read_labels_of
 from .comparison import CaseSummary as CaseSummary
 from .dataset import LabelledData as LabelledData
 from .dataset import find_labelled_cases as find_labelled_cases

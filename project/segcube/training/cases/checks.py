@@ -56,6 +56,22 @@ def check_case(case: LabelledCase, challenge: Challenge, ignore: int | None = No
         return CheckedCase(case, None, None, (unread,))
 
 
+def read_labels_of(
+    case: LabelledCase, volume: Volume, challenge: Challenge, ignore: int | None
+) -> np.ndarray:
+    """Read the label map of a case for its image; returns unsigned integers (X, Y, Z).
+
+    Raises CaseError with the first error that `check_case` reports of grid, values and place of the labels.
+    """
+    values = LabelValues(challenge, ignore)
+    labels = check_labels(case, volume.grid, values)
+    for wrong in errors_of([*labels.problems, *outside_problems(case, volume, labels, values)]):
+        # The message names the file already
+        raise CaseError(wrong.code, wrong.message)
+    assert labels.labels_xyz is not None, "a label map that cannot be read has an error"
+    return labels.labels_xyz
+
+
 def content_digest(image_xyz: np.ndarray) -> str:
     """Return a digest of shape and values of (X, Y, Z) numbers, independent of their type."""
     digest = blake2b(repr(image_xyz.shape).encode(), digest_size=DIGEST_BYTES)
