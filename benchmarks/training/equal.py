@@ -90,6 +90,7 @@ def train_pair(data: DataSet, seed: int, folder: Path) -> Pair:
     network = build_training_network(plan, torch.device("cpu"))
     network.load_state_dict(torch.load(weights / "weights.pt", weights_only=True))
     save_network(network, plan.network, plan.arguments, published.fold(0).final)
+    shutil.copyfile(own.fold(0).origin, published.fold(0).origin)
     on_cpu = ValidateOptions(device="cpu")
     dices = [validate_run(run, [0], on_cpu).mean[REGION]["dice"] for run in (published, own)]
     pair = Pair(data.name, data.steps, seed, (dices[0], dices[1]), (seconds[0], seconds[1]))

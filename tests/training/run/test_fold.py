@@ -2,14 +2,18 @@ import hashlib
 import json
 import shutil
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from segcube.core import EnvironmentFault, UsageError
 from segcube.networks import load_network
+from segcube.training.cases import DataError
 from segcube.training.guards import lock_fold
 from segcube.training.log import StepLog
-from segcube.training.run import RunFolder, TrainOptions, train_fold
+from segcube.training.run import RunFolder, TrainOptions, prepare_run, read_dataset, train_fold
 from segcube.training.run.fold import open_fold
+from segcube.training.run.folder import write_dataset
 from segcube.training.run.overfit import overfit_fold
 
 from .small import prepared_run
@@ -75,13 +79,53 @@ def test_fold_all_trains_on_every_case_without_validation(run):
 
 def test_states_of_another_split_are_refused(run):
     train_fold(run, 0, TrainOptions(device="cpu", steps=2))
+    swap_cases(run)
+    with pytest.raises(EnvironmentFault, match=r"another recipe, plan or split.*--fresh"):
+        train_fold(run, 0, CPU)
+
+
+def swap_cases(run):
+    """Exchange two cases of the folds."""
     text = run.folds.read_text()
     first, second = "MBAS_003", "MBAS_001"
     swapped = text.replace(first, "x").replace(second, first).replace("x", second)
     assert swapped != text
     run.folds.write_text(swapped)
-    with pytest.raises(EnvironmentFault, match=r"another recipe, plan or split.*--fresh"):
+
+
+def test_a_finished_fold_of_another_split_is_refused(run):
+    train_fold(run, 0, CPU)
+    swap_cases(run)
+    with pytest.raises(EnvironmentFault, match=r"trained with another split and .*--fold 0 --fresh"):
         train_fold(run, 0, CPU)
+    train_fold(run, 0, TrainOptions(device="cpu", fresh=True))
+
+
+def test_a_finished_fold_of_cases_that_changed_is_refused(tmp_path):
+    run = prepared_run(tmp_path)
+    train_fold(run, 0, CPU)
+    label = read_dataset(run).label(open_fold(run, 0).split.training[0])
+    image = nib.load(label)
+    corrected_xyz = np.maximum(np.asarray(image.dataobj), 1)
+    nib.save(nib.Nifti1Image(corrected_xyz, image.affine), label)
+    assert all(outcome.error is None for outcome in prepare_run(run))
+    with pytest.raises(EnvironmentFault, match="trained with other cached cases"):
+        train_fold(run, 0, CPU)
+
+
+def test_a_patient_in_training_and_validation_is_refused(run):
+    dataset = read_dataset(run)
+    cases = tuple(case.model_copy(update={"patient": "x"}) for case in dataset.cases)
+    write_dataset(dataset.model_copy(update={"cases": cases}), run)
+    with pytest.raises(DataError, match="FOLD_LEAK"):
+        train_fold(run, 0, CPU)
+
+
+def test_a_plateau_schedule_requires_validation_cases(run):
+    text = run.plan.read_text()
+    run.plan.write_text(text.replace("kind: constant", "kind: plateau"))
+    with pytest.raises(UsageError, match="plateau without validation cases"):
+        train_fold(run, "all", CPU)
 
 
 def test_a_fold_in_use_an_unknown_one_and_a_missing_cache_are_refused(run):

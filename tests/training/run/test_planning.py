@@ -63,9 +63,32 @@ def test_the_same_request_keeps_a_plan_and_another_one_is_refused(data, run):
     assert plan_run(request_of(data), run) == plan
     assert run.plan.stat().st_mtime_ns == stamp
     other = load_recipe("fast", OVERRIDES | {"steps": 9})
-    with pytest.raises(UsageError, match=r"another recipe.*--fresh"):
+    with pytest.raises(UsageError, match=r"other recipe.*--fresh"):
         plan_run(request_of(data, recipe=other), run)
     assert plan_run(request_of(data, recipe=other), run, fresh=True).recipe.steps == 9
+
+
+@pytest.mark.parametrize(("changes", "found"), [({"folds": 4}, "split"), ({"ignore": 9}, "ignore label")])
+def test_another_split_or_ignore_label_is_refused(changes, found, data, run):
+    plan_run(request_of(data), run)
+    with pytest.raises(UsageError, match=f"holds a run with other {found}"):
+        plan_run(request_of(data, **changes), run)
+
+
+def test_other_label_maps_are_refused(data, run, tmp_path):
+    plan_run(request_of(data), run)
+    for file in data.glob("*_label*"):
+        (tmp_path / "labels").mkdir(exist_ok=True)
+        file.rename(tmp_path / "labels" / file.name)
+    with pytest.raises(UsageError, match="holds a run with other cases or label maps"):
+        plan_run(request_of(data, labels=tmp_path / "labels"), run)
+
+
+def test_a_new_case_is_refused(data, run):
+    plan_run(request_of(data), run)
+    write_data(data, 5)
+    with pytest.raises(UsageError, match="other cases or label maps, split"):
+        plan_run(request_of(data), run)
 
 
 def test_folds_of_a_file_are_used(data, run, tmp_path):
@@ -90,7 +113,7 @@ def test_a_challenge_of_the_user_is_copied_to_the_run(data, run, tmp_path):
     assert plan.challenge == "challenge.yaml"
     own.unlink()
     assert run_challenge(run, plan).key == "own"
-    with pytest.raises(UsageError, match="another challenge"):
+    with pytest.raises(UsageError, match="other challenge"):
         plan_run(replace(request_of(data), challenge="mbas2024"), run)
 
 

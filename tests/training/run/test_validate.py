@@ -7,12 +7,14 @@ import pytest
 
 from segcube.core import EnvironmentFault, RunSettings, UsageError
 from segcube.inference.folder import Request, run_folder
+from segcube.training.cases import load_folds, write_folds
 from segcube.training.run import (
     CollectOptions,
     RunFolder,
     TrainOptions,
     ValidateOptions,
     collect_run,
+    read_dataset,
     train_fold,
     trained_folds,
     validate_run,
@@ -76,6 +78,40 @@ def test_maps_of_the_same_weights_are_kept_and_those_of_others_are_not(trained, 
     validate_run(run, [0], OPTIONS)
     assert [case["status"] for case in json.loads(report.read_text())["cases"]] == ["done", "done"]
     assert list(dict(read_fold_scores(run, [0], "final"))) == [0]
+
+
+def test_weights_of_another_plan_or_split_are_refused(trained, tmp_path):
+    run = RunFolder(shutil.copytree(trained.root, tmp_path / "run"))
+    plan = run.plan.read_text()
+    run.plan.write_text(plan.replace("scheme: zscore", "scheme: none"))
+    for use in (lambda: validate_run(run, [0], OPTIONS), lambda: collect_run(run, tmp_path / "weights")):
+        with pytest.raises(EnvironmentFault, match=r"trained with another plan;.*--fresh"):
+            use()
+    run.plan.write_text(plan)
+    # The folds in the other order: each would be scored on its training cases
+    folds = load_folds(run.folds)
+    write_folds(folds.model_copy(update={"validation": folds.validation[::-1]}), run.folds)
+    with pytest.raises(EnvironmentFault, match="trained with another split"):
+        validate_run(run, [0], OPTIONS)
+
+
+def test_scores_of_other_labels_are_left_out(tmp_path):
+    run = prepared_run(tmp_path)
+    train_fold(run, 0, TrainOptions(device="cpu"))
+    validate_run(run, [0], OPTIONS)
+    assert list(dict(read_fold_scores(run, [0], "final"))) == [0]
+    label = read_dataset(run).label(load_folds(run.folds).split(0).validation[0])
+    image = nib.load(label)
+    nib.save(nib.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine), label)
+    assert dict(read_fold_scores(run, [0], "final")) == {}
+
+
+def test_scores_of_some_folds_are_not_those_of_all(trained, tmp_path):
+    run = RunFolder(shutil.copytree(trained.root, tmp_path / "run"))
+    for folds, together in (([0], False), ([0, 1], True), ([1], False)):
+        validate_run(run, folds, OPTIONS)
+        assert (run.validation / "scores.json").exists() == together
+    assert (run.validated(0).root / "scores.json").exists()
 
 
 def test_ignored_voxels_count_as_background_in_both_maps(trained, tmp_path):

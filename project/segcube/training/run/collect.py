@@ -9,12 +9,12 @@ from pathlib import Path
 
 from segcube.core import Checkpoint
 from segcube.spec.submission import Submission, atomic_folder
-from segcube.training.cases import load_folds
 from segcube.training.plan import read_plan
 from segcube.training.progress import CURVES
 from segcube.training.run.card import CARD, CardFacts, model_card
 from segcube.training.run.folder import FoldNumber, RunFolder, read_dataset
-from segcube.training.run.members import write_members
+from segcube.training.run.members import weights_file, write_members
+from segcube.training.run.origin import check_origins, run_folds
 from segcube.training.run.prepare import run_challenge
 from segcube.training.run.validate import read_fold_scores, trained_folds
 from segcube.training.submission import LICENCE
@@ -37,10 +37,12 @@ def collect_run(run: RunFolder, out: Path, options: CollectOptions | None = None
     """
     options = options or CollectOptions()
     dataset, plan = read_dataset(run), read_plan(run.plan)
-    folds, known = options.folds or trained_folds(run, or_all=True), load_folds(run.folds)
+    folds, known = options.folds or trained_folds(run, or_all=True), run_folds(run, dataset)
     for fold in folds:
         # Raises for one that does not exist
         known.split(fold)
+        weights_file(run.fold(fold), options.checkpoint)
+    check_origins(run, folds, plan, known)
     with atomic_folder(out) as part:
         submission = write_members(run, plan, folds, part, options.checkpoint, options.licence)
         for fold in folds:

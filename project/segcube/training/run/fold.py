@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import count
 
 import torch
 
-from segcube.core import LOG, Clock, write_atomic
+from segcube.core import LOG, Clock, UsageError, write_atomic
 from segcube.evaluation import encode_json
 from segcube.networks import save_network
 from segcube.spec.challenges import Challenge
 from segcube.training.augment import make_batch
 from segcube.training.cache import CachedCase, CaseSource, files_of, load_residents, open_cache
-from segcube.training.cases import Split, load_folds
+from segcube.training.cases import Split
 from segcube.training.device import open_device, set_exactness, step_precision
 from segcube.training.guards import lock_fold
 from segcube.training.keys import StepKey
@@ -34,8 +32,9 @@ from segcube.training.progress import (
     show_progress,
     training_environment,
 )
-from segcube.training.recipes import Recipe, recipe_digest
+from segcube.training.recipes import Recipe
 from segcube.training.run.folder import DatasetFile, FoldFolder, FoldNumber, RunFolder, read_dataset
+from segcube.training.run.origin import Origin, check_origin, origin_of, run_folds, write_origin
 from segcube.training.run.prepare import cache_rules, labelled_cases, run_challenge
 from segcube.training.sampling import draw_patches
 from segcube.training.signals import Requests, receive_requests
@@ -76,16 +75,9 @@ class FoldData:
     """The training cases."""
 
     @property
-    def digest(self) -> str:
-        """Of all that the steps depend on, but their number; a saved state has to match it."""
-        unrelated = {"recipe", "estimate", "origin", "accumulate", "gradient_checkpointing", "lowres"}
-        content = {
-            "recipe": recipe_digest(self.plan.recipe),
-            "plan": self.plan.model_dump(mode="json", by_alias=True, exclude=unrelated),
-            "split": asdict(self.split),
-            "cases": {case.name: case.record.digest for case in self.cases},
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    def origin(self) -> Origin:
+        """What the steps depend on, but their number."""
+        return origin_of(self.plan, self.split, {case.name: case.record.digest for case in self.cases})
 
 
 def train_fold(run: RunFolder, fold: FoldNumber, options: TrainOptions | None = None) -> Counters:
@@ -104,6 +96,7 @@ def train_fold(run: RunFolder, fold: FoldNumber, options: TrainOptions | None = 
         steps = options.steps or data.plan.recipe.steps
         before = saved_step(folder.root) or 0
         if before >= steps and folder.final.is_file():
+            check_origin(folder, data.origin)
             LOG.info("%s is trained: %d of %d steps", folder.root, before, steps)
             return Counters(step=before)
         # Weights of fewer steps are not this training's
@@ -112,6 +105,7 @@ def train_fold(run: RunFolder, fold: FoldNumber, options: TrainOptions | None = 
         set_exactness(device, exact=options.exact)
         training = build_training(data, folder, device, options)
         counters = _train_with_progress(training, data, folder, options, requests)
+        write_origin(data.origin, folder)
         training.stepper.network.load_state_dict(training.stepper.updater.averaged(), strict=False)
         save_network(training.stepper.network, data.plan.network, data.plan.arguments, folder.final)
     return counters
@@ -119,7 +113,7 @@ def train_fold(run: RunFolder, fold: FoldNumber, options: TrainOptions | None = 
 
 def remove_training(folder: FoldFolder) -> None:
     """Remove what an earlier training of a fold left: its weights first, then states and log."""
-    for file in (folder.final, folder.best, folder.first_batch):
+    for file in (folder.final, folder.best, folder.origin, folder.first_batch):
         file.unlink(missing_ok=True)
     remove_states(folder.root)
     folder.log.unlink(missing_ok=True)
@@ -129,7 +123,7 @@ def open_fold(run: RunFolder, fold: FoldNumber) -> FoldData:
     """Read plan, folds and cache of a run for one fold. Raises as `train_fold` does."""
     dataset, plan = read_dataset(run), read_plan(run.plan)
     challenge = run_challenge(run, plan)
-    split = load_folds(run.folds).split(fold)
+    split = run_folds(run, dataset).split(fold)
     rules = cache_rules(plan, dataset, challenge)
     files = {case.name: files_of(case, rules) for case in labelled_cases(dataset)}
     return FoldData(plan, challenge, dataset, split, open_cache(run.cache, split.training, rules, files))
@@ -145,7 +139,7 @@ def build_training(
     return Training(
         stepper=stepper,
         recipe=recipe,
-        digest=data.digest,
+        digest=data.origin.digest,
         steps=options.steps or recipe.steps,
         batch_dice=plan.batch_dice,
         source=batch_source(cases, plan, device),
@@ -210,6 +204,12 @@ def _validation(data: FoldData, folder: FoldFolder, device: torch.device) -> Val
     """The validation during a training, on cases at equal distances in the list; None without cases."""
     names = _spread(data.split.validation, data.plan.recipe)
     if not names:
+        if data.plan.recipe.schedule.kind == "plateau":
+            raise UsageError(
+                "schedule plateau without validation cases",
+                expected="a fold that is validated, or another schedule",
+                hint="name a fold, or plan with --set schedule.kind=poly",
+            )
         return None
     cases = [ValidationCase(data.dataset.case(name), data.dataset.label(name)) for name in names]
 

@@ -134,6 +134,11 @@ class FoldFolder:
         return self.root / "environment.json"
 
     @property
+    def origin(self) -> Path:
+        """Digests of what the weights were trained with."""
+        return self.root / "origin.json"
+
+    @property
     def final(self) -> Path:
         """The averaged weights after the last step; a training is finished when they are there."""
         return self.root / "final.safetensors"

@@ -24,6 +24,7 @@ from segcube.training.cases import (
     check_dataset,
     find_labelled_cases,
     lines_by_code,
+    load_folds,
     make_folds,
     read_folds,
     write_folds,
@@ -81,7 +82,7 @@ def plan_run(
 ) -> Plan:
     """Check a data set, plan its training and write the run's folder; returns the plan.
 
-    A folder that was planned for the same data, challenge and recipe is kept, unless `fresh`. Raises
+    A folder that was planned by the same request is kept, unless `fresh`. Raises
     DataError with all problems of the data, which problems.csv lists too, UsageError for a folder that holds
     another run, and as `make_plan` and `fit_plan` do.
     """
@@ -105,10 +106,11 @@ def plan_run(
     if Path(request.challenge).suffix in (".yaml", ".yml"):
         shutil.copyfile(request.challenge, run.root / OWN_CHALLENGE)
         plan = plan.model_copy(update={"challenge": OWN_CHALLENGE})
+    # A folder with a plan is complete: the plan of before is removed first, the new one is written last
+    run.plan.unlink(missing_ok=True)
     write_fingerprint(fingerprint, run.fingerprint)
     write_dataset(_dataset(data, plan.challenge), run)
     write_folds(folds, run.folds)
-    # Last: a folder with a plan is complete
     write_plan(plan, run.plan)
     return plan
 
@@ -135,22 +137,28 @@ def _check_request(request: PlanRequest, run: RunFolder) -> None:
 
 
 def _planned_before(request: PlanRequest, run: RunFolder) -> Plan:
-    plan, dataset = read_plan(run.plan), read_dataset(run)
-    differing = [
-        name
-        for name, found, wanted in (
-            ("data", dataset.data, request.data.absolute()),
-            ("challenge", read_challenge(plan.challenge, run.root), load_challenge(request.challenge)),
-            ("recipe", plan.recipe, request.recipe),
-        )
-        if found != wanted
-    ]
+    plan, dataset, challenge = read_plan(run.plan), read_dataset(run), load_challenge(request.challenge)
+    compared: dict[str, tuple[object, object]] = {
+        "data": (dataset.data, request.data.absolute()),
+        "challenge": (read_challenge(plan.challenge, run.root), challenge),
+        "recipe": (plan.recipe, request.recipe),
+    }
+    if all(found == wanted for found, wanted in compared.values()):
+        data = find_labelled_cases(request.data, challenge, request.labels, request.ignore)
+        wanted = _dataset(data, dataset.challenge)
+        compared |= {
+            "ignore label": (dataset.ignore_value, wanted.ignore_value),
+            "cases or label maps": (dataset.cases, wanted.cases),
+            "split": (load_folds(run.folds), _folds(request.folds, data.cases)),
+            "plans.json": (_planned_sizes(plan), _planned_sizes(_imported(request, plan))),
+        }
+    differing = [name for name, (found, wanted) in compared.items() if found != wanted]
     if differing:
         raise UsageError(
-            f"the folder holds a run with another {' and '.join(differing)}",
+            f"the folder holds a run with other {', '.join(differing)}",
             file=run.root,
-            expected="a new folder",
-            hint="name another with --out, or plan this one anew with --fresh",
+            expected="the command that planned it, or a new folder",
+            hint="name another folder with --out, or plan this one anew with --fresh",
         )
     LOG.info(
         "%s was planned before, for %s; --fresh plans it anew",
@@ -183,11 +191,25 @@ def _folds(folds: int | Path | None, cases: Sequence[LabelledCase]) -> Folds:
     return make_folds(cases, folds)
 
 
+def _imported(request: PlanRequest, plan: Plan) -> Plan:
+    """The plan of a request's plans.json; without one, the plan as it is."""
+    return plan if request.plans is None else _import(request, request.plans)
+
+
+def _planned_sizes(plan: Plan) -> tuple[object, ...]:
+    """What plans.json decides."""
+    return plan.origin, plan.network, plan.arguments, plan.patch, plan.batch, plan.spacing
+
+
 def _plan(request: PlanRequest, fingerprint: Fingerprint, challenge: Challenge) -> Plan:
     if request.plans is None:
         return make_plan(fingerprint, challenge, request.recipe)
-    options = ImportOptions(read_target(request.challenge), challenge.key)
-    return import_plans(request.plans, options, request.recipe, request.configuration)
+    return _import(request, request.plans)
+
+
+def _import(request: PlanRequest, plans: Path) -> Plan:
+    options = ImportOptions(read_target(request.challenge), load_challenge(request.challenge).key)
+    return import_plans(plans, options, request.recipe, request.configuration)
 
 
 def _dataset(data: LabelledData, challenge: str) -> DatasetFile:

@@ -16,6 +16,7 @@ from segcube.core import (
     Checkpoint,
     EnvironmentFault,
     RunSettings,
+    Sha256,
     StrictModel,
     UsageError,
     explain_validation_error,
@@ -40,6 +41,7 @@ from segcube.training.run.folder import (
     read_dataset,
 )
 from segcube.training.run.members import weights_file, write_members
+from segcube.training.run.origin import check_origins, run_folds
 from segcube.training.run.prepare import run_challenge
 
 MOST_PICTURES = 20
@@ -64,6 +66,8 @@ class FoldScores(StrictModel):
     cases: int
     problems: int
     """Cases without a valid map, which count as 0."""
+    references: dict[str, Sha256]
+    """Of the label map of each case."""
     mean: dict[str, dict[str, float | None]]
     """By region and metric; None where not finite, as a distance where one map lacks the region."""
 
@@ -94,18 +98,20 @@ def validate_run(
     """Predict and score the validation cases of folds; returns the scores of all their cases.
 
     folds: by default all that are trained. Maps of an earlier validation with the same weights are kept. Each
-    fold's maps, scores.json, scores.csv and pictures are in validation/fold_N, the scores of all folds
-    together in validation. The scores are those of the challenge, on the cases' own grids. Raises
-    EnvironmentFault for a fold that is not trained and UsageError for one that does not exist.
+    fold's maps, scores.json, scores.csv and pictures are in validation/fold_N; the scores of all trained
+    folds together are in validation, where all were asked for. The scores are those of the challenge, on the
+    cases' own grids. Raises EnvironmentFault for a fold that is not trained or was trained with another plan
+    or split, DataError for invalid folds, and UsageError for a fold that does not exist.
     """
     options, folds = options or ValidateOptions(), folds or trained_folds(run)
     dataset, plan = read_dataset(run), read_plan(run.plan)
-    challenge, known = run_challenge(run, plan), load_folds(run.folds)
+    challenge, known = run_challenge(run, plan), run_folds(run, dataset)
     names: dict[FoldNumber, tuple[str, ...]] = {fold: known.split(fold).validation for fold in folds}
     for fold in folds:
         if not names[fold]:
             raise UsageError(f"fold {fold} has no validation cases", expected="the number of a fold")
         weights_file(run.fold(fold), options.checkpoint)
+    check_origins(run, folds, plan, known)
     found: list[Evaluation] = []
     for fold, cases in names.items():
         LOG.info("fold %s: %d validation cases", fold, len(cases))
@@ -115,7 +121,7 @@ def validate_run(
         cases={name: scores for one in found for name, scores in one.cases.items()},
         bad_references={name: why for one in found for name, why in one.bad_references.items()},
     )
-    _write_scores(together, run.validation)
+    _write_scores_of_all(run, folds, together)
     return together
 
 
@@ -150,6 +156,7 @@ def _validate_fold(run: RunFolder, fold: FoldNumber, names: Sequence[str], commo
         profile=evaluation.profile,
         cases=len(evaluation.cases),
         problems=len(evaluation.problems),
+        references={name: sha256_of(file) for name, (_, file) in pairs.items() if file.is_file()},
         mean={
             region: {metric: value if math.isfinite(value) else None for metric, value in row.items()}
             for region, row in evaluation.mean.items()
@@ -159,6 +166,16 @@ def _validate_fold(run: RunFolder, fold: FoldNumber, names: Sequence[str], commo
     for name in _worst(evaluation, options.pictures):
         _draw(name, pairs[name], folder, common)
     return evaluation
+
+
+def _write_scores_of_all(run: RunFolder, folds: Sequence[FoldNumber], evaluation: Evaluation) -> None:
+    """Write the scores of all trained folds together; those of some folds would be taken for them."""
+    if set(folds) >= set(trained_folds(run)):
+        _write_scores(evaluation, run.validation)
+        return
+    for file in ("scores.json", "scores.csv"):
+        (run.validation / file).unlink(missing_ok=True)
+    LOG.info("scores of all trained folds together: segcube validate %s", run.root)
 
 
 def _write_scores(evaluation: Evaluation, folder: Path) -> None:
@@ -194,17 +211,27 @@ def _draw(name: str, pair: tuple[Path, Path], folder: ValidationFolder, common: 
 def read_fold_scores(
     run: RunFolder, folds: Sequence[FoldNumber], checkpoint: Checkpoint
 ) -> Iterator[tuple[FoldNumber, FoldScores]]:
-    """Yield the scores of those folds that were validated with the checkpoint that they have now."""
+    """Yield the scores of those folds that were validated with the weights and labels that they have now."""
+    dataset = read_dataset(run)
     for fold in folds:
         file = run.validated(fold).summary
         if not file.is_file():
             continue
         scores = _read_scores(file)
-        weights = weights_file(run.fold(fold), checkpoint)
-        if sha256_of(weights) == scores.sha256:
-            yield fold, scores
-        else:
+        if sha256_of(weights_file(run.fold(fold), checkpoint)) != scores.sha256:
             LOG.warning("fold %s was validated with other weights: its scores are left out", fold)
+        elif changed := _changed_references(scores, dataset):
+            LOG.warning("fold %s: the labels of %s changed: its scores are left out", fold, changed[0])
+        else:
+            yield fold, scores
+
+
+def _changed_references(scores: FoldScores, dataset: DatasetFile) -> list[str]:
+    """The cases whose label map is another one than that which was scored, of those that exist."""
+    files = {name: dataset.label(name) for name in scores.references}
+    return [
+        name for name, file in files.items() if file.is_file() and sha256_of(file) != scores.references[name]
+    ]
 
 
 def _read_scores(file: Path) -> FoldScores:

@@ -1,0 +1,87 @@
+"""What the weights of a fold were trained with, so that they are never used with another plan or split."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from segcube.core import EnvironmentFault, Sha256, StrictModel, read_model, write_atomic
+from segcube.training.cases import Folds, Split, read_folds
+from segcube.training.plan import Plan
+from segcube.training.recipes import recipe_digest
+from segcube.training.run.folder import DatasetFile, FoldFolder, FoldNumber, RunFolder
+from segcube.training.run.prepare import labelled_cases
+
+_UNRELATED = {"recipe", "estimate", "origin", "accumulate", "gradient_checkpointing", "lowres"}
+"""Keys of a plan that change no step; of the recipe, all but its length counts."""
+
+_OTHER = {"plan": "another plan", "split": "another split", "cases": "other cached cases"}
+
+
+class Origin(StrictModel):
+    """origin.json of a fold: digests of what its weights depend on, but the number of steps."""
+
+    plan: Sha256
+    """Of plan and recipe."""
+    split: Sha256
+    """Of the names of the training and validation cases."""
+    cases: Sha256
+    """Of the cached training cases."""
+
+    @property
+    def digest(self) -> str:
+        """Of all parts together; a saved state has to match it."""
+        return _digest(self.model_dump())
+
+
+def origin_of(plan: Plan, split: Split, cases: Mapping[str, str]) -> Origin:
+    """Return the origin of a training; cases: digests of the cached training cases, by name."""
+    content = plan.model_dump(mode="json", by_alias=True, exclude=_UNRELATED)
+    return Origin(
+        plan=_digest({"recipe": recipe_digest(plan.recipe), "plan": content}),
+        split=_digest(asdict(split)),
+        cases=_digest(dict(cases)),
+    )
+
+
+def write_origin(origin: Origin, folder: FoldFolder) -> None:
+    """Write origin.json atomically."""
+    write_atomic(folder.origin, (origin.model_dump_json(indent=1) + "\n").encode())
+
+
+def check_origin(folder: FoldFolder, origin: Origin) -> None:
+    """Raise EnvironmentFault where a fold's weights were trained with another plan, split or other cases."""
+    _refuse_other(folder, origin, ("plan", "split", "cases"))
+
+
+def check_origins(run: RunFolder, folds: Sequence[FoldNumber], plan: Plan, known: Folds) -> None:
+    """Raise EnvironmentFault where the weights of a fold were trained with another plan or split.
+
+    The cache of the cases is not required, as it may be removed after a training.
+    """
+    for fold in folds:
+        _refuse_other(run.fold(fold), origin_of(plan, known.split(fold), {}), ("plan", "split"))
+
+
+def run_folds(run: RunFolder, dataset: DatasetFile) -> Folds:
+    """Read folds.yaml of a run and check it against its cases. Raises DataError with every problem."""
+    return read_folds(run.folds, labelled_cases(dataset))
+
+
+def _refuse_other(folder: FoldFolder, origin: Origin, parts: Sequence[str]) -> None:
+    found = read_model(folder.origin, Origin, EnvironmentFault)
+    differing = [part for part in parts if getattr(found, part) != getattr(origin, part)]
+    if differing:
+        fold = folder.root.name.removeprefix("fold_")
+        raise EnvironmentFault(
+            f"its weights were trained with {' and '.join(_OTHER[part] for part in differing)}",
+            file=folder.root,
+            expected="plan.yaml, folds.yaml and the cache as they were when it was trained",
+            hint=f"restore them, or train anew: segcube train {folder.root.parent} --fold {fold} --fresh",
+        )
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
