@@ -2,6 +2,7 @@ import contextlib
 import math
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,10 @@ def whole(tmp_path_factory):
 
 def steps_of(folder):
     return [record["step"] for record in toy_training(folder).log.records() if record["kind"] == "step"]
+
+
+def lines_of(folder):
+    return [(record["kind"], record["step"]) for record in toy_training(folder).log.records()]
 
 
 def test_a_killed_training_continues_to_the_same_bytes(whole, tmp_path):
@@ -179,7 +184,8 @@ def test_a_full_disk_does_not_end_the_training(tmp_path, monkeypatch):
 
     monkeypatch.setattr("segcube.training.loop.save_state", full)
     run(training)
-    assert written == [20]
+    # Before the last validation and after it
+    assert written == [20, 20]
 
 
 def ends_after(source, step):
@@ -260,6 +266,42 @@ def test_a_validation_that_fails_does_not_end_the_training(whole, tmp_path):
     assert events[0] == "the validation after step 5: ends early"
     saved = [load_file(folder / "state-000000020.safetensors") for folder in (tmp_path, whole)]
     assert all(torch.equal(saved[0][name], saved[1][name]) for name in saved[1])
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("no memory"), ValueError("a defect")])
+def test_an_unexpected_error_of_a_validation_does_not_end_the_training(tmp_path, error):
+    def fails(_network, _step):
+        raise error
+
+    training = toy_training(tmp_path, validate=fails, steps=5)
+    assert run(training).step == 5
+    events = [r["message"] for r in training.log.records() if r["kind"] == "event"]
+    assert events == [f"the validation after step 5: {type(error).__name__}: {error}"]
+
+
+@pytest.mark.parametrize("step", [10, 20])
+@pytest.mark.parametrize("logged", [False, True])
+def test_a_training_killed_during_a_validation_repeats_that_alone(whole, tmp_path, logged, step):
+    """Killed before the validation's record is written, and after it."""
+    training = toy_training(tmp_path, save_seconds=math.inf)
+
+    def validate(network, at):
+        if at == step and not logged:
+            raise KeyboardInterrupt
+        return training.validate(network, at)
+
+    def follow(record):
+        if (record["kind"], record["step"]) == ("validation", step):
+            raise KeyboardInterrupt
+
+    log = replace(training.log, followers=(follow,))
+    with pytest.raises(KeyboardInterrupt):
+        run(replace(training, validate=validate, log=log))
+    assert saved_step(tmp_path) == step
+    run(toy_training(tmp_path))
+    for name in ("state-000000020.safetensors", "state-000000020.json"):
+        assert (tmp_path / name).read_bytes() == (whole / name).read_bytes()
+    assert lines_of(tmp_path) == lines_of(whole)
 
 
 def test_warnings_of_a_validation_are_events(tmp_path):

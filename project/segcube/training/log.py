@@ -6,12 +6,16 @@ import contextlib
 import json
 import math
 import os
+import resource
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from segcube.core import LOG
+import torch
+
+from segcube.core import LOG, Clock
+from segcube.training.step import StepResult
 
 Record: TypeAlias = dict[str, Any]
 """A line: its `kind` is step, validation or event, its `step` the number of finished steps."""
@@ -44,10 +48,11 @@ class StepLog:
         for follower in self.followers:
             follower(record)
 
-    def rewind(self, step: int) -> None:
+    def rewind(self, step: int, *, validated: bool = True) -> None:
         """Remove the lines after a step, and one that was written in part, before a training continues.
 
-        A line between others that cannot be read stays; `records` leaves it out.
+        validated: keep the validation after that step, which is repeated otherwise. A line between others
+        that cannot be read stays; `records` leaves it out.
         """
         if not self.file.exists():
             return
@@ -58,7 +63,7 @@ class StepLog:
                 record = _parse(line)
                 if record is None:
                     continue
-                if record.get("step", 0) > step:
+                if _is_later(record, step, validated):
                     break
                 end = position
         os.truncate(self.file, end)
@@ -73,6 +78,28 @@ class StepLog:
                     yield record
 
 
+def step_record(step: int, result: StepResult, rate: float, clock: Clock) -> Record:
+    """Return the line of a step: its losses, what its parts took, and the peak of memory."""
+    seconds = {name: round(value, 6) for name, value in clock.seconds.items()}
+    return {
+        "kind": "step",
+        "step": step,
+        **result.losses,
+        "rate": rate,
+        "gradient_norm": result.gradient_norm,
+        "updated": result.updated,
+        "seconds": seconds,
+        "memory_gb": round(memory_gb(), 3),
+    }
+
+
+def memory_gb() -> float:
+    """Return the peak memory of this process, of the GPU where one is used, in GB."""
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated() / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
 def finite_numbers(value: Any) -> Any:
     """Replace numbers that JSON does not have by None, in nested mappings and lists."""
     if isinstance(value, dict):
@@ -80,6 +107,13 @@ def finite_numbers(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite_numbers(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _is_later(record: Record, step: int, validated: bool) -> bool:
+    found = record.get("step", 0)
+    if found != step or validated:
+        return found > step
+    return "validation" in (record.get("kind"), record.get("event"))
 
 
 def _parse(line: bytes) -> Record | None:

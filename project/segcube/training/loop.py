@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import resource
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -13,11 +12,11 @@ from typing import TypeAlias
 
 import torch
 
-from segcube.core import LOG, Clock, EnvironmentFault, ExitCode, SegcubeError
+from segcube.core import LOG, Clock, EnvironmentFault, ExitCode, SegcubeError, log_traceback
 from segcube.networks import stored_state
 from segcube.training.guards import Divergence, check_skipped, more_parts, save_batch
 from segcube.training.keys import StepKey
-from segcube.training.log import Record, StepLog
+from segcube.training.log import Record, StepLog, step_record
 from segcube.training.optim import rate_at
 from segcube.training.recipes import Recipe
 from segcube.training.signals import Requests
@@ -83,6 +82,8 @@ def train(training: Training, requests: Requests) -> Counters:
     to end, TrainingFault where it cannot go on.
     """
     counters = restore(training)
+    if counters.pending:
+        _validate(training, counters)
     scale = _loss_scale(training.stepper, counters)
     divergence, saved_at = Divergence(), time.monotonic()
     while counters.step < training.steps:
@@ -96,14 +97,16 @@ def train(training: Training, requests: Requests) -> Counters:
         rate = _rate(training, counters)
         result = _step_within_memory(training, counters, batch, rate, scale.scale, clock)
         counters.step += 1
-        training.log.write(_step_record(counters.step, result, rate, clock))
+        training.log.write(step_record(counters.step, result, rate, clock))
         _guard(training, counters, result, batch, scale)
         scale = scale.after(result.updated)
         counters.scaler = asdict(scale)
         if result.updated and divergence.update(result.losses["loss"]):
             _event(training, counters.step, "divergence", f"the mean loss rose to {divergence.mean:.3g}")
-        validated = _is_due(training, counters.step)
+        validated = counters.pending = _is_due(training, counters.step)
         if validated:
+            # A training that is killed during the validation repeats that alone
+            _save(training, counters)
             _validate(training, counters)
         timed = time.monotonic() - saved_at > training.save_seconds
         if (validated or timed) and counters.step < training.steps:
@@ -126,7 +129,7 @@ def restore(training: Training) -> Counters:
     # A module in two places has further keys for tensors that the state holds once
     stepper.network.load_state_dict(_part(saved.tensors, WEIGHTS), strict=False)
     stepper.updater.load(_part(saved.tensors, OPTIMIZER))
-    training.log.rewind(saved.counters.step)
+    training.log.rewind(saved.counters.step, validated=not saved.counters.pending)
     return saved.counters
 
 
@@ -201,47 +204,38 @@ def _is_due(training: Training, step: int) -> bool:
 
 
 def _validate(training: Training, counters: Counters) -> None:
-    """Validate the averaged weights, in a copy of the network, and save them where they are the best.
+    """Validate the averaged weights, and save them where they are the best.
 
-    A case or a disk that fails is reported, and the training goes on.
+    Whatever fails, such as a case, a disk or memory, is reported, and the training goes on.
     """
+    try:
+        _validate_averaged(training, counters)
+    except Exception as error:
+        found = str(error)
+        if not isinstance(error, SegcubeError):
+            log_traceback(error)
+            found = f"{type(error).__name__}: {error}"
+        _event(training, counters.step, "validation", f"the validation after step {counters.step}: {found}")
+    # Here, and not above, where the error's frames hold tensors: steps and windows need blocks of other sizes
+    torch.cuda.empty_cache()
+    counters.pending = False
+
+
+def _validate_averaged(training: Training, counters: Counters) -> None:
+    """Validate in a copy of the network. Raises as the validation does."""
     assert training.validate is not None
     network = copy.deepcopy(training.stepper.network)
     network.load_state_dict(training.stepper.updater.averaged(), strict=False)
     begun = time.monotonic()
-    try:
-        result = training.validate(network.eval(), counters.step)
-        seconds = round(time.monotonic() - begun, 3)
-        training.log.write({"kind": "validation", "step": counters.step, "seconds": seconds, **result.record})
-        for warning in result.warnings:
-            _event(training, counters.step, "validation", f"step {counters.step}: {warning}")
-        counters.plateau = counters.plateau.after(result.loss, training.recipe.schedule)
-        if counters.best is None or result.score > counters.best:
-            training.save_best(network, counters.step)
-            counters.best = result.score
-    except SegcubeError as error:
-        _event(training, counters.step, "validation", f"the validation after step {counters.step}: {error}")
-
-
-def _step_record(step: int, result: StepResult, rate: float, clock: Clock) -> Record:
-    seconds = {name: round(value, 6) for name, value in clock.seconds.items()}
-    return {
-        "kind": "step",
-        "step": step,
-        **result.losses,
-        "rate": rate,
-        "gradient_norm": result.gradient_norm,
-        "updated": result.updated,
-        "seconds": seconds,
-        "memory_gb": round(memory_gb(), 3),
-    }
-
-
-def memory_gb() -> float:
-    """Return the peak memory of this process, of the GPU where one is used, in GB."""
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        return torch.cuda.max_memory_allocated() / 1e9
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    result = training.validate(network.eval(), counters.step)
+    seconds = round(time.monotonic() - begun, 3)
+    training.log.write({"kind": "validation", "step": counters.step, "seconds": seconds, **result.record})
+    for warning in result.warnings:
+        _event(training, counters.step, "validation", f"step {counters.step}: {warning}")
+    counters.plateau = counters.plateau.after(result.loss, training.recipe.schedule)
+    if counters.best is None or result.score > counters.best:
+        training.save_best(network, counters.step)
+        counters.best = result.score
 
 
 def _event(training: Training, step: int, event: str, message: str) -> None:

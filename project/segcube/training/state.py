@@ -45,6 +45,8 @@ class Counters:
     """The highest mean score of a validation."""
     scaler: dict[str, float] = field(default_factory=dict)
     """Of fp16's loss scaling."""
+    pending: bool = False
+    """Whether the validation after this step is still to be run."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class _StateFile(StrictModel):
     skipped: int = Field(ge=0)
     best: float | None
     scaler: dict[str, float]
+    pending: bool = False
 
 
 def save_state(
@@ -97,6 +100,7 @@ def save_state(
         skipped=counters.skipped,
         best=counters.best,
         scaler=counters.scaler,
+        pending=counters.pending,
     )
     write_atomic(file.with_suffix(".json"), content.model_dump_json(indent=1).encode())
     for old in _state_files(folder)[KEPT:]:
@@ -178,4 +182,12 @@ def _read(file: Path, recipe_digest: str) -> SavedState:
 def _counters(found: _StateFile) -> Counters:
     best = math.inf if found.plateau_best is None else found.plateau_best
     plateau = Plateau(best, found.plateau_waited, found.plateau_reductions)
-    return Counters(found.step, plateau, found.accumulate, found.skipped, found.best, dict(found.scaler))
+    return Counters(
+        found.step,
+        plateau,
+        found.accumulate,
+        found.skipped,
+        found.best,
+        dict(found.scaler),
+        found.pending,
+    )
