@@ -64,8 +64,22 @@ def test_an_unknown_nested_key_is_an_error_with_the_valid_ones(save):
         load_challenge(save(channels=[{"name": "ct", "suffixes": ["_ct"], "suffix": "_ct"}]))
 
 
+@pytest.mark.parametrize(
+    ("pattern", "case", "patient"),
+    [
+        (None, "BraTS-GLI-00001-000", "BraTS-GLI-00001"),
+        (None, "HOSP-001_pre", "HOSP-001_pre"),
+        (r"HOSP-\d{3}", "HOSP-001_pre", "HOSP-001"),
+        (r"HOSP-\d{3}", "other_1", "other_1"),
+    ],
+)
+def test_the_patient_is_a_part_of_the_case_name(pattern, case, patient, save):
+    assert load_challenge(save(patient=pattern)).patient_of(case) == patient
+
+
 INCONSISTENT = [
     ({"case": "("}, "regular expression"),
+    ({"patient": "("}, "regular expression"),
     ({"made_case": "lung_{number}"}, "lung_1"),
     ({"reference": "mr"}, "mr"),
     ({"labels": {"background": 1, "liver": 2}}, "background"),

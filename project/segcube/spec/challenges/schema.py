@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from segcube.core import AxisCodes, BoundedShape, Name, Names, SpacingMm, StrictModel, Unique, check_unique
 from segcube.spec.challenges.metrics import LesionWise, Metrics, Overlap
+from segcube.spec.splits import patient_of
 
 BACKGROUND = "background"
 
@@ -98,6 +99,9 @@ class Challenge(StrictModel):
     title: Name
     case: Pattern
     """Regular expression of a whole case name."""
+    patient: Pattern | None = None
+    """Regular expression of the part of a case name, from its start, that all scans of a patient share; null:
+    the name without the number of the scan, as in BraTS-GLI-00001-000."""
     aliases: Unique[Pattern] = ()
     """Regular expressions of other names that hosts give to cases."""
     made_case: NumberedName
@@ -129,6 +133,13 @@ class Challenge(StrictModel):
     def channel_names(self) -> tuple[str, ...]:
         """Names of the channels, in the challenge's order."""
         return tuple(channel.name for channel in self.channels)
+
+    def patient_of(self, case: str) -> str:
+        """Return the patient of a case; a name that `patient` does not match is a patient of its own."""
+        if self.patient is None:
+            return patient_of(case)
+        match = re.match(self.patient, case, re.ASCII)
+        return match[0] if match else case
 
     def is_case(self, name: str, aliases: bool = True) -> bool:
         """Return whether `name` is a case name; with `aliases`, also whether it is an alias."""

@@ -55,7 +55,7 @@ def find_labelled_cases(
         expected = "images named CASE_0000.nii.gz" if is_raw else f"names like {challenge.case}"
         hint = challenge_hint(data, challenge, "check the names of the files and --challenge")
         raise UsageError(f"no case of {challenge.key}", file=data, expected=expected, hint=hint)
-    cases, unpaired = pair_with_labels(found, orphans_are_errors=labels is None)
+    cases, unpaired = pair_with_labels(found, challenge, orphans_are_errors=labels is None)
     value = ignore if ignore is not None else found.ignore_value
     return LabelledData(
         data,

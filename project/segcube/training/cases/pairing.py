@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from segcube.core import Case, Code, FileName, printable
 from segcube.formats import file_exists
-from segcube.spec import patient_of
+from segcube.spec.challenges import Challenge
 from segcube.training.cases.problems import Problem, problem
 
 _NAME = TypeAdapter[str](FileName)
@@ -50,8 +50,13 @@ class FoundCases:
     """The value of the ignore label, where the data set declares one."""
 
 
-def pair_with_labels(found: FoundCases, orphans_are_errors: bool) -> tuple[list[LabelledCase], list[Problem]]:
-    """Return the cases that have one label map, sorted by name, and the problems of all others."""
+def pair_with_labels(
+    found: FoundCases, challenge: Challenge, orphans_are_errors: bool
+) -> tuple[list[LabelledCase], list[Problem]]:
+    """Return the cases that have one label map, sorted by name, and the problems of all others.
+
+    challenge: which names the patient of a case.
+    """
     paired: list[LabelledCase] = []
     problems = list(_name_problems(found.cases))
     unusable = {wrong.case for wrong in problems}
@@ -60,7 +65,7 @@ def pair_with_labels(found: FoundCases, orphans_are_errors: bool) -> tuple[list[
         if wrong := _label_problem(case, files, found):
             problems.append(wrong)
         elif printable(case.name) not in unusable:
-            paired.append(LabelledCase(case, files[0], patient_of(case.name)))
+            paired.append(LabelledCase(case, files[0], challenge.patient_of(case.name)))
     orphans = found.labels.keys() - {case.name for case in found.cases} - found.refused
     for name in sorted(orphans):
         orphan = problem(
