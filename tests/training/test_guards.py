@@ -26,9 +26,9 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path):
 
 
 def test_a_batch_is_halved_until_single_samples():
-    assert [more_parts(1, 4, batch_dice=False), more_parts(2, 3, batch_dice=False)] == [2, 3]
+    assert [more_parts(1, 4, divisible=True), more_parts(2, 3, divisible=True)] == [2, 3]
     with pytest.raises(TrainingFault, match="single sample"):
-        more_parts(2, 2, batch_dice=False)
+        more_parts(2, 2, divisible=True)
 
 
 def test_divergence_is_reported_once_until_it_ends():

@@ -155,11 +155,17 @@ def test_out_of_memory_divides_the_batch_from_then_on(tmp_path):
     assert events == ["memory"]
 
 
-def test_out_of_memory_is_an_error_where_the_loss_is_a_dice_of_the_batch(tmp_path):
-    training = toy_training(tmp_path, batch_dice=True)
+@pytest.mark.parametrize("changes", [{"batch_dice": True}, {"entropy": "topk"}])
+def test_out_of_memory_is_an_error_where_the_loss_is_one_of_the_whole_batch(tmp_path, changes):
+    training = toy_training(tmp_path, {"loss": {"supervision": "none"} | changes})
     out_of_memory_once(training.stepper.network, batch=1)
-    with pytest.raises(TrainingFault, match="Dice over the batch"):
+    with pytest.raises(TrainingFault, match="keep it from being divided"):
         run(training)
+
+
+def test_a_plan_that_divides_such_a_batch_is_refused(tmp_path):
+    with pytest.raises(TrainingFault, match="whose loss is not that of the batch"):
+        run(toy_training(tmp_path, batch_dice=True, accumulate=2))
 
 
 def test_the_gradients_of_parts_are_those_of_the_batch(tmp_path):

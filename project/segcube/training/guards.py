@@ -71,16 +71,29 @@ def save_batch(folder: Path, step: int, batch: TrainingBatch) -> Path:
     return file
 
 
-def more_parts(parts: int, batch: int, *, batch_dice: bool) -> int:
+DIVISIBLE = "loss.batch_dice: false, and another loss.entropy than topk"
+
+
+def check_divided(parts: int, *, divisible: bool) -> None:
+    """Raise TrainingFault for a batch in parts, as in an edited plan, whose loss is not `divisible`."""
+    if parts > 1 and not divisible:
+        raise TrainingFault(
+            f"the batch is divided into {parts} parts, whose loss is not that of the batch: that has a Dice "
+            "over the batch, or its hardest voxels (topk)",
+            expected=f"accumulate: 1 in plan.yaml, or {DIVISIBLE}",
+            hint="a state keeps its parts: --fresh starts the training anew",
+        )
+
+
+def more_parts(parts: int, batch: int, *, divisible: bool) -> int:
     """Return into how many parts to divide a batch that did not fit into memory.
 
-    Raises TrainingFault where no smaller part exists, or where the loss of parts is not that of the batch: a
-    Dice over the batch.
+    Raises TrainingFault where no smaller part exists, or where the loss is not `divisible`.
     """
-    if batch_dice:
+    if not divisible:
         raise TrainingFault(
-            "out of memory; the Dice over the batch keeps the batch from being divided",
-            expected="more memory, a smaller batch or patch, or loss.batch_dice: false",
+            "out of memory; a Dice over the batch, or its hardest voxels (topk), keep it from being divided",
+            expected=f"more memory, a smaller batch or patch, or {DIVISIBLE}",
         )
     if parts >= batch:
         raise TrainingFault(

@@ -14,9 +14,10 @@ import torch
 
 from segcube.core import LOG, Clock, EnvironmentFault, ExitCode, SegcubeError, log_traceback
 from segcube.networks import stored_state
-from segcube.training.guards import Divergence, check_skipped, more_parts, save_batch
+from segcube.training.guards import Divergence, check_divided, check_skipped, more_parts, save_batch
 from segcube.training.keys import StepKey
 from segcube.training.log import Record, StepLog, step_record
+from segcube.training.losses import is_divisible
 from segcube.training.optim import rate_at
 from segcube.training.recipes import Recipe
 from segcube.training.signals import Requests
@@ -82,6 +83,7 @@ def train(training: Training, requests: Requests) -> Counters:
     to end, TrainingFault where it cannot go on.
     """
     counters = restore(training)
+    check_divided(counters.accumulate, divisible=_divisible(training))
     if counters.pending:
         _validate(training, counters)
     scale = _loss_scale(training.stepper, counters)
@@ -171,11 +173,15 @@ def _step_within_memory(
             return run_step(training.stepper, batch, rate, counters.accumulate, scale, clock)
         except torch.OutOfMemoryError:
             size = len(batch.image_bcxyz)
-            counters.accumulate = more_parts(counters.accumulate, size, batch_dice=training.batch_dice)
+            counters.accumulate = more_parts(counters.accumulate, size, divisible=_divisible(training))
             # Gradients of the parts that fitted
             training.stepper.network.zero_grad(set_to_none=True)
             message = f"out of memory: each batch is divided into {counters.accumulate} parts from now on"
             _event(training, counters.step, "memory", message)
+
+
+def _divisible(training: Training) -> bool:
+    return is_divisible(training.recipe.loss, batch_dice=training.batch_dice)
 
 
 def _guard(

@@ -89,13 +89,12 @@ def run_step(
     sums: dict[str, torch.Tensor] = {}
     images, labels = batch.image_bcxyz.tensor_split(parts), batch.labels_bxyz.tensor_split(parts)
     for image_bcxyz, labels_bxyz in zip(images, labels, strict=True):
-        share = len(image_bcxyz) / len(batch.image_bcxyz)
         with clock.step("forward"):
-            losses = _losses(stepper, image_bcxyz, labels_bxyz)
+            losses = _losses(stepper, image_bcxyz, labels_bxyz, batch.labels_bxyz if parts > 1 else None)
         with clock.step("backward"):
-            (losses["loss"] * share * scale).backward()
+            (losses["loss"] * scale).backward()
         for name, value in losses.items():
-            sums[name] = sums.get(name, 0) + value.detach() * share
+            sums[name] = sums.get(name, 0) + value.detach()
     with clock.step("update"):
         for parameter in network.parameters():
             if parameter.grad is not None and scale != 1.0:
@@ -109,9 +108,10 @@ def run_step(
 
 
 def _losses(
-    stepper: Stepper, image_bcxyz: torch.Tensor, labels_bxyz: torch.Tensor
+    stepper: Stepper, image_bcxyz: torch.Tensor, labels_bxyz: torch.Tensor, batch_bxyz: torch.Tensor | None
 ) -> dict[str, torch.Tensor]:
     dtype = PRECISIONS.get(stepper.precision)
     with torch.autocast(image_bcxyz.device.type, dtype, enabled=dtype is not None):
         logits: Sequence[torch.Tensor] | torch.Tensor = stepper.network(image_bcxyz)
-    return stepper.loss([logits] if isinstance(logits, torch.Tensor) else logits, labels_bxyz)
+    levels = [logits] if isinstance(logits, torch.Tensor) else logits
+    return stepper.loss(levels, labels_bxyz, batch_bxyz)

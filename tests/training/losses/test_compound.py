@@ -5,7 +5,15 @@ from monai.losses import DiceLoss, FocalLoss
 from segcube.core import UsageError
 from segcube.spec.challenges import load_challenge
 from segcube.spec.submission import Outputs
-from segcube.training.losses import IGNORE, OUTSIDE, LossOutputs, build_loss, loss_outputs, make_target
+from segcube.training.losses import (
+    IGNORE,
+    OUTSIDE,
+    LossOutputs,
+    build_loss,
+    is_divisible,
+    loss_outputs,
+    make_target,
+)
 from segcube.training.losses.compound import supervision_weights
 from segcube.training.recipes import Loss
 
@@ -111,6 +119,33 @@ def test_the_parts_add_up():
     loss = build_loss(Loss(dice_weight=2.0, supervision="none"), REGIONS, batch_dice=False)
     found = loss([logits], labels)
     torch.testing.assert_close(found["loss"], 2 * found["dice"] + found["entropy"])
+
+
+@pytest.mark.parametrize("ignore", [False, True])
+@pytest.mark.parametrize("entropy", ["auto", "focal"])
+@pytest.mark.parametrize("outputs", [REGIONS, LABELS], ids=["regions", "labels"])
+def test_the_losses_of_parts_add_up_to_that_of_the_batch(outputs, entropy, ignore):
+    outputs = LossOutputs(outputs.kind, outputs.labels, ignore)
+    logits, labels = random_pair(outputs, size=8)
+    lower = torch.randn(2, 3, 4, 4, 4, requires_grad=True)
+    if ignore:
+        labels[0, :5] = IGNORE
+    loss = build_loss(Loss(entropy=entropy, supervision="mednext"), outputs, batch_dice=False)
+    whole = loss([logits, lower], labels)
+    pieces = [loss([logits[n], lower[n]], labels[n], labels) for n in (slice(0, 1), slice(1, 2))]
+    for name, value in whole.items():
+        torch.testing.assert_close(sum(piece[name] for piece in pieces), value)
+    expected = torch.autograd.grad(whole["loss"], (logits, lower))
+    found = torch.autograd.grad(sum(piece["loss"] for piece in pieces), (logits, lower))
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_loss_of_the_whole_batch_is_not_divisible():
+    assert is_divisible(Loss(), batch_dice=False)
+    assert not is_divisible(Loss(entropy="topk"), batch_dice=False)
+    assert not is_divisible(Loss(), batch_dice=True)
+    assert is_divisible(Loss(batch_dice=False), batch_dice=True)
+    assert is_divisible(Loss(dice="none"), batch_dice=True)
 
 
 def test_an_entropy_that_does_not_fit_the_outputs_is_refused():

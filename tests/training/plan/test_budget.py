@@ -44,9 +44,9 @@ def test_a_slow_first_step_is_not_repeated(slow, steps, plan, loss, monkeypatch)
     monkeypatch.setattr(budget, "SLOW_SECONDS", slow)
     patches = list[torch.Size]()
 
-    def counted(logits, labels_bxyz):
+    def counted(logits, labels_bxyz, batch_bxyz=None):
         patches.append(labels_bxyz.shape)
-        return loss(logits, labels_bxyz)
+        return loss(logits, labels_bxyz, batch_bxyz)
 
     measure_step(plan, counted, CPU)
     assert patches == [(4, 16, 16, 16)] * steps
@@ -74,10 +74,12 @@ def test_the_batch_is_divided_before_blocks_are_checkpointed(
     assert (fitted.accumulate, fitted.gradient_checkpointing) == (parts, checkpointed)
 
 
-def test_a_dice_over_the_batch_keeps_it_whole(plan, loss, monkeypatch):
+@pytest.mark.parametrize("changes", [{"batch_dice": True}, {"entropy": "topk"}])
+def test_a_loss_of_the_whole_batch_keeps_it_whole(changes, plan, loss, monkeypatch):
     memory = {(1, False): 40, (1, True): 8}
     monkeypatch.setattr(budget, "simulate_step_gb", needs(memory))
-    fitted = fit_plan(plan.model_copy(update={"batch_dice": True}), loss, CPU, memory_gb=10)
+    recipe = plan.recipe.model_copy(update={"loss": plan.recipe.loss.model_copy(update=changes)})
+    fitted = fit_plan(plan.model_copy(update={"recipe": recipe}), loss, CPU, memory_gb=10)
     assert (fitted.accumulate, fitted.gradient_checkpointing) == (1, True)
 
 

@@ -1,5 +1,6 @@
 from .compound import LossFunction as LossFunction
 from .compound import build_loss as build_loss
+from .compound import is_divisible as is_divisible
 from .targets import IGNORE as IGNORE
 from .targets import OUTSIDE as OUTSIDE
 from .targets import LossOutputs as LossOutputs

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import torch
 
@@ -17,12 +17,27 @@ from segcube.training.losses.parts import (
     focal_loss,
     top_k_cross_entropy,
 )
-from segcube.training.losses.targets import LossOutputs, Target, make_target, shrink_labels
+from segcube.training.losses.targets import IGNORE, LossOutputs, Target, make_target, shrink_labels
 from segcube.training.recipes import Loss
 
-LossFunction: TypeAlias = Callable[[Sequence[torch.Tensor], torch.Tensor], dict[str, torch.Tensor]]
-"""From logits (B, K, X, Y, Z), full resolution first, and label indices (B, X, Y, Z) to the loss and its
-parts."""
+
+class LossFunction(Protocol):
+    """A loss of logits (B, K, X, Y, Z), full resolution first, and label indices (B, X, Y, Z)."""
+
+    def __call__(
+        self,
+        logits: Sequence[torch.Tensor],
+        labels_bxyz: torch.Tensor,
+        batch_bxyz: torch.Tensor | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """Return the loss and its parts.
+
+        batch_bxyz: the labels of the batch of which these samples are a part; the values are then what they
+        add to those of the batch, which is exact for a loss that `is_divisible`.
+        """
+        ...
+
+
 Part: TypeAlias = Callable[[torch.Tensor, Target], torch.Tensor]
 
 
@@ -33,13 +48,15 @@ def build_loss(loss: Loss, outputs: LossOutputs, *, batch_dice: bool) -> LossFun
     `loss`, weighted over all resolutions, and the unweighted parts `dice` and `entropy` at full resolution.
     Raises UsageError for an entropy that does not fit the outputs.
     """
-    parts = _parts_of(loss, outputs, batch_dice if loss.batch_dice == "auto" else loss.batch_dice)
+    parts = _parts_of(loss, outputs, _has_batch_dice(loss, batch_dice))
     weights = {"dice": loss.dice_weight, "entropy": loss.entropy_weight}
     rule: Literal["nearest", "nearest-exact"] = (
         "nearest" if loss.supervision == "mednext" else "nearest-exact"
     )
 
-    def compute(logits: Sequence[torch.Tensor], labels_bxyz: torch.Tensor) -> dict[str, torch.Tensor]:
+    def compute(
+        logits: Sequence[torch.Tensor], labels_bxyz: torch.Tensor, batch_bxyz: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
         found: dict[str, torch.Tensor] = {}
         total = torch.zeros((), device=labels_bxyz.device)
         for level, weight in enumerate(supervision_weights(loss.supervision, len(logits))):
@@ -49,12 +66,24 @@ def build_loss(loss: Loss, outputs: LossOutputs, *, batch_dice: bool) -> LossFun
             lower_bxyz = shrink_labels(labels_bxyz, logits_bkxyz.shape[2:], rule)
             target = make_target(lower_bxyz, outputs)
             values = {name: part(logits_bkxyz, target) for name, part in parts.items()}
+            if batch_bxyz is not None:
+                whole_bxyz = shrink_labels(batch_bxyz, logits_bkxyz.shape[2:], rule)
+                shares = _shares(lower_bxyz, whole_bxyz, ignore=outputs.ignore)
+                values = {name: value * shares[name] for name, value in values.items()}
             total = total + weight * sum(weights[name] * value for name, value in values.items())
             if level == 0:
                 found = {name: value.detach() for name, value in values.items()}
         return {"loss": total, **found}
 
     return compute
+
+
+def is_divisible(loss: Loss, *, batch_dice: bool) -> bool:
+    """Whether the loss of a batch is a weighted sum of those of its parts.
+
+    It is not with a Dice over the batch, nor with the hardest voxels of the batch (topk).
+    """
+    return loss.entropy != "topk" and (loss.dice == "none" or not _has_batch_dice(loss, batch_dice))
 
 
 def supervision_weights(scheme: Literal["nnunet", "mednext", "none"], levels: int) -> list[float]:
@@ -70,6 +99,21 @@ def supervision_weights(scheme: Literal["nnunet", "mednext", "none"], levels: in
         return halves
     halves[-1] = 0.0
     return [half / sum(halves) for half in halves]
+
+
+def _has_batch_dice(loss: Loss, batch_dice: bool) -> bool:
+    return batch_dice if loss.batch_dice == "auto" else loss.batch_dice
+
+
+def _shares(
+    labels_bxyz: torch.Tensor, batch_bxyz: torch.Tensor, *, ignore: bool
+) -> Mapping[str, float | torch.Tensor]:
+    """The weights of means over some samples in those over their batch: by sample, and by voxel."""
+    samples = len(labels_bxyz) / len(batch_bxyz)
+    if not ignore:
+        return {"dice": samples, "entropy": samples}
+    counted, total = (labels_bxyz != IGNORE).sum(), (batch_bxyz != IGNORE).sum()
+    return {"dice": samples, "entropy": counted / total.clamp(min=1)}
 
 
 def _parts_of(loss: Loss, outputs: LossOutputs, batch_dice: bool) -> dict[str, Part]:

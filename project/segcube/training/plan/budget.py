@@ -12,7 +12,7 @@ import torch
 from segcube.core import LOG, Clock, EnvironmentFault
 from segcube.networks import build_network
 from segcube.training.device import step_precision
-from segcube.training.losses import LossFunction
+from segcube.training.losses import LossFunction, is_divisible
 from segcube.training.optim import build_updater
 from segcube.training.plan.checkpointing import checkpoint_blocks
 from segcube.training.plan.memory import GB, available_gb, peak_gb, reset_peak, simulate_peak_gb
@@ -62,8 +62,8 @@ def build_training_network(plan: Plan, device: torch.device) -> torch.nn.Module:
 def fit_plan(plan: Plan, loss: LossFunction, device: torch.device, memory_gb: float | None = None) -> Plan:
     """Measure steps of a plan until one fits into memory; returns the plan with its estimate.
 
-    memory_gb: that the training may take; None for all that is available. The batch is divided first, unless
-    its Dice is one of the whole batch; then blocks are checkpointed, if the recipe permits it. Raises
+    memory_gb: that the training may take; None for all that is available. The batch is divided first, where
+    its loss is that of its parts; then blocks are checkpointed, if the recipe permits it. Raises
     EnvironmentFault where nothing fits.
     """
     available = available_gb(device) if memory_gb is None else memory_gb
@@ -99,7 +99,8 @@ def _candidates(plan: Plan) -> Iterator[Plan]:
     choice = plan.recipe.gradient_checkpointing
     checkpointing = [False, True] if choice == "auto" else [plan.gradient_checkpointing]
     parts = [plan.accumulate]
-    while parts[-1] < plan.batch and not plan.batch_dice:
+    divisible = is_divisible(plan.recipe.loss, batch_dice=plan.batch_dice)
+    while divisible and parts[-1] < plan.batch:
         parts.append(min(parts[-1] * 2, plan.batch))
     for checkpointed in checkpointing:
         for number in parts:
