@@ -157,4 +157,5 @@ def test_names_with_line_breaks_stay_on_one_line(damaged, glioma):
     damaged.label().file().rename(damaged.data / NAMES[2] / f"{NAMES[2]}-seg\nall is well.nii.gz")
     (problem,) = find_labelled_cases(damaged.data, glioma).problems
     assert problem.code == "LABEL_MISSING"
+    assert "--ref" in problem.message
     assert "\n" not in problem.message

@@ -74,7 +74,7 @@ def test_time_by_part_adds_up_and_speed_is_that_of_the_last_steps():
 
 @pytest.mark.parametrize(
     ("done", "steps", "validations"),
-    [(10, 30, 2), (19, 30, 2), (20, 30, 1), (10, 35, 3), (30, 30, 0), (10, 10, 0)],
+    [(10, 30, 2), (19, 30, 2), (20, 30, 1), (10, 35, 3), (30, 30, 0), (10, 10, 0), (35, 35, 0)],
 )
 def test_time_left_has_the_steps_and_validations_to_come(done, steps, validations):
     history = read_history(

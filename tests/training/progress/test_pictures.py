@@ -7,6 +7,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
+from scipy import ndimage
 
 from segcube.core import Case
 from segcube.formats import discover_cases
@@ -156,6 +157,15 @@ def test_curves_are_drawn_of_any_history(records, tmp_path):
     empty, drawn = (imread(tmp_path / f"{count_}.png") for count_ in (0, len(records)))
     assert empty.shape == drawn.shape
     assert not np.array_equal(empty, drawn)
+
+
+def test_a_single_validation_is_visible_in_its_chart(tmp_path):
+    record = {"kind": "validation", "step": 5, "mean": {"WT": 0.5}}
+    draw_curves(tmp_path / "a.png", "title", read_history([record]))
+    found = imread(tmp_path / "a.png")
+    coloured = np.abs(found[..., :3] - np.array(to_rgb("C0"))).max(-1) < 0.05
+    # The legend's sample and the point
+    assert ndimage.label(coloured)[1] == 2
 
 
 @pytest.mark.usefixtures("no_matplotlib")

@@ -35,16 +35,16 @@ def dice_loss(
     (2 sum(p t) + s) / (sum(p) + sum(t) + s): nnU-Net's MemoryEfficientSoftDiceLoss and MONAI's DiceLoss
     agree. A class that is in neither prediction nor target counts as 1. Sums are in float32.
     """
-    share_bkxyz = logits_bkxyz.float()
-    share_bkxyz = share_bkxyz.sigmoid() if kind == "regions" else share_bkxyz.softmax(dim=1)
+    probability_bkxyz = logits_bkxyz.float()
+    probability_bkxyz = probability_bkxyz.sigmoid() if kind == "regions" else probability_bkxyz.softmax(dim=1)
     masks_bkxyz = target.masks_bkxyz
     if kind == "labels" and not options.background:
-        share_bkxyz, masks_bkxyz = share_bkxyz[:, 1:], masks_bkxyz[:, 1:]
+        probability_bkxyz, masks_bkxyz = probability_bkxyz[:, 1:], masks_bkxyz[:, 1:]
     if target.valid_bxyz is not None:
-        share_bkxyz = share_bkxyz * target.valid_bxyz[:, None]
+        probability_bkxyz = probability_bkxyz * target.valid_bxyz[:, None]
     axes = (0, 2, 3, 4) if options.batch else (2, 3, 4)
-    both = (share_bkxyz * masks_bkxyz).sum(axes)
-    each = share_bkxyz.sum(axes) + masks_bkxyz.sum(axes)
+    both = (probability_bkxyz * masks_bkxyz).sum(axes)
+    each = probability_bkxyz.sum(axes) + masks_bkxyz.sum(axes)
     dice = ((2 * both + SMOOTH) / (each + SMOOTH)).mean()
     return -dice if options.form == "nnunet" else 1 - dice
 
@@ -94,8 +94,8 @@ def focal_loss(
         missed_bkxyz = functional.logsigmoid(-logits_bkxyz * (2 * masks_bkxyz - 1))
         focal_bkxyz = (gamma * missed_bkxyz).exp() * entropy_bkxyz
     else:
-        log_share_bkxyz = logits_bkxyz.log_softmax(dim=1)
-        focal_bkxyz = -((1 - log_share_bkxyz.exp()) ** gamma) * log_share_bkxyz * masks_bkxyz
+        log_probability_bkxyz = logits_bkxyz.log_softmax(dim=1)
+        focal_bkxyz = -((1 - log_probability_bkxyz.exp()) ** gamma) * log_probability_bkxyz * masks_bkxyz
     return _mean(focal_bkxyz, target.valid_bxyz)
 
 

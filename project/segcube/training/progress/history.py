@@ -160,8 +160,8 @@ class History:
         if not self.recent:
             return None
         times = [found.seconds for found in self.validations if found.seconds is not None]
-        validations = steps // every - self.step // every + (steps % every > 0)
         left = max(steps - self.step, 0)
+        validations = steps // every - self.step // every + (left > 0 and steps % every > 0)
         return left * fmean(self.recent) + max(validations, 0) * (fmean(times) if times else 0.0)
 
     def _add_step(self, record: Record) -> None:

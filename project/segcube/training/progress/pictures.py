@@ -30,6 +30,7 @@ from segcube.spec.challenges import Challenge
 from segcube.spec.submission import Branch
 from segcube.training.losses import IGNORE
 from segcube.training.plan import Plan
+from segcube.training.progress.charts import MOST_MARKED
 from segcube.training.progress.history import Curve, History
 from segcube.training.progress.sections import THUMBNAILS
 from segcube.training.step import TrainingBatch
@@ -208,7 +209,9 @@ def _plot(axes: Any, curves: Mapping[str, Curve]) -> None:
     for name, curve in curves.items():
         points = curve.points()
         steps = [point.step for point in points]
-        (line,) = axes.plot(steps, [point.mean for point in points], label=name)
+        # A single point has no line
+        marker = "." if len(points) <= MOST_MARKED else ""
+        (line,) = axes.plot(steps, [point.mean for point in points], marker=marker, label=name)
         low, high = [point.low for point in points], [point.high for point in points]
         axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     if curves:
