@@ -57,8 +57,9 @@ def plan(
     """Check labelled cases and plan a training on them.
 
     Reads every file once and reports all problems by reason code. Writes plan.yaml, folds.yaml, dataset.yaml,
-    fingerprint.json and problems.csv to the run's folder. Measures steps on the device at hand, divides the
-    batch where memory does not suffice, and estimates hours and memory.
+    fingerprint.json and problems.csv to the run's folder. Runs a few steps on the device; where memory is
+    short it splits the batch or uses gradient checkpointing, as loss and recipe permit. Estimates hours and
+    memory.
 
     Exit code: 0 done, 2 usage or data that cannot be trained on, 5 device or disk not usable; with --go also
     those of `segcube train`.

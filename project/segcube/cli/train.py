@@ -31,9 +31,9 @@ def prepare(run: Run) -> ExitCode:
     """Preprocess the cases of a run into its cache.
 
     Images are stored in half precision. Cases that are cached already are kept. Several processes may prepare
-    one run at once, and a killed one leaves no incomplete case.
+    one run at once, and an interrupted one leaves no incomplete case.
 
-    Exit code: 0 done, 3 some cases cannot be prepared, 4 none can, 5 disk not usable.
+    Exit code: 0 done, 2 usage, 3 some cases cannot be prepared, 4 none can, 5 disk not usable.
 
     \b
     Example:
@@ -81,13 +81,13 @@ def train(
 ) -> ExitCode:
     """Train the folds of a run.
 
-    Goes on where an earlier process ended. Writes to fold_N: log.jsonl, progress.html, progress.png,
+    Continues where an earlier process stopped. Writes to fold_N: log.jsonl, progress.html, progress.png,
     first-batch.png, states, best.safetensors and, after the last step, final.safetensors. Ctrl-C and SIGTERM
-    save the state and end; SIGUSR1 saves and ends with exit code 75, requeue; SIGUSR2 or a file fold_N/pause
-    saves and pauses.
+    save the state and end. SIGUSR1 saves and ends with exit code 75, for schedulers that requeue the job.
+    SIGUSR2 saves and pauses until the next SIGUSR2, a file fold_N/pause until it is removed.
 
-    Exit code: 0 done, 2 usage, 5 device, disk or cache not usable or a training that cannot go on, 75
-    requeue, 130 Ctrl-C, 143 SIGTERM.
+    Exit code: 0 done, 2 usage, 5 device, disk or cache not usable or a training that cannot go on, 75 ended
+    by SIGUSR1, 130 by Ctrl-C, 143 by SIGTERM.
 
     \b
     Example:
@@ -133,7 +133,8 @@ def validate(
     cases' own grids. Writes maps, scores and pictures of the worst cases to validation/fold_N. Maps of an
     earlier validation with the same weights are kept.
 
-    Exit code: 0 done, 3 some cases have no valid map or reference, 5 weights, disk or device not usable.
+    Exit code: 0 done, 2 usage, 3 some cases have no valid map or reference, 5 weights, disk or device not
+    usable.
 
     \b
     Example:
@@ -176,7 +177,7 @@ def collect(
     """Collect trained folds into a submission with a model card.
 
     Writes submission.yaml, the weights of each fold, their curves and MODEL_CARD.md, whose scores are those
-    of `segcube validate`. --folds all takes the training on every case.
+    of `segcube validate`. --folds all takes the network of `train --fold all`.
 
     Exit code: 0 done, 2 usage, 5 a fold is not trained, or disk not usable.
 

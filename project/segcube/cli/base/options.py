@@ -48,7 +48,11 @@ def challenge_option(text: str, variable: str | None = None) -> Any:
 
 
 Challenge: TypeAlias = Annotated[
-    str, challenge_option("Key of a challenge, or a YAML file that defines one.")
+    str,
+    challenge_option(
+        "Key of a challenge (`segcube info` lists them), or a YAML file that defines one "
+        "(docs/submission-format.md describes it)."
+    ),
 ]
 ChallengeByNames: TypeAlias = Annotated[
     str | None,

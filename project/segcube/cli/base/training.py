@@ -29,8 +29,8 @@ RecipeName: TypeAlias = Annotated[
     str,
     typer.Option(
         "--recipe",
-        help="nnunet, resenc-m, resenc-l, resenc-xl, mednext-S-kK (S: s, b, m or l; K: 3 or 5), fast, or a "
-        "YAML file that inherits from one.",
+        help="nnunet, resenc-m, resenc-l, resenc-xl, mednext-S-kK (S: s, b, m or l; K: 3 or 5), "
+        "mednext-aug2, mednext-aug3, fast, or a YAML file that inherits from one.",
         autocompletion=complete_recipe,
     ),
 ]
@@ -39,7 +39,8 @@ Values: TypeAlias = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="A value of the recipe, such as optimizer.learning_rate=0.001; repeatable. Default: none.",
+        help="A value of the recipe, such as optimizer.learning_rate=0.001, planning.batch=4 or "
+        "planning.patch=[96,128,128]; repeatable. Default: none.",
     ),
 ]
 Steps: TypeAlias = Annotated[
@@ -84,32 +85,42 @@ Configuration: TypeAlias = Annotated[
 MemoryGb: TypeAlias = Annotated[
     float | None,
     typer.Option(
-        min=0.1, help="Memory in GB that a step may take. Default: all that is free.", show_default=False
+        min=0.1,
+        help="Memory in GB that a step may take; to choose a smaller patch or network, set "
+        "planning.memory_gb. Default: all that is free.",
+        show_default=False,
     ),
 ]
 LimitHours: TypeAlias = Annotated[
     float | None,
     typer.Option(
         min=0.01,
-        help="Time limit of a job in hours: warns if the training takes longer. Default: none.",
+        help="Time limit of a job in hours; only warns if the training takes longer. Default: none.",
         show_default=False,
     ),
 ]
 FreshPlan: TypeAlias = Annotated[
-    bool, typer.Option("--fresh", help="Plan anew where the folder holds a plan.")
+    bool,
+    typer.Option(
+        "--fresh",
+        help="Replace the plan in the folder; trained folds stay, and with another plan or split they are "
+        "refused until they are trained with --fresh.",
+    ),
 ]
 Go: TypeAlias = Annotated[
     bool,
     typer.Option(
         "--go",
-        help="Then prepare, train and validate all folds, and collect them into weights/NAME of the run.",
+        help="Then prepare, train and validate all folds, and collect them into ./weights/NAME (NAME: the "
+        "name of the run's folder).",
     ),
 ]
 FoldToTrain: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--fold",
-        help="Number of a fold, or all: train on every case, without validation. Default: each fold in turn.",
+        help="A fold's number, or 'all': one training on every case, not validated. Default: each fold in "
+        "turn.",
         show_default=False,
     ),
 ]
@@ -142,7 +153,8 @@ Overfit: TypeAlias = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Only test data and network: train on this many patches until Dice 0.95. Default: none.",
+        help="Test run: train on so many fixed patches (of fold 0 by default) until their Dice is 0.95, at "
+        "most --steps (1000); saves nothing. Default: none.",
         show_default=False,
     ),
 ]
