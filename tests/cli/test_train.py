@@ -43,6 +43,9 @@ def test_one_command_takes_labelled_cases_to_a_submission(tmp_path, monkeypatch)
         "fold_1.safetensors",
     ]
     assert "| all | 4 |" in (tmp_path / "weights/own/MODEL_CARD.md").read_text()
+    again = segcube("plan", "data", *PLAN, "--steps", 2, "--split", 2, "-o", "runs/own", "--go")
+    assert again.exit_code == 0, again.stderr
+    assert "holds the submission of this run" in again.stderr
 
 
 def test_data_with_errors_end_the_plan(tmp_path):

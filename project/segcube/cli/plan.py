@@ -74,12 +74,14 @@ def plan(
     from segcube.spec.submission import check_empty_folder
     from segcube.training import PlanRequest, RunFolder, load_recipe, plan_run
     from segcube.training.recipes import parse_overrides
+    from segcube.training.run import is_collected
 
     values = parse_overrides(set_ or ())
     if steps is not None:
         values["steps"] = steps
     run, weights = RunFolder(out), Path("weights") / out.resolve().name
-    if go:
+    is_done = go and is_collected(run, weights)
+    if go and not is_done:
         # Before the hours of a training
         check_empty_folder(weights)
     request = PlanRequest(
@@ -97,6 +99,9 @@ def plan(
     with case_bar("reading") as on_case:
         planned = plan_run(request, run, fresh=fresh, on_case=on_case)
     _print_plan(planned, limit_hours)
+    if is_done:
+        LOG.info("%s holds the submission of this run; next: segcube check submission %s", weights, weights)
+        return ExitCode.DONE
     if go:
         return _go(run, device, weights)
     LOG.info("next: segcube prepare %s", out)

@@ -106,7 +106,10 @@ def train(
         return ExitCode.DONE
     options = TrainOptions(steps=steps, device=device, fresh=fresh, exact=exact, exports=tuple(log_to or ()))
     train_all(folder, folds, options)
-    LOG.info("next: segcube %s %s", "collect" if fold == "all" else "validate", run)
+    if fold == "all":
+        LOG.info("next: segcube collect %s --folds all -o weights/%s", run, folder.name)
+    else:
+        LOG.info("next: segcube validate %s", run)
     return ExitCode.DONE
 
 

@@ -14,6 +14,7 @@ from segcube.training.log import StepLog
 from segcube.training.run import RunFolder, TrainOptions, prepare_run, read_dataset, train_fold
 from segcube.training.run.fold import open_fold
 from segcube.training.run.folder import write_dataset
+from segcube.training.run.origin import trained_steps
 from segcube.training.run.overfit import overfit_fold
 
 from .small import prepared_run
@@ -70,6 +71,24 @@ def test_a_finished_fold_is_left_and_trained_again_if_fresh(run):
     assert digest(run.fold(0).final) == first
 
 
+def test_the_weights_of_fewer_steps_stay_until_more_are_trained(run, monkeypatch):
+    train_fold(run, 0, CPU)
+    first = digest(run.fold(0).final)
+
+    def interrupt(*_arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("segcube.training.run.fold.train", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train_fold(run, 0, TrainOptions(device="cpu", steps=6))
+    assert digest(run.fold(0).final) == first
+    assert trained_steps(run.fold(0)) == 4
+    assert train_fold(run, 0, TrainOptions(device="cpu", steps=6)).step == 6
+    assert trained_steps(run.fold(0)) == 6
+    assert digest(run.fold(0).final) != first
+
+
 def test_fold_all_trains_on_every_case_without_validation(run):
     train_fold(run, "all", CPU)
     assert len(open_fold(run, "all").cases) == 4
@@ -79,6 +98,8 @@ def test_fold_all_trains_on_every_case_without_validation(run):
 
 def test_states_of_another_split_are_refused(run):
     train_fold(run, 0, TrainOptions(device="cpu", steps=2))
+    # As after an interruption: states alone
+    run.fold(0).final.unlink()
     swap_cases(run)
     with pytest.raises(EnvironmentFault, match=r"another recipe, plan or split.*--fresh"):
         train_fold(run, 0, CPU)
@@ -133,6 +154,7 @@ def test_a_fold_in_use_an_unknown_one_and_a_missing_cache_are_refused(run):
         train_fold(run, 0, CPU)
     with pytest.raises(UsageError, match="0 to 1, or all"):
         train_fold(run, 7, CPU)
+    assert not run.fold(7).root.exists()
     shutil.rmtree(run.cache)
     with pytest.raises(EnvironmentFault, match=r"is not cached.*segcube prepare"):
         train_fold(run, 0, CPU)

@@ -62,10 +62,18 @@ def test_the_same_request_keeps_a_plan_and_another_one_is_refused(data, run):
     stamp = run.plan.stat().st_mtime_ns
     assert plan_run(request_of(data), run) == plan
     assert run.plan.stat().st_mtime_ns == stamp
-    other = load_recipe("fast", OVERRIDES | {"steps": 9})
+    other = load_recipe("fast", OVERRIDES | {"seed": 9})
     with pytest.raises(UsageError, match=r"other recipe.*--fresh"):
         plan_run(request_of(data, recipe=other), run)
-    assert plan_run(request_of(data, recipe=other), run, fresh=True).recipe.steps == 9
+    assert plan_run(request_of(data, recipe=other), run, fresh=True).recipe.seed == 9
+
+
+def test_more_steps_are_planned_in_the_same_folder(data, run):
+    before = plan_run(request_of(data), run)
+    after = plan_run(request_of(data, recipe=load_recipe("fast", OVERRIDES | {"steps": 8})), run)
+    assert read_plan(run.plan) == after
+    assert (before.recipe.steps, after.recipe.steps) == (4, 8)
+    assert after.estimate.hours == pytest.approx(2 * before.estimate.hours)
 
 
 @pytest.mark.parametrize(("changes", "found"), [({"folds": 4}, "split"), ({"ignore": 9}, "ignore label")])

@@ -1,5 +1,6 @@
 from .collect import CollectOptions as CollectOptions
 from .collect import collect_run as collect_run
+from .collect import is_collected as is_collected
 from .fold import TrainOptions as TrainOptions
 from .fold import train_fold as train_fold
 from .folder import FoldNumber as FoldNumber

@@ -13,8 +13,8 @@ from segcube.training.plan import Plan, read_fingerprint
 from segcube.training.progress import CURVES
 from segcube.training.recipes import recipe_digest
 from segcube.training.run.folder import DatasetFile, FoldNumber, RunFolder
+from segcube.training.run.origin import read_origin
 from segcube.training.run.validate import FoldScores
-from segcube.training.state import saved_step
 from segcube.training.submission import LICENCE
 
 CARD = "MODEL_CARD.md"
@@ -84,7 +84,7 @@ def _training(run: RunFolder, folds: Sequence[FoldNumber], facts: CardFacts) -> 
     plan, recipe = facts.plan, facts.plan.recipe
     size = " x ".join(map(str, plan.patch))
     spacing = " x ".join(f"{edge:.4g}" for edge in plan.spacing)
-    steps = sorted({saved_step(run.fold(fold).root) or 0 for fold in folds})
+    steps = sorted({read_origin(run.fold(fold)).steps for fold in folds})
     return {
         "Network": f"{plan.network}, {count_of(len(folds), 'member')}: fold {', '.join(map(str, folds))}",
         "Recipe": f"{recipe.name}, SHA-256 {recipe_digest(recipe)}",

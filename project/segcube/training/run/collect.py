@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segcube.core import Checkpoint
-from segcube.spec.submission import Submission, atomic_folder
+from segcube.spec.submission import Submission, atomic_folder, read_submission, sha256_of
 from segcube.training.plan import read_plan
 from segcube.training.progress import CURVES
 from segcube.training.run.card import CARD, CardFacts, model_card
@@ -16,7 +16,7 @@ from segcube.training.run.folder import FoldNumber, RunFolder, read_dataset
 from segcube.training.run.members import weights_file, write_members
 from segcube.training.run.origin import check_origins, run_folds
 from segcube.training.run.prepare import run_challenge
-from segcube.training.run.validate import read_fold_scores, trained_folds
+from segcube.training.run.validate import count_folds, read_fold_scores, trained_folds
 from segcube.training.submission import LICENCE
 
 
@@ -27,6 +27,16 @@ class CollectOptions:
     folds: Sequence[FoldNumber] = ()
     checkpoint: Checkpoint = "final"
     licence: str = LICENCE
+
+
+def is_collected(run: RunFolder, out: Path) -> bool:
+    """Return whether a folder holds the submission of all folds of a run, with the weights of now."""
+    if not (out / "submission.yaml").is_file():
+        return False
+    files = [run.fold(fold).final for fold in range(count_folds(run))]
+    if not all(file.is_file() for file in files):
+        return False
+    return [member.sha256 for member in read_submission(out).members] == [sha256_of(file) for file in files]
 
 
 def collect_run(run: RunFolder, out: Path, options: CollectOptions | None = None) -> Submission:

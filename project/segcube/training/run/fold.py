@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from segcube.networks import save_network
 from segcube.spec.challenges import Challenge
 from segcube.training.augment import make_batch
 from segcube.training.cache import CachedCase, CaseSource, files_of, load_residents, open_cache
-from segcube.training.cases import Split
+from segcube.training.cases import Split, load_folds
 from segcube.training.device import open_device, set_exactness, step_precision
 from segcube.training.guards import lock_fold
 from segcube.training.keys import StepKey
@@ -34,11 +35,18 @@ from segcube.training.progress import (
 )
 from segcube.training.recipes import Recipe
 from segcube.training.run.folder import DatasetFile, FoldFolder, FoldNumber, RunFolder, read_dataset
-from segcube.training.run.origin import Origin, check_origin, origin_of, run_folds, write_origin
+from segcube.training.run.origin import (
+    Origin,
+    check_origin,
+    origin_of,
+    run_folds,
+    trained_steps,
+    write_origin,
+)
 from segcube.training.run.prepare import cache_rules, labelled_cases, run_challenge
 from segcube.training.sampling import draw_patches
 from segcube.training.signals import Requests, receive_requests
-from segcube.training.state import Counters, remove_states, saved_step
+from segcube.training.state import Counters, remove_states
 from segcube.training.step import Stepper, TrainingBatch
 from segcube.training.validation import PredictedCase, ValidationCase, validator
 
@@ -89,25 +97,29 @@ def train_fold(run: RunFolder, fold: FoldNumber, options: TrainOptions | None = 
     """
     options = options or TrainOptions()
     folder = run.fold(fold)
+    # Raises for an unknown one, before its folder is created
+    load_folds(run.folds).split(fold)
     with lock_fold(folder.root), receive_requests(folder.root) as requests:
         if options.fresh:
             remove_training(folder)
+            shutil.rmtree(run.validated(fold).root, ignore_errors=True)
         data = open_fold(run, fold)
-        steps = options.steps or data.plan.recipe.steps
-        before = saved_step(folder.root) or 0
-        if before >= steps and folder.final.is_file():
+        steps, before = options.steps or data.plan.recipe.steps, trained_steps(folder)
+        if before:
             check_origin(folder, data.origin)
-            LOG.info("%s is trained: %d of %d steps", folder.root, before, steps)
+        if before >= steps:
+            LOG.info("fold %s is trained already: %d steps, %d were asked for", fold, before, steps)
             return Counters(step=before)
-        # Weights of fewer steps are not this training's
-        folder.final.unlink(missing_ok=True)
         device = open_device(options.device)
         set_exactness(device, exact=options.exact)
         training = build_training(data, folder, device, options)
+        message = "fold %s: %d training cases, %s steps in %s on %s; progress.html and first-batch.png in %s"
+        place = (device, folder.root)
+        LOG.info(message, fold, len(data.cases), f"{steps:,}", training.stepper.precision, *place)
         counters = _train_with_progress(training, data, folder, options, requests)
-        write_origin(data.origin, folder)
         training.stepper.network.load_state_dict(training.stepper.updater.averaged(), strict=False)
         save_network(training.stepper.network, data.plan.network, data.plan.arguments, folder.final)
+        write_origin(data.origin, folder, counters.step)
     return counters
 
 

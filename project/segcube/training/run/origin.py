@@ -6,6 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Annotated
+
+from pydantic import Field
 
 from segcube.core import EnvironmentFault, Sha256, StrictModel, read_model, write_atomic
 from segcube.training.cases import Folds, Split, read_folds
@@ -29,11 +32,13 @@ class Origin(StrictModel):
     """Of the names of the training and validation cases."""
     cases: Sha256
     """Of the cached training cases."""
+    steps: Annotated[int, Field(ge=0)] = 0
+    """After which final.safetensors was written."""
 
     @property
     def digest(self) -> str:
         """Of all parts together; a saved state has to match it."""
-        return _digest(self.model_dump())
+        return _digest(self.model_dump(exclude={"steps"}))
 
 
 def origin_of(plan: Plan, split: Split, cases: Mapping[str, str]) -> Origin:
@@ -46,9 +51,21 @@ def origin_of(plan: Plan, split: Split, cases: Mapping[str, str]) -> Origin:
     )
 
 
-def write_origin(origin: Origin, folder: FoldFolder) -> None:
-    """Write origin.json atomically."""
-    write_atomic(folder.origin, (origin.model_dump_json(indent=1) + "\n").encode())
+def write_origin(origin: Origin, folder: FoldFolder, steps: int) -> None:
+    """Write origin.json atomically, after final.safetensors of so many steps was written."""
+    content = origin.model_copy(update={"steps": steps})
+    write_atomic(folder.origin, (content.model_dump_json(indent=1) + "\n").encode())
+
+
+def read_origin(folder: FoldFolder) -> Origin:
+    """Read origin.json of a trained fold. Raises EnvironmentFault for a file that is missing or invalid."""
+    return read_model(folder.origin, Origin, EnvironmentFault)
+
+
+def trained_steps(folder: FoldFolder) -> int:
+    """Return the steps of a fold's final weights; 0 without them."""
+    complete = folder.final.is_file() and folder.origin.is_file()
+    return read_origin(folder).steps if complete else 0
 
 
 def check_origin(folder: FoldFolder, origin: Origin) -> None:
@@ -71,7 +88,7 @@ def run_folds(run: RunFolder, dataset: DatasetFile) -> Folds:
 
 
 def _refuse_other(folder: FoldFolder, origin: Origin, parts: Sequence[str]) -> None:
-    found = read_model(folder.origin, Origin, EnvironmentFault)
+    found = read_origin(folder)
     differing = [part for part in parts if getattr(found, part) != getattr(origin, part)]
     if differing:
         fold = folder.root.name.removeprefix("fold_")

@@ -29,7 +29,7 @@ from segcube.training.cases import (
     read_folds,
     write_folds,
 )
-from segcube.training.device import open_device
+from segcube.training.device import open_device, set_exactness
 from segcube.training.losses import build_loss, loss_outputs
 from segcube.training.plan import (
     CaseMeasurement,
@@ -82,9 +82,9 @@ def plan_run(
 ) -> Plan:
     """Check a data set, plan its training and write the run's folder; returns the plan.
 
-    A folder that was planned by the same request is kept, unless `fresh`. Raises
-    DataError with all problems of the data, which problems.csv lists too, UsageError for a folder that holds
-    another run, and as `make_plan` and `fit_plan` do.
+    A folder that was planned by the same request is kept, unless `fresh`; the number of steps may differ.
+    Raises DataError with all problems of the data, which problems.csv lists too, UsageError for a folder that
+    holds another run, and as `make_plan` and `fit_plan` do.
     """
     if run.plan.exists() and not fresh:
         return _planned_before(request, run)
@@ -102,6 +102,7 @@ def plan_run(
     plan = _plan(request, fingerprint, challenge)
     outputs = loss_outputs(plan.branch.outputs, challenge, ignore=data.ignore_value is not None)
     loss = build_loss(plan.recipe.loss, outputs, batch_dice=plan.batch_dice)
+    set_exactness(device, exact=False)
     plan = fit_plan(plan, loss, device, request.memory_gb)
     if Path(request.challenge).suffix in (".yaml", ".yml"):
         shutil.copyfile(request.challenge, run.root / OWN_CHALLENGE)
@@ -141,7 +142,7 @@ def _planned_before(request: PlanRequest, run: RunFolder) -> Plan:
     compared: dict[str, tuple[object, object]] = {
         "data": (dataset.data, request.data.absolute()),
         "challenge": (read_challenge(plan.challenge, run.root), challenge),
-        "recipe": (plan.recipe, request.recipe),
+        "recipe": (plan.recipe.model_copy(update={"steps": request.recipe.steps}), request.recipe),
     }
     if all(found == wanted for found, wanted in compared.values()):
         data = find_labelled_cases(request.data, challenge, request.labels, request.ignore)
@@ -165,6 +166,16 @@ def _planned_before(request: PlanRequest, run: RunFolder) -> Plan:
         run.root,
         count_of(len(dataset.cases), "case"),
     )
+    return plan if plan.recipe == request.recipe else _lengthened(plan, request.recipe.steps, run)
+
+
+def _lengthened(plan: Plan, steps: int, run: RunFolder) -> Plan:
+    """Write a plan with another number of steps, which a training can go on to."""
+    recipe, estimate = plan.recipe.model_copy(update={"steps": steps}), plan.estimate
+    if estimate is not None:
+        estimate = estimate.model_copy(update={"hours": estimate.hours * steps / plan.recipe.steps})
+    plan = plan.model_copy(update={"recipe": recipe, "estimate": estimate})
+    write_plan(plan, run.plan)
     return plan
 
 
