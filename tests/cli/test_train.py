@@ -51,10 +51,14 @@ def test_one_command_takes_labelled_cases_to_a_submission(tmp_path, monkeypatch)
 def test_data_with_errors_end_the_plan(tmp_path):
     data = write_data(tmp_path / "data")
     (data / "MBAS_001_label.nii.gz").write_bytes(b"")
+    (data / "MBAS_002_label.nii.gz").unlink()
     result = segcube("plan", data, *PLAN, "-o", tmp_path / "run")
     assert result.exit_code == 2
-    assert "1 error" in result.stderr
-    assert "problems.csv" in result.stderr
+    missing, empty, last = result.stderr.splitlines()[-3:]
+    assert missing.startswith("LABEL_MISSING: ")
+    assert empty.startswith("EMPTY_FILE: ")
+    assert last.startswith(f"error: {data}: 2 errors; ")
+    assert "problems.csv" in last
 
 
 def test_nothing_trained_nothing_validated(prepared):

@@ -5,6 +5,7 @@ import pytest
 import typer
 
 from segcube.cli.base.process import run_command
+from segcube.core import UsageError
 
 
 def test_ctrl_c_prints_one_line_and_exits_130(capsys):
@@ -15,6 +16,18 @@ def test_ctrl_c_prints_one_line_and_exits_130(capsys):
         run_command(task)
     assert left.value.exit_code == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_notes_of_an_error_are_lines_before_it(capsys):
+    def task():
+        error = UsageError("3 errors")
+        error.add_note("first\x1b[2J")
+        error.add_note("second")
+        raise error
+
+    with pytest.raises(typer.Exit):
+        run_command(task)
+    assert capsys.readouterr().err == "first\\x1b[2J\nsecond\nerror: 3 errors\n"
 
 
 @pytest.mark.parametrize(

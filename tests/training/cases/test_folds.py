@@ -208,7 +208,7 @@ def test_a_leak_names_both_cases(tmp_path):
 
 def test_many_problems_are_counted(tmp_path):
     with pytest.raises(
-        DataError, match=r"10 errors; FOLD_UNKNOWN.*\(10 problems, also in x1, x2, x3, x4, x5 and 4 more\)"
+        DataError, match=r"10 errors\nFOLD_UNKNOWN.*\(10 problems, also in x1, x2, x3, x4, x5 and 4 more\)$"
     ):
         read_folds(ugrip(tmp_path / "list.json", **ALL, **{f"x{number}": 0 for number in range(10)}), CASES)
 
@@ -264,5 +264,5 @@ def test_names_of_hostile_lists_are_only_compared(tmp_path):
     (tmp_path / "list.json").write_text(json.dumps({"training": entries}))
     with pytest.raises(DataError) as caught:
         read_folds(tmp_path / "list.json", CASES[:1])
-    assert str(caught.value).isprintable()
+    assert all(text.isprintable() for text in (str(caught.value), *caught.value.__notes__))
     assert {problem.code.value for problem in caught.value.problems} >= {"FOLD_UNKNOWN", "FOLD_MISSING"}

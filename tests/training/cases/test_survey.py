@@ -46,3 +46,11 @@ def test_a_copied_case_is_no_copied_label_map_as_well(damaged, glioma):
         damaged.copy(damaged.case(0).file(channel), damaged.case().file(channel))
     checked = check_dataset(find_labelled_cases(damaged.data, glioma))
     assert [problem.code.value for problem in checked.errors] == ["SAME_IMAGE"]
+
+
+def test_too_few_valid_cases_are_no_error_beside_those_of_the_others(damaged, glioma):
+    for number in range(1, COUNT):
+        damaged.label(number).file().write_bytes(b"")
+    checked = check_dataset(find_labelled_cases(damaged.data, glioma))
+    assert {problem.code.value for problem in checked.errors} == {"EMPTY_FILE"}
+    assert "FEW_CASES" in {problem.code.value for problem in checked.problems}

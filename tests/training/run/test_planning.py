@@ -47,7 +47,7 @@ def test_all_problems_are_listed_and_nothing_is_planned(data, run):
     labels = nib.load(file)
     nib.save(nib.Nifti1Image(np.asarray(labels.dataobj) + 7, labels.affine), file)
     (data / "MBAS_003_label.nii.gz").unlink()
-    with pytest.raises(DataError, match=r"LABEL_VALUE.*problems\.csv") as caught:
+    with pytest.raises(DataError, match=r"2 errors; all problems are listed in .*problems\.csv") as caught:
         plan_run(request_of(data), run)
     with run.problems.open(newline="") as opened:
         rows = list(csv.DictReader(opened))

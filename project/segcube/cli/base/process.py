@@ -40,8 +40,8 @@ def run_command(task: Callable[[], int | None], command: str = "") -> NoReturn:
     """Run a command's work and raise typer.Exit with its exit code, 0 for None.
 
     command: its words, such as `segcube import nnunet`, for the hint about a package that is missing. Any
-    error becomes one line on stderr and its exit code; --debug adds the traceback of an unexpected one.
-    Ctrl-C becomes the line `interrupted` and exit code 130.
+    error becomes one line on stderr, after a line for each of its notes, and its exit code; --debug adds the
+    traceback of an unexpected one. Ctrl-C becomes the line `interrupted` and exit code 130.
     """
     _open_closed_streams()
     _leave_unusable_folder()
@@ -67,6 +67,8 @@ def report_error(error: Exception, command: str = "") -> ExitCode:
     message, code, label = str(error), ExitCode.ENVIRONMENT, SegcubeError.label
     if isinstance(error, SegcubeError):
         code, label = error.exit_code, error.label
+        for note in getattr(error, "__notes__", ()):
+            _print_to_stderr(printable(note))
     elif isinstance(error, (OSError, ImportError, MemoryError)):
         log_traceback(error)
         if isinstance(error, ModuleNotFoundError):

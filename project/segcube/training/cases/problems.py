@@ -9,7 +9,7 @@ from pathlib import Path
 from segcube.core import CaseError, Code, UsageError, count_of
 
 LISTED = 5
-"""Reason codes that one message quotes, and cases that it names for each."""
+"""Cases that a line names beside that of its first problem."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,10 @@ def _line(code: Code, problems: list[Problem]) -> str:
 
 
 class DataError(UsageError):
-    """Data or folds that cannot be trained on, with all their problems."""
+    """Data or folds that cannot be trained on, with all their problems; a note has the line of each code."""
 
     def __init__(self, problems: Iterable[Problem], file: Path, hint: str = "") -> None:
         self.problems = tuple(problems)
-        lines = lines_by_code(self.problems)
-        more = [f"and {len(lines) - LISTED} other codes"] if len(lines) > LISTED else []
-        found = "; ".join([count_of(len(self.problems), "error"), *lines[:LISTED], *more])
-        super().__init__(found, file=file, hint=hint)
+        super().__init__(count_of(len(self.problems), "error"), file=file, hint=hint)
+        for line in lines_by_code(self.problems):
+            self.add_note(line)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from segcube.core import prefetch
+from segcube.core import Code, prefetch
 from segcube.training.cases.checks import CheckedCase, check_case
 from segcube.training.cases.comparison import CaseSummary, compare_cases
 from segcube.training.cases.dataset import LabelledData
@@ -68,7 +68,14 @@ def check_dataset(
         if on_case is not None:
             on_case(summary.case.name)
     problems += compare_cases(summaries, data)
-    return CheckedData(data, tuple(summaries), tuple(problems), measures)
+    return CheckedData(data, tuple(summaries), _without_consequences(problems), measures)
+
+
+def _without_consequences(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Make too few cases a notice where there are other errors: without these, the cases may suffice."""
+    if all(found.code is Code.FEW_CASES for found in errors_of(problems)):
+        return tuple(problems)
+    return tuple(found.as_notice() if found.code is Code.FEW_CASES else found for found in problems)
 
 
 def _summary(checked: CheckedCase) -> CaseSummary:
