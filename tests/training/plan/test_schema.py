@@ -33,7 +33,7 @@ def test_a_written_plan_leaves_nothing_to_defaults(plan, tmp_path):
     [
         ({"patch": [96, 128, 128]}, r"expected branch\.window\.size, \[128, 128, 128\]"),
         ({"accumulate": 3}, "accumulate 3; expected at most batch, 2"),
-        ({"accumulate": 2, "batch_dice": True}, "accumulate 2 with batch_dice"),
+        ({"accumulate": 2, "batch_dice": True}, "accumulate 2, though the loss"),
         ({"network": "MedNeXtV1"}, "network MedNeXtV1: key 'in_channels' is missing"),
         ({"size": 3}, "unknown key 'size'; valid keys: format, challenge"),
     ],
@@ -59,6 +59,13 @@ def test_class_weights_of_some_outputs_are_accepted(kind, name, glioma):
     overrides = {"sampling": {"class_weights": {name: 1}}, "preprocessing": {"outputs": kind}}
     recipe = load_recipe("nnunet", overrides)
     assert make_plan(fingerprint_of(glioma), glioma, recipe).recipe == recipe
+
+
+def test_a_batch_without_a_dice_may_be_divided(plan, tmp_path):
+    recipe = load_recipe("nnunet", {"loss": {"dice": "none"}})
+    divided = plan.model_copy(update={"recipe": recipe, "batch_dice": True, "accumulate": 2})
+    write_plan(divided, tmp_path / "plan.yaml")
+    assert read_plan(tmp_path / "plan.yaml") == divided
 
 
 def test_a_patch_of_one_voxel_at_the_lowest_resolution_is_refused(glioma):

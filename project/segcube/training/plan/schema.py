@@ -21,6 +21,7 @@ from segcube.core import (
 )
 from segcube.networks import check_arguments
 from segcube.spec.submission import Branch
+from segcube.training.losses import is_divisible
 from segcube.training.recipes import Recipe
 
 PLACEHOLDER = "fold_0.safetensors"
@@ -110,10 +111,10 @@ class Plan(StrictModel):
             raise ValueError(f"{found}; expected a larger patch, in multiples of {list(multiple)}")
         if self.accumulate > self.batch:
             raise ValueError(f"accumulate {self.accumulate}; expected at most batch, {self.batch}")
-        if self.accumulate > 1 and (self.batch_dice or self.recipe.loss.batch_dice is True):
-            found = f"accumulate {self.accumulate} with batch_dice, a Dice of the whole batch"
+        if self.accumulate > 1 and not is_divisible(self.recipe.loss, batch_dice=self.batch_dice):
+            found = f"accumulate {self.accumulate}, though the loss is not that of the batch's parts"
             raise ValueError(
-                f"{found}; expected accumulate 1, or batch_dice and recipe.loss.batch_dice false"
+                f"{found}; expected 1, or batch_dice false and another recipe.loss.entropy than topk"
             )
         return self
 
