@@ -116,20 +116,22 @@ def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> str:
     location = tuple(item["loc"])
     parts = [str(part)[:MAX_SHOWN] for part in location]
     # pydantic inserts names of union members, such as function-after[...], between the file's keys
-    key = ".".join(part for part in parts if part == parts[-1] or "[" not in part) or "the file"
+    key = ".".join(part for part in parts if part == parts[-1] or "[" not in part)
+    place = repr(key) if key else "the content"
     if item["type"] == "extra_forbidden":
         return f"unknown key {key!r}; valid keys: {', '.join(_valid_keys(model, location[:-1]))}"
     if item["type"] == "missing":
         return f"key {key!r} is missing"
     if item["type"] == "value_error" and isinstance(item["input"], dict):
         # Found by comparing several keys: the message names them
-        return f"{key!r}: {item['msg'].removeprefix('Value error, ')}"
+        message = item["msg"].removeprefix("Value error, ")
+        return f"{place}: {message}" if key else message
     message = item["msg"].removeprefix("Value error, ")
     field = model.model_fields.get(key) if item["type"] == "string_pattern_mismatch" else None
     if field is not None and field.description:
         message = f"expected {field.description}"
     value = str(item["input"])[:MAX_SHOWN]
-    return f"{key!r} is {repr(value) if isinstance(item['input'], str) else value}: {message}"
+    return f"{place} is {repr(value) if isinstance(item['input'], str) else value}: {message}"
 
 
 def _valid_keys(model: type[BaseModel], location: Iterable[str | int]) -> list[str]:

@@ -31,7 +31,10 @@ def test_a_written_plan_leaves_nothing_to_defaults(plan, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"patch": [96, 128, 128]}, r"expected branch\.window\.size, \[128, 128, 128\]"),
+        (
+            {"patch": [96, 128, 128]},
+            r"plan\.yaml: patch \[96, 128, 128\]; expected branch\.window\.size, \[128, 128, 128\], which",
+        ),
         ({"accumulate": 3}, "accumulate 3; expected at most batch, 2"),
         ({"accumulate": 2, "batch_dice": True}, "accumulate 2, though the loss"),
         ({"network": "MedNeXtV1"}, "network MedNeXtV1: key 'in_channels' is missing"),

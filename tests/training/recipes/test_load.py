@@ -55,6 +55,40 @@ def test_invalid_values_are_refused_with_their_key(overrides, message):
         load_recipe("nnunet", overrides)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "meant"),
+    [
+        ({"batch": 5}, "planning.batch"),
+        ({"patch": [8, 8, 8]}, "planning.patch"),
+        ({"optimizer": {"lr": 1}}, "optimizer.learning_rate"),
+        ({"epochs": 3}, "steps"),
+        ({"planning": {"steps": 3}}, "steps"),
+        ({"power": 1, "cases": 2}, "schedule.power or validation.cases"),
+    ],
+)
+def test_the_place_of_an_unknown_key_is_named(overrides, meant):
+    with pytest.raises(UsageError, match=rf"; did you mean {meant}\?$"):
+        load_recipe("nnunet", overrides)
+
+
+def test_a_key_that_resembles_none_is_not_guessed():
+    with pytest.raises(UsageError) as caught:
+        load_recipe("nnunet", {"unheard": 1})
+    assert "did you mean" not in str(caught.value)
+
+
+def test_no_file_of_the_package_is_named_for_what_was_set():
+    with pytest.raises(UsageError, match=r"^recipe fast: 'steps' is 0: .*; correct what was set for steps$"):
+        load_recipe("fast", {"steps": 0})
+
+
+def test_a_recipe_that_lacks_keys_is_shown_how_to_inherit_them(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("steps: 7\n")
+    with pytest.raises(UsageError, match=r"key 'network' is missing.*the line inherit: nnunet"):
+        load_recipe(file)
+
+
 def test_the_digest_covers_everything_but_the_length():
     recipe = load_recipe("nnunet")
     assert recipe_digest(recipe) == recipe_digest(load_recipe("nnunet", {"steps": 5}))

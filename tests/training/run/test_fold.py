@@ -5,11 +5,12 @@ import shutil
 import nibabel as nib
 import numpy as np
 import pytest
+import yaml
 
 from segcube.core import EnvironmentFault, UsageError
 from segcube.networks import load_network
 from segcube.training.cases import DataError
-from segcube.training.guards import lock_fold
+from segcube.training.guards import TrainingFault, lock_fold
 from segcube.training.log import StepLog
 from segcube.training.run import RunFolder, TrainOptions, prepare_run, read_dataset, train_fold
 from segcube.training.run.fold import open_fold
@@ -164,3 +165,11 @@ def test_a_few_patches_are_learnt(run):
     result = overfit_fold(run, 0, 1, "cpu", 200)
     assert result.dice >= 0.95
     assert not run.fold(0).final.exists()
+
+
+def test_a_plan_that_may_not_be_divided_is_refused_before_patches_are_learnt(run):
+    plan = yaml.safe_load(run.plan.read_text())
+    plan["recipe"]["loss"]["entropy"] = "topk"
+    run.plan.write_text(yaml.safe_dump(plan | {"accumulate": 2, "batch_dice": False}))
+    with pytest.raises(TrainingFault, match="divided into 2 parts"):
+        overfit_fold(run, 0, 1, "cpu", 1)

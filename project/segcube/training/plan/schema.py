@@ -101,7 +101,8 @@ class Plan(StrictModel):
     def _check_sizes(self) -> Self:
         if self.patch != self.branch.window.size:
             found = f"patch {list(self.patch)}"
-            raise ValueError(f"{found}; expected branch.window.size, {list(self.branch.window.size)}")
+            size = list(self.branch.window.size)
+            raise ValueError(f"{found}; expected branch.window.size, {size}, which has to be the same")
         multiple = check_arguments(self.network, self.arguments).multiple
         if any(length % step for length, step in zip(self.patch, multiple, strict=True)):
             raise ValueError(f"patch {list(self.patch)}; expected multiples of {list(multiple)}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from segcube.core import UsageError, explain_validation_error, parse_yaml, read_yaml
 from segcube.training.recipes.schema import Recipe
@@ -16,6 +16,13 @@ from segcube.training.recipes.schema import Recipe
 FOLDER = Path(__file__).parent / "data"
 INHERIT = "inherit"
 """The key of a recipe that names the recipe whose values apply where it has none."""
+OTHER_NAMES = {
+    "lr": "optimizer.learning_rate",
+    "epochs": "steps",
+    "batch_size": "planning.batch",
+    "patch_size": "planning.patch",
+}
+"""Names that other tools have for a recipe's keys."""
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -36,8 +43,7 @@ def load_recipe(recipe: str | Path, overrides: Mapping[str, Any] | None = None) 
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        hint = f"correct the recipe, or what was set for {', '.join(overrides)}" if overrides else ""
-        raise UsageError(explain_validation_error(error, Recipe), file=file, hint=hint) from error
+        raise _invalid(error, file, list(overrides or ())) from error
 
 
 def parse_overrides(settings: Iterable[str]) -> dict[str, Any]:
@@ -68,6 +74,35 @@ def recipe_digest(recipe: Recipe) -> str:
     """Return the SHA-256 of a recipe, of all values but its length in steps."""
     content = recipe.model_dump(mode="json", exclude={"steps"})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _invalid(error: ValidationError, file: Path, changed: Sequence[str]) -> UsageError:
+    """The error of a recipe whose values do not fit; changed: keys whose values were replaced."""
+    found, hints = explain_validation_error(error, Recipe), list[str]()
+    shipped = file.parent == FOLDER
+    if changed:
+        hints.append(f"correct {'' if shipped else 'the recipe, or '}what was set for {', '.join(changed)}")
+    if meant := _meant(error):
+        hints.append(f"did you mean {' or '.join(meant)}?")
+    kinds = {item["type"] for item in error.errors(include_url=False)}
+    if "missing" in kinds and INHERIT not in read_yaml(file, UsageError):
+        hints.append(f"start from another recipe, with the line {INHERIT}: nnunet")
+    if shipped:
+        # Valid by itself: what was set is wrong, not the file
+        return UsageError(f"recipe {file.stem}: {found}", hint="; ".join(hints))
+    return UsageError(found, file=file, hint="; ".join(hints))
+
+
+def _meant(error: ValidationError) -> list[str]:
+    """Keys of a recipe that unknown ones may stand for: of the same name in another place, or other names."""
+    places = {name: [name] for name in Recipe.model_fields}
+    for section, field in Recipe.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            for name in field.annotation.model_fields:
+                places.setdefault(name, []).append(f"{section}.{name}")
+    unknown = [item["loc"][-1] for item in error.errors() if item["type"] == "extra_forbidden"]
+    meant = [places.get(str(name)) or [OTHER_NAMES.get(str(name), "")] for name in unknown]
+    return [place for found in meant for place in found if place]
 
 
 def _file_of(recipe: str | Path, folder: Path) -> Path:

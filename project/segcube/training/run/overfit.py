@@ -11,9 +11,9 @@ from segcube.core import LOG, Clock
 from segcube.training.augment import Batch, make_batch
 from segcube.training.cache import load_residents
 from segcube.training.device import open_device, set_exactness
-from segcube.training.guards import TrainingFault
+from segcube.training.guards import TrainingFault, check_divided
 from segcube.training.keys import StepKey
-from segcube.training.losses import LossOutputs, loss_outputs, make_target
+from segcube.training.losses import LossOutputs, is_divisible, loss_outputs, make_target
 from segcube.training.optim import rate_at
 from segcube.training.recipes import Augmentation
 from segcube.training.run.fold import build_stepper, open_fold
@@ -40,7 +40,8 @@ def overfit_fold(
     """Train on the first patches of a fold, without augmentation, until their mean Dice is 0.95.
 
     Each patch shows foreground. Nothing is written. steps: at most. Raises TrainingFault where the Dice is
-    not reached, which points to wrong labels, wrong channels or a learning rate that does not fit.
+    not reached, which points to wrong labels, wrong channels or a learning rate that does not fit, and for a
+    batch in parts that `check_divided` refuses.
     """
     data = open_fold(run, fold)
     device = open_device(device_name)
@@ -48,6 +49,8 @@ def overfit_fold(
     sampling = data.plan.recipe.sampling.model_copy(update={"foreground": 1.0})
     recipe = data.plan.recipe.model_copy(update={"augmentation": Augmentation(), "sampling": sampling})
     plan = data.plan.model_copy(update={"recipe": recipe})
+    # Its batches are single patches, but a plan that cannot be trained is refused here too
+    check_divided(plan.accumulate, divisible=is_divisible(recipe.loss, batch_dice=plan.batch_dice))
     cases = load_residents(data.cases, device, 0)
     batches = [
         make_batch(cases, draw_patches(data.cases, plan, key, [sample]), plan, key, device)
