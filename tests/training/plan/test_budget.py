@@ -1,4 +1,5 @@
 import logging
+import math
 
 import pytest
 import torch
@@ -70,8 +71,15 @@ def test_the_batch_is_divided_before_blocks_are_checkpointed(
 ):
     memory = {(1, False): 40, (2, False): 20, (4, False): 10, (1, True): 8, (2, True): 6, (4, True): 4}
     monkeypatch.setattr(budget, "simulate_step_gb", needs(memory))
+    monkeypatch.setattr(budget, "LARGE_GB", math.inf)
     fitted = fit_plan(plan, loss, CPU, memory_gb=available)
     assert (fitted.accumulate, fitted.gradient_checkpointing) == (parts, checkpointed)
+
+
+@pytest.mark.parametrize(("step_gb", "parts"), [(0.9, 1), (1.1, 4)])
+def test_a_cpu_computes_a_large_batch_sample_by_sample(step_gb, parts, plan, loss, monkeypatch):
+    monkeypatch.setattr(budget, "simulate_step_gb", lambda _: step_gb)
+    assert fit_plan(plan, loss, CPU, memory_gb=40).accumulate == parts
 
 
 @pytest.mark.parametrize("changes", [{"batch_dice": True}, {"entropy": "topk"}])

@@ -23,6 +23,8 @@ STEPS = {"cuda": (2, 5), "cpu": (1, 2)}
 """By device: steps before the measurement, which choose kernels, and steps that are timed."""
 SLOW_SECONDS = 30.0
 """A first step that takes longer is the measurement."""
+LARGE_GB = 1.0
+"""A step on a CPU that takes more computes sample by sample."""
 SCRATCH = 1.5
 """Memory of a step on a CPU in terms of its tensors: kernels allocate more of their own."""
 STATES = {"sgd": 1, "adam": 2, "adamw": 2, "schedule-free-adamw": 2}
@@ -63,10 +65,13 @@ def fit_plan(plan: Plan, loss: LossFunction, device: torch.device, memory_gb: fl
     """Measure steps of a plan until one fits into memory; returns the plan with its estimate.
 
     memory_gb: that the training may take; None for all that is available. The batch is divided first, where
-    its loss is that of its parts; then blocks are checkpointed, if the recipe permits it. Raises
-    EnvironmentFault where nothing fits.
+    its loss is that of its parts; then blocks are checkpointed, if the recipe permits it. A CPU computes the
+    samples of a large batch one after another in any case: as fast, with less memory. Raises EnvironmentFault
+    where nothing fits.
     """
     available = available_gb(device) if memory_gb is None else memory_gb
+    if device.type == "cpu" and _is_divisible(plan) and simulate_step_gb(plan) > LARGE_GB:
+        plan = plan.model_copy(update={"accumulate": plan.batch})
     for candidate in _candidates(plan):
         if device.type == "cpu" and simulate_step_gb(candidate) > available:
             # A real attempt would end the process
@@ -99,12 +104,15 @@ def _candidates(plan: Plan) -> Iterator[Plan]:
     choice = plan.recipe.gradient_checkpointing
     checkpointing = [False, True] if choice == "auto" else [plan.gradient_checkpointing]
     parts = [plan.accumulate]
-    divisible = is_divisible(plan.recipe.loss, batch_dice=plan.batch_dice)
-    while divisible and parts[-1] < plan.batch:
+    while _is_divisible(plan) and parts[-1] < plan.batch:
         parts.append(min(parts[-1] * 2, plan.batch))
     for checkpointed in checkpointing:
         for number in parts:
             yield plan.model_copy(update={"accumulate": number, "gradient_checkpointing": checkpointed})
+
+
+def _is_divisible(plan: Plan) -> bool:
+    return is_divisible(plan.recipe.loss, batch_dice=plan.batch_dice)
 
 
 def measure_step(plan: Plan, loss: LossFunction, device: torch.device) -> StepCost:
