@@ -28,17 +28,15 @@ PLAN = NetworkPlan(
 VARIANTS = {
     "nnU-Net": None,
     "segcube": {"precision": "fp32"},
-    "segcube, gradient checkpointing": {"precision": "fp32", "gradient_checkpointing": "on"},
 }
 
 
 @dataclass(frozen=True)
 class Peak:
-    """Largest memory of all processes of a training together, and seconds of a step."""
+    """Largest memory of all processes of a training together."""
 
     name: str
     gb: float
-    seconds: float
 
 
 def measure_memory(folder: Path) -> list[Peak]:
@@ -70,6 +68,6 @@ def measure_variant(name: str, folder: Path) -> Peak:
     usage = measure(command, os.environ, folder / "log.txt")
     if usage.status:
         raise SystemExit(f"{name} ended with {usage.status}: {folder / 'log.txt'}")
-    peak = Peak(name, usage.peak_bytes / 1e9, usage.wall_seconds / STEPS)
+    peak = Peak(name, usage.peak_bytes / 1e9)
     result.write_text(json.dumps(asdict(peak)))
     return peak

@@ -9,7 +9,7 @@ from statistics import mean
 from versus.inputs import describe_machine
 
 from training.equal import DataSet, Pair
-from training.memory import STEPS, Peak
+from training.memory import Peak
 
 TEMPLATE = Path(__file__).with_name("page.md")
 LEAST_DICE = 0.80
@@ -21,7 +21,6 @@ def write_page(pairs: Mapping[DataSet, Sequence[Pair]], peaks: Sequence[Peak], f
         machine=describe_machine().text,
         pairs="\n".join(_pairs([pair for found in pairs.values() for pair in found])),
         verdicts="\n".join(_verdict(data, found) for data, found in pairs.items()),
-        steps=STEPS,
         memory="\n".join(_memory(peaks)),
     )
     file.write_text(content)
@@ -46,7 +45,7 @@ def _verdict(data: DataSet, pairs: Sequence[Pair]) -> str:
 
 
 def _memory(peaks: Sequence[Peak]) -> Iterator[str]:
-    yield "| training | peak, GB | of nnU-Net's | seconds a step |"
-    yield "|---|---|---|---|"
+    yield "| training | peak, GB | of nnU-Net's |"
+    yield "|---|---|---|"
     for peak in peaks:
-        yield f"| {peak.name} | {peak.gb:.2f} | {peak.gb / peaks[0].gb:.2f} | {peak.seconds:.0f} |"
+        yield f"| {peak.name} | {peak.gb:.2f} | {peak.gb / peaks[0].gb:.2f} |"

@@ -71,7 +71,7 @@ def overfit_fold(
         f"the training patches reached a Dice of {dice:.3f} in {most} steps",
         file=run.fold(fold).root,
         expected=f"{GOAL}",
-        hint="look at first-batch.png and problems.csv; a lower learning rate or more --steps may help",
+        hint="look at images, labels and problems.csv; a lower learning rate or more --steps may help",
     )
 
 
