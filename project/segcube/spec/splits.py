@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from segcube.core import UsageError, count_of
-
-TIMEPOINT = re.compile(r"(?P<patient>.*\d{4,})-\d{1,3}")
-"""BraTS case names: the patient's number, then the number of the scan."""
+from segcube.spec.patients import patient_of
 
 
 @dataclass(frozen=True)
@@ -20,12 +17,6 @@ class Fold:
 
     training: tuple[int, ...]
     validation: tuple[int, ...]
-
-
-def patient_of(case: str) -> str:
-    """Return a case's patient: its name without the number of the scan, if it ends in one."""
-    match = TIMEPOINT.fullmatch(case)
-    return match["patient"] if match else case
 
 
 def split_by_patient(

@@ -10,7 +10,7 @@ import yaml
 from segcube.core import EnvironmentFault, UsageError
 from segcube.networks import load_network
 from segcube.training.cases import DataError
-from segcube.training.guards import TrainingFault, lock_fold
+from segcube.training.guards import lock_fold
 from segcube.training.log import StepLog
 from segcube.training.run import RunFolder, TrainOptions, prepare_run, read_dataset, train_fold
 from segcube.training.run.fold import open_fold
@@ -171,5 +171,5 @@ def test_a_plan_that_may_not_be_divided_is_refused_before_patches_are_learnt(run
     plan = yaml.safe_load(run.plan.read_text())
     plan["recipe"]["loss"]["entropy"] = "topk"
     run.plan.write_text(yaml.safe_dump(plan | {"accumulate": 2, "batch_dice": False}))
-    with pytest.raises(TrainingFault, match="divided into 2 parts"):
+    with pytest.raises(EnvironmentFault, match="accumulate 2, though the loss"):
         overfit_fold(run, 0, 1, "cpu", 1)

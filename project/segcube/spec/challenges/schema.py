@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from segcube.core import AxisCodes, BoundedShape, Name, Names, SpacingMm, StrictModel, Unique, check_unique
 from segcube.spec.challenges.metrics import LesionWise, Metrics, Overlap
-from segcube.spec.splits import patient_of
+from segcube.spec.patients import patient_of
 
 BACKGROUND = "background"
 
