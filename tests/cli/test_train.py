@@ -46,6 +46,9 @@ def test_one_command_takes_labelled_cases_to_a_submission(tmp_path, monkeypatch)
     again = segcube("plan", "data", *PLAN, "--steps", 2, "--split", 2, "-o", "runs/own", "--go")
     assert again.exit_code == 0, again.stderr
     assert "holds the submission of this run" in again.stderr
+    longer = segcube("plan", "data", *PLAN, "--steps", 3, "--split", 2, "-o", "runs/own", "--go")
+    assert longer.exit_code == 2
+    assert "weights/own: already exists" in longer.stderr
 
 
 def test_data_with_errors_end_the_plan(tmp_path):

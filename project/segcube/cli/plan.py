@@ -74,15 +74,13 @@ def plan(
     from segcube.spec.submission import check_empty_folder
     from segcube.training import PlanRequest, RunFolder, load_recipe, plan_run
     from segcube.training.recipes import parse_overrides
-    from segcube.training.run import is_collected
 
     values = parse_overrides(set_ or ())
     if steps is not None:
         values["steps"] = steps
     run, weights = RunFolder(out), Path("weights") / out.resolve().name
-    is_done = go and is_collected(run, weights)
-    if go and not is_done:
-        # Before the hours of a training
+    if go and not run.plan.exists():
+        # Before the cases are read
         check_empty_folder(weights)
     request = PlanRequest(
         data=data,
@@ -99,9 +97,6 @@ def plan(
     with case_bar("reading") as on_case:
         planned = plan_run(request, run, fresh=fresh, on_case=on_case)
     _print_plan(planned, limit_hours)
-    if is_done:
-        LOG.info("%s holds the submission of this run; next: segcube check submission %s", weights, weights)
-        return ExitCode.DONE
     if go:
         return _go(run, device, weights)
     LOG.info("next: segcube prepare %s", out)
@@ -124,9 +119,15 @@ def _print_plan(plan: Plan, limit_hours: float | None) -> None:
 
 def _go(run: RunFolder, device: str, weights: Path) -> ExitCode:
     """Take a planned run to its submission; cases that cannot be prepared end it."""
+    from segcube.spec.submission import check_empty_folder
     from segcube.training import TrainOptions, ValidateOptions
-    from segcube.training.run import count_folds
+    from segcube.training.run import count_folds, is_collected
 
+    if is_collected(run, weights):
+        LOG.info("%s holds the submission of this run; next: segcube check submission %s", weights, weights)
+        return ExitCode.DONE
+    # Before the hours of a training
+    check_empty_folder(weights)
     code = prepare_all(run)
     if code is not ExitCode.DONE:
         return code

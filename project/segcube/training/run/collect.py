@@ -9,14 +9,15 @@ from pathlib import Path
 
 from segcube.core import Checkpoint
 from segcube.spec.submission import Submission, atomic_folder, read_submission, sha256_of
+from segcube.training.cases import load_folds
 from segcube.training.plan import read_plan
 from segcube.training.progress import CURVES
 from segcube.training.run.card import CARD, CardFacts, model_card
 from segcube.training.run.folder import FoldNumber, RunFolder, read_dataset
 from segcube.training.run.members import weights_file, write_members
-from segcube.training.run.origin import check_origins, run_folds
+from segcube.training.run.origin import check_origins, is_trained_with, run_folds
 from segcube.training.run.prepare import run_challenge
-from segcube.training.run.validate import count_folds, read_fold_scores, trained_folds
+from segcube.training.run.validate import read_fold_scores, trained_folds
 from segcube.training.submission import LICENCE
 
 
@@ -30,13 +31,15 @@ class CollectOptions:
 
 
 def is_collected(run: RunFolder, out: Path) -> bool:
-    """Return whether a folder holds the submission of all folds of a run, with the weights of now."""
-    if not (out / "submission.yaml").is_file():
+    """Return whether a folder holds the submission of all folds of a run, trained as it is planned now."""
+    plan, known = read_plan(run.plan), load_folds(run.folds)
+    folds = [run.fold(fold) for fold in range(len(known.validation))]
+    trained = all(is_trained_with(fold, plan, known.split(number)) for number, fold in enumerate(folds))
+    if not trained or not (out / "submission.yaml").is_file():
         return False
-    files = [run.fold(fold).final for fold in range(count_folds(run))]
-    if not all(file.is_file() for file in files):
-        return False
-    return [member.sha256 for member in read_submission(out).members] == [sha256_of(file) for file in files]
+    return [member.sha256 for member in read_submission(out).members] == [
+        sha256_of(fold.final) for fold in folds
+    ]
 
 
 def collect_run(run: RunFolder, out: Path, options: CollectOptions | None = None) -> Submission:

@@ -87,10 +87,19 @@ def run_folds(run: RunFolder, dataset: DatasetFile) -> Folds:
     return read_folds(run.folds, labelled_cases(dataset))
 
 
-def _refuse_other(folder: FoldFolder, origin: Origin, parts: Sequence[str]) -> None:
+def is_trained_with(folder: FoldFolder, plan: Plan, split: Split) -> bool:
+    """Return whether a fold has final weights of all steps of a plan, trained with it and with this split."""
+    complete = trained_steps(folder) >= plan.recipe.steps
+    return complete and not _differing(folder, origin_of(plan, split, {}), ("plan", "split"))
+
+
+def _differing(folder: FoldFolder, origin: Origin, parts: Sequence[str]) -> list[str]:
     found = read_origin(folder)
-    differing = [part for part in parts if getattr(found, part) != getattr(origin, part)]
-    if differing:
+    return [part for part in parts if getattr(found, part) != getattr(origin, part)]
+
+
+def _refuse_other(folder: FoldFolder, origin: Origin, parts: Sequence[str]) -> None:
+    if differing := _differing(folder, origin, parts):
         fold = folder.root.name.removeprefix("fold_")
         raise EnvironmentFault(
             f"its weights were trained with {' and '.join(_OTHER[part] for part in differing)}",
