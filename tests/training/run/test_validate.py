@@ -95,6 +95,20 @@ def test_weights_of_another_plan_or_split_are_refused(trained, tmp_path):
         validate_run(run, [0], OPTIONS)
 
 
+def test_a_fold_without_a_valid_origin_is_refused(trained, tmp_path):
+    run = RunFolder(shutil.copytree(trained.root, tmp_path / "run"))
+    run.fold(0).origin.write_text("{")
+    with pytest.raises(
+        EnvironmentFault, match=r"origin\.json: is not what a training wrote;.*--fold 0 --fresh"
+    ):
+        validate_run(run, [0], OPTIONS)
+    run.fold(0).origin.unlink()
+    with pytest.raises(EnvironmentFault, match=r"no such file; segcube train .* --fold 0 writes it"):
+        validate_run(run, [0], OPTIONS)
+    train_fold(run, 0, TrainOptions(device="cpu"))
+    validate_run(run, [0], OPTIONS)
+
+
 def test_scores_of_other_labels_are_left_out(tmp_path):
     run = prepared_run(tmp_path)
     train_fold(run, 0, TrainOptions(device="cpu"))

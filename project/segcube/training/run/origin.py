@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from segcube.core import EnvironmentFault, Sha256, StrictModel, read_model, write_atomic
+from segcube.core import EnvironmentFault, Sha256, StrictModel, read_json, write_atomic
 from segcube.training.cases import Folds, Split, read_folds
 from segcube.training.plan import Plan
 from segcube.training.recipes import recipe_digest
@@ -59,7 +59,14 @@ def write_origin(origin: Origin, folder: FoldFolder, steps: int) -> None:
 
 def read_origin(folder: FoldFolder) -> Origin:
     """Read origin.json of a trained fold. Raises EnvironmentFault for a file that is missing or invalid."""
-    return read_model(folder.origin, Origin, EnvironmentFault)
+    train = f"segcube train {folder.root.parent} --fold {folder.root.name.removeprefix('fold_')}"
+    if not folder.origin.is_file():
+        raise EnvironmentFault("no such file", file=folder.origin, hint=f"{train} writes it")
+    try:
+        return Origin.model_validate(read_json(folder.origin, EnvironmentFault))
+    except (EnvironmentFault, ValidationError) as error:
+        found = "is not what a training wrote"
+        raise EnvironmentFault(found, file=folder.origin, hint=f"{train} --fresh trains anew") from error
 
 
 def trained_steps(folder: FoldFolder) -> int:
