@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 from segcube.core import CaseError, Code, EnvironmentFault, ExitCode, python_command
 from segcube.core.processes import python_environment
 from segcube.training.guards import TrainingFault
-from segcube.training.loop import Requeue, ValidationResult
+from segcube.training.loop import ValidationResult
 from segcube.training.recipes import load_recipe
+from segcube.training.signals import Requeue
 from segcube.training.state import save_state, saved_step
 
 from .toy import ToyBatch, batch_of, run, toy_training
@@ -308,6 +309,22 @@ def test_a_training_killed_during_a_validation_repeats_that_alone(whole, tmp_pat
     for name in ("state-000000020.safetensors", "state-000000020.json"):
         assert (tmp_path / name).read_bytes() == (whole / name).read_bytes()
     assert lines_of(tmp_path) == lines_of(whole)
+
+
+def test_a_validation_that_is_killed_each_time_is_left_out(tmp_path):
+    def killed(_network, step):
+        if step == 10:
+            raise KeyboardInterrupt
+        return toy_training(tmp_path).validate(_network, step)
+
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            run(toy_training(tmp_path, validate=killed))
+    assert run(toy_training(tmp_path, validate=killed)).step == 20
+    validated = [step for kind, step in lines_of(tmp_path) if kind == "validation"]
+    assert validated == [5, 15, 20]
+    (event,) = [r for r in toy_training(tmp_path).log.records() if r["kind"] == "event"]
+    assert event["message"].startswith("the validation after step 10 was killed 3 times: it is left out")
 
 
 def test_warnings_of_a_validation_are_events(tmp_path):

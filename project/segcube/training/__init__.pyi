@@ -1,7 +1,6 @@
 from .cases import DataError as DataError
 from .device import open_device as open_device
 from .guards import TrainingFault as TrainingFault
-from .loop import Requeue as Requeue
 from .recipes import load_recipe as load_recipe
 from .recipes import recipe_names as recipe_names
 from .run import CollectOptions as CollectOptions
@@ -15,3 +14,4 @@ from .run import prepare_run as prepare_run
 from .run import train_fold as train_fold
 from .run import trained_folds as trained_folds
 from .run import validate_run as validate_run
+from .signals import Requeue as Requeue

@@ -48,6 +48,11 @@ class StepLog:
         for follower in self.followers:
             follower(record)
 
+    def event(self, step: int, event: str, message: str) -> None:
+        """Warn of something out of the ordinary after a step, and append it."""
+        LOG.warning("%s", message)
+        self.write({"kind": "event", "step": step, "event": event, "message": message})
+
     def rewind(self, step: int, *, validated: bool = True) -> None:
         """Remove the lines after a step, and one that was written in part, before a training continues.
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import torch
 
-from segcube.core import LOG, Clock, EnvironmentFault, ExitCode, SegcubeError, log_traceback
+from segcube.core import LOG, Clock, EnvironmentFault, SegcubeError, log_traceback
 from segcube.networks import stored_state
 from segcube.training.guards import Divergence, check_divided, check_skipped, more_parts, save_batch
 from segcube.training.keys import StepKey
@@ -20,11 +20,13 @@ from segcube.training.log import Record, StepLog, step_record
 from segcube.training.losses import is_divisible
 from segcube.training.optim import rate_at
 from segcube.training.recipes import Recipe
-from segcube.training.signals import Requests
+from segcube.training.signals import Requests, Requeue
 from segcube.training.state import Counters, load_state, save_state
 from segcube.training.step import FIRST_SCALE, LossScale, Stepper, StepResult, TrainingBatch, run_step
 
 SAVE_SECONDS = 600.0
+MOST_VALIDATIONS = 3
+"""A validation that was started so often, and killed each time, is left out."""
 WEIGHTS, OPTIMIZER = "weights/", "optimizer/"
 
 BatchSource: TypeAlias = Callable[[StepKey, Clock], TrainingBatch]
@@ -43,16 +45,6 @@ class ValidationResult:
 
 Validate: TypeAlias = Callable[[torch.nn.Module, int], ValidationResult]
 """From a network with the averaged weights, in eval mode, after so many steps."""
-
-
-class Requeue(SegcubeError):
-    """A training that saved its state and ended before its last step, as was requested."""
-
-    label = ""
-
-    def __init__(self, exit_code: ExitCode, step: int) -> None:
-        self.exit_code = exit_code
-        super().__init__(f"ended after step {step} as requested; the same command continues")
 
 
 @dataclass(frozen=True)
@@ -84,8 +76,8 @@ def train(training: Training, requests: Requests) -> Counters:
     """
     counters = restore(training)
     check_divided(counters.accumulate, divisible=_divisible(training))
-    if counters.pending:
-        _validate(training, counters)
+    if counters.validations:
+        _repeat_validation(training, counters)
     scale = _loss_scale(training.stepper, counters)
     divergence, saved_at = Divergence(), time.monotonic()
     while counters.step < training.steps:
@@ -104,9 +96,10 @@ def train(training: Training, requests: Requests) -> Counters:
         scale = scale.after(result.updated)
         counters.scaler = asdict(scale)
         if result.updated and divergence.update(result.losses["loss"]):
-            _event(training, counters.step, "divergence", f"the mean loss rose to {divergence.mean:.3g}")
-        validated = counters.pending = _is_due(training, counters.step)
+            training.log.event(counters.step, "divergence", f"the mean loss rose to {divergence.mean:.3g}")
+        validated = _is_due(training, counters.step)
         if validated:
+            counters.validations = 1
             # A training that is killed during the validation repeats that alone
             _save(training, counters)
             _validate(training, counters)
@@ -131,7 +124,7 @@ def restore(training: Training) -> Counters:
     # A module in two places has further keys for tensors that the state holds once
     stepper.network.load_state_dict(_part(saved.tensors, WEIGHTS), strict=False)
     stepper.updater.load(_part(saved.tensors, OPTIMIZER))
-    training.log.rewind(saved.counters.step, validated=not saved.counters.pending)
+    training.log.rewind(saved.counters.step, validated=not saved.counters.validations)
     return saved.counters
 
 
@@ -177,7 +170,7 @@ def _step_within_memory(
             # Gradients of the parts that fitted
             training.stepper.network.zero_grad(set_to_none=True)
             message = f"out of memory: each batch is divided into {counters.accumulate} parts from now on"
-            _event(training, counters.step, "memory", message)
+            training.log.event(counters.step, "memory", message)
 
 
 def _divisible(training: Training) -> bool:
@@ -200,13 +193,28 @@ def _guard(
     except EnvironmentFault as error:
         place = f"; its batch could not be saved: {error}"
     found = f"loss {result.losses['loss']}, norm of the gradient {result.gradient_norm}"
-    _event(training, counters.step, "skipped", f"step {counters.step} changed no weights: {found}{place}")
+    training.log.event(counters.step, "skipped", f"step {counters.step} changed no weights: {found}{place}")
     check_skipped(counters.skipped, training.folder)
 
 
 def _is_due(training: Training, step: int) -> bool:
     every = training.recipe.validation.every
     return training.validate is not None and (step % every == 0 or step == training.steps)
+
+
+def _repeat_validation(training: Training, counters: Counters) -> None:
+    """Repeat a validation during which the training was killed, unless that happened too often.
+
+    A host that runs out of memory kills the process at the same place each time.
+    """
+    if counters.validations >= MOST_VALIDATIONS:
+        found = f"the validation after step {counters.step} was killed {counters.validations} times"
+        training.log.event(counters.step, "validation", f"{found}: it is left out; it may need more memory")
+        counters.validations = 0
+        return
+    counters.validations += 1
+    _save(training, counters)
+    _validate(training, counters)
 
 
 def _validate(training: Training, counters: Counters) -> None:
@@ -221,10 +229,10 @@ def _validate(training: Training, counters: Counters) -> None:
         if not isinstance(error, SegcubeError):
             log_traceback(error)
             found = f"{type(error).__name__}: {error}"
-        _event(training, counters.step, "validation", f"the validation after step {counters.step}: {found}")
+        training.log.event(counters.step, "validation", f"the validation after step {counters.step}: {found}")
     # Here, and not above, where the error's frames hold tensors: steps and windows need blocks of other sizes
     torch.cuda.empty_cache()
-    counters.pending = False
+    counters.validations = 0
 
 
 def _validate_averaged(training: Training, counters: Counters) -> None:
@@ -237,13 +245,8 @@ def _validate_averaged(training: Training, counters: Counters) -> None:
     seconds = round(time.monotonic() - begun, 3)
     training.log.write({"kind": "validation", "step": counters.step, "seconds": seconds, **result.record})
     for warning in result.warnings:
-        _event(training, counters.step, "validation", f"step {counters.step}: {warning}")
+        training.log.event(counters.step, "validation", f"step {counters.step}: {warning}")
     counters.plateau = counters.plateau.after(result.loss, training.recipe.schedule)
     if counters.best is None or result.score > counters.best:
         training.save_best(network, counters.step)
         counters.best = result.score
-
-
-def _event(training: Training, step: int, event: str, message: str) -> None:
-    LOG.warning("%s", message)
-    training.log.write({"kind": "event", "step": step, "event": event, "message": message})

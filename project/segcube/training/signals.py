@@ -11,11 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from segcube.core import LOG, ExitCode
+from segcube.core import LOG, ExitCode, SegcubeError
 
 PAUSE_FILE = "pause"
 """A file of this name in a fold's folder pauses its training until the file is removed."""
 POLL_SECONDS = 1.0
+
+
+class Requeue(SegcubeError):
+    """A training that saved its state and ended before its last step, as was requested."""
+
+    label = ""
+
+    def __init__(self, exit_code: ExitCode, step: int) -> None:
+        self.exit_code = exit_code
+        super().__init__(f"ended after step {step} as requested; the same command continues")
 
 
 @dataclass

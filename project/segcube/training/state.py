@@ -45,8 +45,8 @@ class Counters:
     """The highest mean score of a validation."""
     scaler: dict[str, float] = field(default_factory=dict)
     """Of fp16's loss scaling."""
-    pending: bool = False
-    """Whether the validation after this step is still to be run."""
+    validations: int = 0
+    """How often the validation after this step was started; 0 once it is done, or where none is due."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class _StateFile(StrictModel):
     skipped: int = Field(ge=0)
     best: float | None
     scaler: dict[str, float]
-    pending: bool = False
+    validations: int = Field(default=0, ge=0)
 
 
 def save_state(
@@ -100,7 +100,7 @@ def save_state(
         skipped=counters.skipped,
         best=counters.best,
         scaler=counters.scaler,
-        pending=counters.pending,
+        validations=counters.validations,
     )
     write_atomic(file.with_suffix(".json"), content.model_dump_json(indent=1).encode())
     for old in _state_files(folder)[KEPT:]:
@@ -189,5 +189,5 @@ def _counters(found: _StateFile) -> Counters:
         found.skipped,
         found.best,
         dict(found.scaler),
-        found.pending,
+        found.validations,
     )
