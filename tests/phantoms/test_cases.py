@@ -92,6 +92,17 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path):
     assert contents["first"] != contents["other"]
 
 
+def test_other_numbers_are_other_cases_and_replace_those_of_the_folder(tmp_path):
+    challenge = coarse("mbas2024", 8)
+    write_phantoms(challenge, 3, 1, tmp_path)
+    second = (tmp_path / "data" / "MBAS_002_gt.nii.gz").read_bytes()
+    assert write_phantoms(challenge, 1, 1, tmp_path, first=2) == ["MBAS_002"]
+    (image,) = (tmp_path / "data").iterdir()
+    assert (image.name, image.read_bytes()) == ("MBAS_002_gt.nii.gz", second)
+    with pytest.raises(UsageError, match="MBAS_1000 is no case of mbas2024; expected lower numbers"):
+        write_phantoms(challenge, 1, 1, tmp_path, first=1000)
+
+
 def test_a_written_file_holds_the_case(tmp_path):
     challenge = coarse("brats2023-gli", 8)
     write_phantoms(challenge, 1, 1, tmp_path)

@@ -32,6 +32,9 @@ Count: TypeAlias = Annotated[
 Seed: TypeAlias = Annotated[
     int, typer.Option(min=0, help="Random seed; the same seed writes the same cases.")
 ]
+First: TypeAlias = Annotated[
+    int, typer.Option(min=1, help="Number in the name of the first phantom; other numbers, other cases.")
+]
 Scans: TypeAlias = Annotated[
     Path | None,
     typer.Option(metavar="DATA", help="Folder of labelled scans to compare phantoms with. Default: none."),
@@ -58,6 +61,7 @@ def phantoms(
     out: OutOfPlace = None,
     count: Count = None,
     seed: Seed = 0,
+    first: First = 1,
     compare: Scans = None,
     ref: ScanLabels = None,
     report: ReportFile = None,
@@ -99,11 +103,11 @@ def phantoms(
     assert folder is not None
     if any((ref, report, chart)):
         raise UsageError("--ref, --report or --chart without scans", expected="--compare DATA")
-    _write(known, count or 1, seed, folder)
+    _write(known, count or 1, seed, first, folder)
     return ExitCode.DONE
 
 
-def _write(challenge: ChallengeSpec, count: int, seed: int, folder: Path) -> None:
+def _write(challenge: ChallengeSpec, count: int, seed: int, first: int, folder: Path) -> None:
     """Write phantoms, and print the name of each as soon as it is written."""
     from segcube.core import case_bar
     from segcube.phantoms import write_phantoms
@@ -114,7 +118,7 @@ def _write(challenge: ChallengeSpec, count: int, seed: int, folder: Path) -> Non
             on_case(case, total)
             typer.echo(printable(case))
 
-        write_phantoms(challenge, count, seed, folder, on_case=print_case)
+        write_phantoms(challenge, count, seed, folder, on_case=print_case, first=first)
     LOG.info(f"{count_of(count, 'phantom')} in {folder / 'data'}, labels in {folder / 'labels'}")
 
 

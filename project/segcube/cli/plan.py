@@ -11,6 +11,10 @@ from segcube.cli.base.options import Challenge, Device
 from segcube.cli.base.process import prepare_for_torch
 from segcube.cli.base.training import (
     Configuration,
+    ExtraChallenges,
+    ExtraFolders,
+    ExtraLabelFolders,
+    ExtraLabels,
     FreshPlan,
     Go,
     IgnoreLabel,
@@ -21,8 +25,11 @@ from segcube.cli.base.training import (
     Plans,
     RecipeName,
     RunOut,
+    Sample,
+    SampleSeed,
     SplitOf,
     Steps,
+    TrainOnly,
     Values,
 )
 from segcube.cli.train import collect, prepare_all, train_all, validate_all
@@ -46,6 +53,13 @@ def plan(
     ref: LabelFolder = None,
     ignore_label: IgnoreLabel = None,
     split: SplitOf = None,
+    extra: ExtraFolders = None,
+    extra_challenge: ExtraChallenges = None,
+    extra_ref: ExtraLabelFolders = None,
+    extra_label: ExtraLabels = None,
+    sample: Sample = None,
+    seed: SampleSeed = 1,
+    train_only: TrainOnly = True,
     plans: Plans = None,
     configuration: Configuration = "3d_fullres",
     device: Device = "auto",
@@ -68,8 +82,11 @@ def plan(
     Example:
       segcube plan data --challenge brats2024-ssa --recipe mednext-b-k3 --out runs/ssa
       segcube plan data --challenge mbas2024 --recipe fast --out runs/atria --go
+      segcube plan africa --challenge brats2024-ssa --extra adults --extra-challenge brats2023-gli \\
+        --sample 60 --recipe mednext-b-k3 --out runs/ssa
     """
     prepare_for_torch()
+    from segcube.cli.base.extra import extra_data, extra_rules
     from segcube.core import case_bar
     from segcube.spec.submission import check_empty_folder
     from segcube.training import PlanRequest, RunFolder, load_recipe, plan_run
@@ -93,6 +110,8 @@ def plan(
         configuration=configuration,
         device=device,
         memory_gb=memory_gb,
+        extra=extra_data(extra, extra_challenge, extra_ref, sample),
+        extra_rules=extra_rules(extra_label, seed, in_folds=not train_only),
     )
     with case_bar("reading") as on_case:
         planned = plan_run(request, run, fresh=fresh, on_case=on_case)

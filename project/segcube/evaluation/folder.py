@@ -69,12 +69,14 @@ def match_files(files: Sequence[Path]) -> Challenge:
     return match_challenge([file.name for file in files], shapes())
 
 
-def challenge_hint(folder: Path, challenge: Challenge, otherwise: str = "") -> str:
+def challenge_hint(
+    folder: Path, challenge: Challenge, otherwise: str = "", option: str = "--challenge"
+) -> str:
     """Suggest the other challenge that the names of a folder fit, or else return the given text."""
     with suppress(UsageError):
         other = match_files(nifti_files(folder)).key
         if other != challenge.key:
-            return f"the names fit {other}: --challenge {other}"
+            return f"the names fit {other}: {option} {other}"
     return otherwise
 
 

@@ -1,6 +1,7 @@
 from .names import match_channels as match_channels
 from .names import match_labels as match_labels
 from .names import match_regions as match_regions
+from .names import same_name as same_name
 from .options import ImportOptions as ImportOptions
 from .options import parse_labels as parse_labels
 from .options import parse_names as parse_names

@@ -34,6 +34,12 @@ SYNONYMS: tuple[frozenset[str], ...] = tuple(
 CHANNEL_NUMBER = re.compile(r"_\d{4}$")
 
 
+def same_name(found: str, names: Iterable[str]) -> str | None:
+    """Return the name of the same thing: an equal one or a synonym; None where none or several are."""
+    candidates = _candidates(found, {name: (name,) for name in names})
+    return candidates[0] if len(candidates) == 1 else None
+
+
 def match_channels(found: Sequence[str], challenge: Challenge, given: Sequence[str] = ()) -> tuple[str, ...]:
     """Name each channel of the source as the challenge does, in the source's order.
 

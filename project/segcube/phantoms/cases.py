@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -110,22 +110,25 @@ def write_phantoms(
     out: Path,
     edge: int | None = None,
     on_case: OnCase = ignore_case,
+    first: int = 1,
 ) -> list[str]:
     """Write cases to out/data and their label maps to out/labels, and return the cases' names.
 
     edge: crop each case to a box of so many voxels around its labels. on_case: called when a case has been
-    written. Equal arguments write equal bytes.
-    Earlier phantoms are replaced, and those beyond the count removed: all cases of a folder are of one seed.
-    Other files of these names raise UsageError, which lists all of them, before the first case is written,
-    and so does a count for which the challenge has too few names. Raises as
-    `make_phantom`, and EnvironmentFault for a failed write.
+    written. first: number in the name of the first case. Equal arguments write equal bytes. Earlier phantoms
+    are replaced, and those with numbers before or after removed: all cases of a folder are of one seed. Other
+    files of these names raise UsageError, which lists all of them, before the first case is written, and so
+    does a count for which the challenge has too few names. Raises as `make_phantom`, and EnvironmentFault for
+    a failed write.
     """
-    if count and not challenge.is_case(last := _case_name(challenge, count - 1)):
-        raise UsageError(f"{last} is no case of {challenge.key}", expected="a lower number of cases")
-    names = [_case_name(challenge, index) for index in range(count)]
+    indices = range(first - 1, first - 1 + count)
+    if count and not challenge.is_case(last := _case_name(challenge, indices[-1])):
+        raise UsageError(f"{last} is no case of {challenge.key}", expected="lower numbers of cases")
+    names = [_case_name(challenge, index) for index in indices]
     _check_free([file for name in names for file in _files(challenge, name, out)], out)
-    _remove_phantoms(challenge, count, out)
-    for index, name in enumerate(names):
+    _remove_phantoms(challenge, itertools.count(indices.stop), out)
+    _remove_phantoms(challenge, reversed(range(indices.start)), out)
+    for index, name in zip(indices, names, strict=True):
         phantom = make_phantom(challenge, seed, index)
         phantom = crop_phantom(phantom, edge) if edge else phantom
         arrays = (*phantom.image_cxyz, phantom.labels_xyz)
@@ -146,9 +149,9 @@ def _files(challenge: Challenge, case: str, out: Path) -> list[Path]:
     return [*images, out / "labels" / challenge.output_name(case)]
 
 
-def _remove_phantoms(challenge: Challenge, start: int, out: Path) -> None:
-    """Remove the phantoms of an earlier, larger run from an index on; other files stay."""
-    for index in itertools.count(start):
+def _remove_phantoms(challenge: Challenge, indices: Iterable[int], out: Path) -> None:
+    """Remove the phantoms of an earlier run, up to the first index without files; other files stay."""
+    for index in indices:
         files = [file for file in _files(challenge, _case_name(challenge, index), out) if file.exists()]
         if not files:
             return

@@ -16,7 +16,6 @@ import torch
 from segcube.core import EnvironmentFault
 from segcube.training.cache import (
     CacheRules,
-    files_of,
     load_residents,
     open_cache,
     prepare_case,
@@ -98,7 +97,7 @@ def test_a_file_with_another_time_and_the_same_content_is_the_same(tmp_path, sca
     written(scans, tmp_path / "cache")
     os.utime(scans[0].label, ns=(1, 1))
     assert written(scans, tmp_path / "cache") == []
-    open_cache(tmp_path / "cache", NAMES, RULES, {"one": files_of(scans[0], RULES)})
+    open_cache(tmp_path / "cache", NAMES, RULES, {"one": scans[0]})
 
 
 def test_a_bad_case_costs_only_itself(tmp_path, scans):
@@ -208,9 +207,9 @@ def test_a_case_that_is_missing_is_named(tmp_path, scans, name):
 def test_a_change_of_a_case_is_reported_with_its_name(tmp_path, scans, change, message):
     written(scans, tmp_path / "cache")
     change(scans[1], tmp_path / "cache")
-    files = {scan.name: files_of(scan, RULES) for scan in scans}
+    cases = {scan.name: scan for scan in scans}
     with pytest.raises(EnvironmentFault, match=rf"(?s)case two.*{message}"):
-        open_cache(tmp_path / "cache", NAMES, RULES, files)
+        open_cache(tmp_path / "cache", NAMES, RULES, cases)
 
 
 def test_a_change_while_the_cache_is_in_use_is_reported(tmp_path, scans):
@@ -238,7 +237,7 @@ def test_another_plan_is_reported(tmp_path, scans):
 def test_files_that_are_gone_are_not_needed(tmp_path, scans):
     written(scans, tmp_path / "cache")
     scans[0].label.unlink()
-    assert open_cache(tmp_path / "cache", ["one"], RULES, {"one": files_of(scans[0], RULES)})
+    assert open_cache(tmp_path / "cache", ["one"], RULES, {"one": scans[0]})
 
 
 def test_a_cache_that_cannot_be_written_is_reported(tmp_path, scans):

@@ -1,21 +1,24 @@
 import csv
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import yaml
 
-from segcube.core import UsageError
+from segcube.core import EnvironmentFault, UsageError
 from segcube.spec.challenges import load_challenge
-from segcube.training.cases import DataError, load_folds
+from segcube.training.cases import DataError, ExtraRules, load_folds
 from segcube.training.plan import read_plan
 from segcube.training.recipes import load_recipe
-from segcube.training.run import RunFolder, plan_run
+from segcube.training.run import RunFolder, plan_run, prepare_run
+from segcube.training.run.fold import open_fold
 from segcube.training.run.folder import read_dataset
 from segcube.training.run.prepare import run_challenge
 
+from ..cases.hearts import write_hearts
 from .small import OVERRIDES, request_of, write_data
 
 
@@ -151,3 +154,49 @@ def test_data_that_were_corrected_are_planned_in_the_same_folder(data, run):
     assert "MBAS_001" not in {
         row.split(",")[2] for row in run.problems.read_text().splitlines() if "error" in row
     }
+
+
+@pytest.fixture
+def hearts(tmp_path):
+    return write_hearts(tmp_path / "hearts")
+
+
+def extended(data, hearts, vein):
+    """A request with cases of another challenge, whose label `vein` the run's does not have."""
+    return request_of(data, extra=(hearts,), extra_rules=ExtraRules(label_names={"vein": vein}))
+
+
+def test_further_data_are_cached_with_the_values_of_the_run(data, hearts, run):
+    request = extended(data, hearts, "wall")
+    plan = plan_run(request, run)
+    dataset = read_dataset(run)
+    assert dataset.sources[0].labels["vein"] == "wall"
+    assert (run.root / dataset.sources[0].challenge).read_text() == Path(
+        request.extra[0].challenge
+    ).read_text()
+    assert all(outcome.error is None for outcome in prepare_run(run))
+    assert load_folds(run.folds).training_only == ("HEART_001", "HEART_002", "HEART_003")
+    fold = open_fold(run, 0)
+    walls = {case.name: np.count_nonzero(case.labels_xyz == 1) for case in fold.cases}
+    assert walls["HEART_002"] == walls["HEART_001"] + 1
+    # The same command reports the plan that is there
+    assert plan_run(request, run) == plan
+
+
+def test_other_further_data_are_refused(data, hearts, run):
+    plan_run(extended(data, hearts, "wall"), run)
+    with pytest.raises(UsageError, match="holds a run with other further data"):
+        plan_run(extended(data, hearts, "background"), run)
+    with pytest.raises(UsageError, match="holds a run with other further data"):
+        plan_run(request_of(data), run)
+
+
+def test_a_cache_with_other_label_values_is_refused_and_prepared_anew(data, hearts, run):
+    plan_run(extended(data, hearts, "wall"), run)
+    assert [outcome.written for outcome in prepare_run(run)] == [True] * 7
+    plan_run(extended(data, hearts, "background"), run, fresh=True)
+    with pytest.raises(EnvironmentFault, match="HEART_001 changed: it was prepared with other label values"):
+        open_fold(run, 0)
+    written = [outcome.name for outcome in prepare_run(run) if outcome.written]
+    assert written == ["HEART_001", "HEART_002", "HEART_003"]
+    assert len(open_fold(run, 0).cases) == 5

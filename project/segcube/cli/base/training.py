@@ -72,6 +72,64 @@ SplitOf: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+ExtraFolders: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--extra",
+        metavar="DIR",
+        help="Further folder of labelled cases, such as another population or synthetic cases; repeatable. "
+        "Default: none.",
+        show_default=False,
+    ),
+]
+ExtraChallenges: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--extra-challenge",
+        metavar="KEY|FILE",
+        help="Challenge of the --extra folders, whose labels are matched by name: once for all, or for each "
+        "in turn. Default: --challenge.",
+        show_default=False,
+    ),
+]
+ExtraLabelFolders: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--extra-ref",
+        metavar="DIR",
+        help="Folder of label maps of each --extra folder in turn. Default: beside the images, or labelsTr.",
+        show_default=False,
+    ),
+]
+ExtraLabels: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--extra-label",
+        metavar="NAME=NAME",
+        help="What a label of --extra becomes: a label of --challenge, background or ignore; repeatable. "
+        "Default: the label of the same name.",
+        show_default=False,
+    ),
+]
+Sample: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sample",
+        metavar="N|all",
+        help="Cases that are drawn from an --extra folder: once for all folders, or for each in turn. "
+        "Default: all.",
+        show_default=False,
+    ),
+]
+SampleSeed: TypeAlias = Annotated[int, typer.Option("--seed", min=0, help="Of the draw of --sample.")]
+TrainOnly: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--train-only/--in-folds",
+        help="Cases of --extra train every fold and are never validated, or are divided into the folds like "
+        "the others.",
+    ),
+]
 Plans: TypeAlias = Annotated[
     Path | None,
     typer.Option(

@@ -14,7 +14,8 @@ import torch
 
 from segcube.core import EnvironmentFault, Shape
 from segcube.training.cache.record import IMAGE, LABELS, RECORD, VOXELS, CacheRules, CaseRecord, bytes_of
-from segcube.training.cache.store import changed_files, read_record
+from segcube.training.cache.store import changed_files, files_of, label_values_of, read_record
+from segcube.training.cases import LabelledCase
 
 PREPARE_HINT = "run segcube prepare"
 FileState: TypeAlias = tuple[int, int]
@@ -137,17 +138,17 @@ def open_cache(
     folder: Path,
     names: Sequence[str],
     rules: CacheRules,
-    files: Mapping[str, Mapping[str, Path]] | None = None,
+    cases: Mapping[str, LabelledCase] | None = None,
 ) -> tuple[CachedCase, ...]:
     """Open cached cases, and check that they are what they were prepared as.
 
-    files: those of each case, as files_of returns them; checked where they exist. Raises EnvironmentFault,
-    naming the case, where one is missing, or its files, the preprocessing or the arrays changed.
+    cases: by name; their files are checked where they exist. Raises EnvironmentFault, naming the case, where
+    one is missing, or its files, the preprocessing or the arrays changed.
     """
-    return tuple(_open_case(folder / name, rules, (files or {}).get(name, {})) for name in names)
+    return tuple(_open_case(folder / name, rules, (cases or {}).get(name)) for name in names)
 
 
-def _open_case(folder: Path, rules: CacheRules, files: Mapping[str, Path]) -> CachedCase:
+def _open_case(folder: Path, rules: CacheRules, case: LabelledCase | None) -> CachedCase:
     name = folder.name
     try:
         record = read_record(folder)
@@ -163,10 +164,17 @@ def _open_case(folder: Path, rules: CacheRules, files: Mapping[str, Path]) -> Ca
             raise _changed(name, f"{size} bytes, {stored.bytes} when it was written", path)
         if not stored.matches(path):
             raise _changed(name, "another content than was written", path)
-    existing = {role: file for role, file in files.items() if file.is_file()}
-    if changed := changed_files(record, existing):
-        raise _changed(name, "the file differs from that which was cached", changed[0])
+    if case is not None:
+        _check_source(record, case, rules, folder)
     return CachedCase(folder, record, {file: file_state((folder / file).stat()) for file in record.arrays})
+
+
+def _check_source(record: CaseRecord, case: LabelledCase, rules: CacheRules, folder: Path) -> None:
+    if record.label_values != label_values_of(case, rules):
+        raise _changed(case.name, "it was prepared with other label values", folder / RECORD)
+    existing = {role: file for role, file in files_of(case, rules).items() if file.is_file()}
+    if changed := changed_files(record, existing):
+        raise _changed(case.name, "the file differs from that which was cached", changed[0])
 
 
 def _changed(name: str, found: str, file: Path) -> EnvironmentFault:

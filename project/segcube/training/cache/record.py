@@ -122,6 +122,8 @@ class CaseRecord(StrictModel):
     """CacheRules.digest."""
     labels: Names
     """The label of each index."""
+    label_values: dict[int, int] = Field(default_factory=dict)
+    """What the values of the label map became before, where the case is of a further source."""
     channels: Names
     shape: BoundedShape
     """Of image and labels."""

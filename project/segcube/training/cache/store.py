@@ -66,14 +66,13 @@ def prepare_cases(cases: Sequence[LabelledCase], rules: CacheRules, folder: Path
 
 
 def write_case(
-    prepared: PreparedCase, volume: Volume, files: Mapping[str, Path], rules: CacheRules, folder: Path
+    prepared: PreparedCase, volume: Volume, case: LabelledCase, rules: CacheRules, folder: Path
 ) -> None:
     """Write a prepared case to `folder`/NAME, which appears or changes as a whole.
 
-    files: of each channel and of `label`. Raises EnvironmentFault where it cannot be written.
+    Raises EnvironmentFault where it cannot be written.
     """
-    name = volume.case.name
-    target = folder / name
+    target = folder / case.name
     try:
         with scratch_folder(folder, "case") as scratch:
             new = scratch / "new"
@@ -81,7 +80,7 @@ def write_case(
             arrays = {IMAGE: prepared.image_cxyz, LABELS: prepared.labels_xyz, VOXELS: prepared.voxels}
             for file, array in arrays.items():
                 _write_array(new / file, array)
-            record = _record(prepared, volume, files, rules, new)
+            record = _record(prepared, volume, case, rules, new)
             _write(new / RECORD, record.model_dump_json(indent=1).encode())
             if target.exists():
                 target.rename(scratch / "old")
@@ -107,7 +106,9 @@ def is_current(case: LabelledCase, rules: CacheRules, folder: Path) -> bool:
     here = folder / case.name
     try:
         record = read_record(here)
-        if record.preprocessing != rules.digest or changed_files(record, files_of(case, rules)):
+        if record.preprocessing != rules.digest or record.label_values != label_values_of(case, rules):
+            return False
+        if changed_files(record, files_of(case, rules)):
             return False
         return all(stored.matches(here / name) for name, stored in record.arrays.items())
     except (OSError, ValueError):
@@ -117,6 +118,11 @@ def is_current(case: LabelledCase, rules: CacheRules, folder: Path) -> bool:
 def files_of(case: LabelledCase, rules: CacheRules) -> dict[str, Path]:
     """Return the files that a cached case comes from, by channel, and its label map."""
     return {name: case.case.files[name] for name in rules.branch.channels} | {"label": case.label}
+
+
+def label_values_of(case: LabelledCase, rules: CacheRules) -> dict[int, int]:
+    """Return what the values of a label map become before all else; empty where they stay."""
+    return case.source.values(rules.challenge, rules.ignore) if case.source is not None else {}
 
 
 def changed_files(record: CaseRecord, files: Mapping[str, Path]) -> list[Path]:
@@ -141,19 +147,20 @@ def _prepare(case: LabelledCase, rules: CacheRules, folder: Path) -> CacheOutcom
         raise
     except Exception as error:
         return CacheOutcome(case.name, error=as_case_error(error))
-    write_case(prepared, volume, files_of(case, rules), rules, folder)
+    write_case(prepared, volume, case, rules, folder)
     return CacheOutcome(case.name, written=True)
 
 
 def _record(
-    prepared: PreparedCase, volume: Volume, files: Mapping[str, Path], rules: CacheRules, folder: Path
+    prepared: PreparedCase, volume: Volume, case: LabelledCase, rules: CacheRules, folder: Path
 ) -> CaseRecord:
     placement = prepared.placement
     return CaseRecord(
-        name=volume.case.name,
-        files={name: StoredFile.of(file) for name, file in files.items()},
+        name=case.name,
+        files={name: StoredFile.of(file) for name, file in files_of(case, rules).items()},
         preprocessing=rules.digest,
         labels=rules.labels,
+        label_values=label_values_of(case, rules),
         channels=rules.branch.channels,
         shape=prepared.shape,
         present=tuple(np.unique(prepared.labels_xyz).tolist()),

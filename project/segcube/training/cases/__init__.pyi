@@ -4,6 +4,9 @@ from .checks import read_labels_of as read_labels_of
 from .comparison import CaseSummary as CaseSummary
 from .dataset import LabelledData as LabelledData
 from .dataset import find_labelled_cases as find_labelled_cases
+from .extra import ExtraData as ExtraData
+from .extra import ExtraRules as ExtraRules
+from .extra import add_extra_cases as add_extra_cases
 from .folds import Folds as Folds
 from .folds import Split as Split
 from .folds import load_folds as load_folds
@@ -14,5 +17,6 @@ from .pairing import LabelledCase as LabelledCase
 from .problems import DataError as DataError
 from .problems import Problem as Problem
 from .problems import lines_by_code as lines_by_code
+from .sources import Source as Source
 from .survey import CheckedData as CheckedData
 from .survey import check_dataset as check_dataset

@@ -48,7 +48,7 @@ def compare_cases(cases: Sequence[CaseSummary], data: LabelledData) -> Iterator[
 
 
 def _count_problems(cases: Sequence[CaseSummary], data: LabelledData) -> Iterator[Problem]:
-    patients = {case.case.patient for case in cases if case.is_valid}
+    patients = {case.case.patient for case in cases if case.is_valid and not case.case.is_training_only}
     if len(patients) >= USUAL_FOLDS:
         return
     found = f"has valid cases of {count_of(len(patients), 'patient')}"

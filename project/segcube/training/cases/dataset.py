@@ -13,9 +13,7 @@ from segcube.spec.challenges import Challenge
 from segcube.training.cases.pairing import FoundCases, LabelledCase, pair_with_labels
 from segcube.training.cases.problems import Problem, problem, problem_of
 from segcube.training.cases.raw import find_raw_cases, is_raw_layout
-
-LABEL_VALUES = 2**16
-"""Labels lie from 0 to below this."""
+from segcube.training.cases.sources import LABEL_VALUES, Source
 
 
 @dataclass(frozen=True)
@@ -32,18 +30,29 @@ class LabelledData:
     """Files and folders that belong to no case, and why."""
     ignore_value: int | None = None
     """The value of voxels that take no part in training."""
+    sources: tuple[Source, ...] = ()
+    """The further data folders that cases lie in, besides `folder`."""
+
+    @property
+    def training_only(self) -> tuple[str, ...]:
+        """The cases that train every fold and are never validated."""
+        return tuple(case.name for case in self.cases if case.is_training_only)
 
 
 def find_labelled_cases(
-    data: Path, challenge: Challenge, labels: Path | None = None, ignore: int | None = None
+    data: Path,
+    challenge: Challenge,
+    labels: Path | None = None,
+    ignore: int | None = None,
+    option: str = "--challenge",
 ) -> LabelledData:
     """Find the cases of a data folder and their label maps.
 
     data: in the challenge's layout, or a raw data set of nnU-Net (imagesTr and dataset.json). labels: a
     folder of label maps; by default they lie beside the images, or in labelsTr. ignore: the value of voxels
-    that take no part in training; by default that of dataset.json, if it declares one. Cases without
-    exactly one label map become problems. Raises UsageError when a folder cannot be listed, when there is
-    no case at all, and for an invalid dataset.json.
+    that take no part in training; by default that of dataset.json, if it declares one. option: of the command
+    line, which names the challenge. Cases without exactly one label map become problems. Raises UsageError
+    when a folder cannot be listed, when there is no case at all, and for an invalid dataset.json.
     """
     if ignore is not None and not 0 <= ignore < LABEL_VALUES:
         raise UsageError(f"ignore label {ignore}", expected=f"a value from 0 to {LABEL_VALUES - 1}")
@@ -53,7 +62,7 @@ def find_labelled_cases(
     found = find_raw_cases(data, challenge, labels) if is_raw else _find_cases(data, challenge, labels)
     if not found.cases and not found.refused:
         expected = "images named CASE_0000.nii.gz" if is_raw else f"names like {challenge.case}"
-        hint = challenge_hint(data, challenge, "check the names of the files and --challenge")
+        hint = challenge_hint(data, challenge, f"check the names of the files and {option}", option)
         raise UsageError(f"no case of {challenge.key}", file=data, expected=expected, hint=hint)
     cases, unpaired = pair_with_labels(found, challenge, orphans_are_errors=labels is None)
     value = ignore if ignore is not None else found.ignore_value

@@ -12,6 +12,7 @@ from segcube.formats.nifti import Header, grid_difference, read_header_of, read_
 from segcube.spec.challenges import BACKGROUND, Challenge, edition_hint
 from segcube.training.cases.pairing import LabelledCase
 from segcube.training.cases.problems import Problem, problem, problem_of
+from segcube.training.cases.sources import replace_values
 
 MAX_LABEL = 2**16 - 1
 MANY_VALUES = 20
@@ -61,9 +62,11 @@ class CheckedLabels:
 def check_labels(case: LabelledCase, grid: Grid | None, values: LabelValues) -> CheckedLabels:
     """Read the label map of a case and report all its problems.
 
-    grid: of the case; None where it is unknown. Raises MemoryError only.
+    grid: of the case; None where it is unknown. A label map of a further source, whose values are its own,
+    gets those of the run. Raises MemoryError only.
     """
-    file, name = case.label, case.name
+    file, name, source = case.label, case.name, case.source
+    own = values if source is None else LabelValues(source.challenge, source.ignore)
     try:
         header = read_header_of(file)
     except CaseError as fault:
@@ -79,7 +82,11 @@ def check_labels(case: LabelledCase, grid: Grid | None, values: LabelValues) -> 
         return CheckedLabels(tuple(problems))
     counts = count_values(labels_xyz)
     problems += _storage_notices(case, header)
-    problems += _value_problems(case, counts, values)
+    problems += _value_problems(case, counts, own)
+    if source is not None and counts.keys() <= own.known:
+        replaced = source.values(values.challenge, values.ignore)
+        labels_xyz = replace_values(labels_xyz, replaced)
+        counts = count_values(labels_xyz)
     return CheckedLabels(tuple(problems), labels_xyz, counts)
 
 

@@ -12,6 +12,7 @@ from segcube.core import Case, Code, FileName, printable
 from segcube.formats import file_exists
 from segcube.spec.challenges import Challenge
 from segcube.training.cases.problems import Problem, problem
+from segcube.training.cases.sources import Source
 
 _NAME = TypeAdapter[str](FileName)
 
@@ -24,11 +25,18 @@ class LabelledCase:
     label: Path
     patient: str
     """Cases of one patient are never in training and validation of the same fold."""
+    source: Source | None = None
+    """Of a case that lies in a further data folder."""
 
     @property
     def name(self) -> str:
         """The case's name."""
         return self.case.name
+
+    @property
+    def is_training_only(self) -> bool:
+        """Whether the case trains every fold and is never validated."""
+        return self.source is not None and not self.source.in_folds
 
 
 @dataclass(frozen=True)

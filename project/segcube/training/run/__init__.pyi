@@ -9,9 +9,9 @@ from .folder import parse_fold as parse_fold
 from .folder import parse_folds as parse_folds
 from .folder import read_dataset as read_dataset
 from .overfit import overfit_fold as overfit_fold
-from .planning import PlanRequest as PlanRequest
 from .planning import plan_run as plan_run
 from .prepare import prepare_run as prepare_run
+from .request import PlanRequest as PlanRequest
 from .validate import ValidateOptions as ValidateOptions
 from .validate import count_folds as count_folds
 from .validate import trained_folds as trained_folds

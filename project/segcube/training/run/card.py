@@ -77,6 +77,17 @@ def _data(run: RunFolder, facts: CardFacts, known: Folds) -> dict[str, str]:
     }
     if known.training_only:
         found["Cases that train every fold"] = str(len(known.training_only))
+    return found | _sources(facts.dataset)
+
+
+def _sources(dataset: DatasetFile) -> dict[str, str]:
+    """The further data: how many cases of which challenge, and labels that became others."""
+    found: dict[str, str] = {}
+    for number, source in enumerate(dataset.sources):
+        cases = sum(case.source == number for case in dataset.cases)
+        changed = [f"{name} as {label}" for name, label in source.labels.items() if name != label]
+        labels = f"; labels {', '.join(changed)}" if changed else ""
+        found[f"Further data {number + 1}"] = f"{count_of(cases, 'case')} of {source.challenge}{labels}"
     return found
 
 

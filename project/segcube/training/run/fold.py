@@ -15,7 +15,7 @@ from segcube.evaluation import encode_json
 from segcube.networks import save_network
 from segcube.spec.challenges import Challenge
 from segcube.training.augment import make_batch
-from segcube.training.cache import CachedCase, CaseSource, files_of, load_residents, open_cache
+from segcube.training.cache import CachedCase, CaseSource, load_residents, open_cache
 from segcube.training.cases import Split, load_folds
 from segcube.training.device import open_device, set_exactness, step_precision
 from segcube.training.guards import lock_fold
@@ -137,8 +137,8 @@ def open_fold(run: RunFolder, fold: FoldNumber) -> FoldData:
     challenge = run_challenge(run, plan)
     split = run_folds(run, dataset).split(fold)
     rules = cache_rules(plan, dataset, challenge)
-    files = {case.name: files_of(case, rules) for case in labelled_cases(dataset)}
-    return FoldData(plan, challenge, dataset, split, open_cache(run.cache, split.training, rules, files))
+    cases = {case.name: case for case in labelled_cases(run, dataset)}
+    return FoldData(plan, challenge, dataset, split, open_cache(run.cache, split.training, rules, cases))
 
 
 def build_training(

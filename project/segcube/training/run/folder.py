@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from segcube.core import (
     Case,
@@ -33,6 +33,21 @@ class CaseEntry(StrictModel):
     """By channel."""
     label: Path
     patient: Name
+    source: Annotated[int, Field(ge=0)] | None = None
+    """Number in `sources` of the further data folder that it lies in."""
+
+
+class SourceEntry(StrictModel):
+    """A further data folder of a run: its challenge, and what its labels become in training."""
+
+    data: Path
+    challenge: FileName
+    """A key, or a file in the run's folder."""
+    labels: dict[Name, Name]
+    """The run's label of each of its labels; `background` and `ignore` are possible."""
+    ignore_value: Annotated[int, Field(ge=0, le=65535)] | None = None
+    in_folds: bool = False
+    """Whether its cases are validated too."""
 
 
 class DatasetFile(StrictModel):
@@ -43,7 +58,16 @@ class DatasetFile(StrictModel):
     reference: Name
     """The channel whose grid label maps repeat."""
     ignore_value: Annotated[int, Field(ge=0, le=65535)] | None = None
+    sources: tuple[SourceEntry, ...] = ()
     cases: Annotated[tuple[CaseEntry, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check_sources(self) -> Self:
+        for case in self.cases:
+            if case.source is not None and case.source >= len(self.sources):
+                found = f"case {case.name}: source {case.source} of {len(self.sources)}"
+                raise ValueError(f"{found}; expected the number of one")
+        return self
 
     def case(self, name: str) -> Case:
         """Return a case by its name. Raises UsageError for an unknown one."""

@@ -91,7 +91,7 @@ def check_origins(run: RunFolder, folds: Sequence[FoldNumber], plan: Plan, known
 
 def run_folds(run: RunFolder, dataset: DatasetFile) -> Folds:
     """Read folds.yaml of a run and check it against its cases. Raises DataError with every problem."""
-    return read_folds(run.folds, labelled_cases(dataset))
+    return read_folds(run.folds, labelled_cases(run, dataset))
 
 
 def is_trained_with(folder: FoldFolder, plan: Plan, split: Split) -> bool:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -22,7 +20,6 @@ from segcube.training.cases import (
     LabelledData,
     Problem,
     check_dataset,
-    find_labelled_cases,
     lines_by_code,
     load_folds,
     make_folds,
@@ -45,36 +42,12 @@ from segcube.training.plan import (
     write_fingerprint,
     write_plan,
 )
-from segcube.training.recipes import Recipe, load_recipe
-from segcube.training.run.folder import CaseEntry, DatasetFile, RunFolder, read_dataset, write_dataset
+from segcube.training.run.folder import RunFolder, read_dataset, write_dataset
+from segcube.training.run.request import PlanRequest, copy_challenges, dataset_of, find_data, stored_challenge
 
 USUAL_FOLDS = 5
-OWN_CHALLENGE = "challenge.yaml"
-"""Name in the run's folder of the file of a challenge that the user defined."""
 OnCase: TypeAlias = Callable[[str, int], None]
 """Receives the name of each finished case, and how many cases there are."""
-
-
-@dataclass(frozen=True)
-class PlanRequest:
-    """A data set, and how to train on it.
-
-    challenge: a key or a YAML file. labels: a folder of label maps that do not lie beside the images. ignore:
-    the value of voxels that take no part. folds: their number, or a file of folds; None for five, or one a
-    patient where there are fewer. plans: a plans.json of nnU-Net in place of the planner, and its
-    configuration. device: that the batch has to fit on. memory_gb: that a step may take; None for all.
-    """
-
-    data: Path
-    challenge: str
-    recipe: Recipe = field(default_factory=lambda: load_recipe("nnunet"))
-    labels: Path | None = None
-    ignore: int | None = None
-    folds: int | Path | None = None
-    plans: Path | None = None
-    configuration: str = "3d_fullres"
-    device: str = "auto"
-    memory_gb: float | None = None
 
 
 def plan_run(
@@ -89,8 +62,8 @@ def plan_run(
     if run.plan.exists() and not fresh:
         return _planned_before(request, run)
     _check_request(request, run)
-    challenge, device = load_challenge(request.challenge), open_device(request.device)
-    data = find_labelled_cases(request.data, challenge, request.labels, request.ignore)
+    device, data = open_device(request.device), find_data(request)
+    challenge = data.challenge
     fingerprint, problems = _read_cases(data, on_case)
     write_problems(problems, run.problems)
     if fingerprint is None:
@@ -104,13 +77,12 @@ def plan_run(
     loss = build_loss(plan.recipe.loss, outputs, batch_dice=plan.batch_dice)
     set_exactness(device, exact=False)
     plan = fit_plan(plan, loss, device, request.memory_gb)
-    if Path(request.challenge).suffix in (".yaml", ".yml"):
-        shutil.copyfile(request.challenge, run.root / OWN_CHALLENGE)
-        plan = plan.model_copy(update={"challenge": OWN_CHALLENGE})
+    plan = plan.model_copy(update={"challenge": stored_challenge(request.challenge)})
     # A folder with a plan is complete: the plan of before is removed first, the new one is written last
     run.plan.unlink(missing_ok=True)
+    copy_challenges(request, run)
     write_fingerprint(fingerprint, run.fingerprint)
-    write_dataset(_dataset(data, plan.challenge), run)
+    write_dataset(dataset_of(data, request), run)
     write_folds(folds, run.folds)
     write_plan(plan, run.plan)
     return plan
@@ -145,10 +117,11 @@ def _planned_before(request: PlanRequest, run: RunFolder) -> Plan:
         "recipe": (plan.recipe.model_copy(update={"steps": request.recipe.steps}), request.recipe),
     }
     if all(found == wanted for found, wanted in compared.values()):
-        data = find_labelled_cases(request.data, challenge, request.labels, request.ignore)
-        wanted = _dataset(data, dataset.challenge)
+        data = find_data(request)
+        wanted = dataset_of(data, request)
         compared |= {
             "ignore label": (dataset.ignore_value, wanted.ignore_value),
+            "further data": (dataset.sources, wanted.sources),
             "cases or label maps": (dataset.cases, wanted.cases),
             "split": (load_folds(run.folds), _folds(request.folds, data.cases)),
             "plans.json": (_planned_sizes(plan), _planned_sizes(_imported(request, plan))),
@@ -198,7 +171,7 @@ def _folds(folds: int | Path | None, cases: Sequence[LabelledCase]) -> Folds:
     if isinstance(folds, Path):
         return read_folds(folds, cases)
     if folds is None:
-        folds = min(USUAL_FOLDS, len({case.patient for case in cases}))
+        folds = min(USUAL_FOLDS, len({case.patient for case in cases if not case.is_training_only}))
     return make_folds(cases, folds)
 
 
@@ -221,22 +194,3 @@ def _plan(request: PlanRequest, fingerprint: Fingerprint, challenge: Challenge) 
 def _import(request: PlanRequest, plans: Path) -> Plan:
     options = ImportOptions(read_target(request.challenge), load_challenge(request.challenge).key)
     return import_plans(plans, options, request.recipe, request.configuration)
-
-
-def _dataset(data: LabelledData, challenge: str) -> DatasetFile:
-    entries = tuple(
-        CaseEntry(
-            name=case.name,
-            files={channel: file.absolute() for channel, file in case.case.files.items()},
-            label=case.label.absolute(),
-            patient=case.patient,
-        )
-        for case in data.cases
-    )
-    return DatasetFile(
-        data=data.folder.absolute(),
-        challenge=challenge,
-        reference=data.challenge.reference,
-        ignore_value=data.ignore_value,
-        cases=entries,
-    )

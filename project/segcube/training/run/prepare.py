@@ -8,7 +8,7 @@ from segcube.core import prefetch
 from segcube.spec.challenges import Challenge
 from segcube.spec.submission import read_challenge
 from segcube.training.cache import CacheOutcome, CacheRules, prepare_cases
-from segcube.training.cases import LabelledCase
+from segcube.training.cases import LabelledCase, Source
 from segcube.training.plan import Plan, read_plan
 from segcube.training.run.folder import DatasetFile, RunFolder, read_dataset
 
@@ -26,7 +26,7 @@ def prepare_run(run: RunFolder) -> Iterator[CacheOutcome]:
         (outcome,) = prepare_cases([case], rules, run.cache)
         return outcome
 
-    yield from prefetch(prepare, labelled_cases(dataset))
+    yield from prefetch(prepare, labelled_cases(run, dataset))
 
 
 def run_challenge(run: RunFolder, plan: Plan) -> Challenge:
@@ -39,6 +39,18 @@ def cache_rules(plan: Plan, dataset: DatasetFile, challenge: Challenge) -> Cache
     return CacheRules(plan.branch, challenge, dataset.ignore_value)
 
 
-def labelled_cases(dataset: DatasetFile) -> list[LabelledCase]:
+def labelled_cases(run: RunFolder, dataset: DatasetFile) -> list[LabelledCase]:
     """Return the cases of a run."""
-    return [LabelledCase(dataset.case(entry.name), entry.label, entry.patient) for entry in dataset.cases]
+    sources = [
+        Source(read_challenge(entry.challenge, run.root), entry.labels, entry.ignore_value, entry.in_folds)
+        for entry in dataset.sources
+    ]
+    return [
+        LabelledCase(
+            dataset.case(entry.name),
+            entry.label,
+            entry.patient,
+            None if entry.source is None else sources[entry.source],
+        )
+        for entry in dataset.cases
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
@@ -33,6 +33,11 @@ class FoldLists:
         """Return the names of all cases."""
         lists = (*self.validation, self.training_only, *(self.training or ()))
         return {name for names in lists for name in names}
+
+    def with_training_only(self, names: Sequence[str]) -> FoldLists:
+        """Return the lists with further cases that train every fold."""
+        training = None if self.training is None else tuple((*listed, *names) for listed in self.training)
+        return replace(self, training_only=(*self.training_only, *names), training=training)
 
     def training_of(self, fold: int) -> set[str]:
         """Return the training cases of a fold."""

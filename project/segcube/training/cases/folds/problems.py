@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from segcube.core import Code, printable
-from segcube.training.cases.fold_files import FoldLists
+from segcube.training.cases.folds.lists import FoldLists
 from segcube.training.cases.pairing import LabelledCase
 from segcube.training.cases.problems import Problem, problem
 
@@ -24,6 +24,7 @@ def fold_problems(lists: FoldLists, cases: Sequence[LabelledCase], file: Path) -
         hint = "add it to the folds (for training only as fold -1), or remove the case"
         yield problem(Code.FOLD_MISSING, name, f"does not list the case {name}", file=file, hint=hint)
     yield from _empty(lists, file)
+    yield from _validated_extra(lists, known, file)
     yield from _leaks(lists, known, file)
 
 
@@ -54,6 +55,16 @@ def _empty(lists: FoldLists, file: Path) -> Iterator[Problem]:
         for kind, names in (("training", lists.training_of(fold)), ("validation", validation)):
             if not names:
                 yield problem(Code.FOLD_EMPTY, "", f"fold {fold} has no {kind} case", file=file, hint=hint)
+
+
+def _validated_extra(lists: FoldLists, known: Mapping[str, LabelledCase], file: Path) -> Iterator[Problem]:
+    """Report cases of further data that only train, and that a fold validates."""
+    hint = "list it for training only, or plan with --in-folds"
+    for fold, validation in enumerate(lists.validation):
+        for name in validation:
+            if name in known and known[name].is_training_only:
+                found = f"fold {fold} validates {name}, which is a case of further data (--extra)"
+                yield problem(Code.FOLD_LEAK, name, found, file=file, hint=hint)
 
 
 def _leaks(lists: FoldLists, known: Mapping[str, LabelledCase], file: Path) -> Iterator[Problem]:

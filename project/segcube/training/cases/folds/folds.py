@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 
 from segcube.core import FileName, StrictModel, UsageError, check_unique, count_of, read_model, write_atomic
 from segcube.spec import split_by_patient
-from segcube.training.cases.fold_files import FoldLists, read_fold_lists
-from segcube.training.cases.fold_problems import fold_problems
+from segcube.training.cases.folds.lists import FoldLists, read_fold_lists
+from segcube.training.cases.folds.problems import fold_problems
 from segcube.training.cases.pairing import LabelledCase
 from segcube.training.cases.problems import DataError
 
@@ -79,9 +79,10 @@ def make_folds(
 ) -> Folds:
     """Distribute the patients of some cases at random to folds, in nearly equal numbers.
 
-    training_only: names of cases that train every fold. Raises UsageError for fewer patients than folds, and
-    DataError for a patient with cases both in `training_only` and among the others.
+    training_only: names of cases that train every fold, besides those of further data. Raises UsageError for
+    fewer patients than folds, and DataError for a patient with cases both among these and among the others.
     """
+    training_only = {*training_only, *(case.name for case in cases if case.is_training_only)}
     validated = [case for case in cases if case.name not in training_only]
     patients = {case.patient for case in validated}
     if not MIN_FOLDS <= count <= len(patients):
@@ -101,6 +102,7 @@ def make_folds(
 def read_folds(file: Path, cases: Sequence[LabelledCase]) -> Folds:
     """Read folds for some cases: folds.yaml, BraTS-UGRIP's JSON or nnU-Net's splits_final.json.
 
+    Cases of further data that only train need not be listed: they train every fold.
     Raises UsageError for a file that is none of these, and DataError with every problem of the folds: empty
     ones, unknown, missing and repeated cases, and patients in training and validation of one fold.
     """
@@ -109,7 +111,8 @@ def read_folds(file: Path, cases: Sequence[LabelledCase]) -> Folds:
         lists = FoldLists(folds.source, folds.validation, folds.training_only, folds.training)
     else:
         lists = read_fold_lists(file, cases)
-    return _checked(lists, cases, file)
+    extra = sorted({case.name for case in cases if case.is_training_only} - lists.listed())
+    return _checked(lists.with_training_only(extra), cases, file)
 
 
 def load_folds(file: Path) -> Folds:

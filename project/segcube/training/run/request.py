@@ -1,0 +1,113 @@
+"""What a run is planned from: the request, the cases that it finds, and dataset.yaml, which lists them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from segcube.spec.challenges import load_challenge
+from segcube.training.cases import (
+    ExtraData,
+    ExtraRules,
+    LabelledCase,
+    LabelledData,
+    add_extra_cases,
+    find_labelled_cases,
+)
+from segcube.training.recipes import Recipe, load_recipe
+from segcube.training.run.folder import CaseEntry, DatasetFile, RunFolder, SourceEntry
+
+OWN_CHALLENGE = "challenge.yaml"
+"""Name in the run's folder of the file of a challenge that the user defined."""
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """A data set, and how to train on it.
+
+    challenge: a key or a YAML file. labels: a folder of label maps that do not lie beside the images. ignore:
+    the value of voxels that take no part. folds: their number, or a file of folds; None for five, or one a
+    patient where there are fewer. plans: a plans.json of nnU-Net in place of the planner, and its
+    configuration. device: that the batch has to fit on. memory_gb: that a step may take; None for all. extra:
+    further data folders, and extra_rules what holds for all of them.
+    """
+
+    data: Path
+    challenge: str
+    recipe: Recipe = field(default_factory=lambda: load_recipe("nnunet"))
+    labels: Path | None = None
+    ignore: int | None = None
+    folds: int | Path | None = None
+    plans: Path | None = None
+    configuration: str = "3d_fullres"
+    device: str = "auto"
+    memory_gb: float | None = None
+    extra: tuple[ExtraData, ...] = ()
+    extra_rules: ExtraRules = field(default_factory=ExtraRules)
+
+
+def find_data(request: PlanRequest) -> LabelledData:
+    """Find the labelled cases of all data folders.
+
+    Raises as `find_labelled_cases` and `add_extra_cases` do.
+    """
+    challenge = load_challenge(request.challenge)
+    data = find_labelled_cases(request.data, challenge, request.labels, request.ignore)
+    return add_extra_cases(data, request.extra, request.extra_rules)
+
+
+def dataset_of(data: LabelledData, request: PlanRequest) -> DatasetFile:
+    """Return dataset.yaml of the cases that were found for a request."""
+    sources = tuple(
+        SourceEntry(
+            data=extra.folder.absolute(),
+            challenge=_stored_extra(number, extra, request),
+            labels=dict(source.names),
+            ignore_value=source.ignore,
+            in_folds=source.in_folds,
+        )
+        for number, (extra, source) in enumerate(zip(request.extra, data.sources, strict=True))
+    )
+    return DatasetFile(
+        data=data.folder.absolute(),
+        challenge=stored_challenge(request.challenge),
+        reference=data.challenge.reference,
+        ignore_value=data.ignore_value,
+        sources=sources,
+        cases=tuple(_entry(case, data) for case in data.cases),
+    )
+
+
+def stored_challenge(challenge: str, name: str = OWN_CHALLENGE) -> str:
+    """Return how the files of a run name a challenge: by its key, or by `name` where it is a YAML file."""
+    return name if _is_file(challenge) else load_challenge(challenge).key
+
+
+def copy_challenges(request: PlanRequest, run: RunFolder) -> None:
+    """Copy the files of challenges that the user defined to a run's folder."""
+    if _is_file(request.challenge):
+        shutil.copyfile(request.challenge, run.root / OWN_CHALLENGE)
+    for number, extra in enumerate(request.extra):
+        if extra.challenge is not None and _is_file(extra.challenge):
+            shutil.copyfile(extra.challenge, run.root / _stored_extra(number, extra, request))
+
+
+def _stored_extra(number: int, extra: ExtraData, request: PlanRequest) -> str:
+    if extra.challenge is None:
+        return stored_challenge(request.challenge)
+    return stored_challenge(extra.challenge, f"challenge-extra-{number}.yaml")
+
+
+def _is_file(challenge: str) -> bool:
+    return Path(challenge).suffix in (".yaml", ".yml")
+
+
+def _entry(case: LabelledCase, data: LabelledData) -> CaseEntry:
+    return CaseEntry(
+        name=case.name,
+        files={channel: file.absolute() for channel, file in case.case.files.items()},
+        label=case.label.absolute(),
+        patient=case.patient,
+        source=next((number for number, one in enumerate(data.sources) if one is case.source), None),
+    )
