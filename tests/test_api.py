@@ -92,7 +92,9 @@ def test_a_forked_child_is_refused_the_model_of_its_parent(
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_forked_child_is_refused_torch_once_its_parent_used_it(tumour_submission):
+def test_a_forked_child_is_refused_torch_once_its_parent_used_it(tumour_submission, monkeypatch):
+    monkeypatch.delenv("SEGCUBE_THREADS", raising=False)
+
     def load() -> None:
         segcube.load(tumour_submission, device="cpu", backend="torch")
 

@@ -14,13 +14,16 @@ from segcube.cli.base.training import (
     Exports,
     FoldList,
     FoldToTrain,
+    Freeze,
     FreshTraining,
+    Init,
     Overfit,
+    Reset,
     Run,
     SaveProbabilities,
     Steps,
 )
-from segcube.core import LOG, ExitCode, count_of
+from segcube.core import LOG, ExitCode, UsageError, count_of
 
 if TYPE_CHECKING:
     from segcube.training import RunFolder, TrainOptions, ValidateOptions
@@ -75,6 +78,9 @@ def train(
     steps: Steps = None,
     device: Device = "auto",
     fresh: FreshTraining = False,
+    init: Init = None,
+    freeze: Freeze = None,
+    reset: Reset = None,
     exact: Exact = False,
     log_to: Exports = None,
     overfit: Overfit = None,
@@ -93,18 +99,24 @@ def train(
     Example:
       segcube train runs/ssa --fold 0
       segcube train runs/ssa --fold all --steps 50000
+      segcube train runs/ssa --init runs/adults --freeze ugrip --reset heads
     """
     prepare_for_torch()
-    from segcube.training import RunFolder, TrainOptions
+    from segcube.training import RunFolder, StartRequest, TrainOptions
     from segcube.training.run import count_folds, overfit_fold, parse_fold
 
     folder = RunFolder(run)
     folds: list[FoldNumber] = [*range(count_folds(folder))] if fold is None else [parse_fold(fold)]
+    start = StartRequest(init, tuple(freeze or ()), tuple(reset or ()))
     if overfit is not None:
+        if start != StartRequest():
+            raise UsageError("--overfit with --init, --freeze or --reset", expected="one of them")
         result = overfit_fold(folder, folds[0], overfit, device, steps)
         typer.echo(f"fold {folds[0]}: Dice {result.dice:.3f} of the training patches, {result.steps} steps")
         return ExitCode.DONE
-    options = TrainOptions(steps=steps, device=device, fresh=fresh, exact=exact, exports=tuple(log_to or ()))
+    options = TrainOptions(
+        steps=steps, device=device, fresh=fresh, exact=exact, exports=tuple(log_to or ()), start=start
+    )
     train_all(folder, folds, options)
     if fold == "all":
         LOG.info("next: segcube collect %s --folds all -o weights/%s", run, folder.name)

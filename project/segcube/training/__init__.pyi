@@ -6,6 +6,7 @@ from .recipes import recipe_names as recipe_names
 from .run import CollectOptions as CollectOptions
 from .run import PlanRequest as PlanRequest
 from .run import RunFolder as RunFolder
+from .run import StartRequest as StartRequest
 from .run import TrainOptions as TrainOptions
 from .run import ValidateOptions as ValidateOptions
 from .run import collect_run as collect_run

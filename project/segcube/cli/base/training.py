@@ -191,6 +191,36 @@ FoldList: TypeAlias = Annotated[
 FreshTraining: TypeAlias = Annotated[
     bool, typer.Option("--fresh", help="Remove an earlier training of the fold and start at step 0.")
 ]
+Init: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--init",
+        metavar="WEIGHTS|RUN",
+        help="Start from trained weights: a submission with one member, a .safetensors file of one, or a "
+        "run, whose fold of the same number is taken. Default: random weights.",
+        show_default=False,
+    ),
+]
+Freeze: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--freeze",
+        metavar="PRESET|PATTERN",
+        help="With --init: parameters that stay as they are: ugrip (all but the last 26 tensors), body (all "
+        "but the heads), or a pattern of names such as 'enc_block_*'; repeatable. Default: none.",
+        show_default=False,
+    ),
+]
+Reset: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reset",
+        metavar="heads|LABEL|PATTERN",
+        help="With --init: what starts from random weights: all heads, an output of them such as ET, or a "
+        "pattern of tensor names; repeatable. Default: none.",
+        show_default=False,
+    ),
+]
 Exact: TypeAlias = Annotated[
     bool,
     typer.Option(

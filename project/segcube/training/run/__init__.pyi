@@ -12,6 +12,7 @@ from .overfit import overfit_fold as overfit_fold
 from .planning import plan_run as plan_run
 from .prepare import prepare_run as prepare_run
 from .request import PlanRequest as PlanRequest
+from .start import StartRequest as StartRequest
 from .validate import ValidateOptions as ValidateOptions
 from .validate import count_folds as count_folds
 from .validate import trained_folds as trained_folds

@@ -14,6 +14,7 @@ from segcube.training.progress import CURVES
 from segcube.training.recipes import recipe_digest
 from segcube.training.run.folder import DatasetFile, FoldNumber, RunFolder
 from segcube.training.run.origin import read_origin
+from segcube.training.run.start import describe_start
 from segcube.training.run.validate import FoldScores
 from segcube.training.submission import LICENCE
 
@@ -96,12 +97,14 @@ def _training(run: RunFolder, folds: Sequence[FoldNumber], facts: CardFacts) -> 
     size = " x ".join(map(str, plan.patch))
     spacing = " x ".join(f"{edge:.4g}" for edge in plan.spacing)
     steps = sorted({read_origin(run.fold(fold)).steps for fold in folds})
+    starts = {describe_start(run.fold(fold)) for fold in folds}
     return {
         "Network": f"{plan.network}, {count_of(len(folds), 'member')}: fold {', '.join(map(str, folds))}",
         "Recipe": f"{recipe.name}, SHA-256 {recipe_digest(recipe)}",
         "Source of the recipe": " ".join(recipe.source.split()),
         "Plan": plan.origin,
         "Patch": f"{size} voxels of {spacing} mm, batch {plan.batch}",
+        "Start": "; ".join(sorted(starts)),
         "Steps": " and ".join(f"{count:,}" for count in steps),
         "Checkpoint": f"{facts.checkpoint}, weights averaged where the optimizer averages them",
     }

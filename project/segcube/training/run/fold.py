@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 import torch
@@ -44,6 +44,7 @@ from segcube.training.run.origin import (
     write_origin,
 )
 from segcube.training.run.prepare import cache_rules, labelled_cases, run_challenge
+from segcube.training.run.start import Start, StartRequest, find_start, start_network
 from segcube.training.sampling import draw_patches
 from segcube.training.signals import Requests, receive_requests
 from segcube.training.state import Counters, remove_states
@@ -60,7 +61,8 @@ class TrainOptions:
 
     steps: in place of the recipe's. fresh: remove an earlier training of the fold. exact: deterministic
     kernels on a GPU. exports: other tools that get the log. resident_gb: cases that stay in the memory of the
-    device; None for what is free on a GPU, and none on a CPU, whose page cache holds the mapped files.
+    device; None for what is free on a GPU, and none on a CPU, whose page cache holds the mapped files. start:
+    trained weights to start from.
     """
 
     steps: int | None = None
@@ -69,6 +71,7 @@ class TrainOptions:
     exact: bool = False
     exports: tuple[str, ...] = ()
     resident_gb: float | None = None
+    start: StartRequest = field(default_factory=StartRequest)
 
 
 @dataclass(frozen=True)
@@ -81,11 +84,13 @@ class FoldData:
     split: Split
     cases: tuple[CachedCase, ...]
     """The training cases."""
+    start: Start | None = None
 
     @property
     def origin(self) -> Origin:
         """What the steps depend on, but their number."""
-        return origin_of(self.plan, self.split, {case.name: case.record.digest for case in self.cases})
+        cases = {case.name: case.record.digest for case in self.cases}
+        return origin_of(self.plan, self.split, cases, self.start.file.digest if self.start else None)
 
 
 def train_fold(run: RunFolder, fold: FoldNumber, options: TrainOptions | None = None) -> Counters:
@@ -103,7 +108,7 @@ def train_fold(run: RunFolder, fold: FoldNumber, options: TrainOptions | None = 
         if options.fresh:
             remove_training(folder)
             shutil.rmtree(run.validated(fold).root, ignore_errors=True)
-        data = open_fold(run, fold)
+        data = replace(open_fold(run, fold), start=find_start(run, fold, options.start))
         steps, before = options.steps or data.plan.recipe.steps, trained_steps(folder)
         if before:
             check_origin(folder, data.origin)
@@ -125,7 +130,14 @@ def train_fold(run: RunFolder, fold: FoldNumber, options: TrainOptions | None = 
 
 def remove_training(folder: FoldFolder) -> None:
     """Remove what an earlier training of a fold left: its weights first, then states and log."""
-    for file in (folder.final, folder.best, folder.origin, folder.first_batch):
+    for file in (
+        folder.final,
+        folder.best,
+        folder.origin,
+        folder.first_batch,
+        folder.start,
+        folder.start_table,
+    ):
         file.unlink(missing_ok=True)
     remove_states(folder.root)
     folder.log.unlink(missing_ok=True)
@@ -146,7 +158,7 @@ def build_training(
 ) -> Training:
     """Build network, loss, optimizer, batches and validation of a fold."""
     plan, recipe = data.plan, data.plan.recipe
-    stepper = build_stepper(data, device)
+    stepper = build_stepper(data, device, folder)
     cases = load_residents(data.cases, device, _resident_bytes(plan, device, options.resident_gb))
     return Training(
         stepper=stepper,
@@ -163,11 +175,16 @@ def build_training(
     )
 
 
-def build_stepper(data: FoldData, device: torch.device) -> Stepper:
-    """Build the network of a plan, initialised by the recipe's seed, with its loss and optimizer."""
+def build_stepper(data: FoldData, device: torch.device, folder: FoldFolder) -> Stepper:
+    """Build the network of a plan with its loss and optimizer.
+
+    Weights are random by the recipe's seed, or those that the fold starts from.
+    """
     plan, recipe = data.plan, data.plan.recipe
     torch.manual_seed(recipe.seed)
     network = build_training_network(plan, device)
+    if data.start is not None:
+        start_network(network, plan, data.start, folder)
     ignore = data.dataset.ignore_value is not None
     outputs = loss_outputs(plan.branch.outputs, data.challenge, ignore=ignore)
     loss = build_loss(recipe.loss, outputs, batch_dice=plan.batch_dice)

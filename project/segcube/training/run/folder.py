@@ -163,6 +163,16 @@ class FoldFolder:
         return self.root / "origin.json"
 
     @property
+    def start(self) -> Path:
+        """The trained weights that the fold started from; no file for random ones."""
+        return self.root / "start.yaml"
+
+    @property
+    def start_table(self) -> Path:
+        """What became of each tensor of these."""
+        return self.root / "start.csv"
+
+    @property
     def final(self) -> Path:
         """The averaged weights after the last step; a training is finished when they are there."""
         return self.root / "final.safetensors"

@@ -20,7 +20,12 @@ from segcube.training.run.prepare import labelled_cases
 _UNRELATED = {"recipe", "estimate", "origin", "accumulate", "gradient_checkpointing", "lowres"}
 """Keys of a plan that change no step; of the recipe, all but its length counts."""
 
-_OTHER = {"plan": "another plan", "split": "another split", "cases": "other cached cases"}
+_OTHER = {
+    "plan": "another plan",
+    "split": "another split",
+    "cases": "other cached cases",
+    "start": "other initial weights",
+}
 
 
 class Origin(StrictModel):
@@ -32,22 +37,28 @@ class Origin(StrictModel):
     """Of the names of the training and validation cases."""
     cases: Sha256
     """Of the cached training cases."""
+    start: Sha256 | None = None
+    """Of the trained weights that it started from, and of what was frozen; None for random weights."""
     steps: Annotated[int, Field(ge=0)] = 0
     """After which final.safetensors was written."""
 
     @property
     def digest(self) -> str:
         """Of all parts together; a saved state has to match it."""
-        return _digest(self.model_dump(exclude={"steps"}))
+        return _digest(self.model_dump(exclude={"steps"}, exclude_none=True))
 
 
-def origin_of(plan: Plan, split: Split, cases: Mapping[str, str]) -> Origin:
-    """Return the origin of a training; cases: digests of the cached training cases, by name."""
+def origin_of(plan: Plan, split: Split, cases: Mapping[str, str], start: str | None = None) -> Origin:
+    """Return the origin of a training.
+
+    cases: digests of the cached training cases, by name. start: of the trained weights it started from.
+    """
     content = plan.model_dump(mode="json", by_alias=True, exclude=_UNRELATED)
     return Origin(
         plan=_digest({"recipe": recipe_digest(plan.recipe), "plan": content}),
         split=_digest(asdict(split)),
         cases=_digest(dict(cases)),
+        start=start,
     )
 
 
@@ -76,8 +87,8 @@ def trained_steps(folder: FoldFolder) -> int:
 
 
 def check_origin(folder: FoldFolder, origin: Origin) -> None:
-    """Raise EnvironmentFault where a fold's weights were trained with another plan, split or other cases."""
-    _refuse_other(folder, origin, ("plan", "split", "cases"))
+    """Raise EnvironmentFault where a fold's weights have another origin, but for the number of steps."""
+    _refuse_other(folder, origin, tuple(_OTHER))
 
 
 def check_origins(run: RunFolder, folds: Sequence[FoldNumber], plan: Plan, known: Folds) -> None:

@@ -58,7 +58,7 @@ def overfit_fold(
         for key in [StepKey(recipe.seed, sample)]
     ]
     outputs = loss_outputs(plan.branch.outputs, data.challenge, ignore=data.dataset.ignore_value is not None)
-    stepper, most, dice = build_stepper(data, device), steps or STEPS, 0.0
+    stepper, most, dice = build_stepper(data, device, run.fold(fold)), steps or STEPS, 0.0
     for step in range(most):
         rate = rate_at(recipe.schedule, recipe.optimizer.learning_rate, step, most)
         run_step(stepper, batches[step % patches], rate, 1, 1.0, Clock())

@@ -169,7 +169,7 @@ def _read_cases(data: LabelledData, on_case: OnCase | None) -> tuple[Fingerprint
 
 def _folds(folds: int | Path | None, cases: Sequence[LabelledCase]) -> Folds:
     if isinstance(folds, Path):
-        return read_folds(folds, cases)
+        return read_folds(folds, cases, of_other_run=True)
     if folds is None:
         folds = min(USUAL_FOLDS, len({case.patient for case in cases if not case.is_training_only}))
     return make_folds(cases, folds)

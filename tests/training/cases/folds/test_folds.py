@@ -266,3 +266,11 @@ def test_names_of_hostile_lists_are_only_compared(tmp_path):
         read_folds(tmp_path / "list.json", CASES[:1])
     assert all(text.isprintable() for text in (str(caught.value), *caught.value.__notes__))
     assert {problem.code.value for problem in caught.value.problems} >= {"FOLD_UNKNOWN", "FOLD_MISSING"}
+
+
+def test_folds_of_another_run_may_list_its_further_data(tmp_path):
+    file = tmp_path / "folds.yaml"
+    write_folds(make_folds([*CASES, case_of("extra")], 2, training_only=["extra"]), file)
+    with pytest.raises(DataError, match="lists 'extra', which is no labelled case"):
+        read_folds(file, CASES)
+    assert read_folds(file, CASES, of_other_run=True).training_only == ()

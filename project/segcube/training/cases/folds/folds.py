@@ -99,20 +99,33 @@ def make_folds(
     return _checked(lists, cases, Path(lists.source))
 
 
-def read_folds(file: Path, cases: Sequence[LabelledCase]) -> Folds:
+def read_folds(file: Path, cases: Sequence[LabelledCase], *, of_other_run: bool = False) -> Folds:
     """Read folds for some cases: folds.yaml, BraTS-UGRIP's JSON or nnU-Net's splits_final.json.
 
-    Cases of further data that only train need not be listed: they train every fold.
+    Cases of further data that only train need not be listed: they train every fold. of_other_run: leave out
+    cases for training only that folds.yaml lists and this run does not have.
     Raises UsageError for a file that is none of these, and DataError with every problem of the folds: empty
     ones, unknown, missing and repeated cases, and patients in training and validation of one fold.
     """
     if file.suffix in (".yaml", ".yml"):
         folds = load_folds(file)
         lists = FoldLists(folds.source, folds.validation, folds.training_only, folds.training)
+        if of_other_run:
+            lists = _without_others(lists, cases)
     else:
         lists = read_fold_lists(file, cases)
     extra = sorted({case.name for case in cases if case.is_training_only} - lists.listed())
     return _checked(lists.with_training_only(extra), cases, file)
+
+
+def _without_others(lists: FoldLists, cases: Sequence[LabelledCase]) -> FoldLists:
+    unknown = set(lists.training_only) - {case.name for case in cases}
+    return FoldLists(
+        lists.source,
+        lists.validation,
+        tuple(name for name in lists.training_only if name not in unknown),
+        lists.training and tuple(tuple(n for n in names if n not in unknown) for names in lists.training),
+    )
 
 
 def load_folds(file: Path) -> Folds:
