@@ -117,9 +117,26 @@ def greedy(
 
 def tune(
     probabilities: Annotated[
-        Path, typer.Option(help="Folder of probabilities from `segcube infer --save-probabilities`.")
-    ],
-    ref: Ref,
+        Path | None,
+        typer.Option(
+            help="Folder of probabilities from `segcube infer --save-probabilities`. Default: none.",
+            show_default=False,
+        ),
+    ] = None,
+    ref: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --probabilities: folder of reference label maps. Default: none.", show_default=False
+        ),
+    ] = None,
+    run: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder of a training run, in place of --probabilities and --ref; repeatable: weights of "
+            "several runs are tuned by region. Default: none.",
+            show_default=False,
+        ),
+    ] = None,
     profile: Profile = None,
     weights: Annotated[
         Path | None,
@@ -148,17 +165,21 @@ def tune(
     patients; without one, all values stay as they are. The output is a block of YAML that replaces the
     `postprocess` of submission.yaml.
 
+    Of training runs (--run), the out-of-fold probabilities of `segcube validate --save-probabilities` are
+    taken; `segcube collect --tuned` applies the block.
+
     \b
     Example:
       segcube infer -i data -o maps --save-probabilities saved --each-member
       segcube tune --probabilities saved --ref labels -w weights/NAME -o block.yaml
+      segcube tune --run runs/base --run runs/medium -o block.yaml
     """
     from segcube.core import write_atomic
     from segcube.formats.nifti import check_replaceable
     from segcube.tools.tune import TuneRequest, print_tuned, read_inputs, tune_inputs, tuned_block
 
     check_replaceable(out, "a block that segcube tuned", (b"postprocess:",))
-    request = TuneRequest(probabilities, ref, weights, challenge, profile, folds, seed)
+    request = TuneRequest(probabilities, ref, weights, challenge, profile, folds, seed, tuple(run or ()))
     inputs = read_inputs(request)
     for notice in inputs.notices:
         LOG.warning(notice)

@@ -152,5 +152,5 @@ def _go(run: RunFolder, device: str, weights: Path) -> ExitCode:
         return code
     train_all(run, range(count_folds(run)), TrainOptions(device=device))
     code = validate_all(run, (), ValidateOptions(device=device))
-    collect(run.root, weights)
+    collect([run.root], weights)
     return code

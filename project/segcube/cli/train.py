@@ -20,8 +20,10 @@ from segcube.cli.base.training import (
     Overfit,
     Reset,
     Run,
+    Runs,
     SaveProbabilities,
     Steps,
+    Tuned,
 )
 from segcube.core import LOG, ExitCode, UsageError, count_of
 
@@ -183,28 +185,33 @@ def validate_all(run: RunFolder, folds: Sequence[FoldNumber], options: ValidateO
 
 
 def collect(
-    run: Run,
+    runs: Runs,
     out: Out,
     folds: FoldList = None,
     checkpoint: CheckpointOf = "final",
+    tuned: Tuned = None,
     licence: Licence = "unknown",
 ) -> None:
     """Collect trained folds into a submission with a model card.
 
     Writes submission.yaml, the weights of each fold, their curves and MODEL_CARD.md, whose scores are those
-    of `segcube validate`. --folds all takes the network of `train --fold all`.
+    of `segcube validate`. --folds all takes the network of `train --fold all`. Several runs of a challenge
+    become one submission, which averages the probabilities of their members.
 
     Exit code: 0 done, 2 usage, 5 a fold is not trained, or disk not usable.
 
     \b
     Example:
       segcube collect runs/ssa -o weights/ssa
+      segcube collect runs/base runs/medium -o weights/both --tuned block.yaml
     """
     prepare_for_torch()
-    from segcube.training import CollectOptions, RunFolder, collect_run
-    from segcube.training.run import parse_folds
+    from segcube.training import CollectOptions, RunFolder, collect_runs
+    from segcube.training.run import TunedValues, parse_folds, read_tuned
 
     chosen = parse_folds(folds) if folds is not None else ()
-    submission = collect_run(RunFolder(run), out, CollectOptions(tuple(chosen), checkpoint, licence))
+    values = read_tuned(tuned) if tuned is not None else TunedValues()
+    options = CollectOptions(tuple(chosen), checkpoint, licence, values)
+    submission = collect_runs([RunFolder(run) for run in runs], out, options)
     LOG.info("%s of %s in %s", count_of(len(submission.members), "member"), submission.name, out)
     LOG.info("fill in what %s marks; next: segcube check submission %s", out / "MODEL_CARD.md", out)

@@ -10,6 +10,7 @@ from .run import StartRequest as StartRequest
 from .run import TrainOptions as TrainOptions
 from .run import ValidateOptions as ValidateOptions
 from .run import collect_run as collect_run
+from .run import collect_runs as collect_runs
 from .run import plan_run as plan_run
 from .run import prepare_run as prepare_run
 from .run import train_fold as train_fold

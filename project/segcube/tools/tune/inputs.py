@@ -10,11 +10,11 @@ from segcube.core import CaseError, UsageError
 from segcube.evaluation import challenge_hint, choose_challenge, find_maps
 from segcube.evaluation.profiles import metrics_of
 from segcube.inference import SavedProbabilities
-from segcube.spec import patient_of
 from segcube.spec.challenges import Challenge, Metrics
 from segcube.spec.submission import Member, Retry, Rule, Stage, Submission, load_for_challenge
-from segcube.tools.tune.cases import TuningCase, largest_difference, read_case
+from segcube.tools.tune.cases import CaseFiles, CaseLimits, TuningCase, largest_difference, read_case
 from segcube.tools.tune.region_scores import margin_of
+from segcube.tools.tune.runs import find_out_of_fold
 from segcube.tools.tune.search_space import LOWEST, SearchSpace, build_search_space, thresholds_of
 
 SAME_MEAN = 2e-3
@@ -27,15 +27,16 @@ FEW_PATIENTS = 10
 
 @dataclass(frozen=True)
 class TuneRequest:
-    """The options of a tuning."""
+    """The options of a tuning: probabilities and references, or training runs, which have both."""
 
-    probabilities: Path
-    reference: Path
+    probabilities: Path | None = None
+    reference: Path | None = None
     weights: Path | None = None
     challenge: str | None = None
     profile: str | None = None
     folds: int = 5
     seed: int = 0
+    runs: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,13 @@ def read_inputs(request: TuneRequest) -> Inputs:
     A case with a missing or unreadable file is left out with a notice. Raises UsageError if no case is left,
     if the probabilities do not belong to the submission, and if there is nothing to search.
     """
+    if request.runs:
+        return _read_runs(request)
+    if request.probabilities is None or request.reference is None:
+        raise UsageError("no probabilities or no references", expected="--probabilities and --ref, or --run")
     folder, notices = request.probabilities, list[str]()
     files_in = SavedProbabilities(folder)
-    challenge, submission = _submission(request)
+    challenge, submission = _submission(request, request.reference)
     metrics = metrics_of(challenge, request.profile)
     stage = submission.stages[-1] if submission else None
     rules = submission.postprocess if submission else ()
@@ -69,10 +74,13 @@ def read_inputs(request: TuneRequest) -> Inputs:
     members = _members(stage, files_in, list(saved), notices) if stage else []
     weights = tuple(tuple(m.weight_for(name) for name in stage.names) for m in members) if stage else ()
     cases: list[TuningCase] = []
+    limits = CaseLimits(_floor(rules), margin_of(metrics))
     for case, reference in saved.items():
-        files = [files_in.file(case, member) for member in (None, *members)]
+        files = CaseFiles(
+            tuple(files_in.file(case, member) for member in members), reference, files_in.file(case)
+        )
         try:
-            cases.append(read_case(case, files, reference, weights, _floor(rules), margin_of(metrics)))
+            cases.append(read_case(case, files, weights, limits))
         except CaseError as error:
             notices.append(f"{case}: {error}")
     if not cases:
@@ -95,18 +103,51 @@ def read_inputs(request: TuneRequest) -> Inputs:
             file=folder,
             hint="infer --save-probabilities DIR --each-member, then tune --weights SUBMISSION",
         )
-    patients = len({patient_of(case.name) for case in cases})
-    if patients < FEW_PATIENTS:
-        notices.append(f"few patients ({patients}): the gain and its error are rough below {FEW_PATIENTS}")
     space = build_search_space(rules, names, kind, [member.file for member in members], cases[0].weights)
+    notices += _few_patients(cases, challenge)
     return Inputs(challenge, metrics, tuple(rules), space, tuple(cases), tuple(notices))
 
 
-def _submission(request: TuneRequest) -> tuple[Challenge, Submission | None]:
+def _read_runs(request: TuneRequest) -> Inputs:
+    """Read the out-of-fold probabilities of training runs, each of them as a member."""
+    if request.probabilities or request.reference or request.weights or request.challenge:
+        raise UsageError(
+            "--run beside --probabilities, --ref, --weights or --challenge", expected="--run alone"
+        )
+    found = find_out_of_fold(request.runs)
+    metrics, notices = metrics_of(found.challenge, request.profile), list(found.notices)
+    limits = CaseLimits(_floor(()), margin_of(metrics), found.ignore_value)
+    cases: list[TuningCase] = []
+    for case, files in found.files.items():
+        try:
+            cases.append(read_case(case, CaseFiles(files, found.references[case]), (), limits))
+        except CaseError as error:
+            notices.append(f"{case}: {error}")
+    if not cases:
+        raise UsageError("; ".join(["no case to tune on", *notices[:1]]), file=request.runs[0])
+    names, kind = cases[0].names, cases[0].kind
+    for case in cases:
+        _check_case(case, names, kind, request.runs[0])
+    members = found.runs if len(found.runs) > 1 else ()
+    if kind == "labels" and not members:
+        found_ = f"nothing to search: a single run of labels ({', '.join(names)})"
+        raise UsageError(found_, file=request.runs[0], expected="several runs, or a run of regions")
+    space = build_search_space((), names, kind, members, cases[0].weights)
+    notices += _few_patients(cases, found.challenge)
+    return Inputs(found.challenge, metrics, (), space, tuple(cases), tuple(notices))
+
+
+def _few_patients(cases: Sequence[TuningCase], challenge: Challenge) -> list[str]:
+    patients = len({challenge.patient_of(case.name) for case in cases})
+    few = f"few patients ({patients}): the gain and its error are rough below {FEW_PATIENTS}"
+    return [few] if patients < FEW_PATIENTS else []
+
+
+def _submission(request: TuneRequest, reference: Path) -> tuple[Challenge, Submission | None]:
     if request.weights is not None:
         loaded = load_for_challenge(request.weights, request.challenge or "auto")
         return loaded.challenge, loaded.submission
-    return choose_challenge(request.reference, request.reference, request.challenge), None
+    return choose_challenge(reference, reference, request.challenge), None
 
 
 def _members(

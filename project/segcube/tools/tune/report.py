@@ -20,7 +20,7 @@ def verdict(tuned: Tuned, inputs: Inputs) -> str:
     """One line: the gain of an unseen case, and whether the current values stay."""
     metric = OBJECTIVES[inputs.metrics.profile]
     gain = f"{metric} of an unseen case: {tuned.gain:+.4f} ± {tuned.error:.4f}"
-    line = f"{gain} ({count_of(len(tuned.cases), 'case')}, {count_of(len(tuned.in_folds), 'fold')})"
+    line = f"{gain} ({count_of(len(tuned.patients), 'case')}, {count_of(len(tuned.in_folds), 'fold')})"
     return line if tuned.improves else f"{line}: no reliable gain, the current values stay"
 
 
@@ -42,10 +42,14 @@ def tuned_block(tuned: Tuned, inputs: Inputs) -> str:
 def print_tuned(tuned: Tuned, inputs: Inputs) -> None:
     """Print to stderr the gain of each region and the changed values with those of each fold."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    table = Table("region", "current", "tuned, unseen", "gain", title=OBJECTIVES[inputs.metrics.profile])
+    heading = ("region", "current", "tuned, unseen", "gain", "same cases")
+    table = Table(*heading, title=OBJECTIVES[inputs.metrics.profile])
     for region in tuned.before[0]:
-        before, after = (np.mean([row[region] for row in rows]) for rows in (tuned.before, tuned.after))
-        table.add_row(literal_text(region), f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}")
+        before, after, same = (
+            np.mean([row[region] for row in rows]) for rows in (tuned.before, tuned.after, tuned.same)
+        )
+        cells = (f"{before:.4f}", f"{after:.4f}", f"{after - before:+.4f}", f"{same:.4f}")
+        table.add_row(literal_text(region), *cells)
     console.print(table)
     start = tuned.space.start
     names = dict.fromkeys(name for block in tuned.space.blocks for name in block)

@@ -11,7 +11,7 @@ from itertools import chain, product
 import numpy as np
 
 from segcube.core import cpu_count
-from segcube.spec import patient_of, split_by_patient
+from segcube.spec import split_by_patient
 from segcube.tools.tune.inputs import Inputs, TuneRequest
 from segcube.tools.tune.objective import CaseObjective
 from segcube.tools.tune.region_scores import region_score_of
@@ -70,7 +70,8 @@ class Tuned:
     """The result of a tuning."""
 
     space: SearchSpace
-    cases: tuple[str, ...]
+    patients: tuple[str, ...]
+    """Of each case."""
     fitted: Point
     """The best point for all cases together."""
     in_folds: tuple[Point, ...]
@@ -79,6 +80,8 @@ class Tuned:
     """Of every case, at the submission's own values."""
     after: Scores
     """Of every case while it was held out, at the values that were fitted to the other folds."""
+    same: Scores
+    """Of every case at the values that were fitted to all of them: too high for new cases."""
 
     @property
     def gain(self) -> float:
@@ -89,8 +92,8 @@ class Tuned:
     def error(self) -> float:
         """Standard error of the gain over patients."""
         gains: dict[str, list[float]] = {}
-        for case, before, after in zip(self.cases, self.before, self.after, strict=True):
-            gains.setdefault(patient_of(case), []).append(mean_score([after]) - mean_score([before]))
+        for patient, before, after in zip(self.patients, self.before, self.after, strict=True):
+            gains.setdefault(patient, []).append(mean_score([after]) - mean_score([before]))
         means = [float(np.mean(values)) for values in gains.values()]
         return float(np.std(means, ddof=1)) / math.sqrt(len(means))
 
@@ -101,17 +104,17 @@ class Tuned:
 
 
 def tune_cases(
-    score_cases: ScoreCases, cases: Sequence[str], space: SearchSpace, folds: tuple[int, int], log: Log
+    score_cases: ScoreCases, patients: Sequence[str], space: SearchSpace, folds: tuple[int, int], log: Log
 ) -> Tuned:
     """Search the space for the best mean score, cross-validated over patients.
 
-    cases: names, in the order of the indices. folds: their number, and the seed of the random split. Raises
-    UsageError for less than two patients.
+    patients: of each case, in the order of the indices. folds: their number, and the seed of the random
+    split. Raises UsageError for less than two patients.
     """
     after: dict[int, Mapping[str, float]] = {}
     points: list[Point] = []
-    dealt = split_by_patient(cases, *folds)
-    everyone = range(len(cases))
+    dealt = split_by_patient(patients, *folds, patients)
+    everyone = range(len(patients))
     for number, fold in enumerate(dealt, start=1):
         log(f"fold {number} of {len(dealt)}")
         points.append(fit(score_cases, space, fold.training))
@@ -119,7 +122,8 @@ def tune_cases(
     before = score_cases(space.start, everyone)
     log("all cases")
     fitted = fit(score_cases, space, everyone)
-    return Tuned(space, tuple(cases), fitted, tuple(points), before, [after[index] for index in everyone])
+    same, unseen = score_cases(fitted, everyone), [after[index] for index in everyone]
+    return Tuned(space, tuple(patients), fitted, tuple(points), before, unseen, same)
 
 
 def tune_inputs(inputs: Inputs, request: TuneRequest, log: Log = lambda _: None) -> Tuned:
@@ -136,4 +140,5 @@ def tune_inputs(inputs: Inputs, request: TuneRequest, log: Log = lambda _: None)
             return list(pool.map(lambda index: objectives[index].scores(rules, weights), chosen))
 
         folds = request.folds, request.seed
-        return tune_cases(score_cases, [case.name for case in cases], inputs.space, folds, log)
+        patients = [challenge.patient_of(case.name) for case in cases]
+        return tune_cases(score_cases, patients, inputs.space, folds, log)

@@ -1,3 +1,4 @@
+from .branch import scored_regions as scored_regions
 from .budget import StepCost as StepCost
 from .budget import build_training_network as build_training_network
 from .budget import describe_budget as describe_budget

@@ -29,8 +29,7 @@ def outputs_of(challenge: Challenge, recipe: Recipe) -> Outputs:
 
     auto chooses regions where two of them share a label.
     """
-    written = {paint.region for paint in challenge.write}
-    regions = tuple(name for name in challenge.regions if name in challenge.scored or name in written)
+    regions = scored_regions(challenge)
     kind = recipe.preprocessing.outputs
     if kind == "auto":
         members = [label for region in regions for label in challenge.regions[region]]
@@ -39,6 +38,12 @@ def outputs_of(challenge: Challenge, recipe: Recipe) -> Outputs:
         return Outputs(kind="regions", names=regions)
     labels = sorted(challenge.labels, key=lambda name: challenge.labels[name])
     return Outputs(kind="labels", names=tuple(labels))
+
+
+def scored_regions(challenge: Challenge) -> tuple[str, ...]:
+    """Return the regions that are scored or written."""
+    written = {paint.region for paint in challenge.write}
+    return tuple(name for name in challenge.regions if name in challenge.scored or name in written)
 
 
 def count_classes(outputs: Outputs) -> int:

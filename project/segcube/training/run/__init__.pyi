@@ -1,6 +1,9 @@
 from .collect import CollectOptions as CollectOptions
+from .collect import TunedValues as TunedValues
 from .collect import collect_run as collect_run
+from .collect import collect_runs as collect_runs
 from .collect import is_collected as is_collected
+from .collect import read_tuned as read_tuned
 from .fold import TrainOptions as TrainOptions
 from .fold import train_fold as train_fold
 from .folder import FoldNumber as FoldNumber
@@ -8,12 +11,15 @@ from .folder import RunFolder as RunFolder
 from .folder import parse_fold as parse_fold
 from .folder import parse_folds as parse_folds
 from .folder import read_dataset as read_dataset
+from .origin import run_folds as run_folds
 from .overfit import overfit_fold as overfit_fold
 from .planning import plan_run as plan_run
 from .prepare import prepare_run as prepare_run
+from .prepare import run_challenge as run_challenge
 from .request import PlanRequest as PlanRequest
 from .start import StartRequest as StartRequest
 from .validate import ValidateOptions as ValidateOptions
 from .validate import count_folds as count_folds
+from .validate import read_fold_scores as read_fold_scores
 from .validate import trained_folds as trained_folds
 from .validate import validate_run as validate_run

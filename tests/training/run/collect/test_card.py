@@ -1,6 +1,6 @@
 from types import SimpleNamespace
 
-from segcube.training.run import card
+from segcube.training.run.collect import card
 from segcube.training.run.validate import FoldScores
 
 

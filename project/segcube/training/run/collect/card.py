@@ -24,45 +24,70 @@ FILL_IN = "**FILL IN**"
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What a model card states of a submission; scores: of those folds that were validated."""
+    """What a model card states of a run; scores: of those folds that were validated."""
 
-    submission: Submission
+    run: RunFolder
+    folds: Sequence[FoldNumber]
     plan: Plan
     dataset: DatasetFile
     challenge: Challenge
     checkpoint: Checkpoint
     scores: Mapping[FoldNumber, FoldScores]
+    is_only: bool = True
+    """Whether the submission is of this run alone."""
+
+    @property
+    def prefix(self) -> str:
+        """Of the names of its files in a submission."""
+        return "" if self.is_only else f"{self.run.name}_"
 
 
-def model_card(run: RunFolder, folds: Sequence[FoldNumber], facts: CardFacts) -> str:
+def curves_name(facts: CardFacts, fold: FoldNumber) -> str:
+    """Return the name of a fold's curves in a submission."""
+    return f"{facts.prefix}curves_fold_{fold}.png"
+
+
+def model_card(submission: Submission, runs: Sequence[CardFacts]) -> str:
     """Return a model card as Markdown; what only the user knows is marked FILL IN."""
-    known = load_folds(run.folds)
     parts = [
-        f"# {printable(facts.submission.name)}",
+        f"# {printable(submission.name)}",
         "Not a medical device. Every score below is out of fold: of cases that the fold was not trained on.",
         "## To fill in",
         _list(
             {
-                "Licence of the weights": FILL_IN
-                if facts.submission.licence == LICENCE
-                else facts.submission.licence,
+                "Licence of the weights": FILL_IN if submission.licence == LICENCE else submission.licence,
                 "Licence and source of the data": FILL_IN,
                 "Intended use": FILL_IN,
                 "Authors and contact": FILL_IN,
             }
         ),
-        "## Data",
-        _list(_data(run, facts, known)),
-        "## Model and training",
+    ]
+    if len(runs) == 1:
+        parts += _sections(runs[0], "##")
+    else:
+        parts.append(
+            "The members of several runs are averaged. The scores are those of each run alone; `segcube tune "
+            "--run` estimates those of all together."
+        )
+        for facts in runs:
+            parts += [f"## Run {printable(facts.run.name)}", *_sections(facts, "###")]
+    return "\n\n".join(parts) + "\n"
+
+
+def _sections(facts: CardFacts, level: str) -> list[str]:
+    run, folds = facts.run, facts.folds
+    return [
+        f"{level} Data",
+        _list(_data(run, facts, load_folds(run.folds))),
+        f"{level} Model and training",
         _list(_training(run, folds, facts)),
-        "## Scores out of fold",
+        f"{level} Scores out of fold",
         _scores(folds, facts),
-        "## Curves",
-        "\n".join(_curves(run, folds)) or "No curves were drawn.",
-        "## Environment",
+        f"{level} Curves",
+        "\n".join(_curves(facts)) or "No curves were drawn.",
+        f"{level} Environment",
         _environment(run, folds),
     ]
-    return "\n\n".join(parts) + "\n"
 
 
 def _data(run: RunFolder, facts: CardFacts, known: Folds) -> dict[str, str]:
@@ -156,9 +181,9 @@ def _mean(scores: Mapping[FoldNumber, FoldScores], region: str, metric: str) -> 
     return total / sum(one.cases for one in scores.values())
 
 
-def _curves(run: RunFolder, folds: Sequence[FoldNumber]) -> list[str]:
-    drawn = [fold for fold in folds if (run.fold(fold).root / CURVES).is_file()]
-    return [f"![loss, Dice and learning rate of fold {fold}](curves_fold_{fold}.png)" for fold in drawn]
+def _curves(facts: CardFacts) -> list[str]:
+    drawn: list[FoldNumber] = [fold for fold in facts.folds if (facts.run.fold(fold).root / CURVES).is_file()]
+    return [f"![loss, Dice and learning rate of fold {fold}]({curves_name(facts, fold)})" for fold in drawn]
 
 
 def _environment(run: RunFolder, folds: Sequence[FoldNumber]) -> str:

@@ -27,6 +27,27 @@ def weights_file(folder: FoldFolder, checkpoint: Checkpoint) -> Path:
     return file
 
 
+def copy_members(
+    run: RunFolder, folds: Sequence[FoldNumber], out: Path, checkpoint: Checkpoint = "final", prefix: str = ""
+) -> tuple[Member, ...]:
+    """Copy the folds' weights to a folder; returns them as members, in this order.
+
+    prefix: of the files' names. Raises EnvironmentFault as `weights_file` does.
+    """
+    members: list[Member] = []
+    for fold in folds:
+        file = out / f"{prefix}fold_{fold}.safetensors"
+        shutil.copyfile(weights_file(run.fold(fold), checkpoint), file)
+        members.append(Member(file=file.name, sha256=hashlib.sha256(file.read_bytes()).hexdigest()))
+    return tuple(members)
+
+
+def copy_challenge(run: RunFolder, plan: Plan, out: Path) -> None:
+    """Copy the file of a challenge that the user defined."""
+    if (own := run.root / plan.challenge).is_file():
+        shutil.copyfile(own, out / own.name)
+
+
 def write_members(
     run: RunFolder,
     plan: Plan,
@@ -40,14 +61,8 @@ def write_members(
     The file of a challenge that the user defined is copied as well. Raises EnvironmentFault as `weights_file`
     does.
     """
-    members: list[Member] = []
-    for fold in folds:
-        source = weights_file(run.fold(fold), checkpoint)
-        file = out / f"fold_{fold}.safetensors"
-        shutil.copyfile(source, file)
-        members.append(Member(file=file.name, sha256=hashlib.sha256(file.read_bytes()).hexdigest()))
-    if (own := run.root / plan.challenge).is_file():
-        shutil.copyfile(own, out / own.name)
+    members = copy_members(run, folds, out, checkpoint)
+    copy_challenge(run, plan, out)
     submission = submission_of(plan, run.name, members, licence)
     write_submission(submission, out)
     return submission

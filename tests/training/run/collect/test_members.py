@@ -6,10 +6,10 @@ from segcube.spec.challenges import load_challenge
 from segcube.spec.submission import load_for_challenge
 from segcube.training.plan import make_plan
 from segcube.training.recipes import load_recipe
+from segcube.training.run.collect.members import write_members
 from segcube.training.run.folder import CaseEntry, DatasetFile, RunFolder, read_dataset, write_dataset
-from segcube.training.run.members import write_members
 
-from ..plan.make import fingerprint_of
+from ...plan.make import fingerprint_of
 
 CHALLENGE = load_challenge("mbas2024")
 

@@ -1,0 +1,5 @@
+"""From trained folds to a submission with a model card."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
