@@ -54,6 +54,27 @@ def test_the_last_samples_of_a_batch_are_forced(cases, batch, foreground, forced
     assert sum(draw.forced is not None for draw in found) == 3 * len(forced)
 
 
+def test_foreground_is_forced_until_it_changes(cases):
+    changes = [{"after": 0.5, "foreground": 0.0}]
+    plan = small_plan((4, 4, 4), overrides={"sampling": {"foreground": 1, "changes": changes}, "steps": 10})
+    forced = [
+        [draw.forced is not None for draw in draw_patches(cases[:1], plan, StepKey(0, step), range(2))]
+        for step in (0, 4, 5, 9)
+    ]
+    assert forced == [[True, True], [True, True], [False, False], [False, False]]
+
+
+def test_slices_are_equally_likely_however_many_voxels_they_have(tmp_path):
+    """Of the class NCR, slice 2 along x has one voxel and slice 7 has 36."""
+    labels = np.zeros(SHAPE)
+    labels[2, 3, 3] = labels[7, 1:7, 1:7] = 1
+    cases = cache_of(tmp_path / "cache", [write_scan(tmp_path, "scan", labels)])
+    sampling = {"foreground": 1, "class_weights": {"NCR": 1}, "voxels": "slices"}
+    found = starts(draws(cases, sampling, steps=200, patch=(1, 1, 1)), (1, 1, 1))
+    share = np.mean(found[:, 0] == 2)
+    assert 0.42 < share < 0.58
+
+
 def test_samples_beyond_a_batch_are_forced_alike(cases):
     plan = small_plan((4, 4, 4))
     found = draw_patches(cases[:1], plan, StepKey(0, 0), range(4))

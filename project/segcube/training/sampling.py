@@ -26,23 +26,25 @@ def draw_patches(
     reach = plan.patch
     if sampling.position == "nnunet":
         reach = initial_patch(plan.recipe.augmentation.spatial, plan.patch)
+    foreground = sampling.foreground_at(key.step / plan.recipe.steps)
     draws: list[PatchDraw] = []
     for sample in samples:
         rng = key.generator("patch", sample)
         index = int(rng.integers(len(cases)))
         case = cases[index]
-        name = _draw_class(case, sampling, rng) if _is_forced(sampling, sample, plan.batch, rng) else None
-        voxel = _draw_voxel(case, name, rng)
+        is_forced = _is_forced(sampling.draw, foreground, sample % plan.batch, plan.batch, rng)
+        name = _draw_class(case, sampling, rng) if is_forced else None
+        voxel = _draw_voxel(case, name, sampling, rng)
         centre = _draw_centre(case.shape, plan.patch, reach, voxel, sampling, rng)
         draws.append(PatchDraw(sample, index, centre, name))
     return draws
 
 
-def _is_forced(sampling: Sampling, sample: int, batch: int, rng: np.random.Generator) -> bool:
-    if sampling.draw == "probability":
-        return bool(rng.random() < sampling.foreground)
+def _is_forced(draw: str, foreground: float, sample: int, batch: int, rng: np.random.Generator) -> bool:
+    if draw == "probability":
+        return bool(rng.random() < foreground)
     # Halves round to even, as in nnU-Net: of a batch of two the second is forced at one third
-    return sample % batch >= round(batch * (1 - sampling.foreground))
+    return sample >= round(batch * (1 - foreground))
 
 
 def _draw_class(case: CachedCase, sampling: Sampling, rng: np.random.Generator) -> str | None:
@@ -56,11 +58,16 @@ def _draw_class(case: CachedCase, sampling: Sampling, rng: np.random.Generator) 
     return case.classes[int(rng.choice(len(weights), p=weights / weights.sum()))]
 
 
-def _draw_voxel(case: CachedCase, name: str | None, rng: np.random.Generator) -> np.ndarray | None:
+def _draw_voxel(
+    case: CachedCase, name: str | None, sampling: Sampling, rng: np.random.Generator
+) -> np.ndarray | None:
     """A stored voxel of an output, or with a known label where voxels may be ignored; None for any place."""
     voxels = case.class_voxels[name] if name is not None else case.annotated_voxels
     if voxels is None or not len(voxels):
         return None
+    if name is not None and sampling.voxels == "slices":
+        slices = np.unique(voxels[:, 0])
+        voxels = voxels[voxels[:, 0] == slices[int(rng.integers(len(slices)))]]
     return voxels[int(rng.integers(len(voxels)))].astype(int)
 
 

@@ -1,6 +1,9 @@
 import pytest
+import torch
 
 from segcube.core import UsageError
+from segcube.networks import build_network
+from segcube.training.plan.architecture import UNET_LAYERS, UNETS
 from segcube.training.recipes import load_recipe, parse_overrides, recipe_digest, recipe_names
 
 
@@ -53,6 +56,40 @@ def test_a_recipe_that_inherits_from_itself_is_refused(tmp_path):
 def test_invalid_values_are_refused_with_their_key(overrides, message):
     with pytest.raises(UsageError, match=message):
         load_recipe("nnunet", overrides)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "count"),
+    [
+        ("mbas-stage1", 11_345_866),
+        ("mbas-mednextv2-slim96", 1_650_730),
+        ("mbas-mednextv1-slim96", 1_924_172),
+        ("mbas-mednextv2", 24_467_946),
+    ],
+)
+def test_networks_of_mbas_have_the_published_number_of_parameters(recipe, count):
+    """With its two classes, background and heart."""
+    network = load_recipe(recipe).network
+    given = {"input_channels": 1, "num_classes": 2, "deep_supervision": True}
+    layers = UNET_LAYERS if network.name in UNETS else {}
+    with torch.device("meta"):
+        built = build_network(network.name, {**layers, **network.arguments, **given})
+    assert sum(parameter.numel() for parameter in built.parameters()) == count
+
+
+def test_another_network_does_not_inherit_arguments(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("inherit: mbas-stage1\nsource: mine\nnetwork: {name: PlainConvUNet}\n")
+    assert load_recipe(file).network.arguments == {}
+    assert load_recipe("mbas-stage1", {"network": {"name": "MedNeXtV1"}}).network.arguments == {}
+
+
+def test_the_share_of_foreground_changes_at_shares_of_the_steps():
+    changes = [{"after": 0.43, "foreground": 0.5}, {"after": 0.8, "foreground": 0.0}]
+    sampling = load_recipe("nnunet", {"sampling": {"foreground": 1.0, "changes": changes}}).sampling
+    assert [sampling.foreground_at(progress) for progress in (0, 0.42, 0.43, 0.9)] == [1.0, 1.0, 0.5, 0.0]
+    with pytest.raises(UsageError, match="expected increasing shares"):
+        load_recipe("nnunet", {"sampling": {"changes": changes[::-1]}})
 
 
 @pytest.mark.parametrize(

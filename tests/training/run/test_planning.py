@@ -200,3 +200,29 @@ def test_a_cache_with_other_label_values_is_refused_and_prepared_anew(data, hear
     written = [outcome.name for outcome in prepare_run(run) if outcome.written]
     assert written == ["HEART_001", "HEART_002", "HEART_003"]
     assert len(open_fold(run, 0).cases) == 5
+
+
+def test_a_union_is_one_region_of_all_labels(data, run):
+    recipe = load_recipe("fast", OVERRIDES | {"preprocessing": {"union": "heart", "outputs": "regions"}})
+    request = request_of(data, recipe=recipe)
+    plan = plan_run(request, run)
+    assert plan.branch.outputs.names == ("heart",)
+    challenge = run_challenge(run, plan)
+    assert challenge.regions == {"heart": ("wall", "RA", "LA")}
+    assert challenge.key == "mbas2024-heart"
+    # The same command reports the plan that is there
+    assert plan_run(request, run) == plan
+
+
+@pytest.mark.parametrize("network", ["MedNeXtV1MBAS", "MedNeXtV2MBAS", "ResidualEncoderUNet"])
+def test_a_network_with_its_stages_given_is_planned_as_it_is(network, data, run):
+    blocks = {"n_blocks_per_stage": [1, 1]}
+    is_unet = network == "ResidualEncoderUNet"
+    blocks |= {"n_conv_per_stage_decoder": [1]} if is_unet else {"exp_ratio_per_stage": [2, 2]}
+    stages = {"n_stages": 2, "features_per_stage": [4, 8], "kernel_sizes": [[1, 3, 3], [3, 3, 3]]}
+    arguments = stages | {"strides": [[1, 1, 1], [1, 2, 2]]} | blocks
+    planning = {"rules": "fixed", "patch": [5, 8, 8], "batch": 2}
+    recipe = load_recipe("fast", {"network": {"name": network, "arguments": arguments}, "planning": planning})
+    plan = plan_run(request_of(data, recipe=recipe), run)
+    assert (plan.network, plan.patch) == (network, (5, 8, 8))
+    assert plan.arguments["input_channels"] == 1

@@ -10,6 +10,18 @@ from segcube.training.plan.topology import Depth, Topology
 from segcube.training.recipes import Planning, Recipe
 
 MOST_STAGES = 12
+UNET_LAYERS = {
+    "conv_bias": True,
+    "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
+    "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+    "nonlin": "torch.nn.LeakyReLU",
+    "nonlin_kwargs": {"inplace": True},
+}
+"""Of nnU-Net's networks, whatever their stages."""
+
+
+UNETS = ("PlainConvUNet", "ResidualEncoderUNet")
+"""Networks that nnU-Net's rules are for."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +64,17 @@ def unet_arguments(topology: Topology, task: NetworkTask) -> dict[str, Any]:
         "strides": topology.strides,
         "n_blocks_per_stage" if depth.is_residual else "n_conv_per_stage": depth.encoder,
         "n_conv_per_stage_decoder": depth.decoder,
-        "conv_bias": True,
-        "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
-        "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-        "nonlin": "torch.nn.LeakyReLU",
-        "nonlin_kwargs": {"inplace": True},
     }
-    return _completed(planned, task)
+    return _completed(UNET_LAYERS | planned, task)
 
 
-def mednext_arguments(task: NetworkTask) -> dict[str, Any]:
-    """Return the complete arguments of a MedNeXt v1, whose size and kernels the recipe sets."""
-    return _completed({"in_channels": task.channels, "out_channels": task.outputs}, task)
+def given_arguments(task: NetworkTask) -> dict[str, Any]:
+    """Return the complete arguments of a network whose stages the recipe sets."""
+    name = task.recipe.network.name
+    if name == "MedNeXtV1":
+        return _completed({"in_channels": task.channels, "out_channels": task.outputs}, task)
+    channels = {"input_channels": task.channels, "num_classes": task.outputs}
+    return _completed((UNET_LAYERS if name in UNETS else {}) | channels, task)
 
 
 def _completed(planned: dict[str, Any], task: NetworkTask) -> dict[str, Any]:

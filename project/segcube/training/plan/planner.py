@@ -6,16 +6,13 @@ from pydantic import ValidationError
 
 from segcube.core import UsageError, count_of, explain_validation_error
 from segcube.spec.challenges import Challenge
-from segcube.training.plan.architecture import NetworkTask, mednext_arguments
+from segcube.training.plan.architecture import UNETS, NetworkTask, given_arguments
 from segcube.training.plan.branch import count_classes, make_branch, outputs_of
 from segcube.training.plan.fingerprint import Fingerprint
 from segcube.training.plan.grid import TrainingGrid, plan_grid
 from segcube.training.plan.schema import Plan, Resolution
 from segcube.training.plan.sizes import REFERENCE_BATCH, fixed_size, plan_sizes
 from segcube.training.recipes import Recipe
-
-UNETS = ("PlainConvUNet", "ResidualEncoderUNet")
-"""Networks that nnU-Net's rules are for."""
 
 
 def make_plan(fingerprint: Fingerprint, challenge: Challenge, recipe: Recipe) -> Plan:
@@ -69,13 +66,13 @@ def _resolutions(grid: TrainingGrid, task: NetworkTask) -> tuple[Resolution, Res
         return (full if planning.batch is None else full.model_copy(update={"batch": planning.batch})), low
     patch, batch = planning.patch, planning.batch or REFERENCE_BATCH
     assert patch is not None
-    if network in UNETS:
+    if network in UNETS and "strides" not in task.recipe.network.arguments:
         return fixed_size(grid, task, patch, batch), None
     fixed = Resolution(
         spacing=grid.spacing,
         median_shape=grid.median_shape,
         patch=patch,
         batch=batch,
-        arguments=mednext_arguments(task),
+        arguments=given_arguments(task),
     )
     return fixed, None

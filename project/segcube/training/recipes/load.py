@@ -38,7 +38,8 @@ def load_recipe(recipe: str | Path, overrides: Mapping[str, Any] | None = None) 
     key or value, with the valid ones.
     """
     file = _file_of(recipe, Path())
-    content = _merge(_read(file, ()), overrides or {})
+    content, changes = _read(file, ()), overrides or {}
+    content = _merge(_without_other_network(content, changes), changes)
     content.setdefault("name", file.stem)
     try:
         return Recipe.model_validate(content)
@@ -130,7 +131,15 @@ def _read(file: Path, children: tuple[Path, ...]) -> dict[str, Any]:
         raise UsageError(f"{INHERIT} = {parent!r}", file=file, expected="the name or file of a recipe")
     inherited = _read(_file_of(parent, file.parent), (*children, file.resolve()))
     inherited.pop("name", None)
-    return _merge(inherited, content)
+    return _merge(_without_other_network(inherited, content), content)
+
+
+def _without_other_network(inherited: dict[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the arguments of the inherited network where a recipe names another one."""
+    own, old = content.get("network"), inherited.get("network")
+    if isinstance(own, dict) and isinstance(old, dict) and own.get("name", old["name"]) != old["name"]:
+        return {**inherited, "network": {}}
+    return inherited
 
 
 def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ Decay: TypeAlias = Annotated[float, Field(ge=0.0, lt=1.0)]
 class Network(StrictModel):
     """The network; the planner adds the arguments that follow from channels, labels and patch."""
 
-    name: Literal["PlainConvUNet", "ResidualEncoderUNet", "MedNeXtV1"]
+    name: Literal["PlainConvUNet", "ResidualEncoderUNet", "MedNeXtV1", "MedNeXtV1MBAS", "MedNeXtV2MBAS"]
     arguments: dict[str, Any] = Field(default_factory=dict)
     """Replace those of the planner."""
 
@@ -33,12 +33,12 @@ class Network(StrictModel):
 class Planning(StrictModel):
     """How patch, batch and topology follow from the fingerprint.
 
-    nnunet: nnU-Net's rules. fixed: patch and batch as given, the network's arguments as in `network`; with an
-    nnU-Net network, its stages follow from the patch. patch: in the branch's order of axes, which under
-    preprocessing nnunet is the coarsest axis first, then z, y, x. With rules nnunet, patch and batch replace
-    those planned. resolution: low plans nnU-Net's 3d_lowres where the cases are large enough for it.
-    reference: voxels of feature maps that the memory target allows for a batch of two (nnU-Net's
-    UNet_reference_val_3d), and the memory in GB that they belong to.
+    nnunet: nnU-Net's rules. fixed: patch and batch as given, the network's arguments as in `network`; an
+    nnU-Net network without strides there gets stages that follow from the patch. patch: in the branch's order
+    of axes, which under preprocessing nnunet is the coarsest axis first, then z, y, x. With rules nnunet,
+    patch and batch replace those planned. resolution: low plans nnU-Net's 3d_lowres where the cases are large
+    enough for it. reference: voxels of feature maps that the memory target allows for a batch of two
+    (nnU-Net's UNet_reference_val_3d), and the memory in GB that they belong to.
     """
 
     rules: Literal["nnunet", "fixed"] = "nnunet"
@@ -71,6 +71,15 @@ class Preprocessing(StrictModel):
     spacing: tuple[Positive, Positive, Positive] | None = None
     outputs: Literal["auto", "regions", "labels"] = "auto"
     """auto: regions where the challenge's regions overlap, labels otherwise."""
+    union: Name | None = None
+    """Name of a single region of all labels, in place of the challenge's regions: a cascade's first stage."""
+
+
+class ForegroundChange(StrictModel):
+    """Another share of foreground from a share of the recipe's steps on."""
+
+    after: Probability
+    foreground: Probability
 
 
 class Sampling(StrictModel):
@@ -78,14 +87,30 @@ class Sampling(StrictModel):
 
     foreground: the share of samples that show a voxel of a random class. draw: fixed leaves the first
     round(batch x (1 - foreground)) samples of each batch random and forces the others (nnU-Net); probability
-    draws it for each sample. class_weights: of the outputs' names; all equal by default. position: nnunet
-    lets a patch reach beyond the case by half of what the augmentation needs; inside keeps it within.
+    draws it for each sample. changes: of foreground during the training, in order. class_weights: of the
+    outputs' names; all equal by default. voxels: uniform draws one of the class's voxels, slices first one of
+    the slices along the branch's first axis that have some (anenbergb/MBAS). position: nnunet lets a patch
+    reach beyond the case by half of what the augmentation needs; inside keeps it within.
     """
 
     foreground: Probability = 0.33
     draw: Literal["fixed", "probability"] = "fixed"
+    changes: tuple[ForegroundChange, ...] = ()
+    voxels: Literal["uniform", "slices"] = "uniform"
     class_weights: dict[Name, Annotated[float, Field(ge=0.0)]] | None = None
     position: Literal["nnunet", "inside"] = "nnunet"
+
+    @model_validator(mode="after")
+    def _check_changes(self) -> Self:
+        shares = [change.after for change in self.changes]
+        if shares != sorted(shares):
+            raise ValueError(f"changes: after = {shares}; expected increasing shares of the steps")
+        return self
+
+    def foreground_at(self, progress: float) -> float:
+        """Return the share of foreground after a share of the steps."""
+        past = [change.foreground for change in self.changes if progress >= change.after]
+        return past[-1] if past else self.foreground
 
 
 class Loss(StrictModel):

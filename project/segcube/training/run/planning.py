@@ -43,7 +43,14 @@ from segcube.training.plan import (
     write_plan,
 )
 from segcube.training.run.folder import RunFolder, read_dataset, write_dataset
-from segcube.training.run.request import PlanRequest, copy_challenges, dataset_of, find_data, stored_challenge
+from segcube.training.run.request import (
+    PlanRequest,
+    copy_challenges,
+    dataset_of,
+    find_data,
+    requested_challenge,
+    stored_challenge,
+)
 
 USUAL_FOLDS = 5
 OnCase: TypeAlias = Callable[[str, int], None]
@@ -77,7 +84,7 @@ def plan_run(
     loss = build_loss(plan.recipe.loss, outputs, batch_dice=plan.batch_dice)
     set_exactness(device, exact=False)
     plan = fit_plan(plan, loss, device, request.memory_gb)
-    plan = plan.model_copy(update={"challenge": stored_challenge(request.challenge)})
+    plan = plan.model_copy(update={"challenge": stored_challenge(request)})
     # A folder with a plan is complete: the plan of before is removed first, the new one is written last
     run.plan.unlink(missing_ok=True)
     copy_challenges(request, run)
@@ -110,7 +117,7 @@ def _check_request(request: PlanRequest, run: RunFolder) -> None:
 
 
 def _planned_before(request: PlanRequest, run: RunFolder) -> Plan:
-    plan, dataset, challenge = read_plan(run.plan), read_dataset(run), load_challenge(request.challenge)
+    plan, dataset, challenge = read_plan(run.plan), read_dataset(run), requested_challenge(request)
     compared: dict[str, tuple[object, object]] = {
         "data": (dataset.data, request.data.absolute()),
         "challenge": (read_challenge(plan.challenge, run.root), challenge),

@@ -6,7 +6,10 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from segcube.spec.challenges import load_challenge
+import yaml
+
+from segcube.core import write_atomic
+from segcube.spec.challenges import BACKGROUND, Challenge, load_challenge
 from segcube.training.cases import (
     ExtraData,
     ExtraRules,
@@ -47,12 +50,32 @@ class PlanRequest:
     extra_rules: ExtraRules = field(default_factory=ExtraRules)
 
 
+def requested_challenge(request: PlanRequest) -> Challenge:
+    """Return the challenge of a request; with a region of all labels, where its recipe asks for one."""
+    challenge = load_challenge(request.challenge)
+    union = request.recipe.preprocessing.union
+    return challenge if union is None else union_of(challenge, union)
+
+
+def union_of(challenge: Challenge, name: str) -> Challenge:
+    """Return a challenge with one region, of all labels but the background."""
+    labels = tuple(label for label in challenge.labels if label != BACKGROUND)
+    changes = {
+        "key": f"{challenge.key}-{name}".lower(),
+        "regions": {name: labels},
+        "scored": (name,),
+        "write": ({"region": name, "label": labels[0]},),
+        "metrics": {"profile": "plain"},
+    }
+    return Challenge.model_validate(challenge.model_dump(exclude={"metrics"}) | changes)
+
+
 def find_data(request: PlanRequest) -> LabelledData:
     """Find the labelled cases of all data folders.
 
     Raises as `find_labelled_cases` and `add_extra_cases` do.
     """
-    challenge = load_challenge(request.challenge)
+    challenge = requested_challenge(request)
     data = find_labelled_cases(request.data, challenge, request.labels, request.ignore)
     return add_extra_cases(data, request.extra, request.extra_rules)
 
@@ -71,7 +94,7 @@ def dataset_of(data: LabelledData, request: PlanRequest) -> DatasetFile:
     )
     return DatasetFile(
         data=data.folder.absolute(),
-        challenge=stored_challenge(request.challenge),
+        challenge=stored_challenge(request),
         reference=data.challenge.reference,
         ignore_value=data.ignore_value,
         sources=sources,
@@ -79,14 +102,18 @@ def dataset_of(data: LabelledData, request: PlanRequest) -> DatasetFile:
     )
 
 
-def stored_challenge(challenge: str, name: str = OWN_CHALLENGE) -> str:
-    """Return how the files of a run name a challenge: by its key, or by `name` where it is a YAML file."""
-    return name if _is_file(challenge) else load_challenge(challenge).key
+def stored_challenge(request: PlanRequest) -> str:
+    """Return how the files of a run name its challenge: by its key, or by a file in the run's folder."""
+    is_own = _is_file(request.challenge) or request.recipe.preprocessing.union is not None
+    return OWN_CHALLENGE if is_own else load_challenge(request.challenge).key
 
 
 def copy_challenges(request: PlanRequest, run: RunFolder) -> None:
-    """Copy the files of challenges that the user defined to a run's folder."""
-    if _is_file(request.challenge):
+    """Write the files of challenges that the user or the recipe defined to a run's folder."""
+    if request.recipe.preprocessing.union is not None:
+        content = requested_challenge(request).model_dump(mode="json")
+        write_atomic(run.root / OWN_CHALLENGE, yaml.safe_dump(content, sort_keys=False, width=110).encode())
+    elif _is_file(request.challenge):
         shutil.copyfile(request.challenge, run.root / OWN_CHALLENGE)
     for number, extra in enumerate(request.extra):
         if extra.challenge is not None and _is_file(extra.challenge):
@@ -95,8 +122,9 @@ def copy_challenges(request: PlanRequest, run: RunFolder) -> None:
 
 def _stored_extra(number: int, extra: ExtraData, request: PlanRequest) -> str:
     if extra.challenge is None:
-        return stored_challenge(request.challenge)
-    return stored_challenge(extra.challenge, f"challenge-extra-{number}.yaml")
+        return stored_challenge(request)
+    is_own = _is_file(extra.challenge)
+    return f"challenge-extra-{number}.yaml" if is_own else load_challenge(extra.challenge).key
 
 
 def _is_file(challenge: str) -> bool:
