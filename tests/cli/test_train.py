@@ -71,7 +71,7 @@ def test_nothing_trained_nothing_validated(prepared):
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
-    for command in ("prepare", "train", "validate", "collect"):
+    for command in ("prepare", "train", "diagnose", "validate", "collect"):
         out = ["-o", tmp_path / "out"] if command == "collect" else []
         result = segcube(command, tmp_path, *out)
         assert result.exit_code == 2

@@ -22,6 +22,7 @@ from segcube.cli.base.process import (
 )
 from segcube.cli.check import check
 from segcube.cli.demo import demo
+from segcube.cli.diagnose import diagnose
 from segcube.cli.doctor import doctor, info
 from segcube.cli.evaluate import evaluate, picture, rank
 from segcube.cli.import_ import import_
@@ -80,6 +81,7 @@ app.command(cls=Command)(plan)
 app.command(cls=Command)(prepare)
 app.command(cls=Command)(train)
 app.command(cls=Command)(validate)
+app.command(cls=Command)(diagnose)
 app.command(cls=Command)(collect)
 app.add_typer(import_)
 app.command("compile", cls=Command)(compile_)

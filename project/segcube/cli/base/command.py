@@ -31,7 +31,7 @@ CONTAINER = {"--data-path": "--data", "--output-path": "--out"}
 COMMON = "Common options"
 SECTIONS = {
     "Use": ("infer", "demo", "info", "doctor"),
-    "Train": ("plan", "prepare", "train", "validate", "collect"),
+    "Train": ("plan", "prepare", "train", "diagnose", "validate", "collect"),
     "Prepare": ("phantoms", "import", "compile", "soup", "tune"),
     "Evaluate": ("evaluate", "rank", "picture"),
     "Submit": ("check", "pack"),
