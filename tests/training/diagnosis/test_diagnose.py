@@ -39,7 +39,7 @@ def test_nothing_is_found_in_sound_data(tmp_path):
         ),
         (
             "_gt",
-            lambda image_xyz: (image_xyz / 200).astype(np.int16),
+            lambda image_xyz: (1 + image_xyz / 200).astype(np.int16),
             "intensities rounded: 4 images, such as",
         ),
     ],

@@ -10,7 +10,7 @@ from segcube.spec.challenges import BACKGROUND
 from segcube.training.log import Record
 
 FEWEST_STEPS = 100
-"""With fewer, a loss says nothing yet."""
+"""With fewer, a loss that has not fallen is no symptom."""
 PARTS = 10
 """Of the log; its first and last are compared."""
 LEAST_FALL = 0.05
