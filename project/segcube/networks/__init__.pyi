@@ -3,6 +3,8 @@ from .blocks import MedNeXtBlock as MedNeXtBlock
 from .card import NetworkCard as NetworkCard
 from .card import describe_weights as describe_weights
 from .card import read_metadata as read_metadata
+from .channels import INPUTS as INPUTS
+from .channels import OUTPUTS as OUTPUTS
 from .channels import ChannelAxes as ChannelAxes
 from .channels import channel_axes as channel_axes
 from .mednext_arguments import BLOCKS as BLOCKS

@@ -226,3 +226,14 @@ def test_a_network_with_its_stages_given_is_planned_as_it_is(network, data, run)
     plan = plan_run(request_of(data, recipe=recipe), run)
     assert (plan.network, plan.patch) == (network, (5, 8, 8))
     assert plan.arguments["input_channels"] == 1
+
+
+def test_the_plan_of_another_run_is_used_with_other_outputs(data, run, tmp_path):
+    first = plan_run(request_of(data), run)
+    recipe = load_recipe("fast", OVERRIDES | {"preprocessing": {"union": "heart", "outputs": "regions"}})
+    second = plan_run(request_of(data, recipe=recipe, plans=run.plan), RunFolder(tmp_path / "second"))
+    assert second.origin == "plan.yaml of the run run"
+    assert second.branch.outputs.names == ("heart",)
+    same = {key for key in first.arguments if first.arguments[key] == second.arguments[key]}
+    assert first.arguments.keys() - same == {"num_classes"}
+    assert (second.patch, second.batch, second.spacing) == (first.patch, first.batch, first.spacing)

@@ -147,11 +147,12 @@ Plans: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="plans.json of nnU-Net, with dataset.json beside it, in place of the planner. Default: none.",
+        help="plans.json of nnU-Net, with dataset.json beside it, or plan.yaml of another run, in place of "
+        "the planner. Default: none.",
     ),
 ]
 Configuration: TypeAlias = Annotated[
-    str, typer.Option(help="With --plans: its configuration, such as 3d_fullres or 3d_lowres.")
+    str, typer.Option(help="With plans.json: its configuration, such as 3d_fullres or 3d_lowres.")
 ]
 MemoryGb: TypeAlias = Annotated[
     float | None,

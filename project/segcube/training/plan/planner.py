@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import ValidationError
 
 from segcube.core import UsageError, count_of, explain_validation_error
+from segcube.networks import INPUTS, OUTPUTS
 from segcube.spec.challenges import Challenge
 from segcube.training.plan.architecture import UNETS, NetworkTask, given_arguments
 from segcube.training.plan.branch import count_classes, make_branch, outputs_of
 from segcube.training.plan.fingerprint import Fingerprint
 from segcube.training.plan.grid import TrainingGrid, plan_grid
-from segcube.training.plan.schema import Plan, Resolution
+from segcube.training.plan.schema import Plan, Resolution, read_plan
 from segcube.training.plan.sizes import REFERENCE_BATCH, fixed_size, plan_sizes
 from segcube.training.recipes import Recipe
 
@@ -52,6 +55,43 @@ def make_plan(fingerprint: Fingerprint, challenge: Challenge, recipe: Recipe) ->
         )
     except ValidationError as error:
         raise UsageError(f"recipe {recipe.name}: {explain_validation_error(error, Plan)}") from error
+
+
+def reuse_plan(file: Path, challenge: Challenge, recipe: Recipe) -> Plan:
+    """Make a plan with the network, preprocessing, patch and batch of another run's plan.yaml.
+
+    Channels and outputs are the challenge's, the rest is the recipe's. Raises EnvironmentFault for an invalid
+    file, UsageError for normalization by channel of another number of channels.
+    """
+    plan = read_plan(file)
+    branch, outputs = plan.branch, outputs_of(challenge, recipe)
+    channels = challenge.channel_names
+    if isinstance(branch.normalize, tuple) and len(branch.normalize) != len(channels):
+        found = f"{len(branch.normalize)} channels, each normalized in its own way"
+        raise UsageError(found, file=file, expected=f"{len(channels)}, as {challenge.key} has them")
+    counts = dict.fromkeys(INPUTS, len(channels)) | dict.fromkeys(OUTPUTS, len(outputs.names))
+    arguments = {name: counts.get(name, value) for name, value in plan.arguments.items()}
+    batch_dice = recipe.loss.batch_dice
+    window = branch.window.model_copy(update={"overlap": recipe.overlap})
+    kept = {"channels": channels, "outputs": outputs, "window": window, "flips": recipe.mirrors}
+    changes = {
+        "challenge": challenge.key,
+        "origin": f"{file.name} of the run {file.resolve().parent.name}",
+        "branch": branch.model_copy(update=kept),
+        "arguments": arguments | {"deep_supervision": recipe.loss.supervision != "none"},
+        "accumulate": 1,
+        "gradient_checkpointing": recipe.gradient_checkpointing == "on",
+        "batch_dice": plan.batch_dice if batch_dice == "auto" else batch_dice,
+        "lowres": None,
+        "estimate": None,
+        "recipe": recipe,
+    }
+    try:
+        return Plan.model_validate(plan.model_copy(update=changes).model_dump(by_alias=True))
+    except ValidationError as error:
+        raise UsageError(
+            f"recipe {recipe.name}: {explain_validation_error(error, Plan)}", file=file
+        ) from error
 
 
 def _resolutions(grid: TrainingGrid, task: NetworkTask) -> tuple[Resolution, Resolution | None]:

@@ -38,6 +38,7 @@ from segcube.training.plan import (
     make_plan,
     measure_case,
     read_plan,
+    reuse_plan,
     samples_per_case,
     write_fingerprint,
     write_plan,
@@ -110,7 +111,9 @@ def _check_request(request: PlanRequest, run: RunFolder) -> None:
     """Raise UsageError, before a case is read, for files that are missing and a folder of something else."""
     for file in (request.folds, request.plans):
         if isinstance(file, Path) and not file.is_file():
-            raise UsageError("no such file", file=file, expected="a file of folds, or plans.json of nnU-Net")
+            raise UsageError(
+                "no such file", file=file, expected="a file of folds, plans.json of nnU-Net, or plan.yaml"
+            )
     # A plan that failed left problems.csv
     if not (run.plan.exists() or run.problems.exists()):
         check_empty_folder(run.root)
@@ -131,7 +134,7 @@ def _planned_before(request: PlanRequest, run: RunFolder) -> Plan:
             "further data": (dataset.sources, wanted.sources),
             "cases or label maps": (dataset.cases, wanted.cases),
             "split": (load_folds(run.folds), _folds(request.folds, data.cases)),
-            "plans.json": (_planned_sizes(plan), _planned_sizes(_imported(request, plan))),
+            "--plans": (_planned_sizes(plan), _planned_sizes(_imported(request, plan))),
         }
     differing = [name for name, (found, wanted) in compared.items() if found != wanted]
     if differing:
@@ -183,21 +186,24 @@ def _folds(folds: int | Path | None, cases: Sequence[LabelledCase]) -> Folds:
 
 
 def _imported(request: PlanRequest, plan: Plan) -> Plan:
-    """The plan of a request's plans.json; without one, the plan as it is."""
-    return plan if request.plans is None else _import(request, request.plans)
+    """The plan of a request's --plans; without it, the plan as it is."""
+    challenge = requested_challenge(request)
+    return plan if request.plans is None else _import(request, request.plans, challenge)
 
 
 def _planned_sizes(plan: Plan) -> tuple[object, ...]:
-    """What plans.json decides."""
+    """What --plans decides."""
     return plan.origin, plan.network, plan.arguments, plan.patch, plan.batch, plan.spacing
 
 
 def _plan(request: PlanRequest, fingerprint: Fingerprint, challenge: Challenge) -> Plan:
     if request.plans is None:
         return make_plan(fingerprint, challenge, request.recipe)
-    return _import(request, request.plans)
+    return _import(request, request.plans, challenge)
 
 
-def _import(request: PlanRequest, plans: Path) -> Plan:
+def _import(request: PlanRequest, plans: Path, challenge: Challenge) -> Plan:
+    if plans.suffix in (".yaml", ".yml"):
+        return reuse_plan(plans, challenge, request.recipe)
     options = ImportOptions(read_target(request.challenge), load_challenge(request.challenge).key)
     return import_plans(plans, options, request.recipe, request.configuration)

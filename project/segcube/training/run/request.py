@@ -31,9 +31,9 @@ class PlanRequest:
 
     challenge: a key or a YAML file. labels: a folder of label maps that do not lie beside the images. ignore:
     the value of voxels that take no part. folds: their number, or a file of folds; None for five, or one a
-    patient where there are fewer. plans: a plans.json of nnU-Net in place of the planner, and its
-    configuration. device: that the batch has to fit on. memory_gb: that a step may take; None for all. extra:
-    further data folders, and extra_rules what holds for all of them.
+    patient where there are fewer. plans: in place of the planner, plans.json of nnU-Net, and its
+    configuration, or plan.yaml of another run. device: that the batch has to fit on. memory_gb: that a step
+    may take; None for all. extra: further data folders, and extra_rules what holds for all of them.
     """
 
     data: Path
