@@ -163,7 +163,8 @@ def _step_within_memory(
     """Run a step; where memory does not suffice, divide the batch from now on."""
     while True:
         try:
-            return run_step(training.stepper, batch, rate, counters.accumulate, scale, clock)
+            progress = counters.step / training.steps
+            return run_step(training.stepper, batch, rate, counters.accumulate, scale, clock, progress)
         except torch.OutOfMemoryError:
             size = len(batch.image_bcxyz)
             counters.accumulate = more_parts(counters.accumulate, size, divisible=_divisible(training))

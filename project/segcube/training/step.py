@@ -76,13 +76,19 @@ class Stepper:
 
 
 def run_step(
-    stepper: Stepper, batch: TrainingBatch, rate: float, parts: int, scale: float, clock: Clock
+    stepper: Stepper,
+    batch: TrainingBatch,
+    rate: float,
+    parts: int,
+    scale: float,
+    clock: Clock,
+    progress: float = 0.0,
 ) -> StepResult:
     """Train on a batch.
 
-    parts: into which the batch is divided, their gradients added, for want of memory. scale: of the loss. The
-    weights are not updated where the loss or the gradient's norm is not finite. Raises torch.OutOfMemoryError
-    with the weights as they were.
+    parts: into which the batch is divided, their gradients added, for want of memory. scale: of the loss.
+    progress: share of the steps that are done. The weights are not updated where the loss or the gradient's
+    norm is not finite. Raises torch.OutOfMemoryError with the weights as they were.
     """
     network = stepper.network
     network.zero_grad(set_to_none=True)
@@ -90,7 +96,9 @@ def run_step(
     images, labels = batch.image_bcxyz.tensor_split(parts), batch.labels_bxyz.tensor_split(parts)
     for image_bcxyz, labels_bxyz in zip(images, labels, strict=True):
         with clock.step("forward"):
-            losses = _losses(stepper, image_bcxyz, labels_bxyz, batch.labels_bxyz if parts > 1 else None)
+            logits = _logits(stepper, image_bcxyz)
+            whole_bxyz = batch.labels_bxyz if parts > 1 else None
+            losses = stepper.loss(logits, labels_bxyz, whole_bxyz, progress)
         with clock.step("backward"):
             (losses["loss"] * scale).backward()
         for name, value in losses.items():
@@ -107,11 +115,9 @@ def run_step(
     return StepResult(values, norm, finite)
 
 
-def _losses(
-    stepper: Stepper, image_bcxyz: torch.Tensor, labels_bxyz: torch.Tensor, batch_bxyz: torch.Tensor | None
-) -> dict[str, torch.Tensor]:
+def _logits(stepper: Stepper, image_bcxyz: torch.Tensor) -> Sequence[torch.Tensor]:
+    """Of each resolution, full resolution first."""
     dtype = PRECISIONS.get(stepper.precision)
     with torch.autocast(image_bcxyz.device.type, dtype, enabled=dtype is not None):
         logits: Sequence[torch.Tensor] | torch.Tensor = stepper.network(image_bcxyz)
-    levels = [logits] if isinstance(logits, torch.Tensor) else logits
-    return stepper.loss(levels, labels_bxyz, batch_bxyz)
+    return [logits] if isinstance(logits, torch.Tensor) else logits

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from monai.losses import DiceLoss, FocalLoss
+from monai.losses import DiceLoss, FocalLoss, HausdorffDTLoss
 
 from segcube.core import UsageError
 from segcube.spec.challenges import load_challenge
@@ -161,3 +161,43 @@ def test_outputs_are_indices_of_labels_ordered_by_value():
     assert labels.labels == ((0,), (3,), (2,))
     with pytest.raises(UsageError, match="unknown output XX"):
         loss_outputs(Outputs(kind="regions", names=("XX",)), challenge)
+
+
+DISTANCE = {"weight": 0.75, "start": 0.5, "end": 1.0, "interval": 0.1}
+
+
+@pytest.mark.parametrize("outputs", [REGIONS, LABELS], ids=["regions", "labels"])
+def test_the_distance_equals_monai_and_shares_the_weight(outputs):
+    logits, labels = random_pair(outputs)
+    others = build_loss(Loss(supervision="none"), outputs, batch_dice=False)([logits], labels)["loss"]
+    loss = build_loss(
+        Loss.model_validate({"supervision": "none", "distance": DISTANCE}), outputs, batch_dice=False
+    )
+    masks = make_target(labels, outputs).masks_bkxyz.float()
+    sigmoid = outputs.kind == "regions"
+    published = HausdorffDTLoss(alpha=2.0, include_background=sigmoid, sigmoid=sigmoid, softmax=not sigmoid)
+    reference = 0.25 * others + 0.75 * published(logits, masks)
+    assert_equal_with_gradient(loss([logits], labels, progress=1.0)["loss"], reference, logits)
+    assert torch.equal(loss([logits], labels, progress=0.4)["loss"], others)
+
+
+def test_the_weight_of_the_distance_rises_in_steps():
+    distance = Loss.model_validate({"distance": DISTANCE}).distance
+    weights = [distance.weight_at(progress) for progress in (0.49, 0.5, 0.59, 0.6, 0.7, 0.95, 1.0)]
+    assert weights == pytest.approx([0, 0.15, 0.15, 0.3, 0.45, 0.75, 0.75])
+
+
+def test_a_distance_with_ignored_voxels_is_refused():
+    outputs = LossOutputs("labels", LABELS.labels, ignore=True)
+    with pytest.raises(UsageError, match=r"loss\.distance with an ignore label"):
+        build_loss(Loss.model_validate({"distance": DISTANCE}), outputs, batch_dice=False)
+
+
+def test_the_distance_of_a_divided_batch_adds_up():
+    loss = build_loss(
+        Loss.model_validate({"supervision": "none", "distance": DISTANCE}), LABELS, batch_dice=False
+    )
+    logits, labels = random_pair(LABELS)
+    whole = loss([logits], labels, progress=1.0)["loss"]
+    parts = sum(loss([logits[n : n + 1]], labels[n : n + 1], labels, 1.0)["loss"] for n in (0, 1))
+    torch.testing.assert_close(parts, whole)

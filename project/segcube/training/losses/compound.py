@@ -14,6 +14,7 @@ from segcube.training.losses.parts import (
     binary_cross_entropy,
     cross_entropy,
     dice_loss,
+    distance_loss,
     focal_loss,
     top_k_cross_entropy,
 )
@@ -29,11 +30,13 @@ class LossFunction(Protocol):
         logits: Sequence[torch.Tensor],
         labels_bxyz: torch.Tensor,
         batch_bxyz: torch.Tensor | None = None,
+        progress: float = 0.0,
     ) -> dict[str, torch.Tensor]:
         """Return the loss and its parts.
 
         batch_bxyz: the labels of the batch of which these samples are a part; the values are then what they
-        add to those of the batch, which is exact for a loss that `is_divisible`.
+        add to those of the batch, which is exact for a loss that `is_divisible`. progress: share of the steps
+        that are done, for weights that change.
         """
         ...
 
@@ -45,19 +48,23 @@ def build_loss(loss: Loss, outputs: LossOutputs, *, batch_dice: bool) -> LossFun
     """Build the loss of a recipe for a network's outputs.
 
     batch_dice: the planner's choice, where the recipe leaves it open. The function returns scalars:
-    `loss`, weighted over all resolutions, and the unweighted parts `dice` and `entropy` at full resolution.
-    Raises UsageError for an entropy that does not fit the outputs.
+    `loss`, weighted over all resolutions, and the unweighted parts `dice`, `entropy` and `distance` at full
+    resolution, those whose weight is not 0. Raises UsageError for an entropy that does not fit the outputs,
+    and for a distance where voxels may be ignored.
     """
     parts = _parts_of(loss, outputs, _has_batch_dice(loss, batch_dice))
-    weights = {"dice": loss.dice_weight, "entropy": loss.entropy_weight}
     rule: Literal["nearest", "nearest-exact"] = (
         "nearest" if loss.supervision == "mednext" else "nearest-exact"
     )
 
     def compute(
-        logits: Sequence[torch.Tensor], labels_bxyz: torch.Tensor, batch_bxyz: torch.Tensor | None = None
+        logits: Sequence[torch.Tensor],
+        labels_bxyz: torch.Tensor,
+        batch_bxyz: torch.Tensor | None = None,
+        progress: float = 0.0,
     ) -> dict[str, torch.Tensor]:
         found: dict[str, torch.Tensor] = {}
+        weights = _weights(loss, progress)
         total = torch.zeros((), device=labels_bxyz.device)
         for level, weight in enumerate(supervision_weights(loss.supervision, len(logits))):
             if weight == 0:
@@ -65,7 +72,7 @@ def build_loss(loss: Loss, outputs: LossOutputs, *, batch_dice: bool) -> LossFun
             logits_bkxyz = logits[level]
             lower_bxyz = shrink_labels(labels_bxyz, logits_bkxyz.shape[2:], rule)
             target = make_target(lower_bxyz, outputs)
-            values = {name: part(logits_bkxyz, target) for name, part in parts.items()}
+            values = {name: part(logits_bkxyz, target) for name, part in parts.items() if weights[name]}
             if batch_bxyz is not None:
                 whole_bxyz = shrink_labels(batch_bxyz, logits_bkxyz.shape[2:], rule)
                 shares = _shares(lower_bxyz, whole_bxyz, ignore=outputs.ignore)
@@ -101,6 +108,13 @@ def supervision_weights(scheme: Literal["nnunet", "mednext", "none"], levels: in
     return [half / sum(halves) for half in halves]
 
 
+def _weights(loss: Loss, progress: float) -> dict[str, float]:
+    """The weight of each part."""
+    share = 0.0 if loss.distance is None else loss.distance.weight_at(progress)
+    others = {"dice": loss.dice_weight, "entropy": loss.entropy_weight}
+    return {name: (1 - share) * weight for name, weight in others.items()} | {"distance": share}
+
+
 def _has_batch_dice(loss: Loss, batch_dice: bool) -> bool:
     return batch_dice if loss.batch_dice == "auto" else loss.batch_dice
 
@@ -111,7 +125,7 @@ def _shares(
     """The weights of means over some samples in those over their batch: by sample, and by voxel."""
     samples = len(labels_bxyz) / len(batch_bxyz)
     if not ignore:
-        return {"dice": samples, "entropy": samples}
+        return {"dice": samples, "entropy": samples, "distance": samples}
     counted, total = (labels_bxyz != IGNORE).sum(), (batch_bxyz != IGNORE).sum()
     return {"dice": samples, "entropy": counted / total.clamp(min=1)}
 
@@ -139,4 +153,9 @@ def _parts_of(loss: Loss, outputs: LossOutputs, batch_dice: bool) -> dict[str, P
         parts["dice"] = partial(dice_loss, kind=kind, options=options)
     if entropy != "none":
         parts["entropy"] = entropies[entropy]
+    if loss.distance is not None:
+        if outputs.ignore:
+            found = "loss.distance with an ignore label"
+            raise UsageError(found, expected="label maps without ignored voxels, or loss.distance: null")
+        parts["distance"] = partial(distance_loss, kind=kind, power=loss.distance.power)
     return parts

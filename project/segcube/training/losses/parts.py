@@ -99,6 +99,23 @@ def focal_loss(
     return _mean(focal_bkxyz, target.valid_bxyz)
 
 
+def distance_loss(
+    logits_bkxyz: torch.Tensor, target: Target, kind: Literal["regions", "labels"], power: float
+) -> torch.Tensor:
+    """MONAI's HausdorffDTLoss: squared errors, weighted by distances to the surfaces of both; a scalar.
+
+    The mean over samples and channels, without the background. Distances are computed on the CPU.
+    """
+    from monai.losses import HausdorffDTLoss  # MONAI takes seconds to import
+
+    probability_bkxyz = logits_bkxyz.float()
+    probability_bkxyz = probability_bkxyz.sigmoid() if kind == "regions" else probability_bkxyz.softmax(dim=1)
+    masks_bkxyz = target.masks_bkxyz.float()
+    if kind == "labels":
+        probability_bkxyz, masks_bkxyz = probability_bkxyz[:, 1:], masks_bkxyz[:, 1:]
+    return HausdorffDTLoss(alpha=power, include_background=True)(probability_bkxyz, masks_bkxyz)
+
+
 def _mean(values_bkxyz: torch.Tensor, valid_bxyz: torch.Tensor | None) -> torch.Tensor:
     if valid_bxyz is None:
         return values_bkxyz.mean()

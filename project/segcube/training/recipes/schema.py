@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
@@ -113,6 +114,38 @@ class Sampling(StrictModel):
         return past[-1] if past else self.foreground
 
 
+class DistanceLoss(StrictModel):
+    """MONAI's HausdorffDTLoss (Karimi et al. 2020) beside the other parts, without the background.
+
+    With its weight w, the loss is (1 - w) times the others plus w times this part. w is 0 before `start`, a
+    share of the steps, rises by equal amounts every `interval` from there on, and is `weight` from `end` on.
+    power: of the distances (MONAI's alpha).
+    """
+
+    weight: Annotated[float, Field(gt=0.0, le=1.0)]
+    start: Probability = 0.5
+    end: Probability = 1.0
+    interval: Annotated[float, Field(gt=0.0, le=1.0)] = 0.01
+    power: Positive = 2.0
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.start > self.end:
+            raise ValueError(f"start {self.start} after end {self.end}; expected shares in this order")
+        return self
+
+    def weight_at(self, progress: float) -> float:
+        """Return the weight after a share of the steps."""
+        if progress < self.start:
+            return 0.0
+        if progress >= self.end:
+            return self.weight
+        rises = math.ceil((self.end - self.start) / self.interval)
+        # Half of a millionth of a rise, for shares that are no binary fractions
+        risen = math.floor((progress - self.start) / self.interval + 5e-7) + 1
+        return self.weight * min(risen / rises, 1.0)
+
+
 class Loss(StrictModel):
     """A sum of weighted parts, of logits against labels or regions.
 
@@ -133,6 +166,7 @@ class Loss(StrictModel):
     focal_gamma: Annotated[float, Field(ge=0.0)] = 2.0
     top_k: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
     supervision: Literal["nnunet", "mednext", "none"] = "nnunet"
+    distance: DistanceLoss | None = None
 
     @model_validator(mode="after")
     def _check_parts(self) -> Self:
