@@ -79,6 +79,9 @@ def plan_run(
         raise DataError(errors, request.data, hint=f"all problems are listed in {run.problems}")
     for line in lines_by_code(problems):
         LOG.warning("%s", line)
+    for extra, source in zip(request.extra, data.sources, strict=True):
+        cases = count_of(sum(case.source is source for case in data.cases), "case")
+        LOG.info("%s: %s that %s", extra.folder, cases, "join the folds" if source.in_folds else "only train")
     folds = _folds(request.folds, data.cases)
     plan = _plan(request, fingerprint, challenge)
     outputs = loss_outputs(plan.branch.outputs, challenge, ignore=data.ignore_value is not None)

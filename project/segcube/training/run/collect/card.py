@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from segcube.core import Checkpoint, EnvironmentFault, count_of, printable, read_json
 from segcube.spec.challenges import Challenge
-from segcube.spec.submission import Submission
+from segcube.spec.submission import Submission, read_challenge
 from segcube.training.cases import Folds, load_folds
 from segcube.training.plan import Plan, read_fingerprint
 from segcube.training.progress import CURVES
@@ -103,17 +103,18 @@ def _data(run: RunFolder, facts: CardFacts, known: Folds) -> dict[str, str]:
     }
     if known.training_only:
         found["Cases that train every fold"] = str(len(known.training_only))
-    return found | _sources(facts.dataset)
+    return found | _sources(run, facts.dataset)
 
 
-def _sources(dataset: DatasetFile) -> dict[str, str]:
+def _sources(run: RunFolder, dataset: DatasetFile) -> dict[str, str]:
     """The further data: how many cases of which challenge, and labels that became others."""
     found: dict[str, str] = {}
     for number, source in enumerate(dataset.sources):
         cases = sum(case.source == number for case in dataset.cases)
         changed = [f"{name} as {label}" for name, label in source.labels.items() if name != label]
         labels = f"; labels {', '.join(changed)}" if changed else ""
-        found[f"Further data {number + 1}"] = f"{count_of(cases, 'case')} of {source.challenge}{labels}"
+        key = read_challenge(source.challenge, run.root).key
+        found[f"Further data {number + 1}"] = f"{count_of(cases, 'case')} of {key}{labels}"
     return found
 
 
