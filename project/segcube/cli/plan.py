@@ -23,6 +23,7 @@ from segcube.cli.base.training import (
     LimitHours,
     MemoryGb,
     Plans,
+    Previous,
     RecipeName,
     RunOut,
     Sample,
@@ -60,6 +61,7 @@ def plan(
     sample: Sample = None,
     seed: SampleSeed = 1,
     train_only: TrainOnly = True,
+    previous: Previous = None,
     plans: Plans = None,
     configuration: Configuration = "3d_fullres",
     device: Device = "auto",
@@ -112,6 +114,7 @@ def plan(
         memory_gb=memory_gb,
         extra=extra_data(extra, extra_challenge, extra_ref, sample),
         extra_rules=extra_rules(extra_label, seed, in_folds=not train_only),
+        previous=previous,
     )
     with case_bar("reading") as on_case:
         planned = plan_run(request, run, fresh=fresh, on_case=on_case)

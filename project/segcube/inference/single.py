@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from segcube.backends import open_backend
-from segcube.core import LOG, Case, CaseError, Code, Prediction, RunSettings, Volume
+from segcube.core import LOG, Case, CaseError, Clock, Code, Prediction, RunSettings, Volume
 from segcube.formats.nifti import read_volume
+from segcube.inference.cascade import StageResult, stage_input_of
 from segcube.inference.models import Models, warn_of_starter
-from segcube.inference.pipeline import predict_volume
-from segcube.spec.submission import at_preset, load_for_challenge
+from segcube.inference.pipeline import CaseContext, predict_stage, predict_volume
+from segcube.spec.submission import Follows, at_preset, load_for_challenge
+from segcube.transforms import label_map
 
 
 def load_models(folder: Path, settings: RunSettings) -> Models:
@@ -36,6 +40,20 @@ def predict_case(case: Case, models: Models, with_probabilities: bool = False) -
             expected=", ".join(challenge.channel_names),
         )
     return predict_in_turn(read_volume(case, challenge.channel_names, challenge), models, with_probabilities)
+
+
+def predict_after(case: Case, mask_xyz: np.ndarray, follows: Follows, models: Models) -> np.ndarray:
+    """Predict one case by a submission's only stage, as it follows a first one that was predicted before.
+
+    mask_xyz: (X, Y, Z) bool, where the first stage found something. Returns the label map. Raises CaseError.
+    """
+    loaded = models.loaded
+    volume = read_volume(case, loaded.challenge.channel_names, loaded.challenge)
+    result = StageResult((follows.stage,), mask_xyz[None])
+    stage_input = stage_input_of(follows, result, volume.grid)
+    with models.reserved():
+        output = predict_stage(loaded.submission.stages[0], stage_input, CaseContext(volume, models, Clock()))
+        return label_map(output, loaded.submission.postprocess, loaded.challenge)
 
 
 def predict_in_turn(volume: Volume, models: Models, with_probabilities: bool = False) -> Prediction:

@@ -15,9 +15,9 @@ from segcube.backends import TorchBackend
 from segcube.core import LOG, Case, Vector
 from segcube.evaluation import score_labels
 from segcube.formats.nifti import read_labels
-from segcube.inference import Models, predict_case
+from segcube.inference import Models, predict_after, predict_case
 from segcube.spec.challenges import Challenge
-from segcube.spec.submission import LoadedSubmission, Member, branch_files
+from segcube.spec.submission import Follows, LoadedSubmission, Member, branch_files
 from segcube.training.loop import ValidationResult
 from segcube.training.plan import PLACEHOLDER, PLACEHOLDER_SHA256, Plan
 from segcube.training.submission import submission_of
@@ -28,10 +28,11 @@ ANY = "any"
 
 @dataclass(frozen=True)
 class ValidationCase:
-    """A case and its reference label map."""
+    """A case and its reference label map; previous: in a cascade, the first stage's map out of fold."""
 
     case: Case
     label: Path
+    previous: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def validator(
     def validate(network: torch.nn.Module, _step: int) -> ValidationResult:
         backend = TorchBackend(device, "fp32", "validation during training", networks={file: network})
         models = Models(loaded, backend, mirroring=False, log=LOG.warning)
-        predicted = [_predict(case, models, ignore_value) for case in cases]
+        predicted = [_predict(case, models, plan.follows, ignore_value) for case in cases]
         for case, found in zip(cases, predicted, strict=True):
             if on_predicted is not None:
                 on_predicted(case, found)
@@ -125,8 +126,13 @@ class PredictedCase:
     """In mm."""
 
 
-def _predict(case: ValidationCase, models: Models, ignore_value: int | None) -> PredictedCase:
-    found_xyz = predict_case(case.case, models).labels_xyz
+def _predict(
+    case: ValidationCase, models: Models, follows: Follows | None, ignore_value: int | None
+) -> PredictedCase:
+    if follows is not None and case.previous is not None:
+        found_xyz = predict_after(case.case, read_labels(case.previous)[0] != 0, follows, models)
+    else:
+        found_xyz = predict_case(case.case, models).labels_xyz
     reference_xyz, grid, _ = read_labels(case.label)
     found_xyz, reference_xyz = without_ignored(found_xyz, reference_xyz, ignore_value)
     return PredictedCase(case.case.name, found_xyz, reference_xyz, grid.spacing)

@@ -62,15 +62,16 @@ def test_invalid_values_are_refused_with_their_key(overrides, message):
     ("recipe", "count"),
     [
         ("mbas-stage1", 11_345_866),
+        ("mbas-stage2", 140_404_440),
         ("mbas-mednextv2-slim96", 1_650_730),
         ("mbas-mednextv1-slim96", 1_924_172),
         ("mbas-mednextv2", 24_467_946),
     ],
 )
 def test_networks_of_mbas_have_the_published_number_of_parameters(recipe, count):
-    """With its two classes, background and heart."""
-    network = load_recipe(recipe).network
-    given = {"input_channels": 1, "num_classes": 2, "deep_supervision": True}
+    """Of a first stage with its two classes, background and heart; of the second with four."""
+    network, classes = load_recipe(recipe).network, 4 if recipe == "mbas-stage2" else 2
+    given = {"input_channels": 1, "num_classes": classes, "deep_supervision": True}
     layers = UNET_LAYERS if network.name in UNETS else {}
     with torch.device("meta"):
         built = build_network(network.name, {**layers, **network.arguments, **given})

@@ -42,7 +42,7 @@ RecipeName: TypeAlias = Annotated[
     typer.Option(
         "--recipe",
         help="nnunet, resenc-m, resenc-l, resenc-xl, mednext-S-kK (S: s, b, m or l; K: 3 or 5), "
-        "mednext-aug2, mednext-aug3, mbas-stage1, mbas-mednextv1-slim96, mbas-mednextv2-slim96, "
+        "mednext-aug2, mednext-aug3, mbas-stage1, mbas-stage2, mbas-mednextv1-slim96, mbas-mednextv2-slim96, "
         "mbas-mednextv2, fast, or a YAML file that inherits from one.",
         autocompletion=complete_recipe,
     ),
@@ -141,6 +141,15 @@ TrainOnly: TypeAlias = Annotated[
         "--train-only/--in-folds",
         help="Cases of --extra train every fold and are never validated, or are divided into the folds like "
         "the others.",
+    ),
+]
+Previous: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN",
+        help="Run of a cascade's first stage, trained and validated: its maps out of fold train this one, a "
+        "second stage. Default: none.",
+        show_default=False,
     ),
 ]
 Plans: TypeAlias = Annotated[

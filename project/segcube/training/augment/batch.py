@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional
 
 from segcube.training.augment import intensity, resolution
 from segcube.training.augment.cut import Patch, cut_patch
@@ -15,6 +16,7 @@ from segcube.training.augment.spatial import displacement, draw_spatial
 from segcube.training.cache import CaseTensors
 from segcube.training.keys import StepKey
 from segcube.training.patches import (
+    IGNORE,
     OUTSIDE,
     PatchDraw,
     PatchPlan,
@@ -59,6 +61,9 @@ def make_batch(
     channels = len(plan.branch.channels)
     image_bcxyz = torch.empty((len(draws), channels, *plan.patch), dtype=torch.float32, device=device)
     labels_bxyz = torch.empty((len(draws), *plan.patch), dtype=torch.uint8, device=device)
+    cascade, previous_bxyz = plan.recipe.cascade, None
+    if cascade is not None:
+        previous_bxyz = torch.empty_like(labels_bxyz)
     axes = mirror_axes(recipe.spatial, plan.branch)
     for place, draw in enumerate(draws):
         rng = key.generator("spatial", draw.sample)
@@ -69,13 +74,28 @@ def make_batch(
                 _normal((3, *plan.patch), "elastic", key, draw, device), spatial.elastic
             )
         grid = PatchGrid(plan.patch, draw.centre, spatial)
-        patch = Patch(image_bcxyz[place], labels_bxyz[place])
+        previous_xyz = None if previous_bxyz is None else previous_bxyz[place]
+        patch = Patch(image_bcxyz[place], labels_bxyz[place], previous_xyz)
         cut_patch(cases[draw.case], grid, recipe.spatial, field_kxyz, patch)
     for place, transform in enumerate(recipe.intensity):
         change_intensity(image_bcxyz, transform, f"{transform.kind} {place}", draws, plan, key)
     if recipe.zero_outside:
         intensity.zero_outside(image_bcxyz, labels_bxyz == OUTSIDE, masked_channels(plan.branch))
+    if cascade is not None and previous_bxyz is not None:
+        # The gate is dilated after augmentation, as in MBAS; what lies outside takes no part in the loss
+        labels_bxyz.masked_fill_(~dilate_masks(previous_bxyz, cascade.dilate), IGNORE)
     return Batch(image_bcxyz, labels_bxyz)
+
+
+def dilate_masks(masks_bxyz: torch.Tensor, radius: int) -> torch.Tensor:
+    """Dilate masks by a ball of so many voxels: bool of the same shape."""
+    if radius == 0:
+        return masks_bxyz > 0
+    offsets = torch.arange(-radius, radius + 1, device=masks_bxyz.device) ** 2
+    squares = offsets[:, None, None] + offsets[None, :, None] + offsets[None, None, :]
+    ball = (squares <= radius**2).to(torch.float32)[None, None]
+    near_bcxyz = functional.conv3d((masks_bxyz[:, None] > 0).float(), ball, padding=radius)
+    return near_bcxyz[:, 0] > 0.5
 
 
 def change_intensity(

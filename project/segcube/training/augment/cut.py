@@ -22,6 +22,8 @@ class Patch:
 
     image_cxyz: torch.Tensor
     labels_xyz: torch.Tensor
+    previous_xyz: torch.Tensor | None = None
+    """uint8, the mask of the previous stage of a cascade; 0 beyond the case."""
 
     @property
     def device(self) -> torch.device:
@@ -51,7 +53,11 @@ def _copy(case: CaseTensors, grid: PatchGrid, spatial: Spatial, patch: Patch) ->
     if shared != wanted:
         patch.image_cxyz.zero_()
         patch.labels_xyz.fill_(OUTSIDE)
-    pairs = ((case.image_cxyz, patch.image_cxyz), (case.labels_xyz[None], patch.labels_xyz[None]))
+        if patch.previous_xyz is not None:
+            patch.previous_xyz.zero_()
+    pairs = [(case.image_cxyz, patch.image_cxyz), (case.labels_xyz[None], patch.labels_xyz[None])]
+    if case.previous_xyz is not None and patch.previous_xyz is not None:
+        pairs.append((case.previous_xyz[None], patch.previous_xyz[None]))
     for source_cxyz, target_cxyz in pairs:
         part_cxyz = _on_device(shared.apply(source_cxyz), patch.device)
         place.apply(target_cxyz).copy_(
@@ -92,6 +98,11 @@ def _interpolate(
     sampler = LabelSampler(source_xyz, case.present, OUTSIDE if spatial.border == "zero" else None)
     sample = sampler.nearest if spatial.labels == "nearest" else sampler.largest_share
     patch.labels_xyz.copy_(sample(positions))
+    if case.previous_xyz is not None and patch.previous_xyz is not None:
+        mask_xyz = _on_device(box.apply(case.previous_xyz), patch.device)
+        masks = LabelSampler(mask_xyz, (0, 1), 0 if spatial.border == "zero" else None)
+        sample = masks.nearest if spatial.labels == "nearest" else masks.largest_share
+        patch.previous_xyz.copy_(sample(positions))
 
 
 def _on_device(part: torch.Tensor, device: torch.device) -> torch.Tensor:

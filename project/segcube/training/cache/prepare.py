@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segcube.core import CaseError, Code, Shape, Volume
+from segcube.spec.submission import DilationRadius
 from segcube.training.cache.record import CacheRules, Rows
 from segcube.training.patches import IGNORE, OUTSIDE
-from segcube.transforms import Placement, prepare, prepare_labels
+from segcube.transforms import Placement, PreviousMaps, largest_component, prepare, prepare_labels
 
 SEED = 1234
 """Of the choice of voxels, as in nnU-Net."""
@@ -33,6 +34,8 @@ class PreparedCase:
     classes: dict[str, Rows]
     annotated: Rows | None
     placement: Placement
+    previous_xyz: NDArray[np.uint8] | None = None
+    """1 where the previous stage found something; None for a single stage."""
 
     @property
     def shape(self) -> Shape:
@@ -41,15 +44,19 @@ class PreparedCase:
         return x, y, z
 
 
-def prepare_case(volume: Volume, labels_xyz: np.ndarray, rules: CacheRules) -> PreparedCase:
+def prepare_case(
+    volume: Volume, labels_xyz: np.ndarray, rules: CacheRules, previous_xyz: np.ndarray | None = None
+) -> PreparedCase:
     """Prepare a case by a branch's preprocessing.
 
-    labels_xyz: native, unsigned integers. Raises CaseError for values that are no label, and for intensities
-    that normalisation or half precision cannot represent.
+    labels_xyz: native, unsigned integers. previous_xyz: native, where the previous stage found something.
+    Raises CaseError for values that are no label, and for intensities that normalisation or half precision
+    cannot represent.
     """
     branch = rules.branch
     channels_xyz = [volume.voxels[volume.channels.index(name)] for name in branch.channels]
-    prepared = prepare(channels_xyz, volume.grid.affine, volume.spacing, branch)
+    previous = None if previous_xyz is None else _previous_maps(previous_xyz, rules)
+    prepared = prepare(channels_xyz, volume.grid.affine, volume.spacing, branch, previous)
     image_cxyz = _halves(prepared.image_cxyz, volume)
     indices_xyz = label_indices(labels_xyz, rules)
     signed_xyz = prepare_labels(indices_xyz, channels_xyz, prepared.placement, volume.spacing, branch)
@@ -65,7 +72,15 @@ def prepare_case(volume: Volume, labels_xyz: np.ndarray, rules: CacheRules) -> P
         dict(zip(rules.classes, rows, strict=False)),
         rows[-1] if rules.annotated else None,
         prepared.placement,
+        None if prepared.gate_xyz is None else prepared.gate_xyz.astype(np.uint8),
     )
+
+
+def _previous_maps(previous_xyz: np.ndarray, rules: CacheRules) -> PreviousMaps:
+    """The mask as inference passes it to the second stage; it is dilated after augmentation."""
+    if rules.cascade is not None and rules.cascade.keep == "largest_component":
+        previous_xyz = largest_component(previous_xyz)
+    return PreviousMaps(previous_xyz[None].astype(np.int16), gate=DilationRadius(radius=0))
 
 
 def label_indices(labels_xyz: np.ndarray, rules: CacheRules) -> NDArray[np.int16]:

@@ -13,7 +13,16 @@ import numpy as np
 import torch
 
 from segcube.core import EnvironmentFault, Shape
-from segcube.training.cache.record import IMAGE, LABELS, RECORD, VOXELS, CacheRules, CaseRecord, bytes_of
+from segcube.training.cache.record import (
+    IMAGE,
+    LABELS,
+    PREVIOUS,
+    RECORD,
+    VOXELS,
+    CacheRules,
+    CaseRecord,
+    bytes_of,
+)
 from segcube.training.cache.store import changed_files, files_of, label_values_of, read_record
 from segcube.training.cases import LabelledCase
 
@@ -59,6 +68,11 @@ class CachedCase:
         """uint8: indices into record.labels, OUTSIDE or IGNORE."""
         return self._open(LABELS)
 
+    @property
+    def previous_xyz(self) -> np.ndarray | None:
+        """uint8, 1 where the previous stage of a cascade found something; None for a single stage."""
+        return self._open(PREVIOUS) if PREVIOUS in self.record.arrays else None
+
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """The outputs that the case has voxels of."""
@@ -96,6 +110,8 @@ class CaseTensors:
     labels_xyz: torch.Tensor
     present: tuple[int, ...]
     """All values in labels_xyz."""
+    previous_xyz: torch.Tensor | None = None
+    """uint8, 0 and 1: where the previous stage of a cascade found something."""
 
     @property
     def shape(self) -> Shape:
@@ -126,11 +142,12 @@ def load_residents(cases: Sequence[CachedCase], device: torch.device, bound_byte
         if free < 0:
             break
         mapped = _tensors(case)
-        image_cxyz, labels_xyz = (
+        image_cxyz, labels_xyz, *previous = (
             tensor.clone() if device.type == "cpu" else tensor.to(device)
-            for tensor in (mapped.image_cxyz, mapped.labels_xyz)
+            for tensor in (mapped.image_cxyz, mapped.labels_xyz, mapped.previous_xyz)
+            if tensor is not None
         )
-        residents[index] = CaseTensors(image_cxyz, labels_xyz, mapped.present)
+        residents[index] = CaseTensors(image_cxyz, labels_xyz, mapped.present, *previous)
     return CaseSource(cases, residents)
 
 
@@ -183,4 +200,6 @@ def _changed(name: str, found: str, file: Path) -> EnvironmentFault:
 
 def _tensors(case: CachedCase) -> CaseTensors:
     image_cxyz, labels_xyz = torch.from_numpy(case.image_cxyz), torch.from_numpy(case.labels_xyz)
-    return CaseTensors(image_cxyz, labels_xyz, case.record.present)
+    mask_xyz = case.previous_xyz
+    previous_xyz = None if mask_xyz is None else torch.from_numpy(mask_xyz)
+    return CaseTensors(image_cxyz, labels_xyz, case.record.present, previous_xyz)

@@ -17,8 +17,10 @@ from segcube.spec.challenges import Challenge
 from segcube.spec.submission import Branch
 from segcube.training.losses import loss_outputs
 from segcube.training.patches import OUTSIDE
+from segcube.training.recipes import Cascade
 
 IMAGE, LABELS, VOXELS, RECORD = "image.npy", "labels.npy", "voxels.npy", "case.json"
+PREVIOUS = "previous.npy"
 Rows: TypeAlias = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
 """Rows of voxels.npy, from the first up to but excluding the last."""
 Index: TypeAlias = Annotated[int, Field(ge=0, lt=256)]
@@ -28,12 +30,13 @@ Index: TypeAlias = Annotated[int, Field(ge=0, lt=256)]
 class CacheRules:
     """How the cases of a run are cached.
 
-    ignore: the value of voxels that take no part in training.
+    ignore: the value of voxels that take no part in training. cascade: of a second stage.
     """
 
     branch: Branch
     challenge: Challenge
     ignore: int | None = None
+    cascade: Cascade | None = None
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -62,13 +65,15 @@ class CacheRules:
     @cached_property
     def digest(self) -> str:
         """Of all that the arrays depend on beside the files."""
-        content = {
+        content: dict[str, object] = {
             "branch": self.branch.model_dump(mode="json", exclude={"members", "window", "flips"}),
             "labels": self.challenge.labels,
             "classes": self.classes,
             "ignore": self.ignore,
             "format": 1,
         }
+        if self.cascade is not None:
+            content["previous"] = self.cascade.keep
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

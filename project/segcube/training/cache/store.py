@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from segcube.core import (
     CaseError,
+    Code,
     EnvironmentFault,
     UsageError,
     Volume,
@@ -21,11 +22,12 @@ from segcube.core import (
     parse_json,
     scratch_folder,
 )
-from segcube.formats.nifti import read_volume
+from segcube.formats.nifti import grid_difference, read_labels, read_volume
 from segcube.training.cache.prepare import PreparedCase, prepare_case
 from segcube.training.cache.record import (
     IMAGE,
     LABELS,
+    PREVIOUS,
     RECORD,
     VOXELS,
     CacheRules,
@@ -78,6 +80,8 @@ def write_case(
             new = scratch / "new"
             new.mkdir()
             arrays = {IMAGE: prepared.image_cxyz, LABELS: prepared.labels_xyz, VOXELS: prepared.voxels}
+            if prepared.previous_xyz is not None:
+                arrays[PREVIOUS] = prepared.previous_xyz
             for file, array in arrays.items():
                 _write_array(new / file, array)
             record = _record(prepared, volume, case, rules, new)
@@ -116,8 +120,9 @@ def is_current(case: LabelledCase, rules: CacheRules, folder: Path) -> bool:
 
 
 def files_of(case: LabelledCase, rules: CacheRules) -> dict[str, Path]:
-    """Return the files that a cached case comes from, by channel, and its label map."""
-    return {name: case.case.files[name] for name in rules.branch.channels} | {"label": case.label}
+    """Return the files that a cached case comes from: by channel, its label map, the previous stage's map."""
+    files = {name: case.case.files[name] for name in rules.branch.channels} | {"label": case.label}
+    return files if case.previous is None else files | {"previous": case.previous}
 
 
 def label_values_of(case: LabelledCase, rules: CacheRules) -> dict[int, int]:
@@ -142,13 +147,23 @@ def _prepare(case: LabelledCase, rules: CacheRules, folder: Path) -> CacheOutcom
         volume = read_volume(case.case, rules.branch.channels)
         # A file may have been replaced since `segcube plan` checked it
         labels_xyz = read_labels_of(case, volume, rules.challenge, rules.ignore)
-        prepared = prepare_case(volume, labels_xyz, rules)
+        previous_xyz = None if rules.cascade is None else _read_previous(case, volume)
+        prepared = prepare_case(volume, labels_xyz, rules, previous_xyz)
     except (UsageError, EnvironmentFault):
         raise
     except Exception as error:
         return CacheOutcome(case.name, error=as_case_error(error))
     write_case(prepared, volume, case, rules, folder)
     return CacheOutcome(case.name, written=True)
+
+
+def _read_previous(case: LabelledCase, volume: Volume) -> np.ndarray:
+    """Where the previous stage found something. Raises CaseError for another grid than the case's."""
+    assert case.previous is not None, "a run of a second stage has the maps of the first"
+    labels_xyz, grid, _ = read_labels(case.previous)
+    if difference := grid_difference(grid, volume.grid, case.case.reference_file.name):
+        raise CaseError(Code.LABEL_GRID, difference.found, file=case.previous, expected=difference.expected)
+    return labels_xyz != 0
 
 
 def _record(
@@ -174,7 +189,7 @@ def _record(
             box_start=placement.box.start,
             box_stop=placement.box.stop,
         ),
-        arrays={name: StoredFile.of(folder / name) for name in (IMAGE, LABELS, VOXELS)},
+        arrays={file.name: StoredFile.of(file) for file in sorted(folder.glob("*.npy"))},
     )
 
 

@@ -27,6 +27,8 @@ class LabelledCase:
     """Cases of one patient are never in training and validation of the same fold."""
     source: Source | None = None
     """Of a case that lies in a further data folder."""
+    previous: Path | None = None
+    """The label map that the previous stage of a cascade predicted out of fold."""
 
     @property
     def name(self) -> str:

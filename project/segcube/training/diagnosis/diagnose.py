@@ -15,7 +15,7 @@ from segcube.training.diagnosis.symptoms import Symptom, log_symptoms
 from segcube.training.log import StepLog
 from segcube.training.plan import read_plan
 from segcube.training.run import RunFolder, read_dataset, run_challenge
-from segcube.training.run.prepare import labelled_cases
+from segcube.training.run.cases import labelled_cases
 
 MOST_CASES = 12
 """Cases that are read, at equal distances in the list."""

@@ -21,6 +21,7 @@ from .schema import PLACEHOLDER as PLACEHOLDER
 from .schema import PLACEHOLDER_SHA256 as PLACEHOLDER_SHA256
 from .schema import Budget as Budget
 from .schema import Plan as Plan
+from .schema import PreviousStage as PreviousStage
 from .schema import Resolution as Resolution
 from .schema import read_plan as read_plan
 from .schema import write_plan as write_plan

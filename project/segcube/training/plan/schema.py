@@ -13,6 +13,7 @@ from segcube.core import (
     EnvironmentFault,
     FileName,
     Name,
+    Sha256,
     SpacingMm,
     StrictModel,
     UsageError,
@@ -20,7 +21,7 @@ from segcube.core import (
     write_atomic,
 )
 from segcube.networks import check_arguments
-from segcube.spec.submission import Branch
+from segcube.spec.submission import Branch, Follows
 from segcube.training.losses import is_divisible
 from segcube.training.recipes import Recipe
 
@@ -56,6 +57,18 @@ class Resolution(StrictModel):
     arguments: dict[str, Any]
 
 
+class PreviousStage(StrictModel):
+    """The first stage of a cascade, whose out-of-fold label maps a second one is trained on.
+
+    folds: SHA-256 of its validation cases by fold, which are those of the second stage.
+    """
+
+    run: Path
+    name: Name
+    """Of the stage in a submission."""
+    folds: Sha256
+
+
 class Plan(StrictModel):
     """All that a training depends on but the cases and their folds.
 
@@ -83,6 +96,7 @@ class Plan(StrictModel):
     """Of these, in mm."""
     lowres: Resolution | None = None
     estimate: Budget | None = None
+    previous: PreviousStage | None = None
     recipe: Recipe
 
     @model_validator(mode="after")
@@ -118,6 +132,20 @@ class Plan(StrictModel):
                 f"{found}; expected 1, or batch_dice false and another recipe.loss.entropy than topk"
             )
         return self
+
+    @property
+    def follows(self) -> Follows | None:
+        """How a submission's stage uses the previous one; None for a single stage."""
+        cascade = self.recipe.cascade
+        if self.previous is None or cascade is None:
+            return None
+        dilate = {"radius": cascade.dilate, "unit": "voxels"}
+        values = {"stage": self.previous.name, "as": cascade.as_, "dilate": dilate, "grid": "branch"}
+        return Follows.model_validate(values | {"keep": cascade.keep})
+
+    def ignores(self, ignore_value: int | None) -> bool:
+        """Return whether voxels may take no part in the loss; ignore_value: of the label maps."""
+        return ignore_value is not None or self.recipe.cascade is not None
 
     @model_validator(mode="after")
     def _check_class_weights(self) -> Self:

@@ -114,6 +114,19 @@ class Sampling(StrictModel):
         return past[-1] if past else self.foreground
 
 
+class Cascade(StrictModel):
+    """How a second stage uses the label map of the first.
+
+    as gate: only voxels within the dilated mask take part in the loss, and the result is background outside
+    of it (anenbergb/MBAS). dilate: the radius of a ball, in voxels of the branch's grid. keep: what is kept
+    of the first stage's map, on the native grid.
+    """
+
+    as_: Annotated[Literal["gate"], Field(alias="as")] = "gate"
+    dilate: Annotated[int, Field(ge=0, le=50)] = 2
+    keep: Literal["largest_component", "all"] = "largest_component"
+
+
 class DistanceLoss(StrictModel):
     """MONAI's HausdorffDTLoss (Karimi et al. 2020) beside the other parts, without the background.
 
@@ -246,6 +259,8 @@ class Recipe(StrictModel):
     precision: TrainingPrecision = "bf16"
     """Of the forward pass; fp32 on a CPU without instructions for it."""
     gradient_checkpointing: Literal["auto", "on", "off"] = "auto"
+    cascade: Cascade | None = None
+    """Of a second stage, which is planned with --previous."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     validation: Validation = Validation()
     mirrors: Unique[Axis] = ("x", "y", "z")

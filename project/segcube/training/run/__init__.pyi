@@ -1,3 +1,4 @@
+from .cases import run_challenge as run_challenge
 from .collect import CollectOptions as CollectOptions
 from .collect import TunedValues as TunedValues
 from .collect import collect_run as collect_run
@@ -15,7 +16,6 @@ from .origin import run_folds as run_folds
 from .overfit import overfit_fold as overfit_fold
 from .planning import plan_run as plan_run
 from .prepare import prepare_run as prepare_run
-from .prepare import run_challenge as run_challenge
 from .request import PlanRequest as PlanRequest
 from .start import StartRequest as StartRequest
 from .validate import ValidateOptions as ValidateOptions

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import count
+from pathlib import Path
 
 import torch
 
@@ -34,6 +35,7 @@ from segcube.training.progress import (
     training_environment,
 )
 from segcube.training.recipes import Recipe
+from segcube.training.run.cases import cache_rules, labelled_cases, run_challenge
 from segcube.training.run.folder import DatasetFile, FoldFolder, FoldNumber, RunFolder, read_dataset
 from segcube.training.run.origin import (
     Origin,
@@ -43,7 +45,7 @@ from segcube.training.run.origin import (
     trained_steps,
     write_origin,
 )
-from segcube.training.run.prepare import cache_rules, labelled_cases, run_challenge
+from segcube.training.run.previous import with_previous_maps
 from segcube.training.run.start import Start, StartRequest, find_start, start_network
 from segcube.training.sampling import draw_patches
 from segcube.training.signals import Requests, receive_requests
@@ -84,6 +86,8 @@ class FoldData:
     split: Split
     cases: tuple[CachedCase, ...]
     """The training cases."""
+    previous: Mapping[str, Path | None] = field(default_factory=dict)
+    """The first stage's map of each case, in a cascade."""
     start: Start | None = None
 
     @property
@@ -149,8 +153,10 @@ def open_fold(run: RunFolder, fold: FoldNumber) -> FoldData:
     challenge = run_challenge(run, plan)
     split = run_folds(run, dataset).split(fold)
     rules = cache_rules(plan, dataset, challenge)
-    cases = {case.name: case for case in labelled_cases(run, dataset)}
-    return FoldData(plan, challenge, dataset, split, open_cache(run.cache, split.training, rules, cases))
+    cases = {case.name: case for case in with_previous_maps(labelled_cases(run, dataset), plan)}
+    opened = open_cache(run.cache, split.training, rules, cases)
+    previous = {name: case.previous for name, case in cases.items()}
+    return FoldData(plan, challenge, dataset, split, opened, previous)
 
 
 def build_training(
@@ -185,7 +191,7 @@ def build_stepper(data: FoldData, device: torch.device, folder: FoldFolder) -> S
     network = build_training_network(plan, device)
     if data.start is not None:
         start_network(network, plan, data.start, folder)
-    ignore = data.dataset.ignore_value is not None
+    ignore = plan.ignores(data.dataset.ignore_value)
     outputs = loss_outputs(plan.branch.outputs, data.challenge, ignore=ignore)
     loss = build_loss(recipe.loss, outputs, batch_dice=plan.batch_dice)
     clip = float("inf") if recipe.optimizer.clip is None else recipe.optimizer.clip
@@ -240,7 +246,10 @@ def _validation(data: FoldData, folder: FoldFolder, device: torch.device) -> Val
                 hint="name a fold, or plan with --set schedule.kind=poly",
             )
         return None
-    cases = [ValidationCase(data.dataset.case(name), data.dataset.label(name)) for name in names]
+    cases = [
+        ValidationCase(data.dataset.case(name), data.dataset.label(name), data.previous.get(name))
+        for name in names
+    ]
 
     def draw(case: ValidationCase, found: PredictedCase) -> None:
         draw_validation(folder.root, case.case, found.found_xyz, found.reference_xyz, data.challenge)

@@ -14,8 +14,8 @@ from segcube.core import EnvironmentFault, Sha256, StrictModel, read_json, write
 from segcube.training.cases import Folds, Split, read_folds
 from segcube.training.plan import Plan
 from segcube.training.recipes import recipe_digest
+from segcube.training.run.cases import labelled_cases
 from segcube.training.run.folder import DatasetFile, FoldFolder, FoldNumber, RunFolder
-from segcube.training.run.prepare import labelled_cases
 
 _UNRELATED = {"recipe", "estimate", "origin", "accumulate", "gradient_checkpointing", "lowres"}
 """Keys of a plan that change no step; of the recipe, all but its length counts."""

@@ -57,7 +57,8 @@ def overfit_fold(
         for sample in range(patches)
         for key in [StepKey(recipe.seed, sample)]
     ]
-    outputs = loss_outputs(plan.branch.outputs, data.challenge, ignore=data.dataset.ignore_value is not None)
+    ignore = plan.ignores(data.dataset.ignore_value)
+    outputs = loss_outputs(plan.branch.outputs, data.challenge, ignore=ignore)
     stepper, most, dice = build_stepper(data, device, run.fold(fold)), steps or STEPS, 0.0
     for step in range(most):
         rate = rate_at(recipe.schedule, recipe.optimizer.learning_rate, step, most)

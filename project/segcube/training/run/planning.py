@@ -44,6 +44,7 @@ from segcube.training.plan import (
     write_plan,
 )
 from segcube.training.run.folder import RunFolder, read_dataset, write_dataset
+from segcube.training.run.previous import find_previous
 from segcube.training.run.request import (
     PlanRequest,
     copy_challenges,
@@ -82,9 +83,11 @@ def plan_run(
     for extra, source in zip(request.extra, data.sources, strict=True):
         cases = count_of(sum(case.source is source for case in data.cases), "case")
         LOG.info("%s: %s that %s", extra.folder, cases, "join the folds" if source.in_folds else "only train")
-    folds = _folds(request.folds, data.cases)
+    folds = _folds(request, data.cases)
     plan = _plan(request, fingerprint, challenge)
-    outputs = loss_outputs(plan.branch.outputs, challenge, ignore=data.ignore_value is not None)
+    if request.previous is not None:
+        plan = plan.model_copy(update={"previous": find_previous(request.previous, challenge, folds)})
+    outputs = loss_outputs(plan.branch.outputs, challenge, ignore=plan.ignores(data.ignore_value))
     loss = build_loss(plan.recipe.loss, outputs, batch_dice=plan.batch_dice)
     set_exactness(device, exact=False)
     plan = fit_plan(plan, loss, device, request.memory_gb)
@@ -117,6 +120,11 @@ def _check_request(request: PlanRequest, run: RunFolder) -> None:
             raise UsageError(
                 "no such file", file=file, expected="a file of folds, plans.json of nnU-Net, or plan.yaml"
             )
+    is_single, name = request.recipe.cascade is None, request.recipe.name
+    if is_single != (request.previous is None):
+        found = "--previous with a recipe of a single stage" if is_single else "a recipe of a second stage"
+        expected = "one with cascade, such as mbas-stage2" if is_single else "--previous as well"
+        raise UsageError(f"recipe {name}: {found}", expected=expected)
     # A plan that failed left problems.csv
     if not (run.plan.exists() or run.problems.exists()):
         check_empty_folder(run.root)
@@ -136,7 +144,8 @@ def _planned_before(request: PlanRequest, run: RunFolder) -> Plan:
             "ignore label": (dataset.ignore_value, wanted.ignore_value),
             "further data": (dataset.sources, wanted.sources),
             "cases or label maps": (dataset.cases, wanted.cases),
-            "split": (load_folds(run.folds), _folds(request.folds, data.cases)),
+            "split": (load_folds(run.folds), _folds(request, data.cases)),
+            "--previous": (plan.previous and plan.previous.run, _absolute(request.previous)),
             "--plans": (_planned_sizes(plan), _planned_sizes(_imported(request, plan))),
         }
     differing = [name for name, (found, wanted) in compared.items() if found != wanted]
@@ -153,6 +162,10 @@ def _planned_before(request: PlanRequest, run: RunFolder) -> Plan:
         count_of(len(dataset.cases), "case"),
     )
     return plan if plan.recipe == request.recipe else _lengthened(plan, request.recipe.steps, run)
+
+
+def _absolute(file: Path | None) -> Path | None:
+    return None if file is None else file.absolute()
 
 
 def _lengthened(plan: Plan, steps: int, run: RunFolder) -> Plan:
@@ -180,7 +193,10 @@ def _read_cases(data: LabelledData, on_case: OnCase | None) -> tuple[Fingerprint
     return collect_fingerprint(checked.measures.values(), data.challenge), checked.problems
 
 
-def _folds(folds: int | Path | None, cases: Sequence[LabelledCase]) -> Folds:
+def _folds(request: PlanRequest, cases: Sequence[LabelledCase]) -> Folds:
+    folds = request.folds
+    if folds is None and request.previous is not None:
+        folds = RunFolder(request.previous).folds
     if isinstance(folds, Path):
         return read_folds(folds, cases, of_other_run=True)
     if folds is None:

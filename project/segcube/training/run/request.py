@@ -33,7 +33,8 @@ class PlanRequest:
     the value of voxels that take no part. folds: their number, or a file of folds; None for five, or one a
     patient where there are fewer. plans: in place of the planner, plans.json of nnU-Net, and its
     configuration, or plan.yaml of another run. device: that the batch has to fit on. memory_gb: that a step
-    may take; None for all. extra: further data folders, and extra_rules what holds for all of them.
+    may take; None for all. extra: further data folders, and extra_rules what holds for all of them. previous:
+    the run of a cascade's first stage; its folds are the default then.
     """
 
     data: Path
@@ -48,6 +49,7 @@ class PlanRequest:
     memory_gb: float | None = None
     extra: tuple[ExtraData, ...] = ()
     extra_rules: ExtraRules = field(default_factory=ExtraRules)
+    previous: Path | None = None
 
 
 def requested_challenge(request: PlanRequest) -> Challenge:

@@ -33,6 +33,7 @@ from segcube.spec.submission import load_for_challenge, sha256_of
 from segcube.training.cases import load_folds
 from segcube.training.plan import Plan, read_plan
 from segcube.training.progress import can_draw
+from segcube.training.run.cases import run_challenge
 from segcube.training.run.collect.members import weights_file, write_members
 from segcube.training.run.folder import (
     DatasetFile,
@@ -42,7 +43,6 @@ from segcube.training.run.folder import (
     read_dataset,
 )
 from segcube.training.run.origin import check_origins, run_folds
-from segcube.training.run.prepare import run_challenge
 
 MOST_PICTURES = 20
 

@@ -9,7 +9,7 @@ from segcube.core import Checkpoint, EnvironmentFault, count_of, printable, read
 from segcube.spec.challenges import Challenge
 from segcube.spec.submission import Submission, read_challenge
 from segcube.training.cases import Folds, load_folds
-from segcube.training.plan import Plan, read_fingerprint
+from segcube.training.plan import Plan, read_fingerprint, read_plan
 from segcube.training.progress import CURVES
 from segcube.training.recipes import recipe_digest
 from segcube.training.run.folder import DatasetFile, FoldNumber, RunFolder
@@ -130,10 +130,22 @@ def _training(run: RunFolder, folds: Sequence[FoldNumber], facts: CardFacts) -> 
         "Source of the recipe": " ".join(recipe.source.split()),
         "Plan": plan.origin,
         "Patch": f"{size} voxels of {spacing} mm, batch {plan.batch}",
+        **_first_stage(plan),
         "Start": "; ".join(sorted(starts)),
         "Steps": " and ".join(f"{count:,}" for count in steps),
         "Checkpoint": f"{facts.checkpoint}, weights averaged where the optimizer averages them",
     }
+
+
+def _first_stage(plan: Plan) -> dict[str, str]:
+    """The stage that the plan's follows, in a cascade."""
+    follows = plan.follows
+    if plan.previous is None or follows is None:
+        return {}
+    first = read_plan(RunFolder(plan.previous.run).plan)
+    how = f"{follows.as_}, dilated by {follows.dilate.radius:g} voxels, {follows.keep.replace('_', ' ')}"
+    found = f"run {plan.previous.name}, recipe {first.recipe.name}; its masks out of fold as {how}"
+    return {"First stage": found}
 
 
 def _scores(folds: Sequence[FoldNumber], facts: CardFacts) -> str:

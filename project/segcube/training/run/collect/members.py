@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segcube.core import Checkpoint, EnvironmentFault
-from segcube.spec.submission import Member, Submission, write_submission
-from segcube.training.plan import Plan
+from segcube.spec.submission import Member, Stage, Submission, write_submission
+from segcube.training.plan import Plan, read_plan
 from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder
-from segcube.training.submission import LICENCE, submission_of
+from segcube.training.submission import LICENCE, branch_of, submission_of
 
 
 def weights_file(folder: FoldFolder, checkpoint: Checkpoint) -> Path:
@@ -42,6 +42,21 @@ def copy_members(
     return tuple(members)
 
 
+def copy_first_stage(
+    plan: Plan, folds: Sequence[FoldNumber], out: Path, checkpoint: Checkpoint = "final"
+) -> Stage | None:
+    """Copy the first stage's weights of the same folds; returns that stage, or None for a single one.
+
+    Raises EnvironmentFault as `weights_file` does.
+    """
+    if plan.previous is None:
+        return None
+    run = RunFolder(plan.previous.run)
+    run.check()
+    members = copy_members(run, folds, out, checkpoint, f"{plan.previous.name}_")
+    return Stage(name=plan.previous.name, branches=(branch_of(read_plan(run.plan), members),))
+
+
 def copy_challenge(run: RunFolder, plan: Plan, out: Path) -> None:
     """Copy the file of a challenge that the user defined."""
     if (own := run.root / plan.challenge).is_file():
@@ -63,6 +78,6 @@ def write_members(
     """
     members = copy_members(run, folds, out, checkpoint)
     copy_challenge(run, plan, out)
-    submission = submission_of(plan, run.name, members, licence)
+    submission = submission_of(plan, run.name, members, licence, copy_first_stage(plan, folds, out))
     write_submission(submission, out)
     return submission

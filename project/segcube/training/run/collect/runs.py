@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from segcube.core import Checkpoint, UsageError, explain_validation_error
 from segcube.spec.submission import (
     Branch,
+    Stage,
     Submission,
     atomic_folder,
     load_for_challenge,
@@ -22,12 +23,12 @@ from segcube.spec.submission import (
 from segcube.training.cases import load_folds
 from segcube.training.plan import read_plan
 from segcube.training.progress import CURVES
+from segcube.training.run.cases import run_challenge
 from segcube.training.run.collect.card import CARD, CardFacts, curves_name, model_card
-from segcube.training.run.collect.members import copy_challenge, copy_members, weights_file
+from segcube.training.run.collect.members import copy_challenge, copy_first_stage, copy_members, weights_file
 from segcube.training.run.collect.tuned import NO_VALUES, TunedValues, weighted
 from segcube.training.run.folder import FoldNumber, RunFolder, read_dataset
 from segcube.training.run.origin import check_origins, is_trained_with, run_folds
-from segcube.training.run.prepare import run_challenge
 from segcube.training.run.validate import read_fold_scores, trained_folds
 from segcube.training.submission import LICENCE, branch_of, stage_of
 
@@ -79,7 +80,8 @@ def collect_runs(runs: Sequence[RunFolder], out: Path, options: CollectOptions |
     with atomic_folder(out) as part:
         branches = [_copy_branch(one, part, options) for one in facts]
         name = facts[0].run.name if len(facts) == 1 else out.resolve().name
-        submission = _submission(name, branches, facts, options)
+        first = copy_first_stage(facts[0].plan, facts[0].folds, part)
+        submission = _submission(name, branches, facts, options, first)
         write_submission(submission, part)
         load_for_challenge(part)
         (part / CARD).write_text(model_card(submission, facts), encoding="utf-8")
@@ -108,6 +110,10 @@ def _facts(run: RunFolder, options: CollectOptions) -> CardFacts:
 
 def _check_together(facts: Sequence[CardFacts], tuned: TunedValues) -> None:
     first, *others = facts
+    for one in facts if others else ():
+        if one.plan.previous is not None:
+            found = "a second stage beside other runs"
+            raise UsageError(found, file=one.run.root, expected="one run, whose first stage is collected too")
     for one in others:
         if one.challenge != first.challenge:
             found = f"a run of {one.challenge.key} beside one of {first.challenge.key}"
@@ -131,14 +137,19 @@ def _copy_branch(facts: CardFacts, out: Path, options: CollectOptions) -> Branch
 
 
 def _submission(
-    name: str, branches: Sequence[Branch], facts: Sequence[CardFacts], options: CollectOptions
+    name: str,
+    branches: Sequence[Branch],
+    facts: Sequence[CardFacts],
+    options: CollectOptions,
+    first: Stage | None,
 ) -> Submission:
+    last = stage_of(branches, facts[0].challenge, facts[0].plan.follows)
     try:
         return Submission(
             name=name,
             challenge=facts[0].plan.challenge,
             licence=options.licence,
-            stages=(stage_of(branches, facts[0].challenge),),
+            stages=(last,) if first is None else (first, last),
             postprocess=options.tuned.postprocess,
         )
     except ValidationError as error:

@@ -1,0 +1,91 @@
+"""The first stage of a cascade: its run, and its label maps out of fold, which train the second stage."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from segcube.core import EnvironmentFault, UsageError
+from segcube.spec.challenges import Challenge
+from segcube.training.cases import Folds, LabelledCase, load_folds
+from segcube.training.plan import Plan, PreviousStage, read_plan
+from segcube.training.run.cases import run_challenge
+from segcube.training.run.folder import FoldNumber, RunFolder
+from segcube.training.run.validate import read_fold_scores
+
+
+def find_previous(place: Path, challenge: Challenge, folds: Folds) -> PreviousStage:
+    """Return the first stage of a cascade, for a run with these folds.
+
+    Raises UsageError for a run that is itself a second stage, has channels that the challenge lacks, or has
+    other folds: a mask of a case that its fold was trained on is better than those of new cases.
+    """
+    run = RunFolder(place.absolute())
+    run.check()
+    plan = read_plan(run.plan)
+    if plan.previous is not None:
+        found = "is a second stage itself"
+        raise UsageError(found, file=place, expected="the run of a first stage")
+    if missing := [name for name in plan.branch.channels if name not in challenge.channel_names]:
+        found = f"has the channels {', '.join(missing)}, which {challenge.key} does not have"
+        raise UsageError(found, file=place, expected=f"some of {', '.join(challenge.channel_names)}")
+    digest = folds_digest(folds)
+    if folds_digest(load_folds(run.folds)) != digest:
+        raise UsageError(
+            "the first stage has other folds, so that masks of cases that trained it would be used",
+            file=run.folds,
+            expected="the same validation cases in each fold",
+            hint=f"plan with --split {run.folds}",
+        )
+    if folds.training_only:
+        raise UsageError(
+            f"{folds.training_only[0]} only trains, and has no mask out of fold",
+            file=run.folds,
+            expected="folds that validate every case",
+        )
+    return PreviousStage(run=run.root, name=run.name, folds=digest)
+
+
+def folds_digest(folds: Folds) -> str:
+    """Return the SHA-256 of the validation cases of each fold."""
+    content = [sorted(names) for names in folds.validation]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def with_previous_maps(cases: Sequence[LabelledCase], plan: Plan) -> list[LabelledCase]:
+    """Return the cases with the first stage's maps out of fold, where the plan is of a second stage.
+
+    Raises EnvironmentFault where the folds of the first stage changed since it was planned, and where a fold
+    was not validated with its present weights.
+    """
+    if plan.previous is None:
+        return list(cases)
+    run = RunFolder(plan.previous.run)
+    run.check()
+    known, first = load_folds(run.folds), read_plan(run.plan)
+    if folds_digest(known) != plan.previous.folds:
+        raise EnvironmentFault(
+            "the folds of the first stage changed: its masks may be of cases that trained it",
+            file=run.folds,
+            expected="those that the second stage was planned with",
+            hint="plan the second stage anew with --fresh",
+        )
+    numbers: list[FoldNumber] = list(range(len(known.validation)))
+    validated = {fold for fold, _ in read_fold_scores(run, numbers, "final")}
+    if missing := [str(fold) for fold in numbers if fold not in validated]:
+        raise EnvironmentFault(
+            f"fold {', '.join(missing)} of the first stage has no label maps of its present weights",
+            file=run.root,
+            expected="validated folds",
+            hint=f"segcube train {run.root}, then segcube validate {run.root}",
+        )
+    challenge = run_challenge(run, first)
+    maps = {
+        name: run.validated(fold).maps / challenge.output_name(name)
+        for fold, names in enumerate(known.validation)
+        for name in names
+    }
+    return [replace(case, previous=maps[case.name]) for case in cases]

@@ -1,0 +1,157 @@
+import shutil
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from segcube.core import Clock, EnvironmentFault, RunSettings, UsageError
+from segcube.inference.folder import Request, run_folder
+from segcube.training.cases import load_folds
+from segcube.training.keys import StepKey
+from segcube.training.log import StepLog
+from segcube.training.patches import IGNORE
+from segcube.training.plan import read_plan
+from segcube.training.recipes import load_recipe
+from segcube.training.run import (
+    CollectOptions,
+    RunFolder,
+    TrainOptions,
+    ValidateOptions,
+    collect_run,
+    plan_run,
+    prepare_run,
+    train_fold,
+    validate_run,
+)
+from segcube.training.run.fold import build_training, open_fold
+
+from .small import OVERRIDES, request_of, write_data
+
+CPU, SCORES = TrainOptions(device="cpu"), ValidateOptions(device="cpu", pictures=0)
+UNION = {"spacing": [1, 1, 1], "union": "heart", "outputs": "regions"}
+FIRST = OVERRIDES | {"preprocessing": UNION, "steps": 60}
+SECOND = OVERRIDES | {"cascade": {"as": "gate", "dilate": 1}, "steps": 20}
+
+
+def second(data, previous, folds=None):
+    recipe = load_recipe("fast", SECOND)
+    return request_of(data, recipe=recipe, previous=previous, folds=folds)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """A first stage, trained and validated."""
+    folder = tmp_path_factory.mktemp("cascade")
+    run = RunFolder(folder / "heart")
+    plan_run(request_of(write_data(folder / "data"), recipe=load_recipe("fast", FIRST)), run)
+    list(prepare_run(run))
+    for fold in (0, 1):
+        train_fold(run, fold, CPU)
+    validate_run(run, (), SCORES)
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(first):
+    """The second stage, trained and validated."""
+    run = RunFolder(first.root.with_name("chambers"))
+    plan_run(second(first.root.with_name("data"), first.root), run)
+    assert all(outcome.error is None for outcome in prepare_run(run))
+    for fold in (0, 1):
+        train_fold(run, fold, CPU)
+    validate_run(run, (), SCORES)
+    return run
+
+
+def exchanged(names):
+    """folds.yaml with a case of each of two folds in the other one."""
+    (one, two), (three, four) = names
+    return f"source: test\nvalidation: [[{one}, {three}], [{two}, {four}]]\n"
+
+
+def test_the_folds_are_those_of_the_first_stage(first, trained):
+    assert load_folds(trained.folds).validation == load_folds(first.folds).validation
+
+
+def test_validations_during_the_training_use_the_masks(trained):
+    records = list(StepLog(trained.fold(0).log).records())
+    assert [record["step"] for record in records if record["kind"] == "validation"] == [4, 8, 12, 16, 20]
+    assert not [r for r in records if r["kind"] == "event" and "the validation after" in r["message"]]
+
+
+def test_masks_out_of_fold_are_cached_and_voxels_outside_take_no_part(first, trained):
+    data = open_fold(trained, 0)
+    for case in data.cases:
+        assert case.previous_xyz is not None
+        fold = next(n for n, names in enumerate(load_folds(first.folds).validation) if case.name in names)
+        predicted = np.asarray(nib.load(first.validated(fold).maps / f"{case.name}_label.nii.gz").dataobj)
+        # The largest component, at the same spacing
+        assert 0 < case.previous_xyz.sum() <= np.count_nonzero(predicted)
+    batch = build_training(data, trained.fold(0), torch.device("cpu"), CPU).source(StepKey(0, 0), Clock())
+    outside = batch.labels_bxyz == IGNORE
+    assert outside.any()
+    assert not outside.all()
+
+
+def test_the_collected_cascade_predicts_what_was_validated(first, trained, tmp_path):
+    submission = collect_run(trained, tmp_path / "weights", CollectOptions(folds=[0]))
+    assert [stage.name for stage in submission.stages] == ["heart", "segmentation"]
+    follows = submission.stages[1].follows
+    assert follows is not None
+    assert (follows.stage, follows.as_, follows.grid) == ("heart", "gate", "branch")
+    assert (follows.dilate.radius, follows.keep) == (1, "largest_component")
+    data = tmp_path / "data"
+    data.mkdir()
+    names = load_folds(trained.folds).validation[0]
+    for name in names:
+        shutil.copy(first.root.with_name("data") / f"{name}_gt.nii.gz", data)
+    assert run_folder(Request(data, tmp_path / "maps", tmp_path / "weights", RunSettings(device="cpu"))) == 0
+    for file in (f"{name}_label.nii.gz" for name in names):
+        assert (tmp_path / "maps" / file).read_bytes() == (trained.validated(0).maps / file).read_bytes()
+
+
+def test_a_training_of_a_second_stage_continues_to_the_same_bytes(trained, tmp_path):
+    run = RunFolder(shutil.copytree(trained.root, tmp_path / "chambers"))
+    shutil.rmtree(run.fold(0).root)
+    train_fold(run, 0, TrainOptions(device="cpu", steps=7))
+    train_fold(run, 0, CPU)
+    assert run.fold(0).final.read_bytes() == trained.fold(0).final.read_bytes()
+
+
+def test_a_first_stage_with_another_split_is_refused(first, tmp_path):
+    names = load_folds(first.folds).validation
+    folds = tmp_path / "folds.yaml"
+    folds.write_text(exchanged(names))
+    data = first.root.with_name("data")
+    with pytest.raises(UsageError, match="the first stage has other folds, so that masks of cases that"):
+        plan_run(second(data, first.root, folds=folds), RunFolder(tmp_path / "run"))
+
+
+def test_a_first_stage_that_was_split_anew_is_refused(first, trained, tmp_path):
+    moved = RunFolder(shutil.copytree(first.root, tmp_path / "heart"))
+    run = RunFolder(shutil.copytree(trained.root, tmp_path / "chambers"))
+    run.plan.write_text(run.plan.read_text().replace(str(first.root), str(moved.root)))
+    assert read_plan(run.plan).previous.run == moved.root
+    names = load_folds(first.folds).validation
+    moved.folds.write_text(exchanged(names))
+    with pytest.raises(EnvironmentFault, match="folds of the first stage changed: its masks may be of"):
+        list(prepare_run(run))
+
+
+def test_a_first_stage_that_is_not_validated_with_its_weights_is_refused(first, trained, tmp_path):
+    moved = RunFolder(shutil.copytree(first.root, tmp_path / "heart"))
+    run = RunFolder(shutil.copytree(trained.root, tmp_path / "chambers"))
+    run.plan.write_text(run.plan.read_text().replace(str(first.root), str(moved.root)))
+    moved.validated(1).summary.unlink()
+    with pytest.raises(EnvironmentFault, match=r"fold 1 of the first stage has no label maps.*validate"):
+        open_fold(run, 0)
+
+
+def test_recipe_and_option_belong_together(first, tmp_path):
+    data = first.root.with_name("data")
+    with pytest.raises(UsageError, match="a recipe of a second stage; expected --previous as well"):
+        plan_run(second(data, None), RunFolder(tmp_path / "run"))
+    recipe = load_recipe("fast", OVERRIDES)
+    with pytest.raises(UsageError, match="--previous with a recipe of a single stage; expected one"):
+        plan_run(request_of(data, recipe=recipe, previous=first.root), RunFolder(tmp_path / "run"))
