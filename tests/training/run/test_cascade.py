@@ -155,3 +155,15 @@ def test_recipe_and_option_belong_together(first, tmp_path):
     recipe = load_recipe("fast", OVERRIDES)
     with pytest.raises(UsageError, match="--previous with a recipe of a single stage; expected one"):
         plan_run(request_of(data, recipe=recipe, previous=first.root), RunFolder(tmp_path / "run"))
+
+
+def test_other_weights_of_the_first_stage_are_refused(first, trained, tmp_path):
+    moved = RunFolder(shutil.copytree(first.root, tmp_path / "heart"))
+    run = RunFolder(shutil.copytree(trained.root, tmp_path / "chambers"))
+    run.plan.write_text(run.plan.read_text().replace(str(first.root), str(moved.root)))
+    shutil.rmtree(run.fold(0).root)
+    train_fold(run, 0, CPU)
+    collect_run(run, tmp_path / "before", CollectOptions(folds=[0]))
+    train_fold(moved, 0, TrainOptions(device="cpu", steps=62))
+    with pytest.raises(EnvironmentFault, match="trained with masks of other weights of the first stage"):
+        collect_run(run, tmp_path / "after", CollectOptions(folds=[0]))

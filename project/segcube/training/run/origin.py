@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from segcube.core import EnvironmentFault, Sha256, StrictModel, read_json, write_atomic
+from segcube.spec.submission import sha256_of
 from segcube.training.cases import Folds, Split, read_folds
 from segcube.training.plan import Plan
 from segcube.training.recipes import recipe_digest
@@ -25,6 +26,7 @@ _OTHER = {
     "split": "another split",
     "cases": "other cached cases",
     "start": "other initial weights",
+    "previous": "masks of other weights of the first stage",
 }
 
 
@@ -39,6 +41,8 @@ class Origin(StrictModel):
     """Of the cached training cases."""
     start: Sha256 | None = None
     """Of the trained weights that it started from, and of what was frozen; None for random weights."""
+    previous: Sha256 | None = None
+    """Of the weights whose masks a second stage was trained on; None for a single stage."""
     steps: Annotated[int, Field(ge=0)] = 0
     """After which final.safetensors was written."""
 
@@ -59,6 +63,7 @@ def origin_of(plan: Plan, split: Split, cases: Mapping[str, str], start: str | N
         split=_digest(asdict(split)),
         cases=_digest(dict(cases)),
         start=start,
+        previous=None if plan.previous is None else _first_stage(RunFolder(plan.previous.run)),
     )
 
 
@@ -92,12 +97,12 @@ def check_origin(folder: FoldFolder, origin: Origin) -> None:
 
 
 def check_origins(run: RunFolder, folds: Sequence[FoldNumber], plan: Plan, known: Folds) -> None:
-    """Raise EnvironmentFault where the weights of a fold were trained with another plan or split.
+    """Raise EnvironmentFault where the weights of a fold have another plan, split or first stage.
 
     The cache of the cases is not required, as it may be removed after a training.
     """
     for fold in folds:
-        _refuse_other(run.fold(fold), origin_of(plan, known.split(fold), {}), ("plan", "split"))
+        _refuse_other(run.fold(fold), origin_of(plan, known.split(fold), {}), ("plan", "split", "previous"))
 
 
 def run_folds(run: RunFolder, dataset: DatasetFile) -> Folds:
@@ -125,6 +130,12 @@ def _refuse_other(folder: FoldFolder, origin: Origin, parts: Sequence[str]) -> N
             expected="plan.yaml, folds.yaml and the cache as they were when it was trained",
             hint=f"restore them, or train anew: segcube train {folder.root.parent} --fold {fold} --fresh",
         )
+
+
+def _first_stage(run: RunFolder) -> str:
+    """Of the final weights of all folds."""
+    files = sorted(run.root.glob("fold_[0-9]*/final.safetensors"))
+    return _digest({file.parent.name: sha256_of(file) for file in files})
 
 
 def _digest(content: object) -> str:

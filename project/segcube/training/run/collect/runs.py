@@ -54,7 +54,7 @@ def is_collected(run: RunFolder, out: Path) -> bool:
     trained = all(is_trained_with(fold, plan, known.split(number)) for number, fold in enumerate(folds))
     if not trained or not (out / "submission.yaml").is_file():
         return False
-    return [member.sha256 for member in read_submission(out).members] == [
+    return [member.sha256 for member in read_submission(out).stages[-1].members] == [
         sha256_of(fold.final) for fold in folds
     ]
 
