@@ -18,7 +18,7 @@ from training.page import write_page
 
 WORK = ROOT / "bench" / "training"
 PHANTOMS = DataSet("phantoms", 1000, 24, 12, 0.01)
-ATRIA = DataSet("atria", 1500, 8, 4, 0.02)
+ATRIA = DataSet("atria", 2500, 8, 4, 0.02)
 
 
 def main() -> None:

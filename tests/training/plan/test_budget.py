@@ -45,9 +45,9 @@ def test_a_slow_first_step_is_not_repeated(slow, steps, plan, loss, monkeypatch)
     monkeypatch.setattr(budget, "SLOW_SECONDS", slow)
     patches = list[torch.Size]()
 
-    def counted(logits, labels_bxyz, batch_bxyz=None):
+    def counted(logits, labels_bxyz, batch_bxyz=None, progress=0.0):
         patches.append(labels_bxyz.shape)
-        return loss(logits, labels_bxyz, batch_bxyz)
+        return loss(logits, labels_bxyz, batch_bxyz, progress)
 
     measure_step(plan, counted, CPU)
     assert patches == [(4, 16, 16, 16)] * steps
