@@ -179,8 +179,9 @@ def _warnings(cases: Sequence[PredictedCase], challenge: Challenge) -> Iterator[
     """Labels that the references have and no map has, and maps that are all the same."""
     predicted = {value for case in cases for value in np.unique(case.found_xyz).tolist()}
     present = {value for case in cases for value in np.unique(case.reference_xyz).tolist()}
+    written = {paint.label for paint in challenge.write}
     for label, value in challenge.labels.items():
-        if value in present - predicted:
+        if label in written and value in present - predicted:
             yield f"{label} is predicted in no validation case"
     first, *others = cases
     if others and all(np.array_equal(first.found_xyz, other.found_xyz) for other in others):

@@ -52,7 +52,7 @@ def test_a_log_that_is_too_short_has_none():
             [validation(10, voxels=[[90, 0, 0], [2, 5, 0], [3, 1, 0]])],
             "class never predicted",
             "ET in no map of the validation after step 10",
-            "class_weights={NCR: 1, ET: 1}",
+            "a higher number for ET in sampling.class_weights",
         ),
         (
             [
@@ -88,5 +88,10 @@ def test_a_class_that_no_reference_has_is_not_missed():
     assert names([validation(10, voxels=[[90, 0, 0], [2, 5, 0], [0, 0, 0]])]) == []
 
 
-def test_a_loss_that_is_not_finite_is_left_to_its_guard():
-    assert names(steps(lambda _: None)) == []
+def test_a_loss_that_is_not_finite_is_a_symptom():
+    assert names(steps(lambda _: None, count=4)) == ["loss not finite"]
+
+
+def test_labels_that_are_not_written_are_not_missed():
+    records = [validation(10, voxels=[[90, 0, 0], [2, 5, 0], [3, 1, 0]])]
+    assert list(log_symptoms(records, "fold_0", {"NCR"})) == []

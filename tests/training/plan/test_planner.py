@@ -24,11 +24,25 @@ def atria_fingerprint(atria) -> Fingerprint:
     return fingerprint_of(atria, 70, shape=shape, spacing=(0.625, 0.625, 2.5), cropped_shape=shape)
 
 
-@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("name", [name for name in recipe_names() if not name.startswith("mbas-")])
 def test_every_recipe_plans_brats(name, glioma):
     plan = make_plan(fingerprint_of(glioma), glioma, load_recipe(name))
     assert plan.branch.window.size == plan.patch
     assert plan.origin == f"recipe {name}, for 50 cases"
+
+
+@pytest.mark.parametrize(
+    ("name", "patch", "outputs"),
+    [
+        ("mbas-stage1", (28, 256, 224), 3),
+        ("mbas-stage2", (20, 256, 256), 4),
+        ("mbas-mednextv2", (28, 256, 224), 3),
+    ],
+)
+def test_recipes_of_mbas_plan_its_atria(name, patch, outputs, atria_fingerprint, atria):
+    plan = make_plan(atria_fingerprint, atria, load_recipe(name))
+    assert (plan.branch.axes, plan.patch, plan.batch) == ("zyx", patch, 2)
+    assert len(plan.branch.outputs.names) == outputs
 
 
 def test_nnunets_plan_of_brats(glioma):

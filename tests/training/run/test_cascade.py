@@ -19,6 +19,7 @@ from segcube.training.run import (
     TrainOptions,
     ValidateOptions,
     collect_run,
+    is_collected,
     plan_run,
     prepare_run,
     train_fold,
@@ -167,3 +168,28 @@ def test_other_weights_of_the_first_stage_are_refused(first, trained, tmp_path):
     train_fold(moved, 0, TrainOptions(device="cpu", steps=62))
     with pytest.raises(EnvironmentFault, match="trained with masks of other weights of the first stage"):
         collect_run(run, tmp_path / "after", CollectOptions(folds=[0]))
+
+
+def test_the_card_of_a_cascade_has_its_scores(trained, tmp_path):
+    collect_run(trained, tmp_path / "weights")
+    card = (tmp_path / "weights/MODEL_CARD.md").read_text()
+    assert "| all | 4 |" in card
+    assert "First stage: run heart" in card
+    assert is_collected(trained, tmp_path / "weights")
+
+
+def test_a_first_stage_that_was_split_anew_is_not_collected(first, trained, tmp_path):
+    moved = RunFolder(shutil.copytree(first.root, tmp_path / "heart"))
+    run = RunFolder(shutil.copytree(trained.root, tmp_path / "chambers"))
+    run.plan.write_text(run.plan.read_text().replace(str(first.root), str(moved.root)))
+    # A moved first stage is the same one
+    collect_run(run, tmp_path / "before")
+    moved.folds.write_text(exchanged(load_folds(first.folds).validation))
+    with pytest.raises(EnvironmentFault, match="folds of the first stage changed"):
+        collect_run(run, tmp_path / "after")
+
+
+def test_two_stages_never_have_one_name(first, tmp_path):
+    run = RunFolder(shutil.copytree(first.root, tmp_path / "segmentation"))
+    plan = plan_run(second(first.root.with_name("data"), run.root), RunFolder(tmp_path / "run"))
+    assert plan.previous.name == "segmentation-first"

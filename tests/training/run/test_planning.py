@@ -10,7 +10,7 @@ import yaml
 
 from segcube.core import EnvironmentFault, UsageError
 from segcube.spec.challenges import load_challenge
-from segcube.training.cases import DataError, ExtraRules, load_folds
+from segcube.training.cases import DataError, ExtraData, ExtraRules, load_folds
 from segcube.training.plan import read_plan
 from segcube.training.recipes import load_recipe
 from segcube.training.run import RunFolder, plan_run, prepare_run
@@ -237,3 +237,48 @@ def test_the_plan_of_another_run_is_used_with_other_outputs(data, run, tmp_path)
     same = {key for key in first.arguments if first.arguments[key] == second.arguments[key]}
     assert first.arguments.keys() - same == {"num_classes"}
     assert (second.patch, second.batch, second.spacing) == (first.patch, first.batch, first.spacing)
+
+
+def test_a_corrected_challenge_of_further_data_is_another_run(data, hearts, run):
+    plan_run(extended(data, hearts, "wall"), run)
+    file = Path(hearts.challenge)
+    file.write_text(file.read_text().replace("LA: 1, RA: 2", "LA: 2, RA: 1"))
+    with pytest.raises(UsageError, match="other challenge of further data"):
+        plan_run(extended(data, hearts, "wall"), run)
+
+
+def test_the_challenge_of_a_run_may_be_planned_from_its_own_folder(data, run, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(load_challenge("mbas2024").model_dump(mode="json") | {"key": "mine"}))
+    plan_run(request_of(data, challenge=str(file)), run)
+    plan_run(request_of(data, challenge=str(run.root / "challenge.yaml")), run, fresh=True)
+    assert run_challenge(run, read_plan(run.plan)).key == "mine"
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "message"),
+    [
+        ({"union": "Whole Heart"}, "Whole Heart"),
+        ({"union": "background"}, "no region"),
+        ({"union": "heart", "outputs": "labels"}, "expected auto or regions"),
+    ],
+)
+def test_unions_that_cannot_be_trained_are_refused(preprocessing, message):
+    with pytest.raises(UsageError, match=message):
+        load_recipe("fast", {"preprocessing": preprocessing})
+
+
+def test_a_union_is_a_region_by_itself(data, run):
+    recipe = load_recipe("fast", OVERRIDES | {"preprocessing": {"union": "heart"}})
+    assert plan_run(request_of(data, recipe=recipe), run).branch.outputs.kind == "regions"
+
+
+def test_ignored_voxels_of_further_data_of_the_same_challenge(data, run, tmp_path):
+    other = write_data(tmp_path / "other", 6)
+    file = other / "MBAS_005_label.nii.gz"
+    labels = nib.load(file)
+    voxels = np.asarray(labels.dataobj).copy()
+    voxels[0, 0, 0] = 9
+    nib.save(nib.Nifti1Image(voxels, labels.affine), file)
+    plan_run(request_of(data, ignore=9, extra=(ExtraData(other),)), run)
+    assert len(read_dataset(run).cases) == 6

@@ -141,3 +141,45 @@ def test_other_places_are_refused(run, tmp_path, place, message):
 def test_options_without_weights_are_refused(run):
     with pytest.raises(UsageError, match="--freeze or --reset without trained weights"):
         train_fold(run, 0, started(None, "body"))
+
+
+@pytest.mark.parametrize(
+    ("init", "freeze", "message"),
+    [
+        ("nothing", (), "no trained weights"),
+        ("base", ("decoders.*",), "matches no tensor"),
+        ("run/fold_0/final.safetensors", (), "is removed by --fresh"),
+    ],
+)
+def test_a_refused_start_removes_nothing(base, run, tmp_path, init, freeze, message):
+    train_fold(run, 0, CPU)
+    before = run.fold(0).final.read_bytes()
+    place = base.root if init == "base" else tmp_path / init
+    with pytest.raises(UsageError, match=message):
+        train_fold(run, 0, started(place, *freeze, fresh=True))
+    assert run.fold(0).final.read_bytes() == before
+    assert run.fold(0).log.is_file()
+
+
+def test_weights_whose_own_start_trained_a_validation_patient_are_refused(run):
+    """Fold 0 of `first` trains what `run` validates, and `second` starts from it."""
+    one, two = ("MBAS_001", "MBAS_002"), ("MBAS_003", "MBAS_004")
+    folds = Folds.model_validate({"source": "test", "validation": (one, two)})
+    first, second = (
+        RunFolder(shutil.copytree(run.root, run.root.with_name(name))) for name in ("first", "second")
+    )
+    write_folds(folds, first.folds)
+    train_fold(first, 0, CPU)
+    write_folds(folds.model_copy(update={"validation": (two, one)}), run.folds)
+    write_folds(folds.model_copy(update={"validation": (one, two)}), second.folds)
+    train_fold(second, "all", started(first.root / "fold_0", steps=1))
+    with pytest.raises(UsageError, match="was trained on MBAS_00"):
+        train_fold(run, 0, started(second.root / "fold_all"))
+
+
+def test_a_source_that_was_split_anew_is_refused(base, run, tmp_path):
+    source = RunFolder(shutil.copytree(base.root, tmp_path / "source"))
+    one, two = ("MBAS_001", "MBAS_002"), ("MBAS_003", "MBAS_004")
+    write_folds(Folds.model_validate({"source": "test", "validation": (one, two)}), source.folds)
+    with pytest.raises(EnvironmentFault, match="trained with another split"):
+        train_fold(run, 0, started(source.root))

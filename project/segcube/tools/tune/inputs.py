@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from segcube.core import CaseError, UsageError
@@ -50,6 +50,12 @@ class Inputs:
     space: SearchSpace
     cases: tuple[TuningCase, ...]
     notices: tuple[str, ...]
+    patients: Mapping[str, str] = field(default_factory=dict)
+    """Of cases, where they are not by the name."""
+
+    def patient_of(self, case: str) -> str:
+        """Return the patient of a case."""
+        return self.patients.get(case) or self.challenge.patient_of(case)
 
 
 def read_inputs(request: TuneRequest) -> Inputs:
@@ -104,7 +110,7 @@ def read_inputs(request: TuneRequest) -> Inputs:
             hint="infer --save-probabilities DIR --each-member, then tune --weights SUBMISSION",
         )
     space = build_search_space(rules, names, kind, [member.file for member in members], cases[0].weights)
-    notices += _few_patients(cases, challenge)
+    notices += _few_patients({challenge.patient_of(case.name) for case in cases})
     return Inputs(challenge, metrics, tuple(rules), space, tuple(cases), tuple(notices))
 
 
@@ -133,14 +139,13 @@ def _read_runs(request: TuneRequest) -> Inputs:
         found_ = f"nothing to search: a single run of labels ({', '.join(names)})"
         raise UsageError(found_, file=request.runs[0], expected="several runs, or a run of regions")
     space = build_search_space((), names, kind, members, cases[0].weights)
-    notices += _few_patients(cases, found.challenge)
-    return Inputs(found.challenge, metrics, (), space, tuple(cases), tuple(notices))
+    notices += _few_patients({found.patients[case.name] for case in cases})
+    return Inputs(found.challenge, metrics, (), space, tuple(cases), tuple(notices), found.patients)
 
 
-def _few_patients(cases: Sequence[TuningCase], challenge: Challenge) -> list[str]:
-    patients = len({challenge.patient_of(case.name) for case in cases})
-    few = f"few patients ({patients}): the gain and its error are rough below {FEW_PATIENTS}"
-    return [few] if patients < FEW_PATIENTS else []
+def _few_patients(patients: Collection[str]) -> list[str]:
+    few = f"few patients ({len(patients)}): the gain and its error are rough below {FEW_PATIENTS}"
+    return [few] if len(patients) < FEW_PATIENTS else []
 
 
 def _submission(request: TuneRequest, reference: Path) -> tuple[Challenge, Submission | None]:

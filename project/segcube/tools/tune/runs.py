@@ -23,6 +23,7 @@ class OutOfFold:
     references: Mapping[str, Path]
     files: Mapping[str, tuple[Path, ...]]
     ignore_value: int | None
+    patients: Mapping[str, str]
     notices: tuple[str, ...]
 
 
@@ -53,6 +54,7 @@ def find_out_of_fold(folders: Sequence[Path]) -> OutOfFold:
         {case: dataset.label(case) for case in common},
         {case: tuple(found[case] for found in files) for case in common},
         dataset.ignore_value,
+        {entry.name: entry.patient for entry in dataset.cases},
         tuple(f"{case}: not validated by every run" for case in others),
     )
 
@@ -60,7 +62,7 @@ def find_out_of_fold(folders: Sequence[Path]) -> OutOfFold:
 def _files_of(run: RunFolder) -> dict[str, Path]:
     """The probabilities of each validation case of the trained folds."""
     folds, known = trained_folds(run), run_folds(run, read_dataset(run))
-    validated = {fold for fold, _ in read_fold_scores(run, folds, "final")}
+    validated = {fold for fold, scores in read_fold_scores(run, folds, "final") if scores.probabilities}
     found: dict[str, Path] = {}
     for fold in folds:
         saved = SavedProbabilities(run.validated(fold).probabilities)

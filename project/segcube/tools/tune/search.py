@@ -140,5 +140,5 @@ def tune_inputs(inputs: Inputs, request: TuneRequest, log: Log = lambda _: None)
             return list(pool.map(lambda index: objectives[index].scores(rules, weights), chosen))
 
         folds = request.folds, request.seed
-        patients = [challenge.patient_of(case.name) for case in cases]
+        patients = [inputs.patient_of(case.name) for case in cases]
         return tune_cases(score_cases, patients, inputs.space, folds, log)

@@ -62,7 +62,9 @@ def add_extra_cases(data: LabelledData, extras: Sequence[ExtraData], rules: Extr
 
 def _add(data: LabelledData, extra: ExtraData, rules: ExtraRules) -> LabelledData:
     challenge = data.challenge if extra.challenge is None else load_challenge(extra.challenge)
-    found = find_labelled_cases(extra.folder, challenge, extra.labels, option="--extra-challenge")
+    same = extra.challenge is None and data.ignore_value != UNUSED_VALUE
+    own = data.ignore_value if same else None
+    found = find_labelled_cases(extra.folder, challenge, extra.labels, own, option="--extra-challenge")
     given = {name: label for name, label in rules.label_names.items() if name in challenge.labels}
     names = match_label_names(challenge, data.challenge, given)
     source = Source(challenge, names, found.ignore_value, rules.in_folds)

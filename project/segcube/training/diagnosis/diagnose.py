@@ -28,17 +28,19 @@ FEWEST_LEVELS = 16
 def diagnose_run(run: RunFolder) -> list[Symptom]:
     """Find what keeps the folds of a run from training.
 
-    Reads the logs of all folds that were begun, and some of the cases. A case that cannot be read is left to
-    `segcube plan`. Raises UsageError for a folder that is no run.
+    Reads the logs of all folds that were begun, and some of the cases. Raises UsageError for a folder that is
+    no run.
     """
     dataset, plan = read_dataset(run), read_plan(run.plan)
+    challenge = run_challenge(run, plan)
+    written = {paint.label for paint in challenge.write}
     found: list[Symptom] = []
     for log in sorted(run.root.glob("fold_*/log.jsonl")):
-        found += log_symptoms(list(StepLog(log).records()), log.parent.name)
+        found += log_symptoms(list(StepLog(log).records()), log.parent.name, written)
     cases = labelled_cases(run, dataset)
     count = min(MOST_CASES, len(cases))
     chosen = [cases[index * len(cases) // count] for index in range(count)]
-    return found + list(data_symptoms(chosen, run_challenge(run, plan), dataset.ignore_value))
+    return found + list(data_symptoms(chosen, challenge, dataset.ignore_value))
 
 
 def data_symptoms(
@@ -46,11 +48,14 @@ def data_symptoms(
 ) -> Iterator[Symptom]:
     """Find labels that do not fit their images, and images that were rounded."""
 
+    unread: list[str] = []
+
     def read(case: LabelledCase) -> tuple[LabelledCase, Volume, np.ndarray] | None:
         try:
             volume = read_volume(case.case, challenge.channel_names)
             return case, volume, read_labels_of(case, volume, challenge, ignore)
-        except CaseError:
+        except CaseError as error:
+            unread.append(f"{case.name}: {error}")
             return None
 
     values, rounded = list[dict[Move, float]](), list[str]()
@@ -62,6 +67,9 @@ def data_symptoms(
         if found := explained(volume.voxels, indices_xyz):
             values.append(found)
         rounded += _rounded(case, volume)
+    if unread:
+        found = f"{len(unread)} of {count_of(len(cases), 'case')}, such as {unread[0]}"
+        yield Symptom("cases that cannot be read", "data", found, "segcube plan checks every file")
     if better := better_move(values, AGREEING):
         move, count = better
         found = f"in {count} of {count_of(len(values), 'case')} they fit the image better {move}"

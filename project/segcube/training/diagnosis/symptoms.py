@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
@@ -36,20 +36,26 @@ class Symptom:
     then: str
 
 
-def log_symptoms(records: Sequence[Record], place: str) -> Iterator[Symptom]:
-    """Find symptoms in the records of a fold's log."""
+def log_symptoms(
+    records: Sequence[Record], place: str, written: Collection[str] | None = None
+) -> Iterator[Symptom]:
+    """Find symptoms in the records of a fold's log; written: labels of the maps, None for all."""
     steps = [record for record in records if record["kind"] == "step"]
     validations = [record for record in records if record["kind"] == "validation"]
     yield from _flat_loss(steps, place)
     yield from _waiting(steps, place)
     if validations:
-        yield from _missing_classes(validations[-1], place)
+        yield from _missing_classes(validations[-1], place, written)
         yield from _same_output(records, validations[-1], place)
         yield from _worse(validations, place)
 
 
 def _flat_loss(steps: Sequence[Record], place: str) -> Iterator[Symptom]:
     losses = [record["loss"] for record in steps if record.get("loss") is not None]
+    if 2 * len(losses) < len(steps):
+        found = f"in {len(steps) - len(losses)} of {len(steps)} steps"
+        then = "look at the batches in RUN/fold_N/bad; precision fp32 or a lower learning rate may help"
+        yield Symptom("loss not finite", place, found, then)
     if len(losses) < FEWEST_STEPS:
         return
     size = len(losses) // PARTS
@@ -75,17 +81,18 @@ def _waiting(steps: Sequence[Record], place: str) -> Iterator[Symptom]:
         yield Symptom("waiting for data", place, found, then)
 
 
-def _missing_classes(validation: Record, place: str) -> Iterator[Symptom]:
+def _missing_classes(validation: Record, place: str, written: Collection[str] | None) -> Iterator[Symptom]:
     confusion = validation["confusion"]
     labels, voxels = confusion["labels"], confusion["voxels"]
     for number, label in enumerate(labels):
         predicted = sum(row[number] for row in voxels)
-        if label != BACKGROUND and sum(voxels[number]) and not predicted:
+        if label == BACKGROUND or (written is not None and label not in written):
+            continue
+        if sum(voxels[number]) and not predicted:
             found = f"{label} in no map of the validation after step {validation['step']}"
-            weights = ", ".join(f"{name}: 1" for name in labels if name != BACKGROUND)
             then = (
-                f"more patches of it: --set 'sampling.class_weights={{{weights}}}' with a higher number for "
-                f"{label}, --set sampling.foreground=0.66; look at first-batch.png for its labels"
+                f"more patches of it: --set sampling.foreground=0.66, or a higher number for {label} in "
+                "sampling.class_weights; look at first-batch.png for its labels"
             )
             yield Symptom("class never predicted", place, found, then)
 

@@ -31,6 +31,8 @@ def outputs_of(challenge: Challenge, recipe: Recipe) -> Outputs:
     """
     regions = scored_regions(challenge)
     kind = recipe.preprocessing.outputs
+    if recipe.preprocessing.union is not None:
+        kind = "regions"
     if kind == "auto":
         members = [label for region in regions for label in challenge.regions[region]]
         kind = "labels" if len(set(members)) == len(members) else "regions"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from segcube.core import UsageError, count_of, explain_validation_error
+from segcube.importers import same_name
 from segcube.networks import INPUTS, OUTPUTS
 from segcube.spec.challenges import Challenge
+from segcube.spec.submission import Branch, Normalize
 from segcube.training.plan.architecture import UNETS, NetworkTask, given_arguments
 from segcube.training.plan.branch import count_classes, make_branch, outputs_of
 from segcube.training.plan.fingerprint import Fingerprint
@@ -61,19 +64,22 @@ def reuse_plan(file: Path, challenge: Challenge, recipe: Recipe) -> Plan:
     """Make a plan with the network, preprocessing, patch and batch of another run's plan.yaml.
 
     Channels and outputs are the challenge's, the rest is the recipe's. Raises EnvironmentFault for an invalid
-    file, UsageError for normalization by channel of another number of channels.
+    file, UsageError for channels of their own normalization that match none of these.
     """
     plan = read_plan(file)
     branch, outputs = plan.branch, outputs_of(challenge, recipe)
     channels = challenge.channel_names
-    if isinstance(branch.normalize, tuple) and len(branch.normalize) != len(channels):
-        found = f"{len(branch.normalize)} channels, each normalized in its own way"
-        raise UsageError(found, file=file, expected=f"{len(channels)}, as {challenge.key} has them")
     counts = dict.fromkeys(INPUTS, len(channels)) | dict.fromkeys(OUTPUTS, len(outputs.names))
     arguments = {name: counts.get(name, value) for name, value in plan.arguments.items()}
     batch_dice = recipe.loss.batch_dice
     window = branch.window.model_copy(update={"overlap": recipe.overlap})
-    kept = {"channels": channels, "outputs": outputs, "window": window, "flips": recipe.mirrors}
+    kept = {
+        "channels": channels,
+        "normalize": _normalize_by_name(branch, channels, file),
+        "outputs": outputs,
+        "window": window,
+        "flips": recipe.mirrors,
+    }
     changes = {
         "challenge": challenge.key,
         "origin": f"{file.name} of the run {file.resolve().parent.name}",
@@ -84,6 +90,7 @@ def reuse_plan(file: Path, challenge: Challenge, recipe: Recipe) -> Plan:
         "batch_dice": plan.batch_dice if batch_dice == "auto" else batch_dice,
         "lowres": None,
         "estimate": None,
+        "previous": None,
         "recipe": recipe,
     }
     try:
@@ -92,6 +99,19 @@ def reuse_plan(file: Path, challenge: Challenge, recipe: Recipe) -> Plan:
         raise UsageError(
             f"recipe {recipe.name}: {explain_validation_error(error, Plan)}", file=file
         ) from error
+
+
+def _normalize_by_name(
+    branch: Branch, channels: Sequence[str], file: Path
+) -> Normalize | tuple[Normalize, ...]:
+    """The normalization of a branch for other channels; one for all of them stays."""
+    if not isinstance(branch.normalize, tuple):
+        return branch.normalize
+    matched = [same_name(name, branch.channels) for name in channels]
+    if missing := [name for name, old in zip(channels, matched, strict=True) if old is None]:
+        found = f"normalizes each channel in its own way, and has no channel {', '.join(missing)}"
+        raise UsageError(found, file=file, expected=f"channels that match {', '.join(branch.channels)}")
+    return tuple(branch.normalize[branch.channels.index(old)] for old in matched if old is not None)
 
 
 def _resolutions(grid: TrainingGrid, task: NetworkTask) -> tuple[Resolution, Resolution | None]:

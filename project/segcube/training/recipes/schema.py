@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from segcube.core import BoundedShape, Name, StrictModel, Unique
+from segcube.spec.challenges import BACKGROUND
 from segcube.spec.submission import Axis
 from segcube.training.recipes.augmentation import Augmentation, Positive, Probability
 
@@ -72,8 +73,16 @@ class Preprocessing(StrictModel):
     spacing: tuple[Positive, Positive, Positive] | None = None
     outputs: Literal["auto", "regions", "labels"] = "auto"
     """auto: regions where the challenge's regions overlap, labels otherwise."""
-    union: Name | None = None
+    union: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=50)] | None = None
     """Name of a single region of all labels, in place of the challenge's regions: a cascade's first stage."""
+
+    @model_validator(mode="after")
+    def _check_union(self) -> Self:
+        if self.union == BACKGROUND:
+            raise ValueError(f"union: {BACKGROUND} is no region; expected another name")
+        if self.union is not None and self.outputs == "labels":
+            raise ValueError("outputs: labels with a union; expected auto or regions")
+        return self
 
 
 class ForegroundChange(StrictModel):

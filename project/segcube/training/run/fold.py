@@ -46,7 +46,7 @@ from segcube.training.run.origin import (
     write_origin,
 )
 from segcube.training.run.previous import with_previous_maps
-from segcube.training.run.start import Start, StartRequest, find_start, start_network
+from segcube.training.run.start import Start, StartRequest, check_start, find_start, start_network
 from segcube.training.sampling import draw_patches
 from segcube.training.signals import Requests, receive_requests
 from segcube.training.state import Counters, remove_states
@@ -109,10 +109,14 @@ def train_fold(run: RunFolder, fold: FoldNumber, options: TrainOptions | None = 
     # Raises for an unknown one, before its folder is created
     load_folds(run.folds).split(fold)
     with lock_fold(folder.root), receive_requests(folder.root) as requests:
+        data = open_fold(run, fold)
+        start = find_start(run, fold, options.start, fresh=options.fresh)
         if options.fresh:
+            if start is not None:
+                check_start(data.plan, start)
             remove_training(folder)
             shutil.rmtree(run.validated(fold).root, ignore_errors=True)
-        data = replace(open_fold(run, fold), start=find_start(run, fold, options.start))
+        data = replace(data, start=start)
         steps, before = options.steps or data.plan.recipe.steps, trained_steps(folder)
         if before:
             check_origin(folder, data.origin)

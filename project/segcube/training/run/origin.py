@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from segcube.core import EnvironmentFault, Sha256, StrictModel, read_json, write_atomic
 from segcube.spec.submission import sha256_of
 from segcube.training.cases import Folds, Split, read_folds
-from segcube.training.plan import Plan
+from segcube.training.plan import Plan, PreviousStage
 from segcube.training.recipes import recipe_digest
 from segcube.training.run.cases import labelled_cases
 from segcube.training.run.folder import DatasetFile, FoldFolder, FoldNumber, RunFolder
@@ -58,6 +58,9 @@ def origin_of(plan: Plan, split: Split, cases: Mapping[str, str], start: str | N
     cases: digests of the cached training cases, by name. start: of the trained weights it started from.
     """
     content = plan.model_dump(mode="json", by_alias=True, exclude=_UNRELATED)
+    if plan.previous is not None:
+        # Runs may be moved
+        del content["previous"]["run"]
     return Origin(
         plan=_digest({"recipe": recipe_digest(plan.recipe), "plan": content}),
         split=_digest(asdict(split)),
@@ -129,6 +132,22 @@ def _refuse_other(folder: FoldFolder, origin: Origin, parts: Sequence[str]) -> N
             file=folder.root,
             expected="plan.yaml, folds.yaml and the cache as they were when it was trained",
             hint=f"restore them, or train anew: segcube train {folder.root.parent} --fold {fold} --fresh",
+        )
+
+
+def folds_digest(folds: Folds) -> str:
+    """Return the SHA-256 of the validation cases of each fold."""
+    return _digest([sorted(names) for names in folds.validation])
+
+
+def check_folds(previous: PreviousStage, known: Folds, run: RunFolder) -> None:
+    """Raise EnvironmentFault where the first stage has other folds than when the second was planned."""
+    if folds_digest(known) != previous.folds:
+        raise EnvironmentFault(
+            "the folds of the first stage changed: its masks may be of cases that trained it",
+            file=run.folds,
+            expected="those that the second stage was planned with",
+            hint="plan the second stage anew with --fresh",
         )
 
 

@@ -47,7 +47,7 @@ from segcube.training.run.folder import RunFolder, read_dataset, write_dataset
 from segcube.training.run.previous import find_previous
 from segcube.training.run.request import (
     PlanRequest,
-    copy_challenges,
+    challenge_files,
     dataset_of,
     find_data,
     requested_challenge,
@@ -93,8 +93,10 @@ def plan_run(
     plan = fit_plan(plan, loss, device, request.memory_gb)
     plan = plan.model_copy(update={"challenge": stored_challenge(request)})
     # A folder with a plan is complete: the plan of before is removed first, the new one is written last
+    challenges = challenge_files(request)
     run.plan.unlink(missing_ok=True)
-    copy_challenges(request, run)
+    for name, content in challenges.items():
+        write_atomic(run.root / name, content)
     write_fingerprint(fingerprint, run.fingerprint)
     write_dataset(dataset_of(data, request), run)
     write_folds(folds, run.folds)
@@ -120,6 +122,8 @@ def _check_request(request: PlanRequest, run: RunFolder) -> None:
             raise UsageError(
                 "no such file", file=file, expected="a file of folds, plans.json of nnU-Net, or plan.yaml"
             )
+    if request.previous is not None:
+        RunFolder(request.previous).check()
     is_single, name = request.recipe.cascade is None, request.recipe.name
     if is_single != (request.previous is None):
         found = "--previous with a recipe of a single stage" if is_single else "a recipe of a second stage"
@@ -143,6 +147,10 @@ def _planned_before(request: PlanRequest, run: RunFolder) -> Plan:
         compared |= {
             "ignore label": (dataset.ignore_value, wanted.ignore_value),
             "further data": (dataset.sources, wanted.sources),
+            "challenge of further data": (
+                [read_challenge(entry.challenge, run.root) for entry in dataset.sources],
+                [source.challenge for source in data.sources],
+            ),
             "cases or label maps": (dataset.cases, wanted.cases),
             "split": (load_folds(run.folds), _folds(request, data.cases)),
             "--previous": (plan.previous and plan.previous.run, _absolute(request.previous)),

@@ -12,7 +12,8 @@ from segcube.core import EnvironmentFault, UsageError
 from segcube.networks import load_weights, read_metadata
 from segcube.spec.submission import Branch, Submission, read_submission
 from segcube.training.plan import Plan, read_plan
-from segcube.training.run.folder import FoldNumber, RunFolder, parse_fold
+from segcube.training.run.folder import FoldNumber, RunFolder, parse_fold, read_dataset
+from segcube.training.run.origin import check_origins, run_folds
 from segcube.training.transfer import NetworkSpec
 
 SUBMISSION, FOLD = "submission.yaml", "fold_"
@@ -80,13 +81,20 @@ def _of_fold(run: RunFolder, fold: FoldNumber) -> Pretrained:
             expected="final.safetensors",
             hint=f"segcube train {run.root} --fold {fold}, or name another fold: {run.root}/fold_N",
         )
-    return Pretrained(folder.final, read_plan(run.plan).branch, run, fold)
+    return _of_run(folder.final, run, fold)
+
+
+def _of_run(file: Path, run: RunFolder, fold: FoldNumber) -> Pretrained:
+    """Weights of a fold, with the plan and the folds that they were trained with."""
+    plan = read_plan(run.plan)
+    check_origins(run, [fold], plan, run_folds(run, read_dataset(run)))
+    return Pretrained(file, plan.branch, run, fold)
 
 
 def _of_file(file: Path) -> Pretrained:
     """A member of a submission, or final or best weights of a fold."""
     if (run := _run_of(file.parent)) is not None:
-        return Pretrained(file, read_plan(run.plan).branch, run, parse_fold(_fold_name(file.parent)))
+        return _of_run(file, run, parse_fold(_fold_name(file.parent)))
     if not (file.parent / SUBMISSION).is_file():
         raise UsageError("no submission.yaml beside it", file=file, expected=EXPECTED)
     for branch in _branches(read_submission(file.parent)):

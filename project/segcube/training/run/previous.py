@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +12,9 @@ from segcube.training.cases import Folds, LabelledCase, load_folds
 from segcube.training.plan import Plan, PreviousStage, read_plan
 from segcube.training.run.cases import run_challenge
 from segcube.training.run.folder import FoldNumber, RunFolder
+from segcube.training.run.origin import check_folds, folds_digest
 from segcube.training.run.validate import read_fold_scores
+from segcube.training.submission import STAGE
 
 
 def find_previous(place: Path, challenge: Challenge, folds: Folds) -> PreviousStage:
@@ -46,13 +46,9 @@ def find_previous(place: Path, challenge: Challenge, folds: Folds) -> PreviousSt
             file=run.folds,
             expected="folds that validate every case",
         )
-    return PreviousStage(run=run.root, name=run.name, folds=digest)
-
-
-def folds_digest(folds: Folds) -> str:
-    """Return the SHA-256 of the validation cases of each fold."""
-    content = [sorted(names) for names in folds.validation]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    # Two stages of one name would be ambiguous
+    name = run.name if run.name != STAGE else f"{STAGE}-first"
+    return PreviousStage(run=run.root, name=name, folds=digest)
 
 
 def with_previous_maps(cases: Sequence[LabelledCase], plan: Plan) -> list[LabelledCase]:
@@ -66,13 +62,7 @@ def with_previous_maps(cases: Sequence[LabelledCase], plan: Plan) -> list[Labell
     run = RunFolder(plan.previous.run)
     run.check()
     known, first = load_folds(run.folds), read_plan(run.plan)
-    if folds_digest(known) != plan.previous.folds:
-        raise EnvironmentFault(
-            "the folds of the first stage changed: its masks may be of cases that trained it",
-            file=run.folds,
-            expected="those that the second stage was planned with",
-            hint="plan the second stage anew with --fresh",
-        )
+    check_folds(plan.previous, known, run)
     numbers: list[FoldNumber] = list(range(len(known.validation)))
     validated = {fold for fold, _ in read_fold_scores(run, numbers, "final")}
     if missing := [str(fold) for fold in numbers if fold not in validated]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
-from segcube.core import write_atomic
 from segcube.spec.challenges import BACKGROUND, Challenge, load_challenge
 from segcube.training.cases import (
     ExtraData,
@@ -19,7 +17,7 @@ from segcube.training.cases import (
     find_labelled_cases,
 )
 from segcube.training.recipes import Recipe, load_recipe
-from segcube.training.run.folder import CaseEntry, DatasetFile, RunFolder, SourceEntry
+from segcube.training.run.folder import CaseEntry, DatasetFile, SourceEntry
 
 OWN_CHALLENGE = "challenge.yaml"
 """Name in the run's folder of the file of a challenge that the user defined."""
@@ -110,16 +108,18 @@ def stored_challenge(request: PlanRequest) -> str:
     return OWN_CHALLENGE if is_own else load_challenge(request.challenge).key
 
 
-def copy_challenges(request: PlanRequest, run: RunFolder) -> None:
-    """Write the files of challenges that the user or the recipe defined to a run's folder."""
+def challenge_files(request: PlanRequest) -> dict[str, bytes]:
+    """Return the challenges that the user or the recipe defined, by the names of their files in a run."""
+    files: dict[str, bytes] = {}
     if request.recipe.preprocessing.union is not None:
         content = requested_challenge(request).model_dump(mode="json")
-        write_atomic(run.root / OWN_CHALLENGE, yaml.safe_dump(content, sort_keys=False, width=110).encode())
+        files[OWN_CHALLENGE] = yaml.safe_dump(content, sort_keys=False, width=110).encode()
     elif _is_file(request.challenge):
-        shutil.copyfile(request.challenge, run.root / OWN_CHALLENGE)
+        files[OWN_CHALLENGE] = Path(request.challenge).read_bytes()
     for number, extra in enumerate(request.extra):
         if extra.challenge is not None and _is_file(extra.challenge):
-            shutil.copyfile(extra.challenge, run.root / _stored_extra(number, extra, request))
+            files[_stored_extra(number, extra, request)] = Path(extra.challenge).read_bytes()
+    return files
 
 
 def _stored_extra(number: int, extra: ExtraData, request: PlanRequest) -> str:

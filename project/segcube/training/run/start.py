@@ -23,7 +23,7 @@ from segcube.core import (
     read_model,
     write_atomic,
 )
-from segcube.networks import stored_state
+from segcube.networks import build_network, stored_state
 from segcube.spec.submission import Branch
 from segcube.training.plan import Plan
 from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder, read_dataset
@@ -71,22 +71,31 @@ class Start:
     pretrained: Pretrained | None
 
 
-def find_start(run: RunFolder, fold: FoldNumber, request: StartRequest) -> Start | None:
+def find_start(
+    run: RunFolder, fold: FoldNumber, request: StartRequest, *, fresh: bool = False
+) -> Start | None:
     """Return how a fold starts, or started; None for random weights.
 
-    Without `init` a fold goes on as it was started. Raises UsageError for options that do not fit each other
-    and weights that were trained on a patient whom the fold validates, EnvironmentFault for a fold that was
-    started in another way.
+    Without `init` a fold goes on as it was started. fresh: what the fold holds is about to be removed. Raises
+    UsageError for options that do not fit each other and weights that were trained on a patient whom the fold
+    validates, EnvironmentFault for a fold that was started in another way.
     """
     folder = run.fold(fold)
-    begun = saved_step(folder.root) is not None or folder.final.is_file()
-    known = _read_start(folder)
+    begun = not fresh and (saved_step(folder.root) is not None or folder.final.is_file())
+    known = None if fresh else _read_start(folder)
     if request.init is None:
         _check_alone(request, known, folder)
         if known is None:
             return None
-        return Start(known, None if begun else _unchanged(known, fold))
+        if begun:
+            return Start(known, None)
+        pretrained = _unchanged(known, fold)
+        _check_leak(run, fold, pretrained)
+        return Start(known, pretrained)
     pretrained = find_pretrained(request.init, fold)
+    if fresh and pretrained.file.resolve().is_relative_to(folder.root.resolve()):
+        hint = "copy it to another place first"
+        raise UsageError("is removed by --fresh", file=pretrained.file, expected="other weights", hint=hint)
     wanted = StartFile(
         init=request.init.absolute(),
         sha256=pretrained.sha256(),
@@ -99,6 +108,18 @@ def find_start(run: RunFolder, fold: FoldNumber, request: StartRequest) -> Start
         raise _started_otherwise(folder, "from random weights")
     _check_leak(run, fold, pretrained)
     return Start(wanted, None if begun else pretrained)
+
+
+def check_start(plan: Plan, start: Start) -> None:
+    """Raise UsageError for weights that do not fit a plan's network, and for patterns that match nothing."""
+    assert start.pretrained is not None, "a fold that starts anew has weights to start from"
+    spec, file = spec_of(plan), start.file
+    with torch.device("meta"):
+        outline = build_network(plan.network, plan.arguments)
+    frozen_parameters(outline, spec, file.freeze)
+    fresh = {name: torch.zeros(value.shape) for name, value in stored_state(outline).items()}
+    reset = parse_reset(spec, fresh, file.reset)
+    match_weights(start.pretrained.tensors(), start.pretrained.spec, fresh, spec, reset)
 
 
 def start_network(network: torch.nn.Module, plan: Plan, start: Start, folder: FoldFolder) -> None:
@@ -176,20 +197,37 @@ def _check_leak(run: RunFolder, fold: FoldNumber, pretrained: Pretrained) -> Non
     """Raise UsageError for weights trained on a patient whom the fold validates, where that is known."""
     if fold == "all":
         return
-    if pretrained.run is None or pretrained.fold is None:
-        LOG.info("  its training cases are unknown here: none may be a validation case of fold %s", fold)
-        return
+    trained, is_known = _trained_on(pretrained)
+    if not is_known:
+        LOG.warning("  training cases of the weights are unknown: none may be validated by fold %s", fold)
     validated = _patients(run, run_folds(run, read_dataset(run)).split(fold).validation)
-    source = pretrained.run
-    trained = _patients(source, run_folds(source, read_dataset(source)).split(pretrained.fold).training)
     if both := sorted(validated.keys() & trained.keys()):
         raise UsageError(
             f"was trained on {trained[both[0]]}, and fold {fold} validates {validated[both[0]]} of the same "
             f"patient ({count_of(len(both), 'patient')} in all)",
             file=pretrained.file,
             expected="weights that no validation case trained",
-            hint=f"plan with the same folds: --split {source.folds}",
+            hint=f"plan with the same folds: --split {pretrained.run.folds}" if pretrained.run else "",
         )
+
+
+def _trained_on(pretrained: Pretrained) -> tuple[dict[str, str], bool]:
+    """A case of each patient that weights were trained on, and whether all of them are known.
+
+    Includes those of the weights that a training started from in its turn.
+    """
+    run, fold = pretrained.run, pretrained.fold
+    if run is None or fold is None:
+        return {}, False
+    found = _patients(run, run_folds(run, read_dataset(run)).split(fold).training)
+    before = _read_start(run.fold(fold))
+    if before is None:
+        return found, True
+    try:
+        earlier, is_known = _trained_on(_unchanged(before, fold))
+    except (UsageError, EnvironmentFault):
+        return found, False
+    return earlier | found, is_known
 
 
 def _patients(run: RunFolder, names: Sequence[str]) -> dict[str, str]:

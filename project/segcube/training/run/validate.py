@@ -68,6 +68,8 @@ class FoldScores(StrictModel):
     """Cases without a valid map, which count as 0."""
     references: dict[str, Sha256]
     """Of the label map of each case."""
+    probabilities: bool = False
+    """Whether probabilities of these weights are saved."""
     mean: dict[str, dict[str, float | None]]
     """By region and metric; None where not finite, as a distance where one map lacks the region."""
 
@@ -150,12 +152,16 @@ def _validate_fold(run: RunFolder, fold: FoldNumber, names: Sequence[str], commo
     pairs = {name: (folder.maps / common.challenge.output_name(name), dataset.label(name)) for name in names}
     evaluation = evaluate_maps(pairs, common.challenge, dataset.ignore_value)
     _write_scores(evaluation, folder.root)
+    weights = submission.stages[-1].members[0].sha256
+    before = _read_scores(folder.summary) if folder.summary.is_file() else None
+    kept = before is not None and before.probabilities and before.sha256 == weights
     scores = FoldScores(
         checkpoint=options.checkpoint,
-        sha256=submission.members[0].sha256,
+        sha256=weights,
         profile=evaluation.profile,
         cases=len(evaluation.cases),
         problems=len(evaluation.problems),
+        probabilities=options.save_probabilities or kept,
         references={name: sha256_of(file) for name, (_, file) in pairs.items() if file.is_file()},
         mean={
             region: {metric: value if math.isfinite(value) else None for metric, value in row.items()}

@@ -97,3 +97,21 @@ def test_probabilities_of_other_weights_are_refused(runs, tmp_path):
     train_fold(run, 0, TrainOptions(device="cpu", steps=6))
     with pytest.raises(UsageError, match=r"fold 0 has no out-of-fold probabilities of its weights"):
         read_inputs(TuneRequest(runs=(run.root,)))
+
+
+def test_probabilities_of_earlier_weights_are_refused(runs, tmp_path):
+    run = RunFolder(shutil.copytree(runs[0].root, tmp_path / "run"))
+    train_fold(run, 0, TrainOptions(device="cpu", steps=6))
+    validate_run(run, [0], ValidateOptions(device="cpu", pictures=0))
+    with pytest.raises(UsageError, match="no out-of-fold probabilities of its weights"):
+        read_inputs(TuneRequest(runs=(run.root,)))
+    validate_run(run, [0], CPU)
+    # Scored again without saving them, they still are of these weights
+    validate_run(run, [0], ValidateOptions(device="cpu", pictures=0))
+    assert read_inputs(TuneRequest(runs=(run.root, runs[1].root))).cases
+
+
+def test_weights_of_other_outputs_are_refused(runs, tmp_path):
+    tuned = TunedValues.model_validate({"weights": {"run": {"WT": 1.0}}})
+    with pytest.raises(UsageError, match=r"weight of fold_0\.safetensors has keys"):
+        collect_runs(runs[:1], tmp_path / "one", CollectOptions(tuned=tuned))

@@ -10,14 +10,21 @@ from pathlib import Path
 from segcube.core import Checkpoint, EnvironmentFault
 from segcube.spec.submission import Member, Stage, Submission, write_submission
 from segcube.training.plan import Plan, read_plan
-from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder
+from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder, read_dataset
+from segcube.training.run.origin import check_folds, check_origins, run_folds
 from segcube.training.submission import LICENCE, branch_of, submission_of
 
 
 def weights_file(folder: FoldFolder, checkpoint: Checkpoint) -> Path:
-    """Return the weights of a fold. Raises EnvironmentFault where its training has not ended."""
+    """Return the weights of a fold.
+
+    Raises EnvironmentFault where its training has not ended, or had no validation to choose the best by.
+    """
     file = folder.final if checkpoint == "final" else folder.best
-    if not folder.final.is_file() or not file.is_file():
+    if folder.final.is_file() and not file.is_file():
+        hint = "use --checkpoint final"
+        raise EnvironmentFault("has no best weights: no validation succeeded", file=folder.root, hint=hint)
+    if not folder.final.is_file():
         raise EnvironmentFault(
             "the training of this fold has not ended",
             file=folder.root,
@@ -47,14 +54,19 @@ def copy_first_stage(
 ) -> Stage | None:
     """Copy the first stage's weights of the same folds; returns that stage, or None for a single one.
 
-    Raises EnvironmentFault as `weights_file` does.
+    Raises EnvironmentFault as `weights_file` does, and where its folds or its plan changed since.
     """
     if plan.previous is None:
         return None
     run = RunFolder(plan.previous.run)
     run.check()
+    first, known = read_plan(run.plan), run_folds(run, read_dataset(run))
+    check_folds(plan.previous, known, run)
+    for fold in folds:
+        weights_file(run.fold(fold), checkpoint)
+    check_origins(run, folds, first, known)
     members = copy_members(run, folds, out, checkpoint, f"{plan.previous.name}_")
-    return Stage(name=plan.previous.name, branches=(branch_of(read_plan(run.plan), members),))
+    return Stage(name=plan.previous.name, branches=(branch_of(first, members),))
 
 
 def copy_challenge(run: RunFolder, plan: Plan, out: Path) -> None:

@@ -143,8 +143,8 @@ def _submission(
     options: CollectOptions,
     first: Stage | None,
 ) -> Submission:
-    last = stage_of(branches, facts[0].challenge, facts[0].plan.follows)
     try:
+        last = stage_of(branches, facts[0].challenge, facts[0].plan.follows)
         return Submission(
             name=name,
             challenge=facts[0].plan.challenge,
