@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from segcube.training.augment import make_batch
 from segcube.training.keys import StepKey
-from segcube.training.patches import OUTSIDE, PatchDraw, masked_channels, mirror_axes
+from segcube.training.patches import IGNORE, OUTSIDE, PatchDraw, masked_channels, mirror_axes
 from segcube.training.recipes import recipe_names
 
 from ..cached import small_branch, small_plan
@@ -39,10 +41,20 @@ def batch_of(plan, step=3, draws=DRAWS, seed=5):
 
 @pytest.mark.parametrize("recipe", recipe_names())
 def test_every_recipe_makes_a_batch(recipe):
-    batch = batch_of(small_plan(recipe=recipe))
+    plan = small_plan(recipe=recipe)
+    masks = [torch.ones_like(case.labels_xyz) if plan.recipe.cascade else None for case in CASES]
+    cases = [replace(case, previous_xyz=mask) for case, mask in zip(CASES, masks, strict=True)]
+    batch = make_batch(cases, DRAWS, plan, StepKey(5, 3), CPU)
     assert (batch.image_bcxyz.shape, batch.labels_bxyz.shape) == ((2, 2, 6, 7, 8), (2, 6, 7, 8))
     assert batch.image_bcxyz.isfinite().all()
-    assert set(batch.labels_bxyz.unique().tolist()) <= {0, 1, 2, OUTSIDE}
+    # Beyond the case there is no mask of a previous stage
+    known = {0, 1, 2, OUTSIDE} | ({IGNORE} if plan.recipe.cascade else set())
+    assert set(batch.labels_bxyz.unique().tolist()) <= known
+
+
+def test_a_case_without_the_mask_of_the_previous_stage_is_refused():
+    with pytest.raises(ValueError, match="has no mask of the previous stage"):
+        batch_of(small_plan(recipe="mbas-stage2"))
 
 
 def test_a_batch_depends_on_seed_and_step_alone():

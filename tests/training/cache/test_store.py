@@ -137,10 +137,10 @@ def test_a_label_map_mirrored_out_of_the_image_is_refused(tmp_path):
 
 
 def test_an_unexpected_error_costs_only_its_case(tmp_path, scans, monkeypatch):
-    def fail_for_two(volume, labels_xyz, rules):
+    def fail_for_two(volume, labels_xyz, rules, previous_xyz):
         if volume.case.name == "two":
             raise ZeroDivisionError
-        return prepare_case(volume, labels_xyz, rules)
+        return prepare_case(volume, labels_xyz, rules, previous_xyz)
 
     monkeypatch.setattr("segcube.training.cache.store.prepare_case", fail_for_two)
     outcomes = list(prepare_cases(scans, RULES, tmp_path / "cache"))

@@ -39,6 +39,8 @@ def cut_patch(
     field_kxyz: the elastic displacement, (3, X, Y, Z) in voxels. spatial.border states what lies beyond the
     case: an image of 0 with labels OUTSIDE, or the nearest voxel of both.
     """
+    if patch.previous_xyz is not None and case.previous_xyz is None:
+        raise ValueError("a case has no mask of the previous stage")
     if grid.draw.copies:
         _copy(case, grid, spatial, patch)
     else:
