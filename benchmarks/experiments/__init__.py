@@ -1,0 +1,1 @@
+"""Experiments on phantoms by segcube's own commands: a cascade against a single stage."""
