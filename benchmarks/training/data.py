@@ -19,7 +19,7 @@ from segcube.phantoms.cases import crop_phantom
 from segcube.spec.challenges import load_challenge
 from segcube.training.patches import OUTSIDE
 from segcube.training.run import RunFolder
-from segcube.training.run.fold import open_fold
+from segcube.training.run.fold_data import open_fold
 from training.plans import NetworkPlan, plans_of
 
 NAME = "Dataset001_Benchmark"

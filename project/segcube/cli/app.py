@@ -22,7 +22,6 @@ from segcube.cli.base.process import (
 )
 from segcube.cli.check import check
 from segcube.cli.demo import demo
-from segcube.cli.diagnose import diagnose
 from segcube.cli.doctor import doctor, info
 from segcube.cli.evaluate import evaluate, picture, rank
 from segcube.cli.import_ import import_
@@ -31,7 +30,7 @@ from segcube.cli.models import compile_, soup, tune
 from segcube.cli.pack import pack
 from segcube.cli.phantoms import phantoms
 from segcube.cli.plan import plan
-from segcube.cli.train import collect, prepare, train, validate
+from segcube.cli.train import collect, diagnose, prepare, train, validate
 from segcube.core import DEBUG_VARIABLE
 
 GC_THRESHOLD = 10_000

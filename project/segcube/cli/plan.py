@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from segcube.cli.base.options import Challenge, Device
-from segcube.cli.base.process import prepare_for_torch
-from segcube.cli.base.training import (
+from segcube.cli.base.planning import (
     Configuration,
     ExtraChallenges,
     ExtraFolders,
@@ -29,10 +28,11 @@ from segcube.cli.base.training import (
     Sample,
     SampleSeed,
     SplitOf,
-    Steps,
     TrainOnly,
     Values,
 )
+from segcube.cli.base.process import prepare_for_torch
+from segcube.cli.base.training import Steps
 from segcube.cli.train import collect, prepare_all, train_all, validate_all
 from segcube.core import LOG, ExitCode, printable
 

@@ -1,4 +1,4 @@
-"""`segcube prepare`, `train`, `validate` and `collect`: from a plan to a submission."""
+"""`segcube prepare`, `train`, `diagnose`, `validate` and `collect`: from a plan to a submission."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from segcube.cli.base.training import (
     Steps,
     Tuned,
 )
-from segcube.core import LOG, ExitCode, UsageError, count_of
+from segcube.core import LOG, ExitCode, UsageError, count_of, printable
 
 if TYPE_CHECKING:
     from segcube.training import RunFolder, TrainOptions, ValidateOptions
@@ -135,6 +135,33 @@ def train_all(run: RunFolder, folds: Sequence[FoldNumber], options: TrainOptions
         counters = train_fold(run, fold, options)
         best = f", best mean Dice {counters.best:.3f}" if counters.best is not None else ""
         LOG.info("fold %s: %d steps%s; weights in %s", fold, counters.step, best, run.fold(fold).final)
+
+
+def diagnose(run: Run) -> ExitCode:
+    """Find out why a training does not train.
+
+    Reads the logs of all folds and up to 12 of the cases, and reports a loss that stays flat, time spent on
+    waiting for data, classes that are never predicted, the same output for every case, validations that get
+    worse, labels that are mirrored or shifted against their images, and intensities that were rounded; each
+    with what to do next.
+
+    Exit code: 0 nothing found, 2 usage, 3 something found.
+
+    \b
+    Example:
+      segcube diagnose runs/ssa
+    """
+    prepare_for_torch()
+    from segcube.training import RunFolder
+    from segcube.training.diagnosis import diagnose_run
+
+    found = diagnose_run(RunFolder(run))
+    for symptom in found:
+        typer.echo(printable(f"{symptom.place}: {symptom.name}: {symptom.found}"))
+        typer.echo(printable(f"  {symptom.then}"))
+    if not found:
+        typer.echo("nothing found")
+    return ExitCode.SOME_FAILED if found else ExitCode.DONE
 
 
 def validate(

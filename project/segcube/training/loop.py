@@ -204,18 +204,15 @@ def _is_due(training: Training, step: int) -> bool:
 
 
 def _repeat_validation(training: Training, counters: Counters) -> None:
-    """Repeat a validation during which the training was killed, unless that happened too often.
-
-    A host that runs out of memory kills the process at the same place each time.
-    """
-    if counters.validations >= MOST_VALIDATIONS:
-        found = f"the validation after step {counters.step} was killed {counters.validations} times"
-        training.log.event(counters.step, "validation", f"{found}: it is left out; it may need more memory")
-        counters.validations = 0
+    """Repeat a validation during which the process was killed, unless that happened too often."""
+    if counters.validations < MOST_VALIDATIONS:
+        counters.validations += 1
+        _save(training, counters)
+        _validate(training, counters)
         return
-    counters.validations += 1
-    _save(training, counters)
-    _validate(training, counters)
+    found = f"the validation after step {counters.step} was killed {counters.validations} times"
+    training.log.event(counters.step, "validation", f"{found}: it is left out; it may need more memory")
+    counters.validations = 0
 
 
 def _validate(training: Training, counters: Counters) -> None:

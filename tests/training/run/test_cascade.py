@@ -25,7 +25,8 @@ from segcube.training.run import (
     train_fold,
     validate_run,
 )
-from segcube.training.run.fold import build_training, open_fold
+from segcube.training.run.fold import build_training
+from segcube.training.run.fold_data import open_fold
 
 from .small import OVERRIDES, request_of, write_data
 

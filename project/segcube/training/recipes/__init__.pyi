@@ -15,8 +15,8 @@ from .load import load_recipe as load_recipe
 from .load import parse_overrides as parse_overrides
 from .load import recipe_digest as recipe_digest
 from .load import recipe_names as recipe_names
+from .loss import Loss as Loss
 from .schema import Cascade as Cascade
-from .schema import Loss as Loss
 from .schema import Network as Network
 from .schema import Optimizer as Optimizer
 from .schema import Planning as Planning

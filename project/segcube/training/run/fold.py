@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import count
-from pathlib import Path
 
 import torch
 
 from segcube.core import LOG, Clock, UsageError, write_atomic
 from segcube.evaluation import encode_json
 from segcube.networks import save_network
-from segcube.spec.challenges import Challenge
 from segcube.training.augment import make_batch
-from segcube.training.cache import CachedCase, CaseSource, load_residents, open_cache
-from segcube.training.cases import Split, load_folds
+from segcube.training.cache import CaseSource, load_residents
+from segcube.training.cases import load_folds
 from segcube.training.device import open_device, set_exactness, step_precision
 from segcube.training.guards import lock_fold
 from segcube.training.keys import StepKey
@@ -25,7 +23,7 @@ from segcube.training.log import StepLog
 from segcube.training.loop import BatchSource, Training, Validate, train
 from segcube.training.losses import build_loss, loss_outputs
 from segcube.training.optim import build_updater
-from segcube.training.plan import Plan, build_training_network, read_plan
+from segcube.training.plan import Plan, build_training_network
 from segcube.training.progress import (
     RunFacts,
     draw_first_batch,
@@ -35,18 +33,14 @@ from segcube.training.progress import (
     training_environment,
 )
 from segcube.training.recipes import Recipe
-from segcube.training.run.cases import cache_rules, labelled_cases, run_challenge
-from segcube.training.run.folder import DatasetFile, FoldFolder, FoldNumber, RunFolder, read_dataset
+from segcube.training.run.fold_data import FoldData, open_fold
+from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder
 from segcube.training.run.origin import (
-    Origin,
     check_origin,
-    origin_of,
-    run_folds,
     trained_steps,
     write_origin,
 )
-from segcube.training.run.previous import with_previous_maps
-from segcube.training.run.start import Start, StartRequest, check_start, find_start, start_network
+from segcube.training.run.start import StartRequest, check_start, find_start, start_network
 from segcube.training.sampling import draw_patches
 from segcube.training.signals import Requests, receive_requests
 from segcube.training.state import Counters, remove_states
@@ -74,27 +68,6 @@ class TrainOptions:
     exports: tuple[str, ...] = ()
     resident_gb: float | None = None
     start: StartRequest = field(default_factory=StartRequest)
-
-
-@dataclass(frozen=True)
-class FoldData:
-    """What a fold is trained on."""
-
-    plan: Plan
-    challenge: Challenge
-    dataset: DatasetFile
-    split: Split
-    cases: tuple[CachedCase, ...]
-    """The training cases."""
-    previous: Mapping[str, Path | None] = field(default_factory=dict)
-    """The first stage's map of each case, in a cascade."""
-    start: Start | None = None
-
-    @property
-    def origin(self) -> Origin:
-        """What the steps depend on, but their number."""
-        cases = {case.name: case.record.digest for case in self.cases}
-        return origin_of(self.plan, self.split, cases, self.start.file.digest if self.start else None)
 
 
 def train_fold(run: RunFolder, fold: FoldNumber, options: TrainOptions | None = None) -> Counters:
@@ -149,18 +122,6 @@ def remove_training(folder: FoldFolder) -> None:
         file.unlink(missing_ok=True)
     remove_states(folder.root)
     folder.log.unlink(missing_ok=True)
-
-
-def open_fold(run: RunFolder, fold: FoldNumber) -> FoldData:
-    """Read plan, folds and cache of a run for one fold. Raises as `train_fold` does."""
-    dataset, plan = read_dataset(run), read_plan(run.plan)
-    challenge = run_challenge(run, plan)
-    split = run_folds(run, dataset).split(fold)
-    rules = cache_rules(plan, dataset, challenge)
-    cases = {case.name: case for case in with_previous_maps(labelled_cases(run, dataset), plan)}
-    opened = open_cache(run.cache, split.training, rules, cases)
-    previous = {name: case.previous for name, case in cases.items()}
-    return FoldData(plan, challenge, dataset, split, opened, previous)
 
 
 def build_training(

@@ -16,7 +16,8 @@ from segcube.training.keys import StepKey
 from segcube.training.losses import LossOutputs, is_divisible, loss_outputs, make_target
 from segcube.training.optim import rate_at
 from segcube.training.recipes import Augmentation
-from segcube.training.run.fold import build_stepper, open_fold
+from segcube.training.run.fold import build_stepper
+from segcube.training.run.fold_data import open_fold
 from segcube.training.run.folder import FoldNumber, RunFolder
 from segcube.training.sampling import draw_patches
 from segcube.training.step import Stepper, run_step

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,18 +13,15 @@ import yaml
 from segcube.core import (
     LOG,
     EnvironmentFault,
-    Sha256,
-    StrictModel,
     UsageError,
     count_of,
-    read_model,
     write_atomic,
 )
 from segcube.networks import build_network, stored_state
 from segcube.spec.submission import Branch
 from segcube.training.plan import Plan
-from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder, read_dataset
-from segcube.training.run.origin import run_folds
+from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder
+from segcube.training.run.lineage import StartFile, check_leak, read_start, unchanged_weights
 from segcube.training.run.pretrained import Pretrained, find_pretrained, spec_of
 from segcube.training.state import saved_step
 from segcube.training.transfer import Matched, frozen_parameters, match_weights, parse_reset
@@ -35,23 +29,6 @@ from segcube.training.transfer import Matched, frozen_parameters, match_weights,
 LISTED = 6
 """Tensors of a kind that the log names."""
 SPACING_TOLERANCE = 0.01
-
-
-class StartFile(StrictModel):
-    """start.yaml of a fold: the trained weights that it starts from, and what is done with them."""
-
-    init: Path
-    """As it was given."""
-    sha256: Sha256
-    """Of the weights file."""
-    freeze: tuple[str, ...] = ()
-    reset: tuple[str, ...] = ()
-
-    @property
-    def digest(self) -> str:
-        """Of all but the place."""
-        content = [self.sha256, sorted(self.freeze), sorted(self.reset)]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -82,15 +59,15 @@ def find_start(
     """
     folder = run.fold(fold)
     begun = not fresh and (saved_step(folder.root) is not None or folder.final.is_file())
-    known = None if fresh else _read_start(folder)
+    known = None if fresh else read_start(folder)
     if request.init is None:
         _check_alone(request, known, folder)
         if known is None:
             return None
         if begun:
             return Start(known, None)
-        pretrained = _unchanged(known, fold)
-        _check_leak(run, fold, pretrained)
+        pretrained = unchanged_weights(known, fold)
+        check_leak(run, fold, pretrained)
         return Start(known, pretrained)
     pretrained = find_pretrained(request.init, fold)
     if fresh and pretrained.file.resolve().is_relative_to(folder.root.resolve()):
@@ -106,7 +83,7 @@ def find_start(
         raise _started_otherwise(folder, f"from {known.init}{_described(known)}")
     if known is None and begun:
         raise _started_otherwise(folder, "from random weights")
-    _check_leak(run, fold, pretrained)
+    check_leak(run, fold, pretrained)
     return Start(wanted, None if begun else pretrained)
 
 
@@ -148,14 +125,10 @@ def start_network(network: torch.nn.Module, plan: Plan, start: Start, folder: Fo
 
 def describe_start(folder: FoldFolder) -> str:
     """Return what a fold started from, for a model card."""
-    file = _read_start(folder)
+    file = read_start(folder)
     if file is None:
         return "random weights"
     return f"weights of SHA-256 {file.sha256} ({file.init.name}){_described(file)}"
-
-
-def _read_start(folder: FoldFolder) -> StartFile | None:
-    return read_model(folder.start, StartFile, EnvironmentFault) if folder.start.is_file() else None
 
 
 def _check_alone(request: StartRequest, known: StartFile | None, folder: FoldFolder) -> None:
@@ -168,19 +141,6 @@ def _check_alone(request: StartRequest, known: StartFile | None, folder: FoldFol
         raise _started_otherwise(folder, f"from {known.init}{_described(known)}")
 
 
-def _unchanged(known: StartFile, fold: FoldNumber) -> Pretrained:
-    """The weights of start.yaml, which have to be those that it names."""
-    pretrained = find_pretrained(known.init, fold)
-    if pretrained.sha256() != known.sha256:
-        raise EnvironmentFault(
-            "the weights changed since the fold was started",
-            file=pretrained.file,
-            expected=f"SHA-256 {known.sha256}",
-            hint="restore them, or start anew with --fresh",
-        )
-    return pretrained
-
-
 def _started_otherwise(folder: FoldFolder, how: str) -> EnvironmentFault:
     hint = "give the same options or none, or start anew with --fresh"
     return EnvironmentFault(
@@ -191,49 +151,6 @@ def _started_otherwise(folder: FoldFolder, how: str) -> EnvironmentFault:
 def _described(known: StartFile) -> str:
     options = [f" --freeze {text}" for text in known.freeze] + [f" --reset {text}" for text in known.reset]
     return "".join(options)
-
-
-def _check_leak(run: RunFolder, fold: FoldNumber, pretrained: Pretrained) -> None:
-    """Raise UsageError for weights trained on a patient whom the fold validates, where that is known."""
-    if fold == "all":
-        return
-    trained, is_known = _trained_on(pretrained)
-    if not is_known:
-        LOG.warning("  training cases of the weights are unknown: none may be validated by fold %s", fold)
-    validated = _patients(run, run_folds(run, read_dataset(run)).split(fold).validation)
-    if both := sorted(validated.keys() & trained.keys()):
-        raise UsageError(
-            f"was trained on {trained[both[0]]}, and fold {fold} validates {validated[both[0]]} of the same "
-            f"patient ({count_of(len(both), 'patient')} in all)",
-            file=pretrained.file,
-            expected="weights that no validation case trained",
-            hint=f"plan with the same folds: --split {pretrained.run.folds}" if pretrained.run else "",
-        )
-
-
-def _trained_on(pretrained: Pretrained) -> tuple[dict[str, str], bool]:
-    """A case of each patient that weights were trained on, and whether all of them are known.
-
-    Includes those of the weights that a training started from in its turn.
-    """
-    run, fold = pretrained.run, pretrained.fold
-    if run is None or fold is None:
-        return {}, False
-    found = _patients(run, run_folds(run, read_dataset(run)).split(fold).training)
-    before = _read_start(run.fold(fold))
-    if before is None:
-        return found, True
-    try:
-        earlier, is_known = _trained_on(_unchanged(before, fold))
-    except (UsageError, EnvironmentFault):
-        return found, False
-    return earlier | found, is_known
-
-
-def _patients(run: RunFolder, names: Sequence[str]) -> dict[str, str]:
-    """A case of each patient."""
-    wanted = set(names)
-    return {case.patient: case.name for case in read_dataset(run).cases if case.name in wanted}
 
 
 def _warn_of_preprocessing(trained: Branch, planned: Branch) -> None:

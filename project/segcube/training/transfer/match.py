@@ -101,10 +101,10 @@ def match_weights(
             fitted, how = old, list[str]()
             if name in axes.inputs and name in source_axes.inputs:
                 fitted = _select_channels(fitted, axes.inputs[name], columns)
-                how += _describe_channels(source.channels, target.channels, columns)
+                how += _describe("channels", source.channels, target.channels, columns, "from their mean")
             if name in axes.outputs and name in source_axes.outputs:
                 fitted = _select_rows(fitted, new, axes.outputs[name], rows)
-                how += _describe_rows(source.outputs.names, target.outputs.names, rows)
+                how += _describe("outputs", source.outputs.names, target.outputs.names, rows, "fresh")
             if _is_smaller_kernel(fitted, new):
                 how.append(f"kernel {_size(fitted)} to {_size(new)}")
                 fitted = functional.interpolate(fitted.float(), size=new.shape[2:], mode="trilinear")
@@ -169,28 +169,18 @@ def _select_rows(
     return torch.stack(parts, dim=axis)
 
 
-def _describe_channels(
-    source: Sequence[str], target: Sequence[str], columns: Sequence[int | None]
+def _describe(
+    what: str, source: Sequence[str], target: Sequence[str], places: Sequence[int | None], missing: str
 ) -> list[str]:
-    if list(columns) == list(range(len(source))):
+    """How names were matched; missing: where one comes from that the trained network does not have."""
+    if list(places) == list(range(len(source))):
         return []
     named = [
-        f"{name} from {'their mean' if column is None else source[column]}"
-        for name, column in zip(target, columns, strict=True)
+        f"{name} {missing if place is None else f'from {source[place]}'}"
+        for name, place in zip(target, places, strict=True)
     ]
-    left = [name for number, name in enumerate(source) if number not in columns]
-    return [f"channels {' and '.join(named)}", *([f"without {' and '.join(left)}"] if left else [])]
-
-
-def _describe_rows(source: Sequence[str], target: Sequence[str], rows: Sequence[int | None]) -> list[str]:
-    if list(rows) == list(range(len(source))):
-        return []
-    named = [
-        f"{name} {'fresh' if row is None else f'from {source[row]}'}"
-        for name, row in zip(target, rows, strict=True)
-    ]
-    left = [name for number, name in enumerate(source) if number not in rows]
-    return [f"outputs {' and '.join(named)}", *([f"without {' and '.join(left)}"] if left else [])]
+    left = [name for number, name in enumerate(source) if number not in places]
+    return [f"{what} {' and '.join(named)}", *([f"without {' and '.join(left)}"] if left else [])]
 
 
 def _is_smaller_kernel(old: torch.Tensor, new: torch.Tensor) -> bool:

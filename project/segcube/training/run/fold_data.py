@@ -1,0 +1,50 @@
+"""What a fold is trained on: plan, split and cached cases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from segcube.spec.challenges import Challenge
+from segcube.training.cache import CachedCase, open_cache
+from segcube.training.cases import Split
+from segcube.training.plan import Plan, read_plan
+from segcube.training.run.cases import cache_rules, labelled_cases, run_challenge
+from segcube.training.run.folder import DatasetFile, FoldNumber, RunFolder, read_dataset
+from segcube.training.run.origin import Origin, origin_of, run_folds
+from segcube.training.run.previous import with_previous_maps
+from segcube.training.run.start import Start
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """What a fold is trained on."""
+
+    plan: Plan
+    challenge: Challenge
+    dataset: DatasetFile
+    split: Split
+    cases: tuple[CachedCase, ...]
+    """The training cases."""
+    previous: Mapping[str, Path | None] = field(default_factory=dict)
+    """The first stage's map of each case, in a cascade."""
+    start: Start | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """What the steps depend on, but their number."""
+        cases = {case.name: case.record.digest for case in self.cases}
+        return origin_of(self.plan, self.split, cases, self.start.file.digest if self.start else None)
+
+
+def open_fold(run: RunFolder, fold: FoldNumber) -> FoldData:
+    """Read plan, folds and cache of a run for one fold. Raises as `train_fold` does."""
+    dataset, plan = read_dataset(run), read_plan(run.plan)
+    challenge = run_challenge(run, plan)
+    split = run_folds(run, dataset).split(fold)
+    rules = cache_rules(plan, dataset, challenge)
+    cases = {case.name: case for case in with_previous_maps(labelled_cases(run, dataset), plan)}
+    opened = open_cache(run.cache, split.training, rules, cases)
+    previous = {name: case.previous for name, case in cases.items()}
+    return FoldData(plan, challenge, dataset, split, opened, previous)
