@@ -19,7 +19,7 @@ endef
 export CHECK_PYTHON
 TORCH_SPEC := $(shell grep '^torch==' requirements.txt)
 
-.PHONY: setup demo demo-train test test-fast test-hosts wheel test-pythons install-size test-full wheels image mlcube orchestrator oracle test-oracle parity fuzz sanitize audit lint bench bench-full bench-quick bench-own bench-training bench-image docs starters clean
+.PHONY: setup demo demo-train test test-fast test-hosts wheel test-pythons install-size test-full wheels image mlcube orchestrator oracle test-oracle parity fuzz sanitize audit lint bench bench-full bench-quick bench-own bench-training experiments bench-image docs starters clean
 
 setup: $(VENV)/ready
 
@@ -182,6 +182,10 @@ bench-own: setup
 # Training beside nnU-Net's trainer, about two hours on two cores; SCANS: a folder with mbas and mbas-labels
 bench-training: setup oracle
 	cd benchmarks && ../$(BIN)/python -m training $(if $(SCANS),--scans $(abspath $(SCANS)))
+
+# docs/experiments.md, about two hours on two cores
+experiments: setup
+	cd benchmarks && ../$(BIN)/python -m experiments
 
 bench-image: setup image
 	$(BIN)/python benchmarks/image.py

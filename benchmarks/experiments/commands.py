@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,34 +17,66 @@ from segcube.spec.challenges import load_challenge
 WORK = ROOT / "bench" / "experiments"
 
 
+@dataclass(frozen=True)
+class Coarse:
+    """A challenge whose phantoms have a coarse grid, on which a CPU trains within minutes."""
+
+    key: str
+    shape: tuple[int, int, int]
+    spacing: float
+    """In mm, of each axis."""
+
+    def write(self, file: Path, **changes: Any) -> Path:
+        """Write the challenge, some of its keys replaced; returns the file."""
+        content = load_challenge(self.key).model_dump(mode="json", by_alias=True)
+        grid = {"shape": list(self.shape), "spacing": [self.spacing] * 3, "orientation": "LPS"}
+        content |= {"key": f"{self.key}-coarse", "geometry": {"fixed": False, "grids": [grid]}, **changes}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(yaml.safe_dump(content, sort_keys=False))
+        return file
+
+
 def segcube(folder: Path, *words: str | Path) -> None:
     """Run a command in a folder; its output is appended to log.txt. Raises for a failure."""
     with (folder / "log.txt").open("ab") as log:
         subprocess.run([SEGCUBE, *words], cwd=folder, check=True, stdout=log, stderr=log)
 
 
-def write_challenge(key: str, shape: Sequence[int], spacing: Sequence[float], file: Path) -> None:
-    """Write a challenge whose phantoms have a coarse grid, on which a CPU trains within minutes."""
-    content = load_challenge(key).model_dump(mode="json")
-    content |= {"key": f"{key}-coarse", "geometry": {"fixed": False, "grids": []}}
-    content["geometry"]["grids"] = [{"shape": list(shape), "spacing": list(spacing), "orientation": "LPS"}]
+def make_phantoms(folder: Path, name: str, challenge: Path, count: int, seed: int, first: int = 1) -> None:
+    """Write phantoms to folder/NAME, unless they were written before."""
+    if not (folder / name / "ready").exists():
+        numbers = ["--count", str(count), "--seed", str(seed), "--first", str(first)]
+        segcube(folder, "phantoms", name, "--challenge", challenge, *numbers)
+        (folder / name / "ready").touch()
+
+
+def write_recipe(file: Path, parent: str, changes: Mapping[str, Any]) -> str:
+    """Write a recipe that inherits from another; returns the file's name."""
+    content = {"inherit": parent, "source": "an experiment", **changes}
     file.write_text(yaml.safe_dump(content, sort_keys=False))
+    return file.name
 
 
-def write_recipe(file: Path, parent: str, changes: Mapping[str, Any]) -> None:
-    """Write a recipe that inherits from another."""
-    file.write_text(
-        yaml.safe_dump({"inherit": parent, "source": "an experiment", **changes}, sort_keys=False)
-    )
+@dataclass(frozen=True)
+class Training:
+    """A run to train: folds, or all that the plan has; options: of plan, train and validate."""
+
+    name: str
+    plan: Sequence[str | Path]
+    train: Sequence[str | Path] = ()
+    validate: Sequence[str] = ()
+    fold: str | None = None
 
 
-def train_run(folder: Path, name: str, plan: Sequence[str | Path], train: Sequence[str | Path] = ()) -> Path:
-    """Plan, prepare, train and validate a run; returns its folder."""
-    run = Path("runs") / name
-    segcube(folder, "plan", *plan, "--out", run)
+def train_run(folder: Path, training: Training) -> Path:
+    """Plan, prepare, train and validate a run; returns its folder. `all` is not validated."""
+    run = Path("runs") / training.name
+    fold = [] if training.fold is None else ["--fold", training.fold]
+    segcube(folder, "plan", *training.plan, "--out", run)
     segcube(folder, "prepare", run)
-    segcube(folder, "train", run, *train)
-    segcube(folder, "validate", run)
+    segcube(folder, "train", run, *fold, *training.train)
+    if training.fold != "all":
+        segcube(folder, "validate", run, *training.validate)
     return folder / run
 
 

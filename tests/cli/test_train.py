@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -102,4 +103,10 @@ def test_the_help_names_every_recipe():
     # The help breaks lines after hyphens
     text = " ".join(segcube("plan", "-h").stdout.split()).replace("- ", "-")
     for name in recipe_names():
-        assert name in text or name.startswith("mednext-")
+        assert name in text or name.startswith(("mednext-", "mbas-mednext", "mbas-resenc"))
+
+
+def test_the_documentation_names_every_recipe():
+    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    for name in recipe_names():
+        assert f"`{name}`" in text or name.startswith("mednext-")

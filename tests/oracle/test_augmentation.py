@@ -19,11 +19,20 @@ from segcube.training.augment.draws import draw_for_samples, sample_rngs
 from segcube.training.augment.grid import PatchGrid
 from segcube.training.augment.interpolate import interpolate_by_grid
 from segcube.training.augment.labels import TIE, LabelSampler
+from segcube.training.augment.masks import apply_operator, remove_components
 from segcube.training.augment.spatial import ElasticDraw, SpatialDraw, displacement, draw_spatial
 from segcube.training.cache import CaseTensors
 from segcube.training.keys import StepKey
 from segcube.training.patches import OUTSIDE, initial_patch, is_dummy_2d
-from segcube.training.recipes import Blur, IntensityTransform, LowResolution, Noise, Spatial, load_recipe
+from segcube.training.recipes import (
+    Blur,
+    ComponentRemoval,
+    IntensityTransform,
+    LowResolution,
+    Noise,
+    Spatial,
+    load_recipe,
+)
 
 TOLERANCE = 1e-4
 DRAWS = 3000
@@ -70,6 +79,14 @@ SPATIAL = [
     space(image=1, angles=(2.3, 0, 0), mirrored=(0,)),
     space(image=1, angles=(-1.1, 0, 0), factors=(1, 0.83, 0.83)),
 ]
+MASKS = [
+    {"operator": "dilate", "label": 2, "radius": 3},
+    {"operator": "dilate", "label": 1, "radius": 1},
+    {"operator": "erode", "label": 1, "radius": 2},
+    {"operator": "close", "label": 2, "radius": 4},
+    {"operator": "open", "label": 1, "radius": 3},
+    {"operator": "remove", "label": 3},
+]
 VALUES = [0.82, 1.17, 1.03]
 INTENSITY = [
     {"kind": "noise", "values": 0.07},
@@ -93,7 +110,19 @@ def arrays() -> dict[str, np.ndarray]:
         blocks = rng.integers(-1, 4, [-(-size // 4) for size in shape], dtype=np.int16)
         labels = blocks.repeat(4, 0).repeat(4, 1).repeat(4, 2)[tuple(slice(size) for size in shape)]
         found |= {f"image {number}": image, f"labels {number}": labels}
-    return found
+    return found | {"mask": nested_mask()}
+
+
+def nested_mask() -> np.ndarray:
+    """A box of label 1 and a smaller one at the border, two balls of label 2, and a line of label 3."""
+    mask = np.zeros((24, 26, 28), np.uint8)
+    mask[4:20, 3:20, 5:23] = 1
+    mask[0:3, 0:5, 0:6] = 1
+    mask[8, 8, 8:12] = 3
+    x, y, z = np.indices(mask.shape)
+    mask[(x - 11) ** 2 + (y - 9) ** 2 + (z - 12) ** 2 <= 16] = 2
+    mask[(x - 12) ** 2 + (y - 15) ** 2 + (z - 14) ** 2 <= 5] = 2
+    return mask
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +130,7 @@ def reference(oracle, arrays, tmp_path_factory) -> SimpleNamespace:
     """What batchgeneratorsv2 makes of all requests; one process makes all of it."""
     folder: Path = tmp_path_factory.mktemp("augmentation")
     requests = {"spatial": SPATIAL, "intensity": INTENSITY, "patches": PATCHES, "initial": INITIAL}
+    requests["masks"] = MASKS
     (folder / "requests.json").write_text(json.dumps(requests))
     np.savez(folder / "arrays.npz", **arrays)
     oracle.run("augmentation.py", folder)
@@ -195,6 +225,30 @@ def test_an_intensity_transform_is_batchgeneratorsv2s(number, arrays, reference,
     tabulate("augmentation.md", HEAD, f"{kind} | {parameters} | {difference:.1e} | |")
     assert np.abs(image[0].numpy() - arrays["image 0"]).max() > 0.01
     assert difference <= TOLERANCE
+
+
+@pytest.mark.parametrize("number", range(len(MASKS)))
+def test_a_mask_is_changed_as_in_nnunets_cascade(number, arrays, reference, tabulate):
+    request = MASKS[number]
+    mask = torch.from_numpy(arrays["mask"].copy())
+    label, operator = request["label"], request["operator"]
+    if operator == "remove":
+        removal = ComponentRemoval(p=1, p_label=1)
+        others = mask != label
+        alone = mask.masked_fill(others, 0).clamp(max=1)
+        remove_components(alone, removal, 1, np.random.default_rng(0))
+        mask[~others & (alone == 0)] = 0
+    else:
+        apply_operator(mask, label, operator, request["radius"])
+    differ = np.count_nonzero(mask.numpy() != reference.arrays[f"mask {number}"])
+    radius = f", ball of {request['radius']}" if "radius" in request else ""
+    tabulate(
+        "augmentation.md",
+        HEAD,
+        f"mask of a cascade | {operator} label {label}{radius} | | {differ} | {differ}",
+    )
+    assert np.count_nonzero(mask.numpy() != arrays["mask"]) > 0
+    assert differ == 0
 
 
 def test_voxels_outside_are_set_to_zero_as_nnunet_does(arrays, reference):

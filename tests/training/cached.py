@@ -27,6 +27,7 @@ class SmallPlan:
     batch: int
     branch: Branch
     recipe: Recipe
+    mask_channels: tuple[str, ...] = ()
 
 
 def small_branch(patch=(6, 7, 8), channels=("t1c", "t2f"), **branch) -> Branch:

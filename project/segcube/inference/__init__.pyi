@@ -1,3 +1,4 @@
+from .cascade import StageResult as StageResult
 from .models import Models as Models
 from .pipeline import predict_volume as predict_volume
 from .probabilities import SavedProbabilities as SavedProbabilities

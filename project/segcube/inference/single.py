@@ -42,14 +42,14 @@ def predict_case(case: Case, models: Models, with_probabilities: bool = False) -
     return predict_in_turn(read_volume(case, challenge.channel_names, challenge), models, with_probabilities)
 
 
-def predict_after(case: Case, mask_xyz: np.ndarray, follows: Follows, models: Models) -> np.ndarray:
+def predict_after(case: Case, result: StageResult, follows: Follows, models: Models) -> np.ndarray:
     """Predict one case by a submission's only stage, as it follows a first one that was predicted before.
 
-    mask_xyz: (X, Y, Z) bool, where the first stage found something. Returns the label map. Raises CaseError.
+    result: of the first stage, on the case's grid; follows.paint is applied to it. Returns the label map.
+    Raises CaseError.
     """
     loaded = models.loaded
     volume = read_volume(case, loaded.challenge.channel_names, loaded.challenge)
-    result = StageResult((follows.stage,), mask_xyz[None])
     stage_input = stage_input_of(follows, result, volume.grid)
     with models.reserved():
         output = predict_stage(loaded.submission.stages[0], stage_input, CaseContext(volume, models, Clock()))

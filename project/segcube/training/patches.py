@@ -40,6 +40,11 @@ class PatchPlan(Protocol):
         ...
 
     @property
+    def mask_channels(self) -> tuple[str, ...]:
+        """The labels of a previous stage that are channels of the batch, after the branch's."""
+        ...
+
+    @property
     def recipe(self) -> Recipe:
         """Sampling and augmentation."""
         ...

@@ -15,9 +15,9 @@ from segcube.backends import TorchBackend
 from segcube.core import LOG, Case, Vector
 from segcube.evaluation import score_labels
 from segcube.formats.nifti import read_labels
-from segcube.inference import Models, predict_after, predict_case
+from segcube.inference import Models, StageResult, predict_after, predict_case
 from segcube.spec.challenges import Challenge
-from segcube.spec.submission import Follows, LoadedSubmission, Member, branch_files
+from segcube.spec.submission import LoadedSubmission, Member, branch_files
 from segcube.training.loop import ValidationResult
 from segcube.training.plan import PLACEHOLDER, PLACEHOLDER_SHA256, Plan
 from segcube.training.submission import submission_of
@@ -106,7 +106,7 @@ def validator(
     def validate(network: torch.nn.Module, _step: int) -> ValidationResult:
         backend = TorchBackend(device, "fp32", "validation during training", networks={file: network})
         models = Models(loaded, backend, mirroring=False, log=LOG.warning)
-        predicted = [_predict(case, models, plan.follows, ignore_value) for case in cases]
+        predicted = [_predict(case, models, plan, ignore_value) for case in cases]
         for case, found in zip(cases, predicted, strict=True):
             if on_predicted is not None:
                 on_predicted(case, found)
@@ -126,11 +126,16 @@ class PredictedCase:
     """In mm."""
 
 
-def _predict(
-    case: ValidationCase, models: Models, follows: Follows | None, ignore_value: int | None
-) -> PredictedCase:
-    if follows is not None and case.previous is not None:
-        found_xyz = predict_after(case.case, read_labels(case.previous)[0] != 0, follows, models)
+def _predict(case: ValidationCase, models: Models, plan: Plan, ignore_value: int | None) -> PredictedCase:
+    follows, previous = plan.follows, plan.previous
+    if follows is not None and previous is not None and case.previous is not None:
+        labels_xyz = read_labels(case.previous)[0]
+        masks_kxyz = np.stack([labels_xyz == value for value in previous.labels.values()])
+        # Regions of the first stage are painted already
+        unpainted = follows.model_copy(update={"paint": ()})
+        found_xyz = predict_after(
+            case.case, StageResult(tuple(previous.labels), masks_kxyz), unpainted, models
+        )
     else:
         found_xyz = predict_case(case.case, models).labels_xyz
     reference_xyz, grid, _ = read_labels(case.label)

@@ -12,6 +12,16 @@ from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrig
 from batchgeneratorsv2.transforms.intensity.contrast import BGContrast, ContrastTransform
 from batchgeneratorsv2.transforms.intensity.gamma import GammaTransform
 from batchgeneratorsv2.transforms.intensity.gaussian_noise import GaussianNoiseTransform
+from batchgeneratorsv2.transforms.nnunet.random_binary_operator import (
+    ApplyRandomBinaryOperatorTransform,
+    binary_closing_torch,
+    binary_dilation_torch,
+    binary_erosion_torch,
+    binary_opening_torch,
+)
+from batchgeneratorsv2.transforms.nnunet.remove_connected_components import (
+    RemoveRandomConnectedComponentFromOneHotEncodingTransform,
+)
 from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform
 from batchgeneratorsv2.transforms.spatial.low_resolution import SimulateLowResolutionTransform
 from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
@@ -174,6 +184,30 @@ def values_of(random: RandomTransform, image: torch.Tensor) -> np.ndarray:
     return values
 
 
+def mask(labels: np.ndarray, request: dict) -> torch.Tensor:
+    """A label map whose one-hot channels were changed by the cascade's transforms, with given parameters."""
+    channels = list(range(1, int(labels.max()) + 1))
+    image = torch.from_numpy(np.stack([labels == label for label in channels]).astype(np.float32))
+    every = list(range(len(channels)))
+    if request["operator"] == "remove":
+        transform = RemoveRandomConnectedComponentFromOneHotEncodingTransform(every, 0, 0.15)
+        image = transform.apply({"image": image}, apply_to_channels=[request["label"] - 1])["image"]
+    else:
+        operators = {
+            "dilate": binary_dilation_torch,
+            "erode": binary_erosion_torch,
+            "close": binary_closing_torch,
+            "open": binary_opening_torch,
+        }
+        image = ApplyRandomBinaryOperatorTransform(every).apply(
+            {"image": image},
+            apply_to_channels=[request["label"] - 1],
+            operators=[operators[request["operator"]]],
+            strel_size=[request["radius"]],
+        )["image"]
+    return sum(label * image[index] for index, label in enumerate(channels))
+
+
 def main(folder: Path) -> None:
     requests = json.loads((folder / "requests.json").read_text())
     arrays = np.load(folder / "arrays.npz")
@@ -184,6 +218,8 @@ def main(folder: Path) -> None:
             results[f"spatial {number} {name}"] = value.numpy()
     for number, request in enumerate(requests["intensity"]):
         results[f"intensity {number}"] = intensity(arrays["image 0"], request).numpy()
+    for number, request in enumerate(requests["masks"]):
+        results[f"mask {number}"] = mask(arrays["mask"], request).numpy()
     results["masked"] = masked(arrays["image 0"], arrays["labels 0"]).numpy()
     for number, patch in enumerate(requests["patches"]):
         results.update({f"drawn {number} {name}": value for name, value in drawn(tuple(patch)).items()})

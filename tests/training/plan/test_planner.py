@@ -31,18 +31,16 @@ def test_every_recipe_plans_brats(name, glioma):
     assert plan.origin == f"recipe {name}, for 50 cases"
 
 
-@pytest.mark.parametrize(
-    ("name", "patch", "outputs"),
-    [
-        ("mbas-stage1", (28, 256, 224), 3),
-        ("mbas-stage2", (20, 256, 256), 4),
-        ("mbas-mednextv2", (28, 256, 224), 3),
-    ],
-)
-def test_recipes_of_mbas_plan_its_atria(name, patch, outputs, atria_fingerprint, atria):
+PATCHES = {"p16": (16, 256, 256), "p32": (32, 256, 256), "stage2": (20, 256, 256)}
+"""Of recipes of MBAS with these words in their names; all others have that of the first stage."""
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name.startswith("mbas-")])
+def test_recipes_of_mbas_plan_its_atria(name, atria_fingerprint, atria):
     plan = make_plan(atria_fingerprint, atria, load_recipe(name))
+    patch = next((patch for word, patch in PATCHES.items() if word in name), (28, 256, 224))
     assert (plan.branch.axes, plan.patch, plan.batch) == ("zyx", patch, 2)
-    assert len(plan.branch.outputs.names) == outputs
+    assert len(plan.branch.outputs.names) == (4 if name == "mbas-stage2" else 3)
 
 
 def test_nnunets_plan_of_brats(glioma):

@@ -121,6 +121,21 @@ def test_a_training_of_a_second_stage_continues_to_the_same_bytes(trained, tmp_p
     assert run.fold(0).final.read_bytes() == trained.fold(0).final.read_bytes()
 
 
+def test_the_region_of_a_union_is_one_channel(first, tmp_path):
+    channels = {"cascade": {"as": "onehot_channels", "keep": "all"}}
+    data, run = first.root.with_name("data"), RunFolder(tmp_path / "run")
+    recipe = load_recipe("fast", OVERRIDES | channels)
+    plan = plan_run(request_of(data, recipe=recipe, previous=first.root), run)
+    # The only region of a union is written as the first label
+    assert (plan.previous.labels, plan.arguments["input_channels"]) == ({"wall": 1}, 2)
+    assert plan.follows.paint[0].region == "heart"
+    assert all(outcome.error is None for outcome in prepare_run(run))
+    for case in open_fold(run, 0).cases:
+        fold = next(n for n, names in enumerate(load_folds(first.folds).validation) if case.name in names)
+        predicted = np.asarray(nib.load(first.validated(fold).maps / f"{case.name}_label.nii.gz").dataobj)
+        assert case.previous_xyz.sum() == np.count_nonzero(predicted)
+
+
 def test_a_first_stage_with_another_split_is_refused(first, tmp_path):
     names = load_folds(first.folds).validation
     folds = tmp_path / "folds.yaml"

@@ -27,8 +27,8 @@ RecipeName: TypeAlias = Annotated[
     typer.Option(
         "--recipe",
         help="nnunet, resenc-m, resenc-l, resenc-xl, mednext-S-kK (S: s, b, m or l; K: 3 or 5), "
-        "mednext-aug2, mednext-aug3, mbas-stage1, mbas-stage2, mbas-mednextv1-slim96, mbas-mednextv2-slim96, "
-        "mbas-mednextv2, fast, or a YAML file that inherits from one.",
+        "mednext-aug2, mednext-aug3, nnunet-cascade, mbas-stage1, mbas-stage2, other first stages of MBAS "
+        "(mbas-..., in docs/training.md), fast, or a YAML file that inherits from one.",
         autocompletion=complete_recipe,
     ),
 ]

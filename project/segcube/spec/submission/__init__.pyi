@@ -23,6 +23,8 @@ from .folder import submission_folders as submission_folders
 from .folder import write_submission as write_submission
 from .members import MemberFile as MemberFile
 from .members import branch_files as branch_files
+from .members import input_names as input_names
+from .members import mask_names as mask_names
 from .members import member_files as member_files
 from .preset import apply_preset as apply_preset
 from .preset import at_preset as at_preset
@@ -34,6 +36,7 @@ from .rules import KeepComponents as KeepComponents
 from .rules import LargestComponent as LargestComponent
 from .rules import Nest as Nest
 from .rules import Paint as Paint
+from .rules import Paints as Paints
 from .rules import ReplaceSmall as ReplaceSmall
 from .rules import Retry as Retry
 from .rules import Rule as Rule

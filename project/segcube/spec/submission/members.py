@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,17 +32,22 @@ def member_files(submission: Submission, folder: Path) -> Iterator[MemberFile]:
 
 def branch_files(stage: Stage, branch: Branch, submission: Submission, folder: Path) -> list[MemberFile]:
     """The members of one branch, in its order."""
-    channels, outputs = channels_in(stage, branch, submission), len(branch.outputs.names)
+    channels, outputs = len(input_names(stage, branch, submission)), len(branch.outputs.names)
     return [
         MemberFile(folder / member.file, member.sha256, channels, outputs, branch.window.size)
         for member in branch.members
     ]
 
 
-def channels_in(stage: Stage, branch: Branch, submission: Submission) -> int:
+def input_names(stage: Stage, branch: Branch, submission: Submission) -> tuple[str, ...]:
     """Channels of the branch's image: its own, and a mask for each name of an earlier stage."""
     follows = stage.follows
     if follows is None or follows.as_ != "onehot_channels":
-        return len(branch.channels)
+        return branch.channels
     earlier = next(other for other in submission.stages if other.name == follows.stage)
-    return len(branch.channels) + len(follows.input_names(earlier.names))
+    return branch.channels + mask_names(follows.input_names(earlier.names))
+
+
+def mask_names(labels: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the channels that are masks of an earlier stage's labels."""
+    return tuple(f"{label} of the previous stage" for label in labels)

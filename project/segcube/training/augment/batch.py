@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch.nn import functional
 
-from segcube.training.augment import intensity, resolution
+from segcube.training.augment import intensity, masks, resolution
 from segcube.training.augment.cut import Patch, cut_patch
 from segcube.training.augment.draws import draw_for_samples, sample_rngs
 from segcube.training.augment.grid import PatchGrid
@@ -75,27 +74,20 @@ def make_batch(
             )
         grid = PatchGrid(plan.patch, draw.centre, spatial)
         previous_xyz = None if previous_bxyz is None else previous_bxyz[place]
-        patch = Patch(image_bcxyz[place], labels_bxyz[place], previous_xyz)
+        patch = Patch(image_bcxyz[place], labels_bxyz[place], previous_xyz, len(plan.mask_channels) or 1)
         cut_patch(cases[draw.case], grid, recipe.spatial, field_kxyz, patch)
     for place, transform in enumerate(recipe.intensity):
         change_intensity(image_bcxyz, transform, f"{transform.kind} {place}", draws, plan, key)
     if recipe.zero_outside:
         intensity.zero_outside(image_bcxyz, labels_bxyz == OUTSIDE, masked_channels(plan.branch))
     if cascade is not None and previous_bxyz is not None:
+        masks.change_masks(previous_bxyz, cascade, len(plan.mask_channels) or 1, draws, key)
+        if cascade.as_ == "onehot_channels":
+            one_hot_bkxyz = masks.one_hot(previous_bxyz, len(plan.mask_channels))
+            return Batch(torch.cat([image_bcxyz, one_hot_bkxyz], dim=1), labels_bxyz)
         # The gate is dilated after augmentation, as in MBAS; what lies outside takes no part in the loss
-        labels_bxyz.masked_fill_(~dilate_masks(previous_bxyz, cascade.dilate), IGNORE)
+        labels_bxyz.masked_fill_(~masks.dilate_masks(previous_bxyz, cascade.dilate), IGNORE)
     return Batch(image_bcxyz, labels_bxyz)
-
-
-def dilate_masks(masks_bxyz: torch.Tensor, radius: int) -> torch.Tensor:
-    """Dilate masks by a ball of so many voxels: bool of the same shape."""
-    if radius == 0:
-        return masks_bxyz > 0
-    offsets = torch.arange(-radius, radius + 1, device=masks_bxyz.device) ** 2
-    squares = offsets[:, None, None] + offsets[None, :, None] + offsets[None, None, :]
-    ball = (squares <= radius**2).to(torch.float32)[None, None]
-    near_bcxyz = functional.conv3d((masks_bxyz[:, None] > 0).float(), ball, padding=radius)
-    return near_bcxyz[:, 0] > 0.5
 
 
 def change_intensity(

@@ -18,12 +18,16 @@ from segcube.training.recipes import Spatial
 
 @dataclass(frozen=True)
 class Patch:
-    """A patch: image (C, X, Y, Z) float32 and labels (X, Y, Z) uint8; a sample of a batch."""
+    """A patch: image (C, X, Y, Z) float32 and labels (X, Y, Z) uint8; a sample of a batch.
+
+    mask_labels: how many labels the mask of the previous stage may have.
+    """
 
     image_cxyz: torch.Tensor
     labels_xyz: torch.Tensor
     previous_xyz: torch.Tensor | None = None
     """uint8, the mask of the previous stage of a cascade; 0 beyond the case."""
+    mask_labels: int = 1
 
     @property
     def device(self) -> torch.device:
@@ -102,7 +106,8 @@ def _interpolate(
     patch.labels_xyz.copy_(sample(positions))
     if case.previous_xyz is not None and patch.previous_xyz is not None:
         mask_xyz = _on_device(box.apply(case.previous_xyz), patch.device)
-        masks = LabelSampler(mask_xyz, (0, 1), 0 if spatial.border == "zero" else None)
+        present = range(patch.mask_labels + 1)
+        masks = LabelSampler(mask_xyz, present, 0 if spatial.border == "zero" else None)
         sample = masks.nearest if spatial.labels == "nearest" else masks.largest_share
         patch.previous_xyz.copy_(sample(positions))
 

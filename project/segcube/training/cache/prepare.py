@@ -14,7 +14,14 @@ from segcube.core import CaseError, Code, Shape, Volume
 from segcube.spec.submission import DilationRadius
 from segcube.training.cache.record import CacheRules, Rows
 from segcube.training.patches import IGNORE, OUTSIDE
-from segcube.transforms import Placement, PreviousMaps, largest_component, prepare, prepare_labels
+from segcube.transforms import (
+    Placement,
+    PreparedImage,
+    PreviousMaps,
+    largest_component,
+    prepare,
+    prepare_labels,
+)
 
 SEED = 1234
 """Of the choice of voxels, as in nnU-Net."""
@@ -35,7 +42,7 @@ class PreparedCase:
     annotated: Rows | None
     placement: Placement
     previous_xyz: NDArray[np.uint8] | None = None
-    """1 where the previous stage found something; None for a single stage."""
+    """1 where the previous stage found something, or the indices of its labels; None for a single stage."""
 
     @property
     def shape(self) -> Shape:
@@ -49,7 +56,7 @@ def prepare_case(
 ) -> PreparedCase:
     """Prepare a case by a branch's preprocessing.
 
-    labels_xyz: native, unsigned integers. previous_xyz: native, where the previous stage found something.
+    labels_xyz: native, unsigned integers. previous_xyz: native, the label map of the previous stage.
     Raises CaseError for values that are no label, and for intensities that normalisation or half precision
     cannot represent.
     """
@@ -57,7 +64,9 @@ def prepare_case(
     channels_xyz = [volume.voxels[volume.channels.index(name)] for name in branch.channels]
     previous = None if previous_xyz is None else _previous_maps(previous_xyz, rules)
     prepared = prepare(channels_xyz, volume.grid.affine, volume.spacing, branch, previous)
-    image_cxyz = _halves(prepared.image_cxyz, volume)
+    # Channels of the previous stage follow those of the image
+    count = len(channels_xyz)
+    image_cxyz = _halves(prepared.image_cxyz[:count], volume)
     indices_xyz = label_indices(labels_xyz, rules)
     signed_xyz = prepare_labels(indices_xyz, channels_xyz, prepared.placement, volume.spacing, branch)
     stored_xyz = np.where(signed_xyz < 0, OUTSIDE, signed_xyz).astype(np.uint8)
@@ -72,15 +81,32 @@ def prepare_case(
         dict(zip(rules.classes, rows, strict=False)),
         rows[-1] if rules.annotated else None,
         prepared.placement,
-        None if prepared.gate_xyz is None else prepared.gate_xyz.astype(np.uint8),
+        _mask_of(prepared, count),
     )
 
 
 def _previous_maps(previous_xyz: np.ndarray, rules: CacheRules) -> PreviousMaps:
-    """The mask as inference passes it to the second stage; it is dilated after augmentation."""
+    """The map as inference passes it to the second stage; a gate is dilated after augmentation."""
+    places = [previous_xyz == value for value in rules.mask_values] or [previous_xyz != 0]
+    indices_xyz = np.zeros(previous_xyz.shape, dtype=np.int16)
+    for index, found_xyz in enumerate(places, start=1):
+        indices_xyz[found_xyz] = index
     if rules.cascade is not None and rules.cascade.keep == "largest_component":
-        previous_xyz = largest_component(previous_xyz)
-    return PreviousMaps(previous_xyz[None].astype(np.int16), gate=DilationRadius(radius=0))
+        indices_xyz[~largest_component(indices_xyz > 0)] = 0
+    if not rules.mask_values:
+        return PreviousMaps(indices_xyz[None], gate=DilationRadius(radius=0))
+    return PreviousMaps(indices_xyz[None], tuple((0, index + 1) for index in range(len(places))))
+
+
+def _mask_of(prepared: PreparedImage, channels: int) -> NDArray[np.uint8] | None:
+    """The previous stage's map on the branch's grid: the gate, or the channels that follow the image's."""
+    if prepared.gate_xyz is not None:
+        return prepared.gate_xyz.astype(np.uint8)
+    masks_kxyz = prepared.image_cxyz[channels:]
+    if not len(masks_kxyz):
+        return None
+    indices = np.arange(1, len(masks_kxyz) + 1, dtype=np.float32)
+    return np.tensordot(indices, masks_kxyz, 1).astype(np.uint8)
 
 
 def label_indices(labels_xyz: np.ndarray, rules: CacheRules) -> NDArray[np.int16]:

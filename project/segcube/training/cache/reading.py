@@ -70,7 +70,7 @@ class CachedCase:
 
     @property
     def previous_xyz(self) -> np.ndarray | None:
-        """uint8, 1 where the previous stage of a cascade found something; None for a single stage."""
+        """uint8, the map of a cascade's previous stage as PreparedCase has it; None for a single stage."""
         return self._open(PREVIOUS) if PREVIOUS in self.record.arrays else None
 
     @cached_property
@@ -111,7 +111,7 @@ class CaseTensors:
     present: tuple[int, ...]
     """All values in labels_xyz."""
     previous_xyz: torch.Tensor | None = None
-    """uint8, 0 and 1: where the previous stage of a cascade found something."""
+    """uint8: the map of the previous stage of a cascade."""
 
     @property
     def shape(self) -> Shape:

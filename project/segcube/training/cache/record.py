@@ -30,13 +30,15 @@ Index: TypeAlias = Annotated[int, Field(ge=0, lt=256)]
 class CacheRules:
     """How the cases of a run are cached.
 
-    ignore: the value of voxels that take no part in training. cascade: of a second stage.
+    ignore: the value of voxels that take no part in training. cascade: of a second stage. mask_values: of the
+    labels in the previous stage's maps that become channels, in their order; none for a gate.
     """
 
     branch: Branch
     challenge: Challenge
     ignore: int | None = None
     cascade: Cascade | None = None
+    mask_values: tuple[int, ...] = ()
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -73,7 +75,7 @@ class CacheRules:
             "format": 1,
         }
         if self.cascade is not None:
-            content["previous"] = self.cascade.keep
+            content["previous"] = [self.cascade.keep, *self.mask_values]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -158,12 +158,12 @@ def _prepare(case: LabelledCase, rules: CacheRules, folder: Path) -> CacheOutcom
 
 
 def _read_previous(case: LabelledCase, volume: Volume) -> np.ndarray:
-    """Where the previous stage found something. Raises CaseError for another grid than the case's."""
+    """The previous stage's label map. Raises CaseError for another grid than the case's."""
     assert case.previous is not None, "a run of a second stage has the maps of the first"
     labels_xyz, grid, _ = read_labels(case.previous)
     if difference := grid_difference(grid, volume.grid, case.case.reference_file.name):
         raise CaseError(Code.LABEL_GRID, difference.found, file=case.previous, expected=difference.expected)
-    return labels_xyz != 0
+    return labels_xyz
 
 
 def _record(

@@ -144,7 +144,7 @@ def simulate_step_gb(plan: Plan) -> float:
     """Estimate the memory of a step on a CPU, in GB, without running it."""
     network = build_training_network(plan, torch.device("meta"))
     samples = -(-plan.batch // plan.accumulate)
-    tensors = simulate_peak_gb(network, (samples, len(plan.branch.channels), *plan.patch))
+    tensors = simulate_peak_gb(network, (samples, len(plan.input_channels), *plan.patch))
     optimizer = plan.recipe.optimizer
     copies = 1 + STATES[optimizer.kind] + (optimizer.average is not None)
     weights = sum(parameter.nbytes for parameter in network.parameters()) / GB
@@ -152,7 +152,7 @@ def simulate_step_gb(plan: Plan) -> float:
 
 
 def _random_patches(plan: Plan, device: torch.device) -> _Patches:
-    channels = len(plan.branch.channels)
+    channels = len(plan.input_channels)
     image_bcxyz = torch.randn((plan.batch, channels, *plan.patch), device=device)
     # Of the labels' indices 0 and 1, which every challenge has
     labels_bxyz = torch.randint(2, (plan.batch, *plan.patch), dtype=torch.uint8, device=device)

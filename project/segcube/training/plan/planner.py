@@ -16,13 +16,15 @@ from segcube.training.plan.architecture import UNETS, NetworkTask, given_argumen
 from segcube.training.plan.branch import count_classes, make_branch, outputs_of
 from segcube.training.plan.fingerprint import Fingerprint
 from segcube.training.plan.grid import TrainingGrid, plan_grid
-from segcube.training.plan.schema import Plan, Resolution, read_plan
+from segcube.training.plan.schema import Plan, PreviousStage, Resolution, one_hot_labels, read_plan
 from segcube.training.plan.sizes import REFERENCE_BATCH, fixed_size, plan_sizes
 from segcube.training.recipes import Recipe
 
 
-def make_plan(fingerprint: Fingerprint, challenge: Challenge, recipe: Recipe) -> Plan:
-    """Plan a training: preprocessing, network, patch and batch.
+def make_plan(
+    fingerprint: Fingerprint, challenge: Challenge, recipe: Recipe, previous: PreviousStage | None = None
+) -> Plan:
+    """Plan a training: preprocessing, network, patch and batch; previous: of a second stage.
 
     The branch's order of axes is the network's: nnU-Net's, or x, y, z for brats-ugrip. The plan's lowres, if
     any, has the same preprocessing at a coarser spacing. Raises UsageError for data that the recipe cannot be
@@ -32,7 +34,8 @@ def make_plan(fingerprint: Fingerprint, challenge: Challenge, recipe: Recipe) ->
         found = f"a fingerprint of the channels {', '.join(fingerprint.channels)}"
         raise UsageError(found, expected=f"{', '.join(challenge.channel_names)}, as {challenge.key} has them")
     outputs = outputs_of(challenge, recipe)
-    task = NetworkTask(recipe, len(challenge.channels), len(outputs.names), count_classes(outputs))
+    channels = len(challenge.channels) + len(one_hot_labels(recipe, previous))
+    task = NetworkTask(recipe, channels, len(outputs.names), count_classes(outputs))
     grid = plan_grid(fingerprint, recipe.preprocessing)
     chosen, low = _resolutions(grid, task)
     has_cascade = low is not None
@@ -54,13 +57,16 @@ def make_plan(fingerprint: Fingerprint, challenge: Challenge, recipe: Recipe) ->
             median_shape=chosen.median_shape,
             spacing=chosen.spacing,
             lowres=low,
+            previous=previous,
             recipe=recipe,
         )
     except ValidationError as error:
         raise UsageError(f"recipe {recipe.name}: {explain_validation_error(error, Plan)}") from error
 
 
-def reuse_plan(file: Path, challenge: Challenge, recipe: Recipe) -> Plan:
+def reuse_plan(
+    file: Path, challenge: Challenge, recipe: Recipe, previous: PreviousStage | None = None
+) -> Plan:
     """Make a plan with the network, preprocessing, patch and batch of another run's plan.yaml.
 
     Channels and outputs are the challenge's, the rest is the recipe's. Raises EnvironmentFault for an invalid
@@ -69,7 +75,8 @@ def reuse_plan(file: Path, challenge: Challenge, recipe: Recipe) -> Plan:
     plan = read_plan(file)
     branch, outputs = plan.branch, outputs_of(challenge, recipe)
     channels = challenge.channel_names
-    counts = dict.fromkeys(INPUTS, len(channels)) | dict.fromkeys(OUTPUTS, len(outputs.names))
+    inputs = len(channels) + len(one_hot_labels(recipe, previous))
+    counts = dict.fromkeys(INPUTS, inputs) | dict.fromkeys(OUTPUTS, len(outputs.names))
     arguments = {name: counts.get(name, value) for name, value in plan.arguments.items()}
     batch_dice = recipe.loss.batch_dice
     window = branch.window.model_copy(update={"overlap": recipe.overlap})
@@ -90,7 +97,7 @@ def reuse_plan(file: Path, challenge: Challenge, recipe: Recipe) -> Plan:
         "batch_dice": plan.batch_dice if batch_dice == "auto" else batch_dice,
         "lowres": None,
         "estimate": None,
-        "previous": None,
+        "previous": previous,
         "recipe": recipe,
     }
     try:

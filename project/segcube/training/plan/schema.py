@@ -21,7 +21,7 @@ from segcube.core import (
     write_atomic,
 )
 from segcube.networks import check_arguments
-from segcube.spec.submission import Branch, Follows
+from segcube.spec.submission import Branch, Follows, Paints, mask_names
 from segcube.training.losses import is_divisible
 from segcube.training.recipes import Recipe
 
@@ -60,12 +60,15 @@ class Resolution(StrictModel):
 class PreviousStage(StrictModel):
     """The first stage of a cascade, whose out-of-fold label maps a second one is trained on.
 
+    labels: values in these maps, without the background. paint: how regions of its output become labels.
     folds: SHA-256 of its validation cases by fold, which are those of the second stage.
     """
 
     run: Path
     name: Name
     """Of the stage in a submission."""
+    labels: dict[Name, Annotated[int, Field(ge=1)]]
+    paint: Paints = ()
     folds: Sha256
 
 
@@ -105,10 +108,11 @@ class Plan(StrictModel):
             checked = check_arguments(self.network, self.arguments)
         except UsageError as error:
             raise ValueError(str(error)) from error
-        expected = len(self.branch.channels), len(self.branch.outputs.names)
+        expected = len(self.input_channels), len(self.branch.outputs.names)
         if checked.channels != expected:
             found = "{} input and {} output channels".format(*checked.channels)
-            raise ValueError(f"arguments: {found}; expected {expected[0]} and {expected[1]} as in branch")
+            source = "branch and previous" if self.mask_channels else "branch"
+            raise ValueError(f"arguments: {found}; expected {expected[0]} and {expected[1]} as in {source}")
         return self
 
     @model_validator(mode="after")
@@ -139,13 +143,26 @@ class Plan(StrictModel):
         cascade = self.recipe.cascade
         if self.previous is None or cascade is None:
             return None
-        dilate = {"radius": cascade.dilate, "unit": "voxels"}
-        values = {"stage": self.previous.name, "as": cascade.as_, "dilate": dilate, "grid": "branch"}
-        return Follows.model_validate(values | {"keep": cascade.keep})
+        values: dict[str, Any] = {"stage": self.previous.name, "as": cascade.as_, "keep": cascade.keep}
+        if cascade.as_ == "gate":
+            dilate = {"radius": cascade.dilate, "unit": "voxels"}
+            return Follows.model_validate(values | {"dilate": dilate, "grid": "branch"})
+        return Follows.model_validate(values | {"paint": self.previous.paint})
+
+    @property
+    def mask_channels(self) -> tuple[str, ...]:
+        """The labels of the previous stage that are channels of the network's input, after the branch's."""
+        return one_hot_labels(self.recipe, self.previous)
+
+    @property
+    def input_channels(self) -> tuple[str, ...]:
+        """All channels of the network's input."""
+        return self.branch.channels + mask_names(self.mask_channels)
 
     def ignores(self, ignore_value: int | None) -> bool:
         """Return whether voxels may take no part in the loss; ignore_value: of the label maps."""
-        return ignore_value is not None or self.recipe.cascade is not None
+        cascade = self.recipe.cascade
+        return ignore_value is not None or (cascade is not None and cascade.as_ == "gate")
 
     @model_validator(mode="after")
     def _check_class_weights(self) -> Self:
@@ -161,6 +178,14 @@ class Plan(StrictModel):
             expected = f"weights of {', '.join(valid)}, one of them above 0"
             raise ValueError(f"recipe.sampling.class_weights {found}; expected {expected}")
         return self
+
+
+def one_hot_labels(recipe: Recipe, previous: PreviousStage | None) -> tuple[str, ...]:
+    """Return the labels of a previous stage that a second one gets as channels; none for a gate."""
+    cascade = recipe.cascade
+    if previous is None or cascade is None or cascade.as_ != "onehot_channels":
+        return ()
+    return tuple(previous.labels)
 
 
 def complete_arguments(network: str, arguments: dict[str, Any]) -> dict[str, Any]:

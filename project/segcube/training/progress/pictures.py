@@ -77,7 +77,7 @@ def draw_first_batch(file: Path, batches: Iterable[TrainingBatch], plan: Plan, c
     plane = max(PLANES, key=lambda plane: view.spacing[plane.axis])
     colours = index_colours(challenge)
     labelled = [index for index in colours if index != IGNORE]
-    figure, axes = _figure(len(plan.branch.channels), len(patches), plane.size_mm(view))
+    figure, axes = _figure(len(plan.input_channels), len(patches), plane.size_mm(view))
     for column, (image_cxyz, labels_xyz) in enumerate(patches):
         labels = view.turned(labels_xyz)
         index = largest_section(np.isin(labels, labelled), plane.axis)
@@ -86,7 +86,7 @@ def draw_first_batch(file: Path, batches: Iterable[TrainingBatch], plan: Plan, c
             draw_section(axes[row][column], content, plane, index, plane.size_mm(view), colours)
     if any((labels_xyz == IGNORE).any() for _, labels_xyz in patches):
         figure.suptitle("white: takes no part in the loss", color="white", fontsize=9)
-    for row, name in enumerate(plan.branch.channels):
+    for row, name in enumerate(plan.input_channels):
         axes[row][0].set_ylabel(name, color="white")
     _save(figure, challenge, file)
 

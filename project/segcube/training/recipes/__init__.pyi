@@ -11,12 +11,14 @@ from .augmentation import Noise as Noise
 from .augmentation import Scale as Scale
 from .augmentation import Shift as Shift
 from .augmentation import Spatial as Spatial
+from .cascade import Cascade as Cascade
+from .cascade import ComponentRemoval as ComponentRemoval
+from .cascade import MaskMorphology as MaskMorphology
 from .load import load_recipe as load_recipe
 from .load import parse_overrides as parse_overrides
 from .load import recipe_digest as recipe_digest
 from .load import recipe_names as recipe_names
 from .loss import Loss as Loss
-from .schema import Cascade as Cascade
 from .schema import Network as Network
 from .schema import Optimizer as Optimizer
 from .schema import Planning as Planning

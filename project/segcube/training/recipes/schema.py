@@ -10,6 +10,7 @@ from segcube.core import BoundedShape, Name, StrictModel, Unique
 from segcube.spec.challenges import BACKGROUND
 from segcube.spec.submission import Axis
 from segcube.training.recipes.augmentation import Augmentation, Positive, Probability
+from segcube.training.recipes.cascade import Cascade
 from segcube.training.recipes.loss import Loss
 
 TrainingPrecision: TypeAlias = Literal["bf16", "fp16", "fp32"]
@@ -121,19 +122,6 @@ class Sampling(StrictModel):
         """Return the share of foreground after a share of the steps."""
         past = [change.foreground for change in self.changes if progress >= change.after]
         return past[-1] if past else self.foreground
-
-
-class Cascade(StrictModel):
-    """How a second stage uses the label map of the first.
-
-    as gate: only voxels within the dilated mask take part in the loss, and the result is background outside
-    of it (anenbergb/MBAS). dilate: the radius of a ball, in voxels of the branch's grid. keep: what is kept
-    of the first stage's map, on the native grid.
-    """
-
-    as_: Annotated[Literal["gate"], Field(alias="as")] = "gate"
-    dilate: Annotated[int, Field(ge=0, le=50)] = 2
-    keep: Literal["largest_component", "all"] = "largest_component"
 
 
 class Optimizer(StrictModel):

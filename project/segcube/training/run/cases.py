@@ -17,7 +17,8 @@ def run_challenge(run: RunFolder, plan: Plan) -> Challenge:
 
 def cache_rules(plan: Plan, dataset: DatasetFile, challenge: Challenge) -> CacheRules:
     """Return how the cases of a run are cached."""
-    return CacheRules(plan.branch, challenge, dataset.ignore_value, plan.recipe.cascade)
+    masks = tuple(plan.previous.labels.values()) if plan.previous is not None and plan.mask_channels else ()
+    return CacheRules(plan.branch, challenge, dataset.ignore_value, plan.recipe.cascade, masks)
 
 
 def labelled_cases(run: RunFolder, dataset: DatasetFile) -> list[LabelledCase]:

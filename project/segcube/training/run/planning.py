@@ -32,6 +32,7 @@ from segcube.training.plan import (
     CaseMeasurement,
     Fingerprint,
     Plan,
+    PreviousStage,
     collect_fingerprint,
     fit_plan,
     import_plans,
@@ -84,9 +85,8 @@ def plan_run(
         cases = count_of(sum(case.source is source for case in data.cases), "case")
         LOG.info("%s: %s that %s", extra.folder, cases, "join the folds" if source.in_folds else "only train")
     folds = _folds(request, data.cases)
-    plan = _plan(request, fingerprint, challenge)
-    if request.previous is not None:
-        plan = plan.model_copy(update={"previous": find_previous(request.previous, challenge, folds)})
+    previous = None if request.previous is None else find_previous(request.previous, challenge, folds)
+    plan = _plan(request, fingerprint, challenge, previous)
     outputs = loss_outputs(plan.branch.outputs, challenge, ignore=plan.ignores(data.ignore_value))
     loss = build_loss(plan.recipe.loss, outputs, batch_dice=plan.batch_dice)
     set_exactness(device, exact=False)
@@ -215,7 +215,7 @@ def _folds(request: PlanRequest, cases: Sequence[LabelledCase]) -> Folds:
 def _imported(request: PlanRequest, plan: Plan) -> Plan:
     """The plan of a request's --plans; without it, the plan as it is."""
     challenge = requested_challenge(request)
-    return plan if request.plans is None else _import(request, request.plans, challenge)
+    return plan if request.plans is None else _import(request, request.plans, challenge, plan.previous)
 
 
 def _planned_sizes(plan: Plan) -> tuple[object, ...]:
@@ -223,14 +223,16 @@ def _planned_sizes(plan: Plan) -> tuple[object, ...]:
     return plan.origin, plan.network, plan.arguments, plan.patch, plan.batch, plan.spacing
 
 
-def _plan(request: PlanRequest, fingerprint: Fingerprint, challenge: Challenge) -> Plan:
+def _plan(
+    request: PlanRequest, fingerprint: Fingerprint, challenge: Challenge, previous: PreviousStage | None
+) -> Plan:
     if request.plans is None:
-        return make_plan(fingerprint, challenge, request.recipe)
-    return _import(request, request.plans, challenge)
+        return make_plan(fingerprint, challenge, request.recipe, previous)
+    return _import(request, request.plans, challenge, previous)
 
 
-def _import(request: PlanRequest, plans: Path, challenge: Challenge) -> Plan:
+def _import(request: PlanRequest, plans: Path, challenge: Challenge, previous: PreviousStage | None) -> Plan:
     if plans.suffix in (".yaml", ".yml"):
-        return reuse_plan(plans, challenge, request.recipe)
+        return reuse_plan(plans, challenge, request.recipe, previous)
     options = ImportOptions(read_target(request.challenge), load_challenge(request.challenge).key)
-    return import_plans(plans, options, request.recipe, request.configuration)
+    return import_plans(plans, options, request.recipe, request.configuration, previous)

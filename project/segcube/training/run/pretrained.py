@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 
 from segcube.core import EnvironmentFault, UsageError
 from segcube.networks import load_weights, read_metadata
-from segcube.spec.submission import Branch, Submission, read_submission
+from segcube.spec.submission import Branch, Member, Submission, input_names, read_submission
 from segcube.training.plan import Plan, read_plan
 from segcube.training.run.folder import FoldNumber, RunFolder, parse_fold, read_dataset
 from segcube.training.run.origin import check_origins, run_folds
@@ -25,11 +26,13 @@ EXPECTED = "a folder with submission.yaml, one of its .safetensors files, or the
 class Pretrained:
     """A weights file and what its network was trained for.
 
-    run, fold: of another run, whose training cases are known; None for a submission.
+    channels: of its input, masks of an earlier stage included. run, fold: of another run, whose training
+    cases are known; None for a submission.
     """
 
     file: Path
     branch: Branch
+    channels: tuple[str, ...]
     run: RunFolder | None = None
     fold: FoldNumber | None = None
 
@@ -37,7 +40,7 @@ class Pretrained:
     def spec(self) -> NetworkSpec:
         """The network of the file. Raises EnvironmentFault for a file without a card."""
         card = read_metadata(self.file)
-        return NetworkSpec(card.network, card.arguments, self.branch.channels, self.branch.outputs)
+        return NetworkSpec(card.network, card.arguments, self.channels, self.branch.outputs)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Read the weights. Raises EnvironmentFault for a file that is damaged."""
@@ -69,7 +72,7 @@ def find_pretrained(place: Path, fold: FoldNumber) -> Pretrained:
 
 def spec_of(plan: Plan) -> NetworkSpec:
     """Return the network of a plan."""
-    return NetworkSpec(plan.network, plan.arguments, plan.branch.channels, plan.branch.outputs)
+    return NetworkSpec(plan.network, plan.arguments, plan.input_channels, plan.branch.outputs)
 
 
 def _of_fold(run: RunFolder, fold: FoldNumber) -> Pretrained:
@@ -88,7 +91,7 @@ def _of_run(file: Path, run: RunFolder, fold: FoldNumber) -> Pretrained:
     """Weights of a fold, with the plan and the folds that they were trained with."""
     plan = read_plan(run.plan)
     check_origins(run, [fold], plan, run_folds(run, read_dataset(run)))
-    return Pretrained(file, plan.branch, run, fold)
+    return Pretrained(file, plan.branch, plan.input_channels, run, fold)
 
 
 def _of_file(file: Path) -> Pretrained:
@@ -97,21 +100,20 @@ def _of_file(file: Path) -> Pretrained:
         return _of_run(file, run, parse_fold(_fold_name(file.parent)))
     if not (file.parent / SUBMISSION).is_file():
         raise UsageError("no submission.yaml beside it", file=file, expected=EXPECTED)
-    for branch in _branches(read_submission(file.parent)):
-        if any(member.file == file.name for member in branch.members):
-            return Pretrained(file, branch)
+    for member, found in _members(read_submission(file.parent), file.parent):
+        if member.file == file.name:
+            return found
     raise UsageError("is no member of the submission", file=file, expected="a file of submission.yaml")
 
 
 def _only_member(folder: Path) -> Pretrained:
-    members = [(member, branch) for branch in _branches(read_submission(folder)) for member in branch.members]
+    members = list(_members(read_submission(folder), folder))
     if len(members) != 1:
         listed = ", ".join(str(folder / member.file) for member, _ in members)
         raise UsageError(
             f"the submission has {len(members)} members", file=folder, expected=f"one of {listed}"
         )
-    member, branch = members[0]
-    return Pretrained(folder / member.file, branch)
+    return members[0][1]
 
 
 def _run_of(folder: Path) -> RunFolder | None:
@@ -124,5 +126,9 @@ def _fold_name(folder: Path) -> str:
     return folder.name.removeprefix(FOLD)
 
 
-def _branches(submission: Submission) -> list[Branch]:
-    return [branch for stage in submission.stages for branch in stage.branches]
+def _members(submission: Submission, folder: Path) -> Iterator[tuple[Member, Pretrained]]:
+    for stage in submission.stages:
+        for branch in stage.branches:
+            channels = input_names(stage, branch, submission)
+            for member in branch.members:
+                yield member, Pretrained(folder / member.file, branch, channels)

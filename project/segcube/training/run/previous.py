@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from segcube.core import EnvironmentFault, UsageError
-from segcube.spec.challenges import Challenge
+from segcube.spec.challenges import BACKGROUND, Challenge
 from segcube.training.cases import Folds, LabelledCase, load_folds
 from segcube.training.plan import Plan, PreviousStage, read_plan
 from segcube.training.run.cases import run_challenge
@@ -48,7 +48,11 @@ def find_previous(place: Path, challenge: Challenge, folds: Folds) -> PreviousSt
         )
     # Two stages of one name would be ambiguous
     name = run.name if run.name != STAGE else f"{STAGE}-first"
-    return PreviousStage(run=run.root, name=name, folds=digest)
+    first = run_challenge(run, plan)
+    paint = first.write if plan.branch.outputs.kind == "regions" else ()
+    names = [one.label for one in paint] if paint else plan.branch.outputs.names
+    labels = {label: first.labels[label] for label in names if label != BACKGROUND}
+    return PreviousStage(run=run.root, name=name, labels=labels, paint=paint, folds=digest)
 
 
 def with_previous_maps(cases: Sequence[LabelledCase], plan: Plan) -> list[LabelledCase]:

@@ -143,7 +143,9 @@ def _first_stage(plan: Plan) -> dict[str, str]:
     if plan.previous is None or follows is None:
         return {}
     first = read_plan(RunFolder(plan.previous.run).plan)
-    how = f"{follows.as_}, dilated by {follows.dilate.radius:g} voxels, {follows.keep.replace('_', ' ')}"
+    kept = follows.keep.replace("_", " ")
+    dilated = f", dilated by {follows.dilate.radius:g} voxels"
+    how = f"{follows.as_.replace('_', ' ')}{dilated if follows.as_ == 'gate' else ''}, {kept}"
     found = f"run {plan.previous.name}, recipe {first.recipe.name}; its masks out of fold as {how}"
     return {"First stage": found}
 
