@@ -38,6 +38,11 @@ def main() -> None:
         lines = EXPERIMENTS[name](folder)
         (folder / "table.json").write_text(json.dumps(lines))
         print("\n".join(lines), flush=True)
+    write_page()
+
+
+def write_page() -> None:
+    """Write docs/experiments.md, if all experiments were run."""
     tables = {name: WORK / name / "table.json" for name in EXPERIMENTS}
     if all(file.exists() for file in tables.values()):
         content = {name: "\n".join(json.loads(file.read_text())) for name, file in tables.items()}

@@ -23,6 +23,11 @@ def test_nnunet_steps_spread_evenly_over_the_axis():
     assert nnunet_starts(4, 4, 0.5) == [0]
 
 
+def test_windows_of_one_slice_take_each_slice_once():
+    assert nnunet_starts(4, 1, 0.5) == [0, 1, 2, 3]
+    assert monai_starts(4, 1, 0.5) == [0, 1, 2, 3]
+
+
 def test_monai_steps_are_those_of_dense_patch_slices():
     for length, overlap in product([4, 5, 9, 13], [0.0, 0.25, 0.5, 0.9]):
         interval = 4 if length == 4 else max(int(4 * (1 - overlap)), 1)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from segcube.importers import ImportOptions
+from segcube.importers.nnunet.slices import to_three_dimensions
 from segcube.importers.options import Target
 from segcube.training.plan import Plan, import_plans, make_plan
 from segcube.training.recipes import load_recipe
@@ -131,11 +132,19 @@ def flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def planned_fields(plan: Plan, data: DataSet) -> dict[str, Any]:
+def slice_fields(plan: Plan) -> dict[str, Any]:
+    """A plan of slices; nnU-Net has neither spacing nor length across them."""
+    found = fields_of(plan, plan.batch_dice)
+    median = [1, *found["median_image_size_in_voxels"][1:]]
+    return found | {"spacing": found["spacing"][1:], "median_image_size_in_voxels": median}
+
+
+def planned_fields(plan: Plan, slices: Plan, data: DataSet) -> dict[str, Any]:
     schemes = [normalization_of(plan, channel) for channel in range(len(data.channels))]
     found = {
         "full": fields_of(plan, plan.batch_dice),
         "low": fields_of(plan.lowres, False) if plan.lowres else None,
+        "2d": slice_fields(slices),
         "axes": plan.branch.axes,
         "network": plan.network,
     }
@@ -144,10 +153,12 @@ def planned_fields(plan: Plan, data: DataSet) -> dict[str, Any]:
 
 def nnunet_fields(plans: dict[str, Any]) -> dict[str, Any]:
     full, low = (plans["configurations"].get(name) for name in ("3d_fullres", "3d_lowres"))
+    slices = to_three_dimensions(plans["configurations"]["2d"])
     schemes = zip(full["normalization_schemes"], full["use_mask_for_norm"], strict=True)
     found = {
         "full": expected_fields(full),
         "low": low and expected_fields(low),
+        "2d": {**expected_fields(slices), "spacing": slices["spacing"][1:]},
         "axes": "".join("zyx"[axis] for axis in plans["transpose_forward"]),
         "network": full["architecture"]["network_class_name"].rpartition(".")[2],
     }
@@ -159,11 +170,26 @@ def nnunet_fields(plans: dict[str, Any]) -> dict[str, Any]:
 def test_the_plan_is_nnunets(data, recipe, plans, tallies):
     expected = nnunet_fields(json.loads(plans[data.name, recipe].read_text()))
     plan = make_plan(fingerprint_of(data), challenge_of(data), load_recipe(recipe))
-    found = planned_fields(plan, data)
+    recipe_2d = load_recipe(recipe, {"planning": {"resolution": "2d"}})
+    slices = make_plan(fingerprint_of(data), challenge_of(data), recipe_2d)
+    found = planned_fields(plan, slices, data)
     names = found.keys() | expected.keys()
     differing = sum(found.get(name, name) != expected.get(name, name) for name in names)
     tallies[recipe].append((plan.lowres is not None, len(names), differing))
     assert found == expected
+
+
+@pytest.mark.parametrize("data", DATA_SETS[:3], ids=name_of)
+def test_imported_plans_of_slices_equal_planned_ones(data, plans):
+    recipe = load_recipe("nnunet", {"planning": {"resolution": "2d"}})
+    challenge = challenge_of(data)
+    options = ImportOptions(target=Target(challenge), name="oracle")
+    imported = import_plans(plans[data.name, "nnunet"], options, recipe, "2d")
+    planned = make_plan(fingerprint_of(data), challenge, recipe)
+    assert imported.branch.spacing == planned.branch.spacing
+    for name in ("network", "arguments", "patch", "batch", "batch_dice", "spacing"):
+        assert getattr(imported, name) == getattr(planned, name), name
+    assert imported.branch.flips == planned.branch.flips
 
 
 @pytest.mark.parametrize("data", DATA_SETS, ids=name_of)

@@ -72,7 +72,7 @@ def nnunet(
 ) -> None:
     """Import an nnU-Net v2 model.
 
-    Any 3d configuration, with labels or regions, cascades included.
+    Any configuration, with labels or regions, 2d and cascades included.
 
     \b
     Example:

@@ -172,7 +172,8 @@ def _branch_line(branch: Branch) -> str:
     window = branch.window
     spacing = "native"
     if branch.spacing is not None:
-        spacing = " x ".join(f"{length:g}" for length in branch.spacing) + " mm"
+        edges = ["native" if length is None else f"{length:g}" for length in branch.spacing]
+        spacing = " x ".join(edges) + " mm"
     size = " x ".join(str(length) for length in window.size)
     mirrors = f", mirrors {' '.join(branch.flips)}" if branch.flips else ""
     return (
@@ -215,7 +216,8 @@ def print_challenge(challenge: Challenge, as_json: bool = False) -> None:
     if as_json:
         print(challenge.model_dump_json(indent=1))
         return
-    files = (f"{channel.name} CASE{'|'.join(channel.suffixes)}.nii.gz" for channel in challenge.channels)
+    ending = challenge.endings[0]
+    files = (f"{channel.name} CASE{'|'.join(channel.suffixes)}{ending}" for channel in challenge.channels)
     grids = (
         f"{' x '.join(map(str, grid.shape))} voxels of {' x '.join(f'{mm:g}' for mm in grid.spacing)} mm"
         for grid in challenge.geometry.grids

@@ -168,6 +168,7 @@ EXTRAS = {
     "torch": "torch",
     "schedulefree": "train",
     "matplotlib": "report",
+    "PIL": "png",
 }
 """The extra that installs a package."""
 

@@ -38,6 +38,8 @@ class Case:
     files: Mapping[str, Path]
     reference: str
     """The channel whose grid and header the label map repeats."""
+    components: Mapping[str, int] = field(default_factory=dict)
+    """Of channels that are one of several components of a PNG."""
 
     @property
     def reference_file(self) -> Path:

@@ -14,7 +14,7 @@ from segcube.core import CaseError, Code, Grid, Shape, UsageError, Vector
 from segcube.evaluation.processes import map_in_processes, worker_count
 from segcube.evaluation.profiles.score import metrics_of, score_pair, scores_without_map
 from segcube.evaluation.results import CaseScores, Evaluation
-from segcube.formats import nifti_files
+from segcube.formats import files_with, nifti_files
 from segcube.formats.nifti import corner_distance_mm, read_grid, read_labels, same_grid
 from segcube.inference.folder import library_versions
 from segcube.spec.challenges import (
@@ -23,7 +23,6 @@ from segcube.spec.challenges import (
     Metrics,
     load_challenge,
     match_challenge,
-    nifti_stem,
 )
 
 LISTED = 10
@@ -37,8 +36,8 @@ def find_maps(folder: Path, challenge: Challenge) -> dict[str, Path]:
     UsageError if there is no folder, and for two maps of one case.
     """
     found: dict[str, Path] = {}
-    for file in nifti_files(folder):
-        stem = nifti_stem(file.name) or ""
+    for file in files_with(folder, lambda name: challenge.stem(name) is not None):
+        stem = challenge.stem(file.name) or ""
         names = [stem, *(stem.removesuffix(suffix) for suffix in challenge.label_suffixes)]
         names.append(challenge.case_of_output(stem) or stem)
         case = next((name for name in names if challenge.is_case(name)), None)

@@ -1,5 +1,6 @@
 from .cases import Discovery as Discovery
 from .cases import discover_cases as discover_cases
+from .cases import files_with as files_with
 from .cases import nifti_files as nifti_files
 from .given import case_of as case_of
 from .given import volume_of as volume_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -39,13 +40,18 @@ _CaseFiles: TypeAlias = dict[str, list[Path]]
 
 
 def nifti_files(folder: Path) -> list[Path]:
-    """The NIfTI files of a folder at any depth, sorted; links to folders are not followed.
+    """The NIfTI files of a folder at any depth, sorted; raises as `files_with` does."""
+    return files_with(folder, lambda name: nifti_stem(name) is not None)
+
+
+def files_with(folder: Path, is_wanted: Callable[[str], bool]) -> list[Path]:
+    """The files of a folder at any depth whose names are wanted, sorted; links to folders are not followed.
 
     Raises UsageError where there is no such folder.
     """
     if not folder.is_dir():
         raise UsageError("no such folder", file=folder, expected="a folder of cases or label maps")
-    files = (Path(place, name) for place, _, names in os.walk(folder) for name in names if nifti_stem(name))
+    files = (Path(place, name) for place, _, names in os.walk(folder) for name in names if is_wanted(name))
     return sorted(file for file in files if file_exists(file))
 
 
@@ -73,13 +79,14 @@ def _by_case(listing: Listing, challenge: Challenge) -> dict[str, _CaseFiles]:
     for file in listing.files:
         named = parse_name(file.name, challenge)
         if named is None:
-            stem = nifti_stem(file.name) or ""
+            stem = challenge.stem(file.name) or ""
             is_case = any(challenge.is_case(stem[:end]) for end in range(1, len(stem)))
             listing.ignore(file, f"not a {'channel' if is_case else 'case'} of {challenge.key}")
             continue
         if named.channel is None:
             continue
-        found.setdefault(named.case, {}).setdefault(named.channel, []).append(file)
+        for channel in named.channels:
+            found.setdefault(named.case, {}).setdefault(channel, []).append(file)
         if file.parent != listing.folder and challenge.layout == "folders" and file.parent.name != named.case:
             listing.ignore(file.parent, f"folder name differs from the case of its files, {named.case}")
     return found
@@ -111,7 +118,8 @@ def _folders(found: _CaseFiles) -> set[Path]:
 
 
 def _checked(name: str, found: _CaseFiles, challenge: Challenge) -> tuple[Case, CaseError | None]:
-    case = Case(name, {channel: files[0] for channel, files in found.items()}, challenge.reference)
+    files = {channel: files[0] for channel, files in found.items()}
+    case = Case(name, files, challenge.reference, challenge.components)
     duplicate = next((files for files in found.values() if len(files) > 1), None)
     if duplicate:
         names = " and ".join(str(file) for file in duplicate)

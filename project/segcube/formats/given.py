@@ -25,11 +25,12 @@ def case_of(given: object, challenge: Challenge) -> Case:
         if given.reference not in challenge.channel_names:
             found = f"{given.name}: the reference channel {given.reference!r}"
             raise UsageError(found, expected="one of " + ", ".join(challenge.channel_names))
-        return Case(given.name, _files(given.files, challenge), given.reference)
+        return Case(given.name, _files(given.files, challenge), given.reference, challenge.components)
     if isinstance(given, Mapping):
         files = _files(given, challenge)
         name = files[challenge.reference].name if challenge.reference in files else "case"
-        return Case(name.removesuffix(".gz").removesuffix(".nii"), files, challenge.reference)
+        name = name.removesuffix(".gz").removesuffix(".nii").removesuffix(".png")
+        return Case(name, files, challenge.reference, challenge.components)
     folder = as_path(given, "the case")
     hint = "pass a mapping such as {channel: file}" if folder.is_file() else ""
     if hint:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segcube.formats.listing import MAX_DEPTH, list_folder
-from segcube.spec.challenges import Challenge, nifti_stem, parse_name
+from segcube.spec.challenges import Challenge, parse_name
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def case_of_label(name: str, challenge: Challenge) -> str | None:
 
     Label maps have one of the challenge's label suffixes, the name of its outputs, or that of the case alone.
     """
-    stem = nifti_stem(name)
+    stem = challenge.stem(name)
     if stem is None:
         return None
     parsed = parse_name(name, challenge)

@@ -19,7 +19,7 @@ from segcube.spec.challenges import Challenge
 if TYPE_CHECKING:
     from nibabel.nifti1 import Nifti1Image
 
-OTHER_IMAGES = (".nii", ".gz", ".hdr", ".img", ".mha", ".mhd", ".nrrd", ".npy", ".npz", ".png")
+OTHER_IMAGES = (".nii", ".gz", ".hdr", ".img", ".mha", ".mhd", ".nrrd", ".npy", ".npz")
 """.nii in capitals and formats that label maps are not written in: hardly the name of a folder."""
 
 
@@ -59,17 +59,16 @@ class Prediction(CasePrediction):
         return to_nifti(self)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the label map to a .nii or .nii.gz file, or under the challenge's name into a folder.
+        """Write the label map to a .nii, .nii.gz or .png file, or under the challenge's name into a folder.
 
         A map that segcube wrote earlier is replaced. Returns the file. Raises UsageError for another kind of
         file, CaseError where another file is in the way, and EnvironmentFault when it cannot be written.
         """
         file = as_path(path, "the place of the label map")
-        if not file.name.endswith((".nii", ".nii.gz")):
+        if not file.name.endswith((".nii", ".nii.gz", ".png")):
             if file.suffix.lower() in OTHER_IMAGES and not file.is_dir():
-                raise UsageError(
-                    "not the name of a NIfTI file", file=file, expected="*.nii or *.nii.gz, or a folder"
-                )
+                expected = "*.nii or *.nii.gz, *.png for an image of one slice, or a folder"
+                raise UsageError("not the name of a label map", file=file, expected=expected)
             file = file / self.challenge.output_name(self.case.name)
         write_with_origin(self, file, SESSION_MARK)
         return file

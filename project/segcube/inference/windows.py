@@ -92,7 +92,12 @@ def plan_branch_windows(branch: Branch, prepared: PreparedImage, stage_input: St
 
 
 def nnunet_starts(length: int, size: int, overlap: float) -> list[int]:
-    """Evenly spread corners along an axis (nnU-Net's compute_steps_for_sliding_window)."""
+    """Evenly spread corners along an axis (nnU-Net's compute_steps_for_sliding_window).
+
+    Windows of one slice do not overlap (nnU-Net's 2d configurations).
+    """
+    if size == 1:
+        return list(range(length))
     span = length - size
     steps = ceil(span / (size * (1 - overlap))) + 1
     if steps == 1:

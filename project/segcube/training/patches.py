@@ -9,12 +9,14 @@ import numpy as np
 
 from segcube.core import Shape, Vector
 from segcube.spec.submission import Branch
-from segcube.training.recipes import Recipe, Spatial
+from segcube.training.recipes import Recipe, Rotation, Spatial
 
 OUTSIDE = 254
 """Label index of voxels outside the image's nonzero mask; they count as background."""
 IGNORE = 255
 """Label index of voxels that take no part in a loss."""
+SLICE_ASPECT, SLICE_DEGREES = 1.5, 15.0
+"""nnU-Net's 2d rotates patches of a slice whose sides differ by more than this factor by so much at most."""
 ANISOTROPIC = 3.0
 """nnU-Net rotates within slices where the patch's longest axis exceeds its first by more than this."""
 SMALLEST_FACTOR = 0.85
@@ -69,6 +71,14 @@ def is_dummy_2d(spatial: Spatial, patch: Shape) -> bool:
     return spatial.dummy_2d == "auto" and max(patch) / patch[0] > ANISOTROPIC
 
 
+def rotation_degrees(rotation: Rotation, spatial: Spatial, patch: Shape) -> float:
+    """Return the largest angle about an axis."""
+    if not is_dummy_2d(spatial, patch):
+        return rotation.degrees
+    is_long = patch[0] == 1 and max(patch[1:]) / min(patch[1:]) > SLICE_ASPECT
+    return min(rotation.degrees_2d, SLICE_DEGREES) if is_long else rotation.degrees_2d
+
+
 def initial_patch(spatial: Spatial, patch: Shape) -> Shape:
     """Return the size that nnU-Net cuts before it rotates; it bounds where its patches lie.
 
@@ -78,7 +88,7 @@ def initial_patch(spatial: Spatial, patch: Shape) -> Shape:
     flat = is_dummy_2d(spatial, patch)
     degrees = 0.0
     if spatial.rotation:
-        degrees = spatial.rotation.degrees_2d if flat else spatial.rotation.degrees
+        degrees = rotation_degrees(spatial.rotation, spatial, patch)
     elif spatial.affine:
         degrees = spatial.affine.degrees
     sine, cosine = np.sin(np.deg2rad(min(90.0, degrees))), np.cos(np.deg2rad(min(90.0, degrees)))

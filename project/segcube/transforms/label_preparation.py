@@ -38,6 +38,6 @@ def prepare_labels(
     cropped_xyz = placement.box.apply(placement.orientation.apply(labels_xyz)).astype(np.int16)
     cropped_xyz[(cropped_xyz == 0) & ~inside_xyz] = OUTSIDE
     source = Lattice(placement.box.shape, placement.orientation.reorder(spacing))
-    target = source if branch.spacing is None else source.at(branch.spacing)
+    target = source if branch.spacing is None else source.at(branch.spacing_of(source.spacing))
     resampler = plan_resampling(source, target, branch.resampling.spline_for("labels"))
     return np.ascontiguousarray(resample_labels(cropped_xyz, resampler, branch.resampling.ties))

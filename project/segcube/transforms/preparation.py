@@ -105,7 +105,7 @@ def prepare(
     for index, channel_xyz in enumerate(turned):
         cropped_cxyz[index] = box.apply(channel_xyz)
     source = Lattice(box.shape, orientation.reorder(spacing))
-    target = source if branch.spacing is None else source.at(branch.spacing)
+    target = source if branch.spacing is None else source.at(branch.spacing_of(source.spacing))
     output = plan_resampling(target, source, branch.resampling.spline_for("output"))
     placement = Placement(shape, orientation, box, output)
     maps_lxyz = None if previous is None else previous.inside(orientation, box)

@@ -26,10 +26,24 @@ def test_a_cycle_of_inheritance_is_refused(made):
         read_configuration(read_part(Plans, content, FILE), "3d_fullres", FILE)
 
 
-def test_2d_is_refused_with_the_supported_ones(made):
-    content = made.plans(name="2d", patch_size=[16, 16])
+def test_2d_is_a_network_of_one_slice(made):
+    sizes = {"kernel_sizes": [[3, 3], [3, 3]], "strides": [[1, 1], [2, 2]]}
+    operators = {"conv_op": "torch.nn.Conv2d", "norm_op": "torch.nn.InstanceNorm2d"}
+    content = made.plans(name="2d", patch_size=[16, 24], spacing=[0.9, 0.8])
+    content["configurations"]["2d"]["architecture"]["arch_kwargs"] |= sizes | operators
 
-    with pytest.raises(EnvironmentFault, match=r"2d predicts slice by slice.*3d_fullres"):
+    found = read_configuration(read_part(Plans, content, FILE), "2d", FILE)
+
+    arguments = found.architecture.arch_kwargs
+    assert (found.patch_size, found.spacing, found.is_of_slices) == ((1, 16, 24), (None, 0.9, 0.8), True)
+    assert (arguments["kernel_sizes"], arguments["strides"]) == ([[1, 3, 3]] * 2, [[1, 1, 1], [1, 2, 2]])
+    assert arguments["conv_op"] == "torch.nn.Conv3d"
+
+
+def test_a_2d_configuration_without_spacing_is_refused(made):
+    content = made.plans(name="2d", patch_size=[16, 24])
+    del content["configurations"]["2d"]["spacing"]
+    with pytest.raises(EnvironmentFault, match="2d has no valid 'spacing'"):
         read_configuration(read_part(Plans, content, FILE), "2d", FILE)
 
 

@@ -108,7 +108,7 @@ def make_network(plans: dict, dataset: dict, configuration: str, lean: float) ->
         logits = network(torch.from_numpy(noise[None]).float())[0].flatten(1)
         head = network.decoder.seg_layers[-1]
         scale = SPREAD / logits.std(dim=1)
-        head.weight *= scale[:, None, None, None, None]
+        head.weight *= scale.reshape(-1, *[1] * (head.weight.ndim - 1))
         head.bias.copy_((head.bias - logits.mean(dim=1)) * scale)
         head.bias[0] += lean
     return network

@@ -2,7 +2,7 @@
 
 A task is {"fingerprint": ..., "dataset": ..., "planner": class name, "out": plans.json}. To save time, the
 networks that the planner builds to count their feature maps are on the meta device and built once for equal
-arguments, and the 2d plan is left out. Equal numbers are sorted in their order, on every CPU.
+arguments. Equal numbers are sorted in their order, on every CPU.
 """
 
 from __future__ import annotations
@@ -53,8 +53,6 @@ def plan(number: int, task: dict[str, Any]) -> None:
     (raw / "dataset.json").write_text(json.dumps(task["dataset"]))
     (preprocessed / "dataset_fingerprint.json").write_text(json.dumps(task["fingerprint"]))
     planner = PLANNERS[task["planner"]](name)
-    in_3d = planner.get_plans_for_configuration
-    planner.get_plans_for_configuration = lambda *given: in_3d(*given) if len(given[0]) == 3 else {}
     with redirect_stdout(sys.stderr):
         planner.plan_experiment()
     written = preprocessed / f"{planner.plans_identifier}.json"

@@ -66,9 +66,9 @@ def test_keys_are_not_paths():
 
 def test_file_names_are_parsed_to_case_and_channel(glioma):
     case = "BraTS-GLI-00001-000"
-    assert parse_name(f"{case}-t2f.nii.gz", glioma) == ImageName(case, "t2f")
-    assert parse_name(f"{case}-t2f.nii", glioma) == ImageName(case, "t2f")
-    assert parse_name(f"{case}-seg.nii.gz", glioma) == ImageName(case, None)
+    assert parse_name(f"{case}-t2f.nii.gz", glioma) == ImageName(case, ("t2f",))
+    assert parse_name(f"{case}-t2f.nii", glioma) == ImageName(case, ("t2f",))
+    assert parse_name(f"{case}-seg.nii.gz", glioma) == ImageName(case, ())
 
 
 def test_other_file_names_are_not_parsed(glioma):

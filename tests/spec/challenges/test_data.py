@@ -159,7 +159,7 @@ def test_radiotherapy_scans_may_have_a_dash_or_an_underscore():
     for year in (2024, 2025):
         challenge = load_challenge(f"brats{year}-men-rt")
         for name in (f"{case}_t1c.nii.gz", f"{case}-t1c.nii.gz"):
-            assert parse_name(name, challenge) == ImageName(case, "t1c")
+            assert parse_name(name, challenge) == ImageName(case, ("t1c",))
 
 
 def lesion_rules(metrics):

@@ -195,3 +195,24 @@ def test_other_files_are_errors(tmp_path):
 def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(UsageError, match="no such file"):
         load_challenge(tmp_path / "none.yaml")
+
+
+RED_AND_GREEN = [{"name": name, "suffixes": ["_0"], "component": n} for n, name in enumerate(("ct", "G"))]
+
+
+def test_images_are_written_as_images(error_of):
+    found = error_of({"format": "png"})
+    assert "output '{case}.nii.gz' with format png; expected a name in .png" in found
+
+
+def test_components_belong_to_images(error_of, save):
+    found = error_of({"channels": RED_AND_GREEN})
+    assert "component of channels with format nifti; expected format: png" in found
+    challenge = load_challenge(save(channels=RED_AND_GREEN, format="png", output="{case}.png"))
+    assert challenge.components == {"ct": 0, "G": 1}
+    assert (challenge.stem("a.png"), challenge.stem("a.nii.gz")) == ("a", None)
+
+
+def test_a_component_is_listed_once(error_of):
+    twice = [channel | {"component": 1} for channel in RED_AND_GREEN]
+    assert "suffixes" in error_of({"channels": twice, "format": "png", "output": "{case}.png"})

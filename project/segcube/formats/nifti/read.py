@@ -17,6 +17,8 @@ from segcube.spec.challenges import Challenge
 
 INT16_RANGE = (-(2.0**15), 2.0**16)
 """Values of signed or unsigned 16-bit integers; the end is exclusive."""
+ANY_COMPONENT = 0
+"""All components of a PNG have one header."""
 MAX_LABEL = 2**16 - 1
 MAX_KEPT_BYTES = 2
 """Size of the largest integers that stay as they are stored."""
@@ -29,10 +31,11 @@ def read_volume(case: Case, channels: Sequence[str], challenge: Challenge | None
     challenge, there are notices about a grid other than its usual ones. Raises CaseError.
     """
     reference = read_header_of(case.reference_file)
+    parts = case.components
     found: dict[str, tuple[np.ndarray, Sequence[Notice]]] = {}
     # The reference first: as long as it may be damaged, a different grid is not the other channel's fault
     for name in sorted(channels, key=lambda name: name != case.reference):
-        found[name] = _read_channel(case.files[name], reference)
+        found[name] = _read_channel(case.files[name], reference, parts.get(name))
     notices = merge_notices({name: found[name][1] for name in channels})
     if challenge is not None:
         notices += geometry_notices(reference.grid, challenge)
@@ -50,16 +53,20 @@ def merge_notices(found: Mapping[str, Sequence[Notice]]) -> tuple[Notice, ...]:
 
 
 @contextmanager
-def _open_voxels(file: Path) -> Generator[tuple[NiftiStream, Header], None, None]:
-    with open_stream(file) as stream:
+def _open_voxels(
+    file: Path, component: int | None = None
+) -> Generator[tuple[NiftiStream, Header], None, None]:
+    with open_stream(file, component) as stream:
         header = read_header(stream)
         stream.seek_voxels(header.offset, header.voxel_bytes)
         yield stream, header
 
 
-def _read_channel(file: Path, reference: Header) -> tuple[np.ndarray, tuple[Notice, ...]]:
+def _read_channel(
+    file: Path, reference: Header, component: int | None
+) -> tuple[np.ndarray, tuple[Notice, ...]]:
     """Return a file's voxels, in memory in the file's order, and notices about them."""
-    with _open_voxels(file) as (stream, header):
+    with _open_voxels(file, component) as (stream, header):
         mismatch = _mismatch(header.grid, reference.grid, file)
         if mismatch is not None:
             # Another grid may result from damage, which is found at the end of the stream
@@ -150,7 +157,7 @@ def _mismatch(grid: Grid, reference: Grid, file: Path) -> CaseError | None:
 
 def read_header_of(file: Path) -> Header:
     """Read a file's header only. Raises CaseError."""
-    with open_stream(file) as stream:
+    with open_stream(file, ANY_COMPONENT) as stream:
         return read_header(stream)
 
 
@@ -162,7 +169,7 @@ def read_grid(file: Path) -> tuple[Grid, Forms]:
 
 def check_size(file: Path) -> None:
     """Check that a file has the size that its header declares, without reading it. Raises CaseError."""
-    with _open_voxels(file):
+    with _open_voxels(file, ANY_COMPONENT):
         pass
 
 

@@ -6,11 +6,12 @@ import os
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from pathlib import Path
 
 from segcube.core import CaseError, Code
 from segcube.formats.nifti.gzipped import CHUNK, GZIP_MAGIC, CutOffError, DamagedError, GzipReader
+from segcube.formats.nifti.png import is_png, nifti_of_png
 
 EXTENDER_BYTES = 4
 """Follow each header."""
@@ -24,9 +25,9 @@ STREAM_ERRORS = (Code.CORRUPT, Code.TRUNCATED, Code.UNREADABLE)
 class NiftiStream:
     """Reads a file from beginning to end, decompressing it if its name ends in .gz."""
 
-    def __init__(self, file: Path, raw: BufferedReader) -> None:
+    def __init__(self, file: Path, raw: BufferedReader | BytesIO, size: int) -> None:
         self.file = file
-        self._raw = raw
+        self._size = size
         self._packed = file.name.endswith(".gz")
         self._bytes = GzipReader(raw) if self._packed else raw
         self._position = 0
@@ -68,7 +69,7 @@ class NiftiStream:
                 raise self._truncated("ends after its header")
             found = f"vox_offset {offset} is after the end of the file"
             raise CaseError(Code.BAD_HEADER, found, file=self.file, hint="export it again")
-        size, declared = os.fstat(self._raw.fileno()).st_size, offset + count
+        size, declared = self._size, offset + count
         if size > (2 * declared + SLACK_BYTES if self._packed else declared):
             self._unchecked = 0
             raise self._too_large(declared)
@@ -117,13 +118,18 @@ class NiftiStream:
 
 
 @contextmanager
-def open_stream(file: Path) -> Generator[NiftiStream, None, None]:
-    """Open a NIfTI file.
+def open_stream(file: Path, component: int | None = None) -> Generator[NiftiStream, None, None]:
+    """Open a NIfTI file, or a PNG as a NIfTI file of one slice.
 
-    Raises CaseError as `open_file` does, and NOT_NIFTI when name and content disagree about gzip. An error
-    raised inside the context becomes CORRUPT or TRUNCATED if the gzip stream turns out to be damaged.
+    component: of a PNG that has several. Raises CaseError as `open_file` and `nifti_of_png` do, and NOT_NIFTI
+    when name and content disagree about gzip. An error raised inside the context becomes CORRUPT or TRUNCATED
+    if the gzip stream turns out to be damaged.
     """
     with open_file(file) as raw:
+        if is_png(file):
+            content = nifti_of_png(file, BytesIO(raw.read()), component)
+            yield NiftiStream(file, BytesIO(content), len(content))
+            return
         packed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         raw.seek(0)
         if packed != file.name.endswith(".gz"):
@@ -131,7 +137,7 @@ def open_stream(file: Path) -> Generator[NiftiStream, None, None]:
             expected = "a plain NIfTI file" if packed else "a gzip stream"
             hint = "rename it: .nii.gz if compressed, else .nii"
             raise CaseError(Code.NOT_NIFTI, found, file=file, expected=expected, hint=hint)
-        stream = NiftiStream(file, raw)
+        stream = NiftiStream(file, raw, os.fstat(raw.fileno()).st_size)
         try:
             yield stream
         except CaseError as error:

@@ -9,6 +9,7 @@ from isal import igzip
 from nibabel.nifti1 import Nifti1Header
 
 from segcube.core import Forms, Prediction, write_atomic
+from segcube.formats.nifti.png import is_png, png_of_labels
 
 GZIP_LEVEL = 2
 
@@ -17,9 +18,13 @@ def write_label_map(prediction: Prediction, file: Path, description: str) -> Non
     """Write a label map on the reference channel's grid, with exactly its sform, qform and pixdim.
 
     Stored as uint8, or the smallest unsigned type for the labels, with slope 1; compressed if the name ends
-    in .gz. Equal maps give equal bytes. Raises EnvironmentFault when it cannot be written.
+    in .gz, as an image if it ends in .png. Equal maps give equal bytes. Raises EnvironmentFault when it
+    cannot be written.
     """
     labels_xyz = as_stored_labels(prediction.labels_xyz)
+    if is_png(file):
+        write_atomic(file, png_of_labels(labels_xyz, description))
+        return
     header = map_header(labels_xyz, prediction.forms, description)
     content = b"".join((header.binaryblock, b"\0\0\0\0", labels_xyz.T.data))
     if file.name.endswith(".gz"):

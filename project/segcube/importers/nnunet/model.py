@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from segcube.importers.nnunet.plans import (
     read_configuration,
     read_part,
 )
+from segcube.importers.nnunet.slices import weights_in_three_dimensions
 from segcube.importers.sources import choose_folds
 from segcube.importers.write import State
 
@@ -59,15 +60,21 @@ def read_planned(plans_file: Path, configuration: str, mirrors: tuple[str, ...] 
     dataset_file = plans_file.parent / "dataset.json"
     plans = read_part(Plans, read_json(plans_file, EnvironmentFault, EXPECTED), plans_file)
     dataset = read_part(Dataset, read_json(dataset_file, EnvironmentFault, EXPECTED), dataset_file)
+    chosen = read_configuration(plans, configuration, plans_file)
     return PlannedModel(
         source=plans_file,
         plans=plans,
         dataset=dataset,
         name=configuration,
-        configuration=read_configuration(plans, configuration, plans_file),
+        configuration=chosen,
         trainer="nnUNetTrainer",
-        mirror_axes=tuple(map(plans.axes.index, mirrors)),
+        mirror_axes=_mirrored(chosen, [plans.axes.index(axis) for axis in mirrors]),
     )
+
+
+def _mirrored(configuration: Configuration, axes: Iterable[int]) -> tuple[int, ...]:
+    """Axes to mirror; windows of one slice are not mirrored across it."""
+    return tuple(axis for axis in axes if not (configuration.is_of_slices and axis == 0))
 
 
 def read_folder(folder: Path, folds: tuple[str, ...] = (), checkpoint: str = "final") -> Model:
@@ -108,22 +115,30 @@ def read_model(
         if not FILE_NAME.fullmatch(name):
             found = f"has a configuration or fold of the name {name!r}"
             raise EnvironmentFault(found, file=source, expected="letters, digits, '.', '_' and '-'")
+    chosen = read_configuration(plans, configuration, source)
+    # A 2d configuration counts the axes of a slice
+    first = 1 if chosen.is_of_slices else 0
+    mirrored = tuple(axis + first for axis in saved.inference_allowed_mirroring_axes or ())
+    if any(axis > 2 for axis in mirrored):
+        found = f"has the mirror axes {list(saved.inference_allowed_mirroring_axes or ())}"
+        raise EnvironmentFault(found, file=source, expected=f"some of {list(range(3 - first))}")
     return Model(
         source=source,
         plans=plans,
         dataset=dataset,
         name=configuration,
-        configuration=read_configuration(plans, configuration, source),
+        configuration=chosen,
         trainer=saved.trainer_name,
-        mirror_axes=saved.inference_allowed_mirroring_axes or (),
+        mirror_axes=mirrored,
         folds=folds,
         load=load,
     )
 
 
 def state_of(saved: Checkpoint) -> State:
-    """The weights of a checkpoint, without the prefixes that torch adds."""
-    return {WRAPPERS.sub("", name): tensor for name, tensor in saved.network_weights.items()}
+    """The weights of a checkpoint in three dimensions, without the prefixes that torch adds."""
+    weights = weights_in_three_dimensions(saved.network_weights)
+    return {WRAPPERS.sub("", name): tensor for name, tensor in weights.items()}
 
 
 NNUNET = "dynamic_network_architectures"

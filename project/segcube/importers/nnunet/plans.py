@@ -11,6 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from segcube.core import EnvironmentFault, Shape, Vector, explain_validation_error
 from segcube.importers.nnunet.dataset import NNUNetModel
+from segcube.importers.nnunet.slices import is_of_slices, to_three_dimensions
 from segcube.spec.submission import Order
 
 READ_AXES = "zyx"
@@ -49,7 +50,8 @@ class Architecture(NNUNetModel):
 class Configuration(NNUNetModel):
     """A configuration with the inherited entries."""
 
-    spacing: Vector
+    spacing: tuple[float | None, float, float]
+    """Null along the first axis of a 2d configuration."""
     patch_size: Shape
     normalization_schemes: tuple[str, ...]
     use_mask_for_norm: tuple[bool, ...]
@@ -67,6 +69,11 @@ class Configuration(NNUNetModel):
     previous_stage: str | None = None
     is_cascaded_mask: bool = False
     cascaded_mask_dilation: float = 0
+
+    @property
+    def is_of_slices(self) -> bool:
+        """Whether it is a 2d configuration, whose windows are one slice thick."""
+        return self.spacing[0] is None
 
 
 class InitArgs(NNUNetModel):
@@ -99,11 +106,12 @@ class Plans(NNUNetModel):
     plans_name: str = "nnUNetPlans"
     dataset_name: str = "unknown"
     image_reader_writer: Literal[
-        "SimpleITKIO", "SimpleITKIOWithReorient", "NibabelIO", "NibabelIOWithReorient"
+        "SimpleITKIO", "SimpleITKIOWithReorient", "NibabelIO", "NibabelIOWithReorient", "NaturalImage2DIO"
     ]
     transpose_forward: Annotated[tuple[int, int, int], AfterValidator(_permutation)]
     label_manager: Literal["LabelManager"] = "LabelManager"
     configurations: dict[str, dict[str, Any]]
+    original_median_spacing_after_transp: Vector | None = None
     foreground_intensity_properties_per_channel: dict[str, Intensities] = Field(default_factory=dict)
     foreground_intensity_properties_by_modality: dict[str, Intensities] = Field(default_factory=dict)
 
@@ -132,16 +140,18 @@ def read_part(model: type[P], content: object, file: Path) -> P:
 def read_configuration(plans: Plans, name: str, file: Path) -> Configuration:
     """Read a configuration with its inherited entries; convert those of nnU-Net 2.0 to 2.3.
 
-    Raises EnvironmentFault for an unknown name, 2d, and preprocessors other than nnU-Net's own.
+    A 2d one becomes one in three dimensions with windows of one slice. Raises EnvironmentFault for an unknown
+    name and preprocessors other than nnU-Net's own.
     """
     content = _inherited(plans, name, file)
-    patch = content.get("patch_size")
-    if isinstance(patch, list | tuple) and len(patch) == 2:
-        found = f"{name} predicts slice by slice"
-        hint = "import 3d_fullres, 3d_lowres or 3d_cascade_fullres"
-        raise EnvironmentFault(found, file=file, expected="a 3d configuration", hint=hint)
     if "architecture" not in content:
         content["architecture"] = _older_architecture(content, file)
+    if is_of_slices(content):
+        try:
+            content = to_three_dimensions(content)
+        except (KeyError, TypeError) as error:
+            found = f"{name} has no valid {error}"
+            raise EnvironmentFault(found, file=file, expected="a 2d configuration of nnU-Net v2") from error
     return read_part(Configuration, content, file)
 
 

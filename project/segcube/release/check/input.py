@@ -61,11 +61,12 @@ def check_input(folder: Path, challenge: str | None = None) -> CheckReport:
 def _folder_findings(folder: Path, discovery: Discovery, challenge: Challenge) -> Iterator[Finding]:
     """Report an empty folder, refused cases and ignored files."""
     if not discovery.cases and not discovery.refused:
+        suffixes = ", ".join(challenge.channels[0].suffixes)
         yield error(
             FindingCode.NO_CASE,
             f"no case of {challenge.key}",
             file=folder,
-            expected=f"names like {challenge.case} with {', '.join(challenge.channels[0].suffixes)}.nii.gz",
+            expected=f"names like {challenge.case} with {suffixes}{challenge.endings[0]}",
             hint=challenge_hint(folder, challenge, OTHERWISE),
         )
     for refusal in discovery.refused:

@@ -13,3 +13,4 @@ from .metrics import SmallLesions as SmallLesions
 from .schema import BACKGROUND as BACKGROUND
 from .schema import Challenge as Challenge
 from .schema import UsualGrid as UsualGrid
+from .schema import stem_of as stem_of

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segcube.core import UsageError, read_model
-from segcube.spec.challenges.schema import Challenge
+from segcube.spec.challenges.schema import ENDINGS, Challenge, stem_of
 
 if TYPE_CHECKING:
     # Imports numpy, which takes a sixth of the time of `segcube info`
@@ -39,24 +39,23 @@ def load_challenge(key_or_file: str | Path) -> Challenge:
     return read_model(FOLDER / f"{key_or_file}.yaml", Challenge, UsageError)
 
 
-ENDINGS = (".nii.gz", ".nii")
-
-
 @dataclass(frozen=True)
 class ImageName:
     """A parsed file name."""
 
     case: str
-    channel: str | None
-    """None for reference labels."""
+    channels: tuple[str, ...]
+    """None of them for reference labels; several for a PNG of several components."""
+
+    @property
+    def channel(self) -> str | None:
+        """The first channel; None for reference labels."""
+        return self.channels[0] if self.channels else None
 
 
 def nifti_stem(name: str) -> str | None:
     """Return a file name without .nii.gz or .nii; None for other endings."""
-    for ending in ENDINGS:
-        if name.endswith(ending):
-            return name.removesuffix(ending)
-    return None
+    return stem_of(name, ENDINGS["nifti"])
 
 
 def parse_name(name: str, challenge: Challenge, aliases: bool = True) -> ImageName | None:
@@ -64,14 +63,16 @@ def parse_name(name: str, challenge: Challenge, aliases: bool = True) -> ImageNa
 
     aliases: also accept the names that hosts give to cases.
     """
-    stem = nifti_stem(name)
+    stem = challenge.stem(name)
     if stem is None:
         return None
-    named = [(suffix, channel.name) for channel in challenge.channels for suffix in channel.suffixes]
-    for suffix, channel in [*named, *((suffix, None) for suffix in challenge.label_suffixes)]:
+    named: dict[str, tuple[str, ...]] = {}
+    for channel in challenge.channels:
+        named |= {suffix: (*named.get(suffix, ()), channel.name) for suffix in channel.suffixes}
+    for suffix, channels in [*named.items(), *((suffix, ()) for suffix in challenge.label_suffixes)]:
         case = stem.removesuffix(suffix)
         if case != stem and challenge.is_case(case, aliases):
-            return ImageName(case, channel)
+            return ImageName(case, channels)
     return None
 
 

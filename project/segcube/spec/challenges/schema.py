@@ -13,6 +13,13 @@ from segcube.spec.challenges.metrics import LesionWise, Metrics, Overlap
 from segcube.spec.patients import patient_of
 
 BACKGROUND = "background"
+ENDINGS = {"nifti": (".nii.gz", ".nii"), "png": (".png",)}
+"""Of file names, by format."""
+
+
+def stem_of(name: str, endings: Iterable[str]) -> str | None:
+    """Return a file name without its ending; None for other endings."""
+    return next((name.removesuffix(ending) for ending in endings if name.endswith(ending)), None)
 
 
 def _compiles(pattern: str) -> str:
@@ -44,7 +51,8 @@ NumberedName: TypeAlias = Annotated[
     _matches(r"[^{}/]*\{number(:0?[1-9]d)?\}[^{}/]*", "a name with {number}, or with digits: {number:03d}"),
 ]
 Output: TypeAlias = Annotated[
-    Name, _matches(r"[^{}/]*\{case\}[^{}/]*\.nii\.gz", "the name of a .nii.gz file, with {case}")
+    Name,
+    _matches(r"[^{}/]*\{case\}[^{}/]*\.(nii\.gz|png)", "the name of a .nii.gz or .png file, with {case}"),
 ]
 
 PhantomKind: TypeAlias = Literal[
@@ -65,7 +73,9 @@ class Channel(StrictModel):
 
     name: Name
     suffixes: Annotated[Unique[Suffix], Field(min_length=1)]
-    """What follows the case's name in file names, before .nii or .nii.gz; each identifies the channel."""
+    """What follows the case's name in file names, before .nii.gz, .nii or .png; identifies the channel."""
+    component: Annotated[int, Field(ge=0, le=3)] | None = None
+    """Of a PNG with several, such as 0 for red; its channels have the same suffixes."""
 
 
 class UsualGrid(StrictModel):
@@ -108,6 +118,8 @@ class Challenge(StrictModel):
     """Names of synthetic cases, as a format of their number."""
     phantom: PhantomKind | None = None
     """What synthetic cases show; null: atria for the channel `lge` alone, otherwise glioma."""
+    format: Literal["nifti", "png"] = "nifti"
+    """Of images and label maps. png: images of one slice, whose pixels count as 1 mm."""
     layout: Literal["folders", "walk"]
     """folders: files in the data folder and in case folders; walk: files at any depth."""
     channels: Annotated[tuple[Channel, ...], Field(min_length=1)]
@@ -134,6 +146,20 @@ class Challenge(StrictModel):
         """Names of the channels, in the challenge's order."""
         return tuple(channel.name for channel in self.channels)
 
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Endings of the names of images and label maps."""
+        return ENDINGS[self.format]
+
+    @property
+    def components(self) -> dict[str, int]:
+        """The channels that are one of several components of a PNG."""
+        return {one.name: one.component for one in self.channels if one.component is not None}
+
+    def stem(self, name: str) -> str | None:
+        """Return a file name without its ending; None for a file of another format."""
+        return stem_of(name, self.endings)
+
     def patient_of(self, case: str) -> str:
         """Return the patient of a case; a name that `patient` does not match is a patient of its own."""
         if self.patient is None:
@@ -151,8 +177,8 @@ class Challenge(StrictModel):
         return self.output.format(case=case)
 
     def case_of_output(self, stem: str) -> str | None:
-        """Return the case of a label map's file name without .nii.gz; None for any other name."""
-        before, after = self.output.removesuffix(".nii.gz").split("{case}")
+        """Return the case of a label map's file name without its ending; None for any other name."""
+        before, after = (stem_of(self.output, self.endings) or self.output).split("{case}")
         case = stem.removeprefix(before).removesuffix(after)
         return case if stem == f"{before}{case}{after}" else None
 
@@ -163,8 +189,18 @@ class Challenge(StrictModel):
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         check_unique("channels", [channel.name for channel in self.channels])
-        suffixes = [suffix for channel in self.channels for suffix in channel.suffixes]
-        check_unique("suffixes", [*suffixes, *self.label_suffixes])
+        parts = [(suffix, channel.component) for channel in self.channels for suffix in channel.suffixes]
+        check_unique("suffixes", [f"{suffix} {part}" for suffix, part in parts if part is not None])
+        alone = [suffix for suffix, part in parts if part is None]
+        together = {suffix for suffix, part in parts if part is not None}
+        check_unique("suffixes", [*alone, *together, *self.label_suffixes])
+        if self.format != "png" and together:
+            raise ValueError(f"component of channels with format {self.format}; expected format: png")
+        if stem_of(self.output, self.endings) is None:
+            expected = " or ".join(self.endings[:1])
+            raise ValueError(
+                f"output {self.output!r} with format {self.format}; expected a name in {expected}"
+            )
         _expect_known("reference", [self.reference], [channel.name for channel in self.channels])
         made = self.made_case.format(number=1)
         if not self.is_case(made):

@@ -16,6 +16,7 @@ from segcube.core import (
     SpacingMm,
     StrictModel,
     Unique,
+    Vector,
     check_unique,
 )
 from segcube.spec.challenges.schema import BACKGROUND
@@ -156,7 +157,8 @@ class Branch(StrictModel):
     """A preprocessing pipeline and the members that share it.
 
     crop: to the bounding box of voxels that are nonzero in any channel, as in nnU-Net, or positive, as in
-    MONAI's CropForeground by default.
+    MONAI's CropForeground by default. spacing: in the branch's axis order; null along an axis, or as a whole,
+    keeps that of the case, as nnU-Net's 2d configurations do across slices.
     """
 
     channels: Names
@@ -165,7 +167,7 @@ class Branch(StrictModel):
     intensity: Intensity = Intensity()
     crop: Literal["nonzero", "positive", "none"] = "nonzero"
     normalize: Normalize | Annotated[tuple[Normalize, ...], Field(min_length=1)] = Normalize()
-    spacing: tuple[SpacingMm, SpacingMm, SpacingMm] | None = None
+    spacing: tuple[SpacingMm | None, SpacingMm | None, SpacingMm | None] | None = None
     resampling: Resampling = Resampling()
     outputs: Outputs
     window: Window
@@ -180,6 +182,14 @@ class Branch(StrictModel):
             )
         check_unique("member files", (member.file for member in self.members))
         return self
+
+    def spacing_of(self, native: Vector) -> Vector:
+        """Return the spacing of the branch's grid for a case with another one; both in the branch's order."""
+        x, y, z = (
+            old if new is None else new
+            for old, new in zip(native, self.spacing or (None, None, None), strict=True)
+        )
+        return x, y, z
 
     def normalize_of(self, channel: int) -> Normalize:
         """Return the normalisation of one channel, counted from 0."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segcube.core import Shape
 from segcube.training.augment.affine import Matrix, rotate_and_scale, scale_shear_and_rotate
 from segcube.training.augment.draws import happens
-from segcube.training.patches import is_dummy_2d
+from segcube.training.patches import is_dummy_2d, rotation_degrees
 from segcube.training.recipes import Spatial
 
 
@@ -55,26 +55,26 @@ def draw_spatial(
 ) -> SpatialDraw:
     """Draw the transform of one patch. mirrorable: array axes that may be mirrored."""
     flat = is_dummy_2d(spatial, patch)
-    matrix = _draw_affine(spatial, flat, rng) if spatial.affine else _draw_rotation(spatial, flat, rng)
+    matrix = _draw_affine(spatial, flat, rng) if spatial.affine else _draw_rotation(spatial, patch, rng)
     elastic = _draw_elastic(spatial, flat, patch, rng)
     p = spatial.mirror.p if spatial.mirror else 0.0
     mirrored = tuple(axis for axis in mirrorable if happens(rng, p))
     return SpatialDraw(matrix, mirrored, elastic)
 
 
-def _draw_rotation(spatial: Spatial, flat: bool, rng: np.random.Generator) -> Matrix | None:
+def _draw_rotation(spatial: Spatial, patch: Shape, rng: np.random.Generator) -> Matrix | None:
     rotation, scaling = spatial.rotation, spatial.scaling
     angles, factor = np.zeros(3), 1.0
     turns = rotation is not None and happens(rng, rotation.p)
     scales = scaling is not None and happens(rng, scaling.p)
     if rotation is not None and turns:
-        degrees = rotation.degrees_2d if flat else rotation.degrees
+        degrees = rotation_degrees(rotation, spatial, patch)
         angles = np.deg2rad(rng.uniform(-degrees, degrees, 3))
     if scaling is not None and scales:
         factor = float(rng.uniform(*scaling.factor))
     if not (turns or scales):
         return None
-    if flat:
+    if is_dummy_2d(spatial, patch):
         return rotate_and_scale((angles[0], 0, 0), (1, factor, factor))
     return rotate_and_scale(angles, (factor, factor, factor))
 

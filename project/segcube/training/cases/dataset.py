@@ -61,7 +61,9 @@ def find_labelled_cases(
     is_raw = is_raw_layout(data)
     found = find_raw_cases(data, challenge, labels) if is_raw else _find_cases(data, challenge, labels)
     if not found.cases and not found.refused:
-        expected = "images named CASE_0000.nii.gz" if is_raw else f"names like {challenge.case}"
+        expected = (
+            f"images named CASE_0000{challenge.endings[0]}" if is_raw else f"names like {challenge.case}"
+        )
         hint = challenge_hint(data, challenge, f"check the names of the files and {option}", option)
         raise UsageError(f"no case of {challenge.key}", file=data, expected=expected, hint=hint)
     cases, unpaired = pair_with_labels(found, challenge, orphans_are_errors=labels is None)
@@ -97,7 +99,7 @@ def _find_cases(data: Path, challenge: Challenge, labels: Path | None) -> FoundC
         refused=refused,
         labels=maps.files,
         label_folder=labels or data,
-        label_ending=f"{(*challenge.label_suffixes, '')[0]}.nii.gz",
+        label_ending=f"{(*challenge.label_suffixes, '')[0]}{challenge.endings[0]}",
         problems=tuple(problems),
         ignored=ignored,
     )

@@ -113,7 +113,9 @@ def _match_channels(source: Challenge, challenge: Challenge, folder: Path) -> di
 
 
 def _renamed(case: Case, channels: Mapping[str, str], challenge: Challenge) -> Case:
-    return Case(case.name, {name: case.files[own] for name, own in channels.items()}, challenge.reference)
+    files = {name: case.files[own] for name, own in channels.items()}
+    parts = {name: case.components[own] for name, own in channels.items() if own in case.components}
+    return Case(case.name, files, challenge.reference, parts)
 
 
 def _draw(cases: Sequence[LabelledCase], extra: ExtraData, seed: int) -> list[LabelledCase]:

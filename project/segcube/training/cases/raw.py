@@ -1,4 +1,4 @@
-"""Cases of nnU-Net's raw layout: imagesTr/CASE_0000.nii.gz, labelsTr/CASE.nii.gz and dataset.json."""
+"""Cases of nnU-Net's raw layout: imagesTr/CASE_0000.nii.gz, labelsTr/CASE.nii.gz and dataset.json; or PNG."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from segcube.core import Case, Code, UsageError, count_of, explain_validation_er
 from segcube.formats import MAX_DEPTH, file_exists, list_folder
 from segcube.importers import match_channels, match_labels, match_regions
 from segcube.importers.nnunet import Dataset
-from segcube.spec.challenges import Challenge, nifti_stem
+from segcube.spec.challenges import Challenge, nifti_stem, stem_of
 from segcube.training.cases.pairing import FoundCases
 from segcube.training.cases.problems import Problem, problem
 
@@ -60,7 +60,11 @@ def find_raw_cases(folder: Path, challenge: Challenge, labels: Path | None = Non
     dataset, file = _read_dataset(folder), folder / DATASET
     channels, problems = _name_channels(dataset, challenge, file)
     problems += _label_value_problems(dataset, challenge, file)
+    _check_format(dataset, challenge, file)
     images, maps, ignored = _files_of(folder, dataset, labels)
+    if challenge.components:
+        # The channels of nnU-Net's colour images are in one file, 0000
+        images = {name: _one_for_all(numbered, len(channels)) for name, numbered in images.items()}
     if dataset.case_count is not None and dataset.case_count != len(images):
         found = f"states {count_of(dataset.case_count, 'training case')}; found {len(images)}"
         problems.append(
@@ -74,7 +78,7 @@ def find_raw_cases(folder: Path, challenge: Challenge, labels: Path | None = Non
             refused.add(name)
         else:
             files = {channel: numbered[number] for number, channel in enumerate(channels)}
-            cases.append(Case(name, files, challenge.reference))
+            cases.append(Case(name, files, challenge.reference, challenge.components))
     return FoundCases(
         cases=tuple(cases),
         refused=frozenset(refused),
@@ -98,10 +102,22 @@ def _read_dataset(folder: Path) -> RawDataset:
     if not numbers or numbers != list(range(len(numbers))):
         found = f"channel_names has the numbers {numbers}"
         raise UsageError(found, file=file, expected="0, 1 and so on, as in the names of the images")
-    if dataset.ending not in (".nii.gz", ".nii"):
-        hint = "convert the images to NIfTI"
-        raise UsageError(f"file_ending {dataset.ending!r}", file=file, expected=".nii.gz or .nii", hint=hint)
     return dataset
+
+
+def _check_format(dataset: RawDataset, challenge: Challenge, file: Path) -> None:
+    """Raise UsageError for images of another format than the challenge's."""
+    if dataset.ending not in challenge.endings:
+        expected = (
+            f"{' or '.join(challenge.endings)}, as format: {challenge.format} of {challenge.key} has it"
+        )
+        hint = "convert the images, or name a challenge file with their format (nifti or png)"
+        raise UsageError(f"file_ending {dataset.ending!r}", file=file, expected=expected, hint=hint)
+
+
+def _one_for_all(numbered: dict[int, Path], channels: int) -> dict[int, Path]:
+    """The images of a case by channel, where all channels are components of the first."""
+    return {**dict.fromkeys(range(channels), numbered[0]), **numbered} if 0 in numbered else numbered
 
 
 def _name_channels(
@@ -158,12 +174,12 @@ def _files_of(folder: Path, dataset: RawDataset, labels: Path | None) -> tuple[_
     """Images and label maps of each case, listed in dataset.json or else in their folders; ignored files."""
     if dataset.listed is None:
         images, ignored = _images(folder / IMAGES, dataset.ending)
-        maps, others = _label_maps(labels or folder / LABELS)
+        maps, others = _label_maps(labels or folder / LABELS, dataset)
         return images, maps, ignored + others
     listed = dataset.listed
     images = {name: dict(enumerate(folder / image for image in listed[name].images)) for name in listed}
     if labels is not None:
-        return images, *_label_maps(labels)
+        return images, *_label_maps(labels, dataset)
     return images, {name: (folder / listed[name].label,) for name in listed}, []
 
 
@@ -180,14 +196,15 @@ def _images(folder: Path, ending: str) -> tuple[_Images, list[str]]:
     return found, [f"{folder.name}/{ignored}" for ignored in listing.ignored]
 
 
-def _label_maps(folder: Path) -> tuple[_Maps, list[str]]:
+def _label_maps(folder: Path, dataset: RawDataset) -> tuple[_Maps, list[str]]:
     """The label maps by case, and ignored files."""
     listing = list_folder(folder, MAX_DEPTH)
     found: _Maps = {}
     for file in listing.files:
-        stem = nifti_stem(file.name)
+        is_png = dataset.ending == ".png"
+        stem = stem_of(file.name, (".png",)) if is_png else nifti_stem(file.name)
         if stem is None:
-            listing.ignore(file, "not a NIfTI file")
+            listing.ignore(file, f"not a {'PNG' if is_png else 'NIfTI'} file")
         else:
             found[stem] = (*found.get(stem, ()), file)
     return found, [f"{folder.name}/{ignored}" for ignored in listing.ignored]

@@ -48,7 +48,8 @@ def depth_of(network: str, stages: int) -> Depth:
 
 def features_of(planning: Planning, stages: int) -> tuple[int, ...]:
     """Return the features of each stage: twice those of the stage before, up to a maximum."""
-    return tuple(min(planning.base_features * 2**stage, planning.most_features) for stage in range(stages))
+    most = planning.most_features_2d if planning.resolution == "2d" else planning.most_features
+    return tuple(min(planning.base_features * 2**stage, most) for stage in range(stages))
 
 
 def unet_arguments(topology: Topology, task: NetworkTask) -> dict[str, Any]:

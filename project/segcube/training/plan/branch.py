@@ -75,7 +75,8 @@ def make_branch(
         spacing=grid.spacing,
         outputs=outputs_of(challenge, recipe),
         window=Window(size=patch, overlap=recipe.overlap, plan="monai" if is_brats else "nnunet"),
-        flips=recipe.mirrors,
+        # A window of one slice is its own mirror image across it
+        flips=tuple(axis for axis in recipe.mirrors if not (patch[0] == 1 and axis == grid.axes[0])),
         members=(Member(file=PLACEHOLDER, sha256=PLACEHOLDER_SHA256),),
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from segcube.core import EnvironmentFault, UsageError, explain_validation_error
+from segcube.core import EnvironmentFault, UsageError, Vector, explain_validation_error
 from segcube.importers import ImportOptions
 from segcube.importers.nnunet import PlannedModel, branch_of, challenge_labels, network_of, read_planned
 from segcube.spec.submission import Member
@@ -78,6 +78,15 @@ def import_plans(
         raise EnvironmentFault(explain_validation_error(error, Plan), file=plans) from error
 
 
+def _spacing_of(model: PlannedModel) -> Vector:
+    """The spacing of a configuration; across slices of a 2d one, that of the median case, or else 1 mm."""
+    across, *within = model.configuration.spacing
+    original = model.plans.original_median_spacing_after_transp
+    if across is None:
+        across = original[0] if original else 1.0
+    return across, within[0], within[1]
+
+
 def _network(model: PlannedModel, sizes: tuple[int, int]) -> tuple[str, dict[str, object]]:
     """sizes: channels beside those of the image, and outputs."""
     masks, outputs = sizes
@@ -93,7 +102,7 @@ def _resolution(model: PlannedModel, sizes: tuple[int, int], recipe: Recipe) -> 
     supervision = {"deep_supervision": recipe.loss.supervision != "none"}
     try:
         return Resolution(
-            spacing=configuration.spacing,
+            spacing=_spacing_of(model),
             median_shape=configuration.median_image_size_in_voxels,
             patch=configuration.patch_size,
             batch=configuration.batch_size,

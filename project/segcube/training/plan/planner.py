@@ -17,7 +17,7 @@ from segcube.training.plan.branch import count_classes, make_branch, outputs_of
 from segcube.training.plan.fingerprint import Fingerprint
 from segcube.training.plan.grid import TrainingGrid, plan_grid
 from segcube.training.plan.schema import Plan, PreviousStage, Resolution, one_hot_labels, read_plan
-from segcube.training.plan.sizes import REFERENCE_BATCH, fixed_size, plan_sizes
+from segcube.training.plan.sizes import REFERENCE_BATCH, fixed_size, plan_sizes, plan_slices
 from segcube.training.recipes import Recipe
 
 
@@ -37,17 +37,21 @@ def make_plan(
     channels = len(challenge.channels) + len(one_hot_labels(recipe, previous))
     task = NetworkTask(recipe, channels, len(outputs.names), count_classes(outputs))
     grid = plan_grid(fingerprint, recipe.preprocessing)
+    if grid.median_shape[0] == 1 and recipe.planning.resolution != "2d":
+        hint = "use --set planning.resolution=2d"
+        raise UsageError(f"recipe {recipe.name}: cases of one slice", expected="volumes", hint=hint)
     chosen, low = _resolutions(grid, task)
-    has_cascade = low is not None
+    has_cascade, is_2d = low is not None, recipe.planning.resolution == "2d"
     if low is not None and recipe.planning.resolution == "low":
         chosen, low, has_cascade = low, None, False
     branch = make_branch(grid, fingerprint, challenge, recipe, chosen.patch)
-    batch_dice = has_cascade if recipe.loss.batch_dice == "auto" else recipe.loss.batch_dice
+    batch_dice = has_cascade or is_2d if recipe.loss.batch_dice == "auto" else recipe.loss.batch_dice
+    spacing = (None, *chosen.spacing[1:]) if is_2d else chosen.spacing
     try:
         return Plan(
             challenge=challenge.key,
             origin=f"recipe {recipe.name}, for {count_of(len(fingerprint.cases), 'case')}",
-            branch=branch.model_copy(update={"spacing": chosen.spacing}),
+            branch=branch.model_copy(update={"spacing": spacing}),
             network=recipe.network.name,
             arguments=chosen.arguments,
             patch=chosen.patch,
@@ -129,7 +133,7 @@ def _resolutions(grid: TrainingGrid, task: NetworkTask) -> tuple[Resolution, Res
         expected = f"rules: fixed with patch and batch, or one of {', '.join(UNETS)}"
         raise UsageError(found, expected=expected)
     if planning.rules == "nnunet" and planning.patch is None:
-        full, low = plan_sizes(grid, task)
+        full, low = (plan_slices(grid, task), None) if planning.resolution == "2d" else plan_sizes(grid, task)
         return (full if planning.batch is None else full.model_copy(update={"batch": planning.batch})), low
     patch, batch = planning.patch, planning.batch or REFERENCE_BATCH
     assert patch is not None

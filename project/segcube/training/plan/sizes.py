@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,10 +14,12 @@ from segcube.training.plan.grid import TrainingGrid
 from segcube.training.plan.schema import Resolution
 from segcube.training.plan.topology import Topology, count_feature_voxels, plan_topology, reduce_patch
 
-LARGEST_EDGE = 256
-"""Of a cube that has as many voxels as the first patch."""
+LARGEST_EDGE = {3: 256, 2: 2048}
+"""Of a cube or square that has as many voxels as the first patch, by its dimensions."""
 REFERENCE_BATCH = 2
 """Samples that the recipe's reference is for; also the smallest batch."""
+REFERENCE_BATCH_2D = 12
+"""Samples that its reference in 2d is for."""
 SMALLEST_SHARE = 0.25
 """Of a median case; where the patch shows less, there is a low-resolution plan as well."""
 LEAST_REDUCTION = 2.0
@@ -46,12 +48,25 @@ def plan_sizes(grid: TrainingGrid, task: NetworkTask) -> tuple[Resolution, Resol
     return _resolution(full, task), None if low is None else _resolution(low, task)
 
 
+def plan_slices(grid: TrainingGrid, task: NetworkTask) -> Resolution:
+    """Plan patches of one slice across the first axis: nnU-Net's 2d configuration. Raises as `plan_sizes`."""
+    spacing, shape = _of_slices(grid)
+    sized = _size(spacing, shape, grid.median_voxels * grid.cases, task)
+    return _resolution(replace(sized, spacing=grid.spacing, median_shape=grid.median_shape), task)
+
+
+def _of_slices(grid: TrainingGrid) -> tuple[Vector, Vector]:
+    """Spacing and median shape of a plan of slices."""
+    return (math.inf, *grid.spacing[1:]), (1.0, *grid.median_shape[1:])
+
+
 def fixed_size(grid: TrainingGrid, task: NetworkTask, patch: Shape, batch: int) -> Resolution:
     """Plan an nnU-Net network for a given patch and batch.
 
     Raises UsageError for a patch that the stages do not divide, with the closest one that they do.
     """
-    topology = plan_topology(grid.spacing, patch)
+    is_2d = task.recipe.planning.resolution == "2d"
+    topology = plan_topology(_of_slices(grid)[0] if is_2d else grid.spacing, patch)
     if topology.patch != patch:
         found = f"recipe {task.recipe.name}: planning.patch = {list(patch)}"
         expected = f"a patch that the network's stages divide, such as {list(topology.patch)}"
@@ -65,11 +80,17 @@ def _size(spacing: Vector, median_shape: Vector, voxels: float, task: NetworkTas
     voxels: of the whole data set at this spacing.
     """
     planning = task.recipe.planning
-    limit = planning.reference * (planning.memory_gb / planning.reference_gb)
+    axes = [axis for axis in range(3) if not math.isinf(spacing[axis])]
+    reference, reference_batch = planning.reference, REFERENCE_BATCH
+    if len(axes) == 2:
+        reference, reference_batch = planning.reference_2d, REFERENCE_BATCH_2D
+    limit = reference * (planning.memory_gb / planning.reference_gb)
     topology = plan_topology(spacing, _first_patch(spacing, median_shape))
-    while (needed := _feature_voxels(topology, task)) > limit:
+    # nnU-Net's default planner lets the smallest batch fit, those of ResEnc the reference's
+    fitted_batch = REFERENCE_BATCH if task.recipe.network.name == "PlainConvUNet" else reference_batch
+    while (needed := _feature_voxels(topology, task)) * fitted_batch > limit * reference_batch:
         # Of equal axes the last one, as in nnU-Net with a stable argsort; numpy promises no order there
-        axis = max(range(3), key=lambda axis: (topology.patch[axis] / median_shape[axis], axis))
+        axis = max(axes, key=lambda axis: (topology.patch[axis] / median_shape[axis], axis))
         if topology.patch[axis] == 1:
             found = f"recipe {task.recipe.name}: planning.memory_gb = {planning.memory_gb:g}"
             raise UsageError(
@@ -77,14 +98,17 @@ def _size(spacing: Vector, median_shape: Vector, voxels: float, task: NetworkTas
             )
         topology = reduce_patch(topology, spacing, axis)
     most = round(voxels * planning.largest_batch_share / math.prod(topology.patch))
-    batch = max(min(round(limit / needed * REFERENCE_BATCH), most), REFERENCE_BATCH)
+    batch = max(min(round(limit / needed * reference_batch), most), REFERENCE_BATCH)
     return _Sized(spacing, median_shape, topology, batch)
 
 
 def _first_patch(spacing: Vector, median_shape: Sequence[float]) -> list[float]:
     """A patch of equal edges in mm, with as many voxels as a large cube, but no larger than a median case."""
-    density = 1 / np.array(spacing)
-    edges = density * (LARGEST_EDGE**3 / np.prod(density)) ** (1 / 3)
+    finite = np.isfinite(spacing)
+    density, dimensions = 1 / np.array(spacing)[finite], int(finite.sum())
+    edges = np.ones(3)
+    size = LARGEST_EDGE[dimensions] ** dimensions / np.prod(density)
+    edges[finite] = density * size ** (1 / dimensions)
     return [min(round(edge), length) for edge, length in zip(edges, median_shape, strict=True)]
 
 

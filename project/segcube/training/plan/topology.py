@@ -35,7 +35,8 @@ class Topology:
 def plan_topology(spacing: Vector, size: Sequence[float]) -> Topology:
     """Plan the stages for a patch of about `size` voxels, which is rounded up to what they divide.
 
-    spacing: in mm. size: may have halves, as the median of an even number of cases has.
+    spacing: in mm; infinite along an axis where nothing is pooled or convolved, in a plan of slices. size:
+    may have halves, as the median of an even number of cases has.
     """
     edges, sizes = list(spacing), list(size)
     strides, kernels, kernel = [(1, 1, 1)], list[Shape](), (1, 1, 1)
@@ -54,7 +55,8 @@ def plan_topology(spacing: Vector, size: Sequence[float]) -> Topology:
     patch = _three(
         math.ceil(length / multiple) * multiple for length, multiple in zip(size, multiples, strict=True)
     )
-    return Topology(patch, tuple(strides), (*kernels, (3, 3, 3)))
+    last = _three(1 if math.isinf(edge) else 3 for edge in spacing)
+    return Topology(patch, tuple(strides), (*kernels, last))
 
 
 def _pooled_axes(spacing: Sequence[float], size: Sequence[float]) -> list[int]:

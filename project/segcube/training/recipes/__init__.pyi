@@ -8,6 +8,7 @@ from .augmentation import Gamma as Gamma
 from .augmentation import IntensityTransform as IntensityTransform
 from .augmentation import LowResolution as LowResolution
 from .augmentation import Noise as Noise
+from .augmentation import Rotation as Rotation
 from .augmentation import Scale as Scale
 from .augmentation import Shift as Shift
 from .augmentation import Spatial as Spatial

@@ -40,17 +40,20 @@ class Planning(StrictModel):
     nnU-Net network without strides there gets stages that follow from the patch. patch: in the branch's order
     of axes, which under preprocessing nnunet is the coarsest axis first, then z, y, x. With rules nnunet,
     patch and batch replace those planned. resolution: low plans nnU-Net's 3d_lowres where the cases are large
-    enough for it. reference: voxels of feature maps that the memory target allows for a batch of two
-    (nnU-Net's UNet_reference_val_3d), and the memory in GB that they belong to.
+    enough for it; 2d plans patches of one slice across the first axis, along which nothing is resampled.
+    reference: voxels of feature maps that the memory target allows for a batch of two, or in 2d of twelve
+    (nnU-Net's UNet_reference_val_3d and _2d), and the memory in GB that they belong to.
     """
 
     rules: Literal["nnunet", "fixed"] = "nnunet"
-    resolution: Literal["full", "low"] = "full"
+    resolution: Literal["full", "low", "2d"] = "full"
     reference: Positive = 560_000_000
+    reference_2d: Positive = 85_000_000
     reference_gb: Positive = 8.0
     memory_gb: Positive = 8.0
     base_features: Annotated[int, Field(ge=1, le=1024)] = 32
     most_features: Annotated[int, Field(ge=1, le=4096)] = 320
+    most_features_2d: Annotated[int, Field(ge=1, le=4096)] = 512
     largest_batch_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.05
     """The largest share of the data set's voxels in a batch."""
     patch: BoundedShape | None = None
@@ -60,6 +63,8 @@ class Planning(StrictModel):
     def _check_fixed(self) -> Self:
         if self.rules == "fixed" and (self.patch is None or self.batch is None):
             raise ValueError("rules: fixed requires patch and batch")
+        if self.resolution == "2d" and self.patch is not None and self.patch[0] != 1:
+            raise ValueError(f"resolution 2d with patch {list(self.patch)}; expected 1 as its first number")
         return self
 
 

@@ -57,6 +57,8 @@ class DatasetFile(StrictModel):
     challenge: FileName
     reference: Name
     """The channel whose grid label maps repeat."""
+    components: dict[Name, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    """Of channels that are one of several components of a PNG."""
     ignore_value: Annotated[int, Field(ge=0, le=65535)] | None = None
     sources: tuple[SourceEntry, ...] = ()
     cases: Annotated[tuple[CaseEntry, ...], Field(min_length=1)]
@@ -74,7 +76,7 @@ class DatasetFile(StrictModel):
         entry = next((case for case in self.cases if case.name == name), None)
         if entry is None:
             raise UsageError(f"unknown case {name}", expected="a case of dataset.yaml")
-        return Case(entry.name, entry.files, self.reference)
+        return Case(entry.name, entry.files, self.reference, self.components)
 
     def label(self, name: str) -> Path:
         """Return the label map of a case."""

@@ -96,6 +96,7 @@ def dataset_of(data: LabelledData, request: PlanRequest) -> DatasetFile:
         data=data.folder.absolute(),
         challenge=stored_challenge(request),
         reference=data.challenge.reference,
+        components=data.challenge.components,
         ignore_value=data.ignore_value,
         sources=sources,
         cases=tuple(_entry(case, data) for case in data.cases),

@@ -160,7 +160,8 @@ def _warn_of_preprocessing(trained: Branch, planned: Branch) -> None:
         if old != new:
             LOG.warning("  the weights were trained with another %s: %s; planned: %s", key, old, new)
     if trained.spacing and planned.spacing:
-        pairs = list(zip(trained.spacing, planned.spacing, strict=True))
+        # A spacing of null is that of the case
+        pairs = [(old or 0.0, new or 0.0) for old, new in zip(trained.spacing, planned.spacing, strict=True)]
         if any(abs(old - new) > SPACING_TOLERANCE * new for old, new in pairs):
             old, new = (" x ".join(f"{edge:.3g}" for edge in edges) for edges in zip(*pairs, strict=True))
             LOG.warning("  the weights were trained at %s mm; planned: %s mm", old, new)

@@ -78,7 +78,7 @@ def make_samples(starter: Starter, branch: Branch, cases: int, near_mm: float | 
         phantom = make_phantom(challenge, SEED, index)
         sample = prepare_sample(phantom, challenge, branch, targets)
         if near_mm is not None:
-            x, y, z = (round(near_mm / step) for step in branch.spacing or phantom.grid.spacing)
+            x, y, z = (round(near_mm / step) for step in branch.spacing_of(phantom.grid.spacing))
             sample = crop_near(sample, (x, y, z))
         samples.append(sample)
     return samples

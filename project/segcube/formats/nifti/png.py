@@ -1,0 +1,106 @@
+"""PNG images as volumes of one slice: read as the bytes of a NIfTI file, label maps written back as PNG.
+
+Columns become x and rows y, from left and top. A pixel counts as 1 mm.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from nibabel.nifti1 import Nifti1Header
+
+from segcube.core import MAX_AXIS, CaseError, Code, UsageError, naming_missing_packages
+
+ENDING = ".png"
+DESCRIPTION = "Description"
+"""The text of a PNG that holds what a NIfTI header has as its description."""
+TYPES = {"uint8": np.uint8, "uint16": np.uint16, "int32": np.uint16}
+"""Of voxels, by the type that an image is decoded to: PNG has at most 16 bits."""
+
+
+def is_png(file: Path) -> bool:
+    """Return whether a file is an image in PNG, by its name."""
+    return file.name.endswith(ENDING)
+
+
+def nifti_of_png(file: Path, content: BytesIO, component: int | None) -> bytes:
+    """Decode a PNG to the bytes of a NIfTI file of one slice.
+
+    content: of the file. component: of an image of several, such as 0 for red; None for one of a single
+    component. Values of a palette are its indices, as label maps have them. Raises CaseError CORRUPT for an
+    image that cannot be decoded, NDIM for another number of components, TOO_LARGE.
+    """
+    pixels_yxc, description = _decode(file, content)
+    rows, columns, count = pixels_yxc.shape
+    if max(rows, columns) > MAX_AXIS:
+        expected = f"at most {MAX_AXIS} pixels along an axis"
+        raise CaseError(Code.TOO_LARGE, f"{columns} x {rows} pixels", file=file, expected=expected)
+    if component is None and count > 1:
+        found, hint = f"has {count} components", "set `component` of the channels in the challenge file"
+        raise CaseError(Code.NDIM, found, file=file, expected="one", hint=hint)
+    if component is not None and component >= count:
+        expected = f"component {component}, counted from 0"
+        raise CaseError(Code.NDIM, f"has {count} components", file=file, expected=expected)
+    plane_xy = np.ascontiguousarray(pixels_yxc[..., component or 0])
+    header = _header((columns, rows, 1), plane_xy.dtype, description)
+    return header.binaryblock + b"\0\0\0\0" + plane_xy.tobytes()
+
+
+def _decode(file: Path, content: BytesIO) -> tuple[np.ndarray, str]:
+    """Pixels (rows, columns, components) as unsigned integers, and the description."""
+    with naming_missing_packages():
+        from PIL import Image
+    try:
+        with Image.open(content, formats=["PNG"]) as image:
+            image.load()
+            description = str(getattr(image, "text", {}).get(DESCRIPTION, ""))
+            pixels = np.asarray(image)
+    except Image.DecompressionBombError as error:
+        raise CaseError(Code.TOO_LARGE, str(error), file=file, expected="a smaller image") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        found = f"cannot be decoded: {error}"
+        raise CaseError(
+            Code.CORRUPT, found, file=file, expected="a PNG image", hint="copy it again"
+        ) from error
+    if pixels.dtype == bool:
+        pixels = pixels.astype(np.uint8)
+    kind = TYPES.get(pixels.dtype.name)
+    if kind is None:
+        found = f"pixels of {pixels.dtype}"
+        raise CaseError(Code.BAD_DTYPE, found, file=file, expected="integers of 8 or 16 bits")
+    pixels = pixels.astype(kind, copy=False)
+    return (pixels[..., None] if pixels.ndim == 2 else pixels), description
+
+
+def _header(shape: tuple[int, int, int], dtype: np.dtype, description: str) -> Nifti1Header:
+    header = Nifti1Header()
+    header.set_data_shape(shape)
+    header.set_data_dtype(dtype)
+    header["vox_offset"] = 352
+    header["pixdim"][:4] = 1
+    header["xyzt_units"] = 2
+    header["sform_code"] = 1
+    for row, values in zip(("srow_x", "srow_y", "srow_z"), np.diag([-1.0, -1.0, 1.0]), strict=True):
+        header[row] = [*values, 0.0]
+    header["descrip"] = description.encode("ascii", "replace")[:79]
+    return header
+
+
+def png_of_labels(labels_xyz: np.ndarray, description: str) -> bytes:
+    """Encode a label map of one slice, of unsigned integers of 8 or 16 bits, as a PNG.
+
+    Equal maps give equal bytes. Raises UsageError for several slices.
+    """
+    with naming_missing_packages():
+        from PIL import Image
+        from PIL.PngImagePlugin import PngInfo
+    if labels_xyz.shape[2] != 1:
+        found = f"a label map of {labels_xyz.shape[2]} slices as PNG"
+        raise UsageError(found, expected="one slice", hint="write volumes as .nii.gz")
+    texts = PngInfo()
+    texts.add_text(DESCRIPTION, description)
+    content = BytesIO()
+    Image.fromarray(np.ascontiguousarray(labels_xyz[:, :, 0].T)).save(content, "PNG", pnginfo=texts)
+    return content.getvalue()

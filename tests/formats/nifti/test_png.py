@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from segcube.core import Case, CaseError, Code, Grid, UsageError
+from segcube.formats.nifti import read_grid, read_header_of, read_labels, read_volume
+from segcube.formats.nifti.png import png_of_labels
+
+PIXELS = np.array([[0, 1, 2], [3, 4, 255]], np.uint8)
+
+
+def written(folder, pixels, name="a.png"):
+    file = folder / name
+    Image.fromarray(pixels).save(file)
+    return file
+
+
+def test_columns_are_x_and_rows_y(tmp_path):
+    labels_xyz, grid, description = read_labels(written(tmp_path, PIXELS))
+    assert labels_xyz.dtype == np.uint8
+    np.testing.assert_array_equal(labels_xyz[:, :, 0], PIXELS.T)
+    assert (grid.shape, grid.spacing, description) == ((3, 2, 1), (1.0, 1.0, 1.0), "")
+
+
+def test_sixteen_bits(tmp_path):
+    pixels = PIXELS.astype(np.uint16) * 257
+    labels_xyz, _, _ = read_labels(written(tmp_path, pixels))
+    np.testing.assert_array_equal(labels_xyz[:, :, 0], pixels.T)
+
+
+def test_a_black_and_white_image_has_values_0_and_1(tmp_path):
+    Image.fromarray(PIXELS > 2).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.png")[0][:, :, 0], (PIXELS > 2).T)
+
+
+def test_labels_of_a_palette_are_its_indices(tmp_path):
+    image = Image.fromarray(PIXELS % 3, "P")
+    image.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
+    image.save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.png")[0][:, :, 0], (PIXELS % 3).T)
+
+
+def test_channels_are_components_of_one_file(tmp_path):
+    pixels = np.stack([PIXELS, PIXELS + 10, PIXELS + 20], axis=-1)
+    file = written(tmp_path, pixels)
+    case = Case("a", {"R": file, "B": file}, "R", {"R": 0, "B": 2})
+    red_xyz, blue_xyz = read_volume(case, ("R", "B")).voxels
+    np.testing.assert_array_equal(red_xyz[:, :, 0], PIXELS.T)
+    np.testing.assert_array_equal(blue_xyz[:, :, 0], (PIXELS + 20).T)
+    assert read_grid(file)[0].shape == (3, 2, 1)
+
+
+def test_a_label_map_of_colours_is_refused(tmp_path):
+    file = written(tmp_path, np.stack([PIXELS] * 3, axis=-1))
+    with pytest.raises(CaseError, match="has 3 components; expected one; set `component`") as caught:
+        read_labels(file)
+    assert caught.value.code is Code.NDIM
+
+
+def test_a_component_that_the_file_lacks_is_refused(tmp_path):
+    case = Case("a", {"B": written(tmp_path, PIXELS)}, "B", {"B": 2})
+    with pytest.raises(CaseError, match="has 1 components; expected component 2"):
+        read_volume(case, ("B",))
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", None])
+def test_a_damaged_image_is_refused(tmp_path, content):
+    file = written(tmp_path, np.tile(PIXELS, (20, 20)))
+    file.write_bytes(file.read_bytes()[:-30] if content is None else content)
+    with pytest.raises(CaseError) as caught:
+        read_labels(file)
+    assert caught.value.code in (Code.CORRUPT, Code.EMPTY_FILE)
+
+
+def test_a_map_is_read_back_with_its_description(tmp_path):
+    labels_xyz = np.arange(6, dtype=np.uint8).reshape(3, 2, 1)
+    content = png_of_labels(labels_xyz, "segcube 1 abc")
+    assert content == png_of_labels(labels_xyz, "segcube 1 abc")
+    file = tmp_path / "a.png"
+    file.write_bytes(content)
+    found_xyz, _, description = read_labels(file)
+    np.testing.assert_array_equal(found_xyz, labels_xyz)
+    assert description == "segcube 1 abc"
+    assert read_header_of(file).description == description
+
+
+def test_several_slices_are_refused():
+    with pytest.raises(UsageError, match="a label map of 2 slices as PNG; expected one slice"):
+        png_of_labels(np.zeros((3, 3, 2), np.uint8), "")
+
+
+def test_images_of_different_sizes_are_refused(tmp_path):
+    one, two = written(tmp_path, PIXELS), written(tmp_path, PIXELS.T, name="b.png")
+    with pytest.raises(CaseError) as caught:
+        read_volume(Case("a", {"x": one, "y": two}, "x"), ("x", "y"))
+    assert caught.value.code is Code.SHAPE_MISMATCH
+
+
+def test_the_grid_has_an_affine(tmp_path):
+    grid = read_grid(written(tmp_path, PIXELS))[0]
+    assert isinstance(grid, Grid)
+    np.testing.assert_array_equal(np.diag(grid.affine), [-1, -1, 1, 1])
