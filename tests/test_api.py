@@ -406,5 +406,5 @@ def test_load_refuses_values_of_another_type(tumour_submission, values):
 def test_a_map_is_not_saved_in_another_format(tmp_path, tumour_submission, make_case, glioma):
     model = segcube.load(tumour_submission, device="cpu")
     prediction = model.predict(make_case(tmp_path / "data", glioma, "BraTS-GLI-00001-000"))
-    with pytest.raises(UsageError, match="NIfTI"):
+    with pytest.raises(UsageError, match="not the name of a label map; expected"):
         prediction.save(tmp_path / "map.mha")

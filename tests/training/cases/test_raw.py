@@ -202,7 +202,7 @@ def test_another_ignore_label_than_declared_is_an_error(tmp_path, glioma):
         ({"channel_names": None}, "expected 0, 1"),
         ({"channel_names": {"1": "T1", "2": "T2"}}, "expected 0, 1"),
         ({"channel_names": {"0": "T1"}}, "has 1 channel: T1"),
-        ({"file_ending": ".png"}, "convert the images to NIfTI"),
+        ({"file_ending": ".png"}, "convert the images, or name a challenge file with their format"),
         ({"labels": {"0": "background", "1": "tumour"}}, "labels"),
         ({"labels": {"tumour": 1}}, "expected background"),
         ({"labels": None}, "'labels' is missing"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -16,10 +16,13 @@ from segcube.core import (
     SpacingMm,
     StrictModel,
     Unique,
-    Vector,
     check_unique,
 )
 from segcube.spec.challenges.schema import BACKGROUND
+
+if TYPE_CHECKING:
+    # Its module imports numpy, which is slow
+    from segcube.core import Vector
 
 Axis: TypeAlias = Literal["x", "y", "z"]
 Axes: TypeAlias = Literal["xyz", "xzy", "yxz", "yzx", "zxy", "zyx"]

@@ -25,8 +25,7 @@ from segcube.core import (
     write_atomic,
 )
 from segcube.formats.nifti import read_volume
-from segcube.pages import PLANES, plan_view
-from segcube.pages.views import Plane, View
+from segcube.pages import PLANES, Plane, View, plan_view
 from segcube.spec.challenges import Challenge
 from segcube.spec.submission import Branch
 from segcube.training.losses import IGNORE
