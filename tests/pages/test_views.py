@@ -44,3 +44,10 @@ def test_the_part_that_is_drawn_is_the_mask_with_a_margin():
     sides = [1 + 2 * np.ceil(MARGIN_MM / spacing) for spacing in SPACING]
     assert plan_view(grid, volume > 0).turned(volume).shape == tuple(sides)
     assert plan_view(grid, volume < 0).turned(volume).shape == SHAPE
+
+
+def test_a_single_slice_is_drawn_alone():
+    view = plan_view(Grid((9, 8, 1), np.diag([-1.0, -1.0, 1.0, 1.0])), np.ones((9, 8, 1), dtype=bool))
+    assert [plane.name for plane in view.planes] == ["axial"]
+    view = plan_view(Grid((9, 1, 8), np.diag([-1.0, -1.0, 1.0, 1.0])), np.ones((9, 1, 8), dtype=bool))
+    assert [plane.name for plane in view.planes] == ["coronal"]

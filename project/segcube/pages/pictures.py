@@ -20,7 +20,7 @@ from segcube.core import LOG, CaseError, Code, Grid, UsageError, Volume, write_a
 from segcube.evaluation import find_maps, unknown_labels
 from segcube.formats import discover_cases
 from segcube.formats.nifti import read_labels, read_volume, same_grid
-from segcube.pages.views import PLANES, Plane, View, plan_view
+from segcube.pages.views import Plane, View, plan_view
 from segcube.spec.challenges import Challenge
 
 COLOURS = ("#e6194b", "#ffd21f", "#3cb4ff", "#46d35a", "#f58231", "#b06cff")
@@ -91,14 +91,15 @@ def add_legend(figure: FigureBase, challenge: Challenge, place: str, **options: 
 
 def _draw(columns: Sequence[Column], view: View, labelled_xyz: np.ndarray, colours: dict[int, str]) -> Figure:
     """Draw a row for each plane, as high as the plane is."""
-    heights = [plane.size_mm(view)[1] for plane in PLANES]
-    widest = max(plane.size_mm(view)[0] for plane in PLANES)
+    planes = view.planes
+    heights = [plane.size_mm(view)[1] for plane in planes]
+    widest = max(plane.size_mm(view)[0] for plane in planes)
     inches = COLUMN_INCHES * sum(heights) / widest + MARGIN_INCHES
     figure = Figure((COLUMN_INCHES * max(len(columns), 2), inches), facecolor="black", layout="constrained")
-    grid = figure.subplots(3, len(columns), squeeze=False, height_ratios=heights)
+    grid = figure.subplots(len(planes), len(columns), squeeze=False, height_ratios=heights)
     for number, column in enumerate(columns):
         grid[0][number].set_title(column.title, color="white")
-        for axes, plane in zip(grid[:, number], PLANES, strict=True):
+        for axes, plane in zip(grid[:, number], planes, strict=True):
             index = largest_section(labelled_xyz, plane.axis)
             draw_section(axes, column, plane, index, plane.size_mm(view), colours)
             if number == 0:

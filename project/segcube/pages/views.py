@@ -63,6 +63,12 @@ class View:
         return self.orientation.apply(self.box.apply(array_xyz))
 
     @property
+    def planes(self) -> tuple[Plane, ...]:
+        """The planes to draw: of a volume of one slice, that of the slice alone."""
+        lengths = self.orientation.reorder(self.box.shape)
+        return tuple(plane for plane in PLANES if lengths[plane.axis] == 1) or PLANES
+
+    @property
     def size_mm(self) -> Vector:
         """The lengths of the turned axes."""
         sides = zip(self.orientation.reorder(self.box.shape), self.spacing, strict=True)

@@ -10,6 +10,7 @@ from PIL import Image
 from segcube.core import RunSettings, UsageError
 from segcube.evaluation import evaluate_folder
 from segcube.inference.folder import Request, run_folder
+from segcube.release.check import check_output
 from segcube.spec.challenges import load_challenge
 from segcube.training.cases import load_folds
 from segcube.training.recipes import load_recipe
@@ -116,6 +117,7 @@ def test_label_maps_of_a_submission_are_images(glands, tmp_path):
     mask = np.asarray(Image.open(maps / f"{names[0]}.png"))
     assert (mask.shape, mask.dtype, set(np.unique(mask))) == ((36, 40), np.uint8, {0, 1})
     challenge = load_challenge(weights / "challenge.yaml")
+    assert not check_output(maps, images, str(weights / "challenge.yaml")).findings
     found = evaluate_folder(maps, glands.root.with_name("Dataset001_Glands") / "labelsTr", challenge)
     assert found.mean["gland"]["dice"] > 0.8
 

@@ -91,7 +91,9 @@ def check_map(case: Case, file: Path, challenge: Challenge) -> CheckedMap:
 
 def _against_case(found: MapFile, values: Values, case: Case) -> Iterator[Finding]:
     """Compare a map with the reference channel of its case, if that can be read."""
-    reference = read_map(case.reference_file) if case.reference in case.files else None
+    reference = None
+    if case.reference in case.files:
+        reference = read_map(case.reference_file, case.components.get(case.reference))
     if reference is None or reference.decoded is None or reference.faults:
         why = "missing" if reference is None else str(reference.faults[-1].code)
         yield warning(

@@ -73,14 +73,15 @@ class MapFile:
         return any(fault.code in codes for fault in self.faults)
 
 
-def read_map(file: Path) -> MapFile:
+def read_map(file: Path, component: int | None = None) -> MapFile:
     """Read a label map in one pass; collect faults of the header, repair it and continue.
 
-    A damaged file gets that one fault, since other faults may follow from the damage.
+    component: of a PNG that has several. A damaged file gets that one fault, since other faults may follow
+    from the damage.
     """
     faults: list[CaseError] = []
     try:
-        with open_stream(file) as stream:
+        with open_stream(file, component) as stream:
             fields = read_fields(stream)
             version = 1 if int(fields["sizeof_hdr"]) == 348 else 2
             axes = tuple(int(size) for size in fields["dim"][1 : max(int(fields["dim"][0]), 0) + 1])

@@ -25,7 +25,7 @@ from segcube.core import (
     write_atomic,
 )
 from segcube.formats.nifti import read_volume
-from segcube.pages import PLANES, Plane, View, plan_view
+from segcube.pages import plan_view
 from segcube.spec.challenges import Challenge
 from segcube.spec.submission import Branch
 from segcube.training.losses import IGNORE
@@ -74,7 +74,7 @@ def draw_first_batch(file: Path, batches: Iterable[TrainingBatch], plan: Plan, c
         return
     shape = patches[0][0].shape[1:]
     view = plan_view(patch_grid(shape, plan.spacing, plan.branch), np.ones(shape, dtype=bool))
-    plane = _best_plane(view, view.turned(patches[0][1]).shape)
+    plane = max(view.planes, key=lambda plane: view.spacing[plane.axis])
     colours = index_colours(challenge)
     labelled = [index for index in colours if index != IGNORE]
     figure, axes = _figure(len(plan.input_channels), len(patches), plane.size_mm(view))
@@ -89,11 +89,6 @@ def draw_first_batch(file: Path, batches: Iterable[TrainingBatch], plan: Plan, c
     for row, name in enumerate(plan.input_channels):
         axes[row][0].set_ylabel(name, color="white")
     _save(figure, challenge, file)
-
-
-def _best_plane(view: View, shape: Sequence[int]) -> Plane:
-    """The plane across an axis of one voxel, or else across the coarsest axis."""
-    return max(PLANES, key=lambda plane: (shape[plane.axis] == 1, view.spacing[plane.axis]))
 
 
 def draw_validation(
@@ -181,7 +176,7 @@ def _draw_maps(
         Column("reference", image_xyz, view.turned(reference_xyz)),
         Column("prediction", image_xyz, view.turned(predicted_xyz)),
     ]
-    plane = _best_plane(view, labelled.shape)
+    plane = max(view.planes, key=lambda plane: view.spacing[plane.axis])
     size, index = plane.size_mm(view), largest_section(labelled, plane.axis)
     figure, axes = _figure(1, len(columns), size, THUMBNAIL_INCHES)
     for place, column in zip(axes[0], columns, strict=True):
