@@ -59,15 +59,18 @@ def test_a_label_map_of_colours_is_refused(tmp_path):
 
 def test_a_component_that_the_file_lacks_is_refused(tmp_path):
     case = Case("a", {"B": written(tmp_path, PIXELS)}, "B", {"B": 2})
-    with pytest.raises(CaseError, match="has 1 components; expected component 2"):
+    with pytest.raises(CaseError, match="has 1 component; expected component 2"):
         read_volume(case, ("B",))
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", None])
-def test_a_damaged_image_is_refused(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "has 0 bytes"), (b"no image", "is no PNG image"), (None, "cannot be decoded: .*; copy it again")],
+)
+def test_a_damaged_image_is_refused(tmp_path, content, message):
     file = written(tmp_path, np.tile(PIXELS, (20, 20)))
     file.write_bytes(file.read_bytes()[:-30] if content is None else content)
-    with pytest.raises(CaseError) as caught:
+    with pytest.raises(CaseError, match=message) as caught:
         read_labels(file)
     assert caught.value.code in (Code.CORRUPT, Code.EMPTY_FILE)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
 
-from segcube.core import MAX_AXIS, CaseError, Code, UsageError, naming_missing_packages
+from segcube.core import MAX_AXIS, CaseError, Code, UsageError, count_of, naming_missing_packages
 
 ENDING = ".png"
 DESCRIPTION = "Description"
@@ -42,7 +42,7 @@ def nifti_of_png(file: Path, content: BytesIO, component: int | None) -> bytes:
         raise CaseError(Code.NDIM, found, file=file, expected="one", hint=hint)
     if component is not None and component >= count:
         expected = f"component {component}, counted from 0"
-        raise CaseError(Code.NDIM, f"has {count} components", file=file, expected=expected)
+        raise CaseError(Code.NDIM, f"has {count_of(count, 'component')}", file=file, expected=expected)
     plane_xy = np.ascontiguousarray(pixels_yxc[..., component or 0])
     header = _header((columns, rows, 1), plane_xy.dtype, description)
     return header.binaryblock + b"\0\0\0\0" + plane_xy.tobytes()
@@ -51,7 +51,7 @@ def nifti_of_png(file: Path, content: BytesIO, component: int | None) -> bytes:
 def _decode(file: Path, content: BytesIO) -> tuple[np.ndarray, str]:
     """Pixels (rows, columns, components) as unsigned integers, and the description."""
     with naming_missing_packages():
-        from PIL import Image
+        from PIL import Image, UnidentifiedImageError
     try:
         with Image.open(content, formats=["PNG"]) as image:
             image.load()
@@ -59,6 +59,8 @@ def _decode(file: Path, content: BytesIO) -> tuple[np.ndarray, str]:
             pixels = np.asarray(image)
     except Image.DecompressionBombError as error:
         raise CaseError(Code.TOO_LARGE, str(error), file=file, expected="a smaller image") from error
+    except UnidentifiedImageError as error:
+        raise CaseError(Code.CORRUPT, "is no PNG image", file=file, hint="export it as PNG") from error
     except (OSError, SyntaxError, ValueError) as error:
         found = f"cannot be decoded: {error}"
         raise CaseError(
