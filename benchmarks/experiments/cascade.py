@@ -1,4 +1,4 @@
-"""A cascade of two stages against its single-stage twin: the same network, patches and steps, no gate."""
+"""A cascade of two stages against single stages of the same network, patches and steps, without a gate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SMALL: dict[str, Any] = {
 
 
 def run_cascade(folder: Path) -> list[str]:
-    """Train the first stage, the second one and its twin; returns the lines of the table."""
+    """Train both stages and the second one without a gate, with two shares of foreground."""
     challenge = ATRIA.write(folder / "atria.yaml")
     make_phantoms(folder, "phantoms", challenge, CASES, SEED)
     planning = SMALL["planning"]
@@ -26,17 +26,20 @@ def run_cascade(folder: Path) -> list[str]:
     first |= {"preprocessing": {"spacing": [5, 5, 5], "union": "heart"}}
     second = SMALL | {"planning": planning | {"patch": [16, 48, 48]}, "steps": STEPS[1]}
     second |= {"preprocessing": {"spacing": [ATRIA.spacing] * 3}, "sampling": {"foreground": 1.0}}
+    mixed = second | {"sampling": {"foreground": 0.33}}
     gate = {"cascade": {"as": "gate", "dilate": 2}}
     data = ["phantoms/data", "--ref", "phantoms/labels", "--challenge", challenge]
     plans = {
         "first": [write_recipe(folder / "first.yaml", "fast", first), "--split", str(FOLDS)],
         "second": [write_recipe(folder / "second.yaml", "fast", second | gate), "--previous", "runs/first"],
         "twin": [write_recipe(folder / "twin.yaml", "fast", second), "--split", "runs/first/folds.yaml"],
+        "mixed": [write_recipe(folder / "mixed.yaml", "fast", mixed), "--split", "runs/first/folds.yaml"],
     }
     runs = {
         name: train_run(folder, Training(name, [*data, "--recipe", *words])) for name, words in plans.items()
     }
-    names = {"first stage": "first", "cascade": "second", "single stage": "twin"}
+    names = {"first stage": "first", "cascade": "second"}
+    names |= {"single stage, foreground 1.0": "twin", "single stage, foreground 0.33": "mixed"}
     return list(_table({title: mean_scores(runs[name], METRICS) for title, name in names.items()}))
 
 

@@ -67,8 +67,14 @@ def toy_training(folder: Path, overrides=None, **changes) -> Training:
 
 
 def run(training: Training):
-    with receive_requests(training.folder) as requests:
-        return train(training, requests)
+    # Sums of several threads differ in their last bits from those of one
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with receive_requests(training.folder) as requests:
+            return train(training, requests)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def main(folder: Path, kill_after: int) -> None:

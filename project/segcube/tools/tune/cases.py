@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import Literal, cast
@@ -39,6 +39,13 @@ class SavedProbabilities:
             self.probabilities_kxyz
         )
         return framed_kxyz
+
+    def summed(self, names: tuple[str, ...], sums_rk: np.ndarray | None) -> SavedProbabilities:
+        """Return the regions (R,) that sum channels (K,); None changes nothing."""
+        if sums_rk is None:
+            return self
+        summed_rxyz = np.tensordot(sums_rk, self.probabilities_kxyz, axes=1).astype(np.float32, copy=False)
+        return replace(self, names=names, kind="regions", probabilities_kxyz=summed_rxyz)
 
 
 def read_saved(file: Path) -> SavedProbabilities:
@@ -83,12 +90,25 @@ class TuningCase:
 
 
 @dataclass(frozen=True)
+class RegionSums:
+    """How members with different outputs make the same regions."""
+
+    names: tuple[str, ...]
+    matrices: tuple[np.ndarray | None, ...]
+    """Of each member, (R, K): 1 for the channels that a region sums; None where they are the regions."""
+
+
+@dataclass(frozen=True)
 class CaseFiles:
-    """Saved probabilities of each member and their merged ones; None where the members are to be averaged."""
+    """Saved probabilities of each member and their merged ones; None where the members are to be averaged.
+
+    sums: of members with different outputs.
+    """
 
     members: tuple[Path, ...]
     reference: Path
     merged: Path | None = None
+    sums: RegionSums | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +131,9 @@ def read_case(name: str, files: CaseFiles, weights: Weights, limits: CaseLimits)
     """
     paths = [*([files.merged] if files.merged else []), *files.members]
     saved = [read_saved(file) for file in paths]
+    if files.sums is not None:
+        pairs = zip(saved, files.sums.matrices, strict=True)
+        saved = [one.summed(files.sums.names, sums_rk) for one, sums_rk in pairs]
     merged, members = saved[0], saved[1:] if files.merged else saved
     labels_xyz, grid, _ = read_labels(files.reference)
     if merged.probabilities_kxyz.dtype != np.float32:

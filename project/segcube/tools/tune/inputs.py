@@ -126,7 +126,9 @@ def _read_runs(request: TuneRequest) -> Inputs:
     cases: list[TuningCase] = []
     for case, files in found.files.items():
         try:
-            cases.append(read_case(case, CaseFiles(files, found.references[case]), (), limits))
+            cases.append(
+                read_case(case, CaseFiles(files, found.references[case], sums=found.sums), (), limits)
+            )
         except CaseError as error:
             notices.append(f"{case}: {error}")
     if not cases:

@@ -8,15 +8,21 @@ from pathlib import Path
 
 from segcube.core import UsageError
 from segcube.inference import SavedProbabilities
+from segcube.inference.activation import channel_matrix
 from segcube.spec.challenges import Challenge
+from segcube.tools.tune.cases import RegionSums
 from segcube.training import RunFolder, trained_folds
-from segcube.training.plan import read_plan
+from segcube.training.plan import Plan, read_plan
 from segcube.training.run import read_dataset, read_fold_scores, run_challenge, run_folds
+from segcube.training.submission import stage_of
 
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """The cases that every run validated; files: the probabilities of each run."""
+    """The cases that every run validated; files: the probabilities of each run.
+
+    sums: of runs with different outputs.
+    """
 
     challenge: Challenge
     runs: tuple[str, ...]
@@ -25,6 +31,7 @@ class OutOfFold:
     ignore_value: int | None
     patients: Mapping[str, str]
     notices: tuple[str, ...]
+    sums: RegionSums | None = None
 
 
 def find_out_of_fold(folders: Sequence[Path]) -> OutOfFold:
@@ -34,7 +41,8 @@ def find_out_of_fold(folders: Sequence[Path]) -> OutOfFold:
     challenges, folds without probabilities of their present weights, and where no case is left.
     """
     runs = [RunFolder(folder) for folder in folders]
-    challenges = [run_challenge(run, read_plan(run.plan)) for run in runs if run.check() is None]
+    plans = [read_plan(run.plan) for run in runs if run.check() is None]
+    challenges = [run_challenge(run, plan) for run, plan in zip(runs, plans, strict=True)]
     for run, challenge in zip(runs, challenges, strict=True):
         if challenge != challenges[0]:
             found = f"a run of {challenge.key} beside one of {challenges[0].key}"
@@ -56,7 +64,17 @@ def find_out_of_fold(folders: Sequence[Path]) -> OutOfFold:
         dataset.ignore_value,
         {entry.name: entry.patient for entry in dataset.cases},
         tuple(f"{case}: not validated by every run" for case in others),
+        _sums_of(plans, challenges[0]),
     )
+
+
+def _sums_of(plans: Sequence[Plan], challenge: Challenge) -> RegionSums | None:
+    """The regions that a submission of these plans merges; None where their outputs are the same."""
+    branches = [plan.branch for plan in plans]
+    stage = stage_of(branches, challenge)
+    if stage.regions is None:
+        return None
+    return RegionSums(stage.names, tuple(channel_matrix(stage, branch, challenge) for branch in branches))
 
 
 def _files_of(run: RunFolder) -> dict[str, Path]:

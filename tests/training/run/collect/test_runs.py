@@ -1,12 +1,15 @@
 import shutil
 
+import numpy as np
 import pytest
 import yaml
 
-from segcube.core import UsageError
+from segcube.core import Box, UsageError
 from segcube.spec.challenges import load_challenge
 from segcube.spec.submission import load_for_challenge
 from segcube.tools.tune import TuneRequest, read_inputs, tune_inputs, tuned_block
+from segcube.tools.tune.cases import read_saved
+from segcube.training.recipes import load_recipe
 from segcube.training.run import (
     CollectOptions,
     RunFolder,
@@ -21,7 +24,7 @@ from segcube.training.run import (
     validate_run,
 )
 
-from ..small import prepared_run, request_of
+from ..small import OVERRIDES, SHAPE, prepared_run, request_of
 
 CPU = ValidateOptions(device="cpu", save_probabilities=True, pictures=0)
 
@@ -90,6 +93,29 @@ def test_weights_are_tuned_on_probabilities_out_of_fold(runs, tmp_path):
     file.write_text(tuned_block(tuned, inputs))
     assert yaml.safe_load(file.read_text()).keys() <= {"postprocess", "weights"}
     collect_runs(runs, tmp_path / "both", CollectOptions(tuned=read_tuned(file)))
+
+
+def test_runs_of_labels_and_of_regions_are_tuned_in_regions(runs, tmp_path):
+    changes = OVERRIDES | {"preprocessing": {"spacing": [1, 1, 1], "outputs": "regions"}}
+    other = RunFolder(tmp_path / "regions")
+    plan_run(request_of(runs[0].root.parent / "data", recipe=load_recipe("fast", changes)), other)
+    assert all(outcome.error is None for outcome in prepare_run(other))
+    for fold in (0, 1):
+        train_fold(other, fold, TrainOptions(device="cpu"))
+    validate_run(other, (), CPU)
+    request = TuneRequest(runs=(runs[0].root, other.root), folds=2)
+    inputs = read_inputs(request)
+    case = inputs.cases[0]
+    assert (case.kind, case.names) == ("regions", ("wall", "RA", "LA"))
+    (saved,) = runs[0].validation.glob(f"*/probabilities/{case.name}.npz")
+    labels = read_saved(saved)
+    frame = Box((0, 0, 0), SHAPE)
+    assert case.members_mkxyz.shape[2:] == SHAPE
+    np.testing.assert_allclose(case.members_mkxyz[0], labels.within(frame)[1:], atol=1e-3)
+    file = tmp_path / "block.yaml"
+    file.write_text(tuned_block(tune_inputs(inputs, request), inputs))
+    submission = collect_runs((runs[0], other), tmp_path / "both", CollectOptions(tuned=read_tuned(file)))
+    assert submission.stages[0].names == case.names
 
 
 def test_probabilities_of_other_weights_are_refused(runs, tmp_path):
