@@ -72,6 +72,12 @@ def test_the_image_has_kernels_for_its_processor(engine, image):
     assert subprocess.run(words, capture_output=True, text=True, check=True).stdout.startswith("avx")
 
 
+def test_the_image_reads_png(engine, image):
+    code = "from PIL import features; print(features.check('zlib'))"
+    words = [engine.program, "run", "--rm", "--entrypoint", "python3", image, "-c", code]
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "True\n"
+
+
 def test_the_labels_describe_the_image(engine, image):
     words = [engine.program, "image", "inspect", "--format", "{{json .Config.Labels}}", image]
     printed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
