@@ -28,6 +28,7 @@ from segcube.cli.base.planning import (
     Sample,
     SampleSeed,
     SplitOf,
+    Synthetic,
     TrainOnly,
     Values,
 )
@@ -61,6 +62,7 @@ def plan(
     sample: Sample = None,
     seed: SampleSeed = 1,
     train_only: TrainOnly = True,
+    synthetic: Synthetic = None,
     previous: Previous = None,
     plans: Plans = None,
     configuration: Configuration = "3d_fullres",
@@ -97,6 +99,8 @@ def plan(
     values = parse_overrides(set_ or ())
     if steps is not None:
         values["steps"] = steps
+    if synthetic is not None:
+        values["synthetic"] = (values.get("synthetic") or {}) | {"share": synthetic} if synthetic else None
     run, weights = RunFolder(out), Path("weights") / out.resolve().name
     if go and not run.plan.exists():
         # Before the cases are read

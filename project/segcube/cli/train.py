@@ -60,15 +60,16 @@ def prepare_all(run: RunFolder) -> ExitCode:
     from segcube.training.run import read_dataset
 
     total = len(read_dataset(run).cases)
-    written = failed = 0
+    written = kept = failed = 0
     with case_bar("preparing") as on_case:
         for outcome in prepare_run(run):
             on_case(outcome.name, total)
             written += outcome.written
+            kept += not outcome.written and outcome.error is None
             if outcome.error is not None:
                 failed += 1
                 LOG.warning("%s: %s: %s", outcome.name, outcome.error.code, outcome.error)
-    LOG.info("%d cases prepared, %d kept, %d failed", written, total - written - failed, failed)
+    LOG.info("%d cases prepared, %d kept, %d failed", written, kept, failed)
     if failed:
         return ExitCode.NONE_DONE if failed == total else ExitCode.SOME_FAILED
     return ExitCode.DONE

@@ -1,3 +1,4 @@
+from .activation import channel_matrix as channel_matrix
 from .cascade import StageResult as StageResult
 from .models import Models as Models
 from .pipeline import predict_volume as predict_volume

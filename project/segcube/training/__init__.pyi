@@ -17,3 +17,4 @@ from .run import train_fold as train_fold
 from .run import trained_folds as trained_folds
 from .run import validate_run as validate_run
 from .signals import Requeue as Requeue
+from .submission import stage_of as stage_of

@@ -2,25 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from segcube.core import Shape, UsageError, Vector
-from segcube.training.cache import CachedCase
 from segcube.training.keys import StepKey
 from segcube.training.patches import PatchDraw, PatchPlan, initial_patch
 from segcube.training.recipes import Sampling
 
 
+class PatchCase(Protocol):
+    """What sampling needs of a case: of the cache, or a phantom."""
+
+    @property
+    def shape(self) -> Shape:
+        """Voxels along each axis."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The outputs that the case has voxels of."""
+        ...
+
+    @property
+    def class_voxels(self) -> Mapping[str, np.ndarray]:
+        """Stored voxels (N, 3) of each output; N may be 0."""
+        ...
+
+    @property
+    def annotated_voxels(self) -> np.ndarray | None:
+        """Stored voxels (N, 3) with a known label; None where no voxel may be ignored."""
+        ...
+
+
 def draw_patches(
-    cases: Sequence[CachedCase], plan: PatchPlan, key: StepKey, samples: Sequence[int]
+    cases: Sequence[PatchCase],
+    plan: PatchPlan,
+    key: StepKey,
+    samples: Sequence[int],
+    phantoms: Sequence[PatchCase] = (),
 ) -> list[PatchDraw]:
     """Draw the patch of each sample of a step, each from a case at random, as nnU-Net's loader does.
 
-    samples: their numbers in the step. Raises UsageError without cases.
+    samples: their numbers in the step. phantoms: of which the recipe's share of samples is drawn; their
+    numbers follow those of the cases. Raises UsageError without cases.
     """
-    if not cases:
+    if not cases and not phantoms:
         raise UsageError("no training case", expected="a fold with at least one")
     sampling = plan.recipe.sampling
     reach = plan.patch
@@ -30,14 +59,21 @@ def draw_patches(
     draws: list[PatchDraw] = []
     for sample in samples:
         rng = key.generator("patch", sample)
-        index = int(rng.integers(len(cases)))
-        case = cases[index]
+        index = int(rng.integers(len(cases))) if cases else 0
+        if phantoms and _is_phantom(plan, key, sample):
+            index = len(cases) + int(rng.integers(len(phantoms)))
+        case = cases[index] if index < len(cases) else phantoms[index - len(cases)]
         is_forced = _is_forced(sampling.draw, foreground, sample % plan.batch, plan.batch, rng)
         name = _draw_class(case, sampling, rng) if is_forced else None
         voxel = _draw_voxel(case, name, sampling, rng)
         centre = _draw_centre(case.shape, plan.patch, reach, voxel, sampling, rng)
         draws.append(PatchDraw(sample, index, centre, name))
     return draws
+
+
+def _is_phantom(plan: PatchPlan, key: StepKey, sample: int) -> bool:
+    synthetic = plan.recipe.synthetic
+    return synthetic is not None and bool(key.generator("synthetic", sample).random() < synthetic.share)
 
 
 def _is_forced(draw: str, foreground: float, sample: int, batch: int, rng: np.random.Generator) -> bool:
@@ -47,7 +83,7 @@ def _is_forced(draw: str, foreground: float, sample: int, batch: int, rng: np.ra
     return sample >= round(batch * (1 - foreground))
 
 
-def _draw_class(case: CachedCase, sampling: Sampling, rng: np.random.Generator) -> str | None:
+def _draw_class(case: PatchCase, sampling: Sampling, rng: np.random.Generator) -> str | None:
     """An output that the case has voxels of; None if there is none of a positive weight."""
     if sampling.class_weights is None:
         weights = np.ones(len(case.classes))
@@ -59,7 +95,7 @@ def _draw_class(case: CachedCase, sampling: Sampling, rng: np.random.Generator) 
 
 
 def _draw_voxel(
-    case: CachedCase, name: str | None, sampling: Sampling, rng: np.random.Generator
+    case: PatchCase, name: str | None, sampling: Sampling, rng: np.random.Generator
 ) -> np.ndarray | None:
     """A stored voxel of an output, or with a known label where voxels may be ignored; None for any place."""
     voxels = case.class_voxels[name] if name is not None else case.annotated_voxels

@@ -124,6 +124,17 @@ TrainOnly: TypeAlias = Annotated[
         "the others.",
     ),
 ]
+Synthetic: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        min=0.0,
+        max=1.0,
+        help="Share of the samples, from 0 to 1, that show phantoms: synthetic cases that are made while the "
+        "training runs. 1 trains on nothing else. Default: the recipe's.",
+        show_default=False,
+    ),
+]
 Previous: TypeAlias = Annotated[
     Path | None,
     typer.Option(

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segcube.core import UsageError
-from segcube.inference import SavedProbabilities
-from segcube.inference.activation import channel_matrix
+from segcube.inference import SavedProbabilities, channel_matrix
 from segcube.spec.challenges import Challenge
 from segcube.tools.tune.cases import RegionSums
-from segcube.training import RunFolder, trained_folds
+from segcube.training import RunFolder, stage_of, trained_folds
 from segcube.training.plan import Plan, read_plan
 from segcube.training.run import read_dataset, read_fold_scores, run_challenge, run_folds
-from segcube.training.submission import stage_of
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
@@ -45,8 +46,14 @@ class Batch:
     labels_bxyz: torch.Tensor
 
 
+class IndexedCases(Protocol):
+    """Cases by the numbers that draws have: a sequence, or a mapping of those that a batch shows."""
+
+    def __getitem__(self, index: int, /) -> CaseTensors: ...
+
+
 def make_batch(
-    cases: Sequence[CaseTensors],
+    cases: IndexedCases,
     draws: Sequence[PatchDraw],
     plan: PatchPlan,
     key: StepKey,

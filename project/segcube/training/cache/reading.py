@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -73,7 +72,7 @@ class CachedCase:
         """uint8, the map of a cascade's previous stage as PreparedCase has it; None for a single stage."""
         return self._open(PREVIOUS) if PREVIOUS in self.record.arrays else None
 
-    @cached_property
+    @property
     def classes(self) -> tuple[str, ...]:
         """The outputs that the case has voxels of."""
         return tuple(name for name, (first, last) in self.record.classes.items() if last > first)

@@ -29,3 +29,4 @@ from .schema import Sampling as Sampling
 from .schema import Schedule as Schedule
 from .schema import TrainingPrecision as TrainingPrecision
 from .schema import Validation as Validation
+from .synthetic import Synthetic as Synthetic

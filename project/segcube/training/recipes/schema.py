@@ -12,6 +12,7 @@ from segcube.spec.submission import Axis
 from segcube.training.recipes.augmentation import Augmentation, Positive, Probability
 from segcube.training.recipes.cascade import Cascade
 from segcube.training.recipes.loss import Loss
+from segcube.training.recipes.synthetic import Synthetic
 
 TrainingPrecision: TypeAlias = Literal["bf16", "fp16", "fp32"]
 Steps: TypeAlias = Annotated[int, Field(ge=1, le=100_000_000)]
@@ -202,12 +203,19 @@ class Recipe(StrictModel):
     gradient_checkpointing: Literal["auto", "on", "off"] = "auto"
     cascade: Cascade | None = None
     """Of a second stage, which is planned with --previous."""
+    synthetic: Synthetic | None = None
+    """Phantoms to train on; None for the cases of the data set alone."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     validation: Validation = Validation()
     mirrors: Unique[Axis] = ("x", "y", "z")
     """Mirroring axes of the exported submission."""
     overlap: Annotated[float, Field(ge=0.0, le=0.95)] = 0.5
     """Of its windows."""
+
+    @property
+    def uses_cases(self) -> bool:
+        """Whether any sample shows a case of the data set; False with phantoms alone."""
+        return self.synthetic is None or self.synthetic.share < 1
 
     @model_validator(mode="after")
     def _check_schedule(self) -> Self:

@@ -10,7 +10,7 @@ from itertools import count
 
 import torch
 
-from segcube.core import LOG, Clock, UsageError, write_atomic
+from segcube.core import LOG, Clock, UsageError, count_of, write_atomic
 from segcube.evaluation import encode_json
 from segcube.networks import save_network
 from segcube.training.augment import make_batch
@@ -33,7 +33,7 @@ from segcube.training.progress import (
     training_environment,
 )
 from segcube.training.recipes import Recipe
-from segcube.training.run.fold_data import FoldData, open_fold
+from segcube.training.run.fold_data import FoldData, open_fold, open_stream
 from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder
 from segcube.training.run.origin import (
     check_origin,
@@ -45,6 +45,7 @@ from segcube.training.sampling import draw_patches
 from segcube.training.signals import Requests, receive_requests
 from segcube.training.state import Counters, remove_states
 from segcube.training.step import Stepper, TrainingBatch
+from segcube.training.stream import PhantomStream
 from segcube.training.validation import PredictedCase, ValidationCase, validator
 
 RESIDENT_SHARE = 0.5
@@ -98,15 +99,26 @@ def train_fold(run: RunFolder, fold: FoldNumber, options: TrainOptions | None = 
             return Counters(step=before)
         device = open_device(options.device)
         set_exactness(device, exact=options.exact)
-        training = build_training(data, folder, device, options)
-        message = "fold %s: %d training cases, %s steps in %s on %s; progress.html and first-batch.png in %s"
-        place = (device, folder.root)
-        LOG.info(message, fold, len(data.cases), f"{steps:,}", training.stepper.precision, *place)
-        counters = _train_with_progress(training, data, folder, options, requests)
+        with open_stream(data) as stream:
+            data = replace(data, stream=stream)
+            training = build_training(data, folder, device, options)
+            _log_start(fold, data, training, device)
+            counters = _train_with_progress(training, data, folder, options, requests)
         training.stepper.network.load_state_dict(training.stepper.updater.averaged(), strict=False)
         save_network(training.stepper.network, data.plan.network, data.plan.arguments, folder.final)
         write_origin(data.origin, folder, counters.step)
     return counters
+
+
+def _log_start(fold: FoldNumber, data: FoldData, training: Training, device: torch.device) -> None:
+    synthetic, parts = data.plan.recipe.synthetic, list[str]()
+    if data.cases:
+        parts.append(count_of(len(data.cases), "training case"))
+    if synthetic is not None:
+        parts.append(f"phantoms in {synthetic.share:.0%} of the samples")
+    message = "fold %s: %s, %s steps in %s on %s; progress.html and first-batch.png in %s"
+    place = (device, training.folder)
+    LOG.info(message, fold, ", ".join(parts), f"{training.steps:,}", training.stepper.precision, *place)
 
 
 def remove_training(folder: FoldFolder) -> None:
@@ -137,7 +149,7 @@ def build_training(
         digest=data.origin.digest,
         steps=options.steps or recipe.steps,
         batch_dice=plan.batch_dice,
-        source=batch_source(cases, plan, device),
+        source=batch_source(cases, plan, device, data.stream),
         folder=folder.root,
         log=StepLog(folder.log),
         save_best=lambda network, _step: _save_best(network, plan, folder),
@@ -164,15 +176,20 @@ def build_stepper(data: FoldData, device: torch.device, folder: FoldFolder) -> S
     return Stepper(network, loss, build_updater(network, recipe.optimizer), precision, clip)
 
 
-def batch_source(cases: CaseSource, plan: Plan, device: torch.device) -> BatchSource:
-    """Return the function that makes the batch of a step."""
+def batch_source(
+    cases: CaseSource, plan: Plan, device: torch.device, stream: PhantomStream | None = None
+) -> BatchSource:
+    """Return the function that makes the batch of a step, of cases and of the stream's phantoms."""
     samples = range(plan.batch)
 
     def make(key: StepKey, clock: Clock) -> TrainingBatch:
         with clock.step("data"):
-            draws = draw_patches(cases.cases, plan, key, samples)
+            phantoms = stream.at(key.step) if stream is not None else ()
+            draws = draw_patches(cases.cases, plan, key, samples, phantoms)
         with clock.step("augment"):
-            return make_batch(cases, draws, plan, key, device)
+            numbers, count = {draw.case for draw in draws}, len(cases)
+            shown = {n: cases[n] if n < count else phantoms[n - count].tensors for n in numbers}
+            return make_batch(shown, draws, plan, key, device)
 
     return make
 

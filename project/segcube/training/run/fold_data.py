@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from segcube.training.run.folder import DatasetFile, FoldNumber, RunFolder, read
 from segcube.training.run.origin import Origin, origin_of, run_folds
 from segcube.training.run.previous import with_previous_maps
 from segcube.training.run.start import Start
+from segcube.training.stream import PhantomStream, StreamRules
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class FoldData:
     previous: Mapping[str, Path | None] = field(default_factory=dict)
     """The first stage's map of each case, in a cascade."""
     start: Start | None = None
+    stream: PhantomStream | None = None
 
     @property
     def origin(self) -> Origin:
@@ -45,6 +48,19 @@ def open_fold(run: RunFolder, fold: FoldNumber) -> FoldData:
     split = run_folds(run, dataset).split(fold)
     rules = cache_rules(plan, dataset, challenge)
     cases = {case.name: case for case in with_previous_maps(labelled_cases(run, dataset), plan)}
-    opened = open_cache(run.cache, split.training, rules, cases)
+    names = split.training if plan.recipe.uses_cases else ()
+    opened = open_cache(run.cache, names, rules, cases)
     previous = {name: case.previous for name, case in cases.items()}
     return FoldData(plan, challenge, dataset, split, opened, previous)
+
+
+@contextmanager
+def open_stream(data: FoldData) -> Generator[PhantomStream | None]:
+    """Open the phantoms that a fold trains on, until the end of the block; None for a recipe without."""
+    synthetic = data.plan.recipe.synthetic
+    if synthetic is None:
+        yield None
+        return
+    rules = StreamRules(cache_rules(data.plan, data.dataset, data.challenge), synthetic)
+    with PhantomStream(rules, data.plan.batch) as stream:
+        yield stream

@@ -44,7 +44,8 @@ from segcube.training.plan import (
     write_fingerprint,
     write_plan,
 )
-from segcube.training.run.folder import RunFolder, read_dataset, write_dataset
+from segcube.training.run.cases import cache_rules
+from segcube.training.run.folder import DatasetFile, RunFolder, read_dataset, write_dataset
 from segcube.training.run.previous import find_previous
 from segcube.training.run.request import (
     PlanRequest,
@@ -54,6 +55,7 @@ from segcube.training.run.request import (
     requested_challenge,
     stored_challenge,
 )
+from segcube.training.stream import StreamRules, make_streamed
 
 USUAL_FOLDS = 5
 OnCase: TypeAlias = Callable[[str, int], None]
@@ -87,6 +89,7 @@ def plan_run(
     folds = _folds(request, data.cases)
     previous = None if request.previous is None else find_previous(request.previous, challenge, folds)
     plan = _plan(request, fingerprint, challenge, previous)
+    _check_phantoms(plan, dataset_of(data, request), challenge)
     outputs = loss_outputs(plan.branch.outputs, challenge, ignore=plan.ignores(data.ignore_value))
     loss = build_loss(plan.recipe.loss, outputs, batch_dice=plan.batch_dice)
     set_exactness(device, exact=False)
@@ -132,6 +135,12 @@ def _check_request(request: PlanRequest, run: RunFolder) -> None:
     # A plan that failed left problems.csv
     if not (run.plan.exists() or run.problems.exists()):
         check_empty_folder(run.root)
+
+
+def _check_phantoms(plan: Plan, dataset: DatasetFile, challenge: Challenge) -> None:
+    """Make a phantom of those that a recipe trains on: raises UsageError for a challenge that has none."""
+    if plan.recipe.synthetic is not None:
+        make_streamed(StreamRules(cache_rules(plan, dataset, challenge), plan.recipe.synthetic), 0)
 
 
 def _planned_before(request: PlanRequest, run: RunFolder) -> Plan:

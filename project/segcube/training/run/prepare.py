@@ -16,10 +16,13 @@ from segcube.training.run.previous import with_previous_maps
 def prepare_run(run: RunFolder) -> Iterator[CacheOutcome]:
     """Prepare each case that is not cached yet, in threads; yields the outcome of each, in order.
 
-    Several processes may prepare one run at once. A case that cannot be prepared costs only itself. Raises
-    EnvironmentFault where the cache cannot be written, and as `with_previous_maps` does.
+    Several processes may prepare one run at once. A case that cannot be prepared costs only itself. A run
+    that trains on phantoms alone has none to prepare. Raises EnvironmentFault where the cache cannot be
+    written, and as `with_previous_maps` does.
     """
     dataset, plan = read_dataset(run), read_plan(run.plan)
+    if not plan.recipe.uses_cases:
+        return
     rules = cache_rules(plan, dataset, run_challenge(run, plan))
 
     def prepare(case: LabelledCase) -> CacheOutcome:
