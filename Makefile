@@ -190,9 +190,10 @@ experiments: setup
 bench-image: setup image
 	$(BIN)/python benchmarks/image.py
 
-# docs/cli.md from the commands, docs/demo.png from phantoms
+# docs/cli.md from the commands, docs/recipe.md from the schema of recipes, docs/demo.png from phantoms
 docs: setup
 	$(BIN)/python docs/commands.py
+	$(BIN)/python docs/recipe_keys.py
 	$(BIN)/python docs/picture.py
 
 starters: setup

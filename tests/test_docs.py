@@ -169,6 +169,12 @@ def test_the_page_of_commands_is_current():
     )
 
 
+def test_the_page_of_recipes_is_current():
+    assert (DOCS / "recipe.md").read_text() == runpy.run_path(str(DOCS / "recipe_keys.py"))["page"](), (
+        "run `make docs`"
+    )
+
+
 def test_the_keys_of_metrics_are_documented_with_their_defaults():
     cells = [line.strip("| ").split(" | ") for line in section(FORMAT, "Metrics of a challenge").splitlines()]
     documented = {

@@ -45,7 +45,7 @@ def run_ensemble(folder: Path) -> list[str]:
     }
     rows["mean of both"] = _at(both, dict.fromkeys(_names(both), tuned.space.start))
     rows["tuned, cases held out (nested)"] = _at(both, _held_out(tuned, both, request))
-    rows["tuned, the same cases"] = _at(both, dict.fromkeys(_names(both), tuned.fitted))
+    rows["tuned, in-sample"] = _at(both, dict.fromkeys(_names(both), tuned.fitted))
     return list(_table(rows))
 
 

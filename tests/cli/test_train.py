@@ -37,7 +37,7 @@ def test_one_command_takes_labelled_cases_to_a_submission(tmp_path, monkeypatch)
     write_data(tmp_path / "data")
     result = segcube("plan", "data", *PLAN, "--steps", 2, "--split", 2, "-o", "runs/own", "--go")
     assert result.exit_code == 0, result.stderr
-    assert "PlainConvUNet, patches of 8 x 16 x 16 voxels, batch 2" in result.stdout
+    assert "PlainConvUNet, patches of 8 x 16 x 16 voxels of 1 x 1 x 1 mm (z, y, x), batch 2" in result.stdout
     loaded = load_for_challenge(tmp_path / "weights/own")
     assert [member.file for member in loaded.submission.members] == [
         "fold_0.safetensors",
@@ -59,8 +59,8 @@ def test_data_with_errors_end_the_plan(tmp_path):
     result = segcube("plan", data, *PLAN, "-o", tmp_path / "run")
     assert result.exit_code == 2
     missing, empty, last = result.stderr.splitlines()[-3:]
-    assert missing.startswith("LABEL_MISSING: ")
-    assert empty.startswith("EMPTY_FILE: ")
+    assert missing.startswith("error LABEL_MISSING: ")
+    assert empty.startswith("error EMPTY_FILE: ")
     assert last.startswith(f"error: {data}: 2 errors; ")
     assert "problems.csv" in last
 

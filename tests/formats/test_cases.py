@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from segcube.core import UsageError
-from segcube.formats import Discovery, discover_cases
+from segcube.formats import Discovery, discover_cases, other_format_hint
 from segcube.spec.challenges import Challenge, load_challenge
 
 NAME, OTHER = "BraTS-GLI-00001-000", "BraTS-GLI-00002-000"
@@ -215,3 +215,18 @@ def test_case_names_cannot_leave_the_output_folder(tmp_path, glioma):
     for case in found.cases:
         file = out / own.output_name(case.name)
         assert Path(os.path.normpath(file)).parent == out
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("a.png", "the files end with .png; those of {} end with .nii.gz or .nii"),
+        ("a.nii", ""),
+        ("a.txt", ""),
+    ],
+)
+def test_files_of_another_format_are_described(name, hint, tmp_path, glioma):
+    (tmp_path / name).touch()
+    found = other_format_hint(tmp_path, glioma)
+    assert found.startswith(hint.format(glioma.key))
+    assert bool(found) == bool(hint)

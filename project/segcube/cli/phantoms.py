@@ -35,6 +35,17 @@ Seed: TypeAlias = Annotated[
 First: TypeAlias = Annotated[
     int, typer.Option(min=1, help="Number in the name of the first phantom; other numbers, other cases.")
 ]
+Spacing: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="MM",
+        min=0.25,
+        max=20.0,
+        help="Edge of the voxels, to train on a CPU within minutes; also writes DIR/challenge.yaml, the "
+        "challenge with this grid. Default: a grid of the challenge.",
+        show_default=False,
+    ),
+]
 Scans: TypeAlias = Annotated[
     Path | None,
     typer.Option(metavar="DATA", help="Folder of labelled scans to compare phantoms with. Default: none."),
@@ -62,6 +73,7 @@ def phantoms(
     count: Count = None,
     seed: Seed = 0,
     first: First = 1,
+    spacing: Spacing = None,
     compare: Scans = None,
     ref: ScanLabels = None,
     report: ReportFile = None,
@@ -70,7 +82,7 @@ def phantoms(
     """Write synthetic cases (phantoms), or compare them with scans.
 
     Phantoms have known labels. The images show no patient: use them to try out a submission, not to measure
-    its accuracy. A case takes 10 to 20 s.
+    its accuracy. A case takes 10 to 20 s, with --spacing 3 about 2 s.
 
     --compare writes no case. It measures composition, size, contrast and noise of labelled scans and of
     phantoms, and prints for each quantity whether the scans' median lies within the phantoms' 5th to 95th
@@ -83,10 +95,11 @@ def phantoms(
     Example:
       segcube phantoms demo --challenge brats2023-gli --count 2
       segcube infer -i demo/data -o demo/maps
+      segcube phantoms small --challenge brats2023-gli --spacing 3 --count 12
       segcube phantoms --challenge brats2023-gli --compare scans --ref labels --chart chart.png
     """
     from segcube.core import case_bar
-    from segcube.phantoms import compare_folder
+    from segcube.phantoms import compare_folder, write_coarse_challenge
     from segcube.spec.challenges import load_challenge
 
     folder = folder_of(place, out)
@@ -103,7 +116,15 @@ def phantoms(
     assert folder is not None
     if any((ref, report, chart)):
         raise UsageError("--ref, --report or --chart without scans", expected="--compare DATA")
+    if spacing is not None:
+        known, file = write_coarse_challenge(known, spacing, folder)
+        challenge = str(file)
     _write(known, count or 1, seed, first, folder)
+    data, labels = folder / "data", folder / "labels"
+    if spacing is None:
+        LOG.info("next: segcube infer -i %s -o %s, or train on them:", data, folder / "maps")
+    planned = f"--challenge {challenge} --recipe fast --out runs/{folder.name}"
+    LOG.info("next: segcube plan %s --ref %s %s", data, labels, planned)
     return ExitCode.DONE
 
 

@@ -133,8 +133,10 @@ def _print_plan(plan: Plan, limit_hours: float | None) -> None:
     """Print network, patch and estimate; a training that takes too long is pointed out."""
     from segcube.training.plan import describe_budget
 
-    size = " x ".join(map(str, plan.patch))
-    typer.echo(printable(f"{plan.network}, patches of {size} voxels, batch {plan.batch}: {plan.origin}"))
+    size, axes = " x ".join(map(str, plan.patch)), ", ".join(plan.branch.axes)
+    spacing = " x ".join(f"{length:.3g}" for length in plan.spacing)
+    patch = f"patches of {size} voxels of {spacing} mm ({axes})"
+    typer.echo(printable(f"{plan.network}, {patch}, batch {plan.batch}: {plan.origin}"))
     if budget := describe_budget(plan, limit_hours):
         typer.echo(budget)
     estimate = plan.estimate

@@ -41,9 +41,12 @@ class Clock:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words of hours, minutes and seconds, to two units."""
+    """Seconds in words of days, hours, minutes and seconds, to two units."""
     whole = round(seconds)
     if whole < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
     minutes, rest = divmod(whole, 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} days {hours % 24} h"

@@ -2,6 +2,7 @@ from .cases import Discovery as Discovery
 from .cases import discover_cases as discover_cases
 from .cases import files_with as files_with
 from .cases import nifti_files as nifti_files
+from .cases import other_format_hint as other_format_hint
 from .given import case_of as case_of
 from .given import volume_of as volume_of
 from .labels import LabelFiles as LabelFiles

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from segcube.core import Case, CaseError, Code, UsageError
 from segcube.formats.listing import MAX_DEPTH, Listing, file_exists, list_folder
-from segcube.spec.challenges import Challenge, nifti_stem, parse_name
+from segcube.spec.challenges import ENDINGS, Challenge, nifti_stem, parse_name
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,23 @@ def files_with(folder: Path, is_wanted: Callable[[str], bool]) -> list[Path]:
         raise UsageError("no such folder", file=folder, expected="a folder of cases or label maps")
     files = (Path(place, name) for place, _, names in os.walk(folder) for name in names if is_wanted(name))
     return sorted(file for file in files if file_exists(file))
+
+
+def other_format_hint(folder: Path, challenge: Challenge) -> str:
+    """Describe a folder whose files have another format than the challenge's; empty for any other folder."""
+    known = tuple(ending for endings in ENDINGS.values() for ending in endings)
+    endings = {_ending_of(file.name) for file in files_with(folder, lambda name: name.endswith(known))}
+    if not endings or endings & {*challenge.endings}:
+        return ""
+    found, wanted = " and ".join(sorted(endings)), " or ".join(challenge.endings)
+    return (
+        f"the files end with {found}; those of {challenge.key} end with {wanted} (format: {challenge.format})"
+    )
+
+
+def _ending_of(name: str) -> str:
+    """Return the ending of the name of an image in any format."""
+    return next(ending for endings in ENDINGS.values() for ending in endings if name.endswith(ending))
 
 
 def discover_cases(folder: Path, challenge: Challenge) -> Discovery:

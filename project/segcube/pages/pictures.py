@@ -68,7 +68,9 @@ def draw_case(
         image_xyz = images[challenge.reference]
         columns.append(Column("reference labels", image_xyz, view.turned(reference_xyz)))
     colours = label_colours(challenge)
-    figure = _draw(columns, view, view.turned(labelled_xyz), colours)
+    # A PNG has no directions
+    is_named = challenge.format != "png"
+    figure = _draw(columns, view, view.turned(labelled_xyz), colours, is_named=is_named)
     add_legend(figure, challenge, "outside lower center")
     figure.suptitle(volume.case.name, color="white")
     content = BytesIO()
@@ -89,8 +91,15 @@ def add_legend(figure: FigureBase, challenge: Challenge, place: str, **options: 
     figure.legend(handles=patches, loc=place, **style, **options)
 
 
-def _draw(columns: Sequence[Column], view: View, labelled_xyz: np.ndarray, colours: dict[int, str]) -> Figure:
-    """Draw a row for each plane, as high as the plane is."""
+def _draw(
+    columns: Sequence[Column],
+    view: View,
+    labelled_xyz: np.ndarray,
+    colours: dict[int, str],
+    *,
+    is_named: bool,
+) -> Figure:
+    """Draw a row for each plane, as high as the plane is. is_named: with its name and directions."""
     planes = view.planes
     heights = [plane.size_mm(view)[1] for plane in planes]
     widest = max(plane.size_mm(view)[0] for plane in planes)
@@ -102,7 +111,7 @@ def _draw(columns: Sequence[Column], view: View, labelled_xyz: np.ndarray, colou
         for axes, plane in zip(grid[:, number], planes, strict=True):
             index = largest_section(labelled_xyz, plane.axis)
             draw_section(axes, column, plane, index, plane.size_mm(view), colours)
-            if number == 0:
+            if number == 0 and is_named:
                 _name(axes, plane)
     return figure
 

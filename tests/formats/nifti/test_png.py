@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -52,9 +55,69 @@ def test_channels_are_components_of_one_file(tmp_path):
 
 def test_a_label_map_of_colours_is_refused(tmp_path):
     file = written(tmp_path, np.stack([PIXELS] * 3, axis=-1))
-    with pytest.raises(CaseError, match="has 3 components; expected one; set `component`") as caught:
+    with pytest.raises(CaseError, match="has 3 components; expected one; save the label values") as caught:
         read_labels(file)
     assert caught.value.code is Code.NDIM
+
+
+def palette(folder):
+    image = Image.fromarray(PIXELS % 3, "P")
+    image.putpalette([0, 0, 9, 255, 0, 0, 0, 200, 0])
+    image.save(folder / "a.png")
+    return folder / "a.png"
+
+
+def test_colours_of_a_palette_are_components_of_an_image(tmp_path):
+    case = Case("a", {"G": palette(tmp_path)}, "G", {"G": 1})
+    (green_xyz,) = read_volume(case, ("G",)).voxels
+    np.testing.assert_array_equal(green_xyz[:, :, 0], np.array([0, 0, 200])[PIXELS % 3].T)
+
+
+def test_an_image_of_grey_values_has_no_palette(tmp_path):
+    case = Case("a", {"grey": palette(tmp_path)}, "grey")
+    with pytest.raises(CaseError, match="has a palette of colours; expected an image of grey values"):
+        read_volume(case, ("grey",))
+
+
+def test_an_image_of_several_components_needs_one_of_them(tmp_path):
+    case = Case("a", {"grey": written(tmp_path, np.stack([PIXELS] * 3, axis=-1))}, "grey")
+    with pytest.raises(CaseError, match="has 3 components; expected one; set `component` of the channels"):
+        read_volume(case, ("grey",))
+
+
+def chunk(kind, content):
+    checked = kind + content
+    return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+
+def packed(folder, depth, colour, rows):
+    """A PNG of rows of bytes, which has a single row or two."""
+    width = 2
+    header = struct.pack(">IIBBBBB", width, len(rows), depth, colour, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row for row in rows))
+    content = chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    (folder / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    return folder / "a.png"
+
+
+def test_colours_of_sixteen_bits_are_refused(tmp_path):
+    file = packed(tmp_path, 16, 2, [bytes(range(12))])
+    with pytest.raises(CaseError, match="colours of 16 bits a component; expected 8") as caught:
+        read_volume(Case("a", {"R": file}, "R", {"R": 0}), ("R",))
+    assert caught.value.code is Code.BAD_DTYPE
+
+
+@pytest.mark.parametrize(("depth", "row", "values"), [(2, 0b01_10_0000, (1, 2)), (4, 0x3F, (3, 15))])
+def test_labels_of_few_bits_are_those_that_were_stored(depth, row, values, tmp_path):
+    labels_xyz, _, _ = read_labels(packed(tmp_path, depth, 0, [bytes([row])]))
+    assert labels_xyz[:, 0, 0].tolist() == list(values)
+
+
+def test_an_animation_is_refused(tmp_path):
+    first, second = Image.fromarray(PIXELS), Image.fromarray(PIXELS + 1)
+    first.save(tmp_path / "a.png", save_all=True, append_images=[second])
+    with pytest.raises(CaseError, match="is an animation of 2 images; expected one image"):
+        read_labels(tmp_path / "a.png")
 
 
 def test_a_component_that_the_file_lacks_is_refused(tmp_path):

@@ -125,8 +125,8 @@ def estimated(plan: Plan, hours: float) -> Plan:
 
 def test_an_estimate_is_described(plan):
     assert describe_budget(estimated(plan, 41.0)) == (
-        "NVIDIA H100: 7.5 of 79.1 GB, the batch in 2 parts; 0.59 s a step, without data and validation 41 h "
-        "for 250,000 steps"
+        "NVIDIA H100: 7.5 of 79.1 GB, the batch in 2 parts; 0.59 s a step: 40 h 58 min for 250,000 steps, "
+        "data and validation not counted"
     )
     assert describe_budget(plan) == ""
 

@@ -60,7 +60,7 @@ def test_elsewhere_lines_are_logged(run, records):
     assert lines == [
         "[1/600] loss 1, rate 0.004, 0.5 steps/s, 19 min 58 s left, 1.25 GB",
         "[2/600] loss 1, rate 0.004, 0.5 steps/s, 19 min 56 s left, 1.25 GB",
-        "[2/600] validation: Dice WT 0.500, TC 0.375, ET 0.125",
+        "[2/600] validation of 2 cases: Dice WT 0.500, TC 0.375, ET 0.125",
     ]
 
 

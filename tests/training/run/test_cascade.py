@@ -156,6 +156,35 @@ def test_a_first_stage_that_was_split_anew_is_refused(first, trained, tmp_path):
         list(prepare_run(run))
 
 
+def test_other_folds_of_the_second_stage_are_refused(trained, tmp_path):
+    run = RunFolder(shutil.copytree(trained.root, tmp_path / "chambers"))
+    run.folds.write_text(exchanged(load_folds(trained.folds).validation))
+    for use in (lambda: train_fold(run, 0, CPU), lambda: validate_run(run, [0], SCORES)):
+        with pytest.raises(EnvironmentFault, match="the folds changed: masks of the first stage would be of"):
+            use()
+
+
+def test_a_first_stage_that_is_not_there_is_named(trained, tmp_path):
+    run = RunFolder(shutil.copytree(trained.root, tmp_path / "chambers"))
+    before = str(read_plan(run.plan).previous.run)
+    run.plan.write_text(run.plan.read_text().replace(before, str(tmp_path / "heart")))
+    with pytest.raises(EnvironmentFault, match=r"heart: the first stage is not there;.*previous\.run"):
+        validate_run(run, [0], SCORES)
+
+
+def test_cases_with_other_labels_than_in_the_first_stage_are_pointed_out(first, tmp_path, caplog):
+    data = shutil.copytree(first.root.with_name("data"), tmp_path / "data")
+    run = RunFolder(tmp_path / "chambers")
+    for kind in ("gt", "label"):
+        one, two = (data / f"MBAS_00{number}_{kind}.nii.gz" for number in (1, 2))
+        one.rename(tmp_path / one.name)
+        two.rename(one)
+        (tmp_path / one.name).rename(two)
+    plan_run(second(data, first.root), run)
+    assert all(outcome.error is None for outcome in prepare_run(run))
+    assert "2 cases, such as MBAS_001, have another label map than in the first stage" in caplog.text
+
+
 def test_a_first_stage_that_is_not_validated_with_its_weights_is_refused(first, trained, tmp_path):
     moved = RunFolder(shutil.copytree(first.root, tmp_path / "heart"))
     run = RunFolder(shutil.copytree(trained.root, tmp_path / "chambers"))

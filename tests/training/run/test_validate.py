@@ -73,11 +73,40 @@ def test_maps_of_the_same_weights_are_kept_and_those_of_others_are_not(trained, 
     report = run.validated(0).report
     validate_run(run, [0], OPTIONS)
     assert [case["status"] for case in json.loads(report.read_text())["cases"]] == ["kept", "kept"]
-    shutil.copy(run.fold(1).final, run.fold(0).final)
+    train_fold(run, 0, TrainOptions(device="cpu", steps=6))
     assert dict(read_fold_scores(run, [0], "final")) == {}
     validate_run(run, [0], OPTIONS)
     assert [case["status"] for case in json.loads(report.read_text())["cases"]] == ["done", "done"]
     assert list(dict(read_fold_scores(run, [0], "final"))) == [0]
+
+
+def test_a_validation_that_is_killed_leaves_no_scores_of_the_weights_of_before(
+    trained, tmp_path, monkeypatch
+):
+    run = RunFolder(shutil.copytree(trained.root, tmp_path / "run"))
+    validate_run(run, [0], OPTIONS)
+    train_fold(run, 0, TrainOptions(device="cpu", steps=6))
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("segcube.training.run.validate.evaluate_maps", killed)
+    with pytest.raises(KeyboardInterrupt):
+        validate_run(run, [0], OPTIONS)
+    # The maps are of the new weights already
+    assert not run.validated(0).summary.exists()
+
+
+def test_weights_that_changed_since_the_training_are_refused(trained, tmp_path):
+    run = RunFolder(shutil.copytree(trained.root, tmp_path / "run"))
+    content = bytearray(run.fold(0).final.read_bytes())
+    content[-3] ^= 1
+    run.fold(0).final.write_bytes(content)
+    for use in (lambda: validate_run(run, [0], OPTIONS), lambda: collect_run(run, tmp_path / "weights")):
+        with pytest.raises(
+            EnvironmentFault, match=r"final\.safetensors: is not the file that the training wrote"
+        ):
+            use()
 
 
 def test_weights_of_another_plan_or_split_are_refused(trained, tmp_path):

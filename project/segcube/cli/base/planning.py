@@ -115,7 +115,7 @@ Sample: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
-SampleSeed: TypeAlias = Annotated[int, typer.Option("--seed", min=0, help="Of the draw of --sample.")]
+SampleSeed: TypeAlias = Annotated[int, typer.Option("--seed", min=0, help="Random seed of --sample.")]
 TrainOnly: TypeAlias = Annotated[
     bool,
     typer.Option(

@@ -12,13 +12,12 @@ import numpy as np
 from segcube.core import Case, CaseError, Code, Forms, Grid, Notice, Volume
 from segcube.formats.nifti.affine import TOLERANCE_MM, corner_distance_mm, geometry_notices, same_grid
 from segcube.formats.nifti.header import Header, read_header
+from segcube.formats.nifti.png import PngPart
 from segcube.formats.nifti.stream import NiftiStream, open_stream
 from segcube.spec.challenges import Challenge
 
 INT16_RANGE = (-(2.0**15), 2.0**16)
 """Values of signed or unsigned 16-bit integers; the end is exclusive."""
-ANY_COMPONENT = 0
-"""All components of a PNG have one header."""
 MAX_LABEL = 2**16 - 1
 MAX_KEPT_BYTES = 2
 """Size of the largest integers that stay as they are stored."""
@@ -53,10 +52,8 @@ def merge_notices(found: Mapping[str, Sequence[Notice]]) -> tuple[Notice, ...]:
 
 
 @contextmanager
-def _open_voxels(
-    file: Path, component: int | None = None
-) -> Generator[tuple[NiftiStream, Header], None, None]:
-    with open_stream(file, component) as stream:
+def _open_voxels(file: Path, part: PngPart) -> Generator[tuple[NiftiStream, Header], None, None]:
+    with open_stream(file, part) as stream:
         header = read_header(stream)
         stream.seek_voxels(header.offset, header.voxel_bytes)
         yield stream, header
@@ -157,7 +154,7 @@ def _mismatch(grid: Grid, reference: Grid, file: Path) -> CaseError | None:
 
 def read_header_of(file: Path) -> Header:
     """Read a file's header only. Raises CaseError."""
-    with open_stream(file, ANY_COMPONENT) as stream:
+    with open_stream(file, "header") as stream:
         return read_header(stream)
 
 
@@ -169,7 +166,7 @@ def read_grid(file: Path) -> tuple[Grid, Forms]:
 
 def check_size(file: Path) -> None:
     """Check that a file has the size that its header declares, without reading it. Raises CaseError."""
-    with _open_voxels(file, ANY_COMPONENT):
+    with _open_voxels(file, "header"):
         pass
 
 
@@ -179,7 +176,7 @@ def read_labels(file: Path) -> tuple[np.ndarray, Grid, str]:
     Unsigned labels keep their type, others get the smallest unsigned type; whole numbers stored as floats are
     accepted. Raises CaseError; BAD_DTYPE for fractions and negative numbers.
     """
-    with _open_voxels(file) as (stream, header):
+    with _open_voxels(file, "labels") as (stream, header):
         stored_xyz = _scaled(_read_voxels(stream, header), header)
     if stored_xyz.dtype.kind == "u":
         return (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from segcube.core import CaseError, Code
 from segcube.formats.nifti.gzipped import CHUNK, GZIP_MAGIC, CutOffError, DamagedError, GzipReader
-from segcube.formats.nifti.png import is_png, nifti_of_png
+from segcube.formats.nifti.png import PngPart, is_png, nifti_of_png
 
 EXTENDER_BYTES = 4
 """Follow each header."""
@@ -118,16 +118,16 @@ class NiftiStream:
 
 
 @contextmanager
-def open_stream(file: Path, component: int | None = None) -> Generator[NiftiStream, None, None]:
+def open_stream(file: Path, part: PngPart = None) -> Generator[NiftiStream, None, None]:
     """Open a NIfTI file, or a PNG as a NIfTI file of one slice.
 
-    component: of a PNG that has several. Raises CaseError as `open_file` and `nifti_of_png` do, and NOT_NIFTI
+    part: of a PNG. Raises CaseError as `open_file` and `nifti_of_png` do, and NOT_NIFTI
     when name and content disagree about gzip. An error raised inside the context becomes CORRUPT or TRUNCATED
     if the gzip stream turns out to be damaged.
     """
     with open_file(file) as raw:
         if is_png(file):
-            content = nifti_of_png(file, BytesIO(raw.read()), component)
+            content = nifti_of_png(file, BytesIO(raw.read()), part)
             yield NiftiStream(file, BytesIO(content), len(content))
             return
         packed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC

@@ -18,7 +18,7 @@ from segcube.core import (
     stage_bar,
     terminate_on_sigterm,
 )
-from segcube.formats import Discovery
+from segcube.formats import Discovery, other_format_hint
 from segcube.formats.nifti import FAILED_CASE_MARK, remove_own_map
 from segcube.inference.folder.case_log import CaseLog
 from segcube.inference.folder.outputs import check_outputs, prepare_output
@@ -116,7 +116,9 @@ def _predict_shard(
         report = start_report(loaded, request.settings.model_dump(), device)
         if not found.fits:
             names = loaded.challenge.case
-            LOG.warning(f"{request.data}: no case of {loaded.challenge.key}; expected names like {names}")
+            hint = other_format_hint(request.data, loaded.challenge)
+            found = f"no case of {loaded.challenge.key}; expected names like {names}"
+            LOG.warning(f"{request.data}: {found}{'; ' * bool(hint)}{hint}")
         elif not shard.names:
             count = len(found.cases) + len(found.refused)
             LOG.info(f"shard {request.settings.shard} holds none of {count} cases: nothing to do")

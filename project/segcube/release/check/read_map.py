@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from segcube.core import CaseError, Code
-from segcube.formats.nifti import Header, NiftiStream, open_stream, parse_header, read_fields
+from segcube.formats.nifti import Header, NiftiStream, PngPart, open_stream, parse_header, read_fields
 from segcube.release.check.findings import Finding, FindingCode, error, warning
 
 ROOT_UID = 0
@@ -73,15 +73,15 @@ class MapFile:
         return any(fault.code in codes for fault in self.faults)
 
 
-def read_map(file: Path, component: int | None = None) -> MapFile:
+def read_map(file: Path, part: PngPart = "labels") -> MapFile:
     """Read a label map in one pass; collect faults of the header, repair it and continue.
 
-    component: of a PNG that has several. A damaged file gets that one fault, since other faults may follow
-    from the damage.
+    part: of a PNG, where it is the image that maps are compared with. A damaged file gets that one fault,
+    since other faults may follow from the damage.
     """
     faults: list[CaseError] = []
     try:
-        with open_stream(file, component) as stream:
+        with open_stream(file, part) as stream:
             fields = read_fields(stream)
             version = 1 if int(fields["sizeof_hdr"]) == 348 else 2
             axes = tuple(int(size) for size in fields["dim"][1 : max(int(fields["dim"][0]), 0) + 1])

@@ -11,6 +11,7 @@ from .metrics import Metrics as Metrics
 from .metrics import Overlap as Overlap
 from .metrics import SmallLesions as SmallLesions
 from .schema import BACKGROUND as BACKGROUND
+from .schema import ENDINGS as ENDINGS
 from .schema import Challenge as Challenge
 from .schema import UsualGrid as UsualGrid
 from .schema import stem_of as stem_of

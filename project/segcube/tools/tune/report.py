@@ -39,10 +39,15 @@ def tuned_block(tuned: Tuned, inputs: Inputs) -> str:
     return f"# {verdict(tuned, inputs)}\n" + yaml.safe_dump(content, sort_keys=False, width=110)
 
 
+def _value(value: object) -> str:
+    """A value of the search as it is printed."""
+    return "off" if value is None else str(value)
+
+
 def print_tuned(tuned: Tuned, inputs: Inputs) -> None:
     """Print to stderr the gain of each region and the changed values with those of each fold."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    heading = ("region", "current", "tuned, unseen", "gain", "same cases")
+    heading = ("region", "current", "tuned, unseen", "gain", "in-sample")
     table = Table(*heading, title=OBJECTIVES[inputs.metrics.profile])
     for region in tuned.before[0]:
         before, after, same = (
@@ -57,7 +62,8 @@ def print_tuned(tuned: Tuned, inputs: Inputs) -> None:
     if changed and not tuned.improves:
         console.print("candidates, not applied:")
     for name in changed:
-        folds = ", ".join(str(point[name]) for point in tuned.in_folds)
-        line = f"{name}: {start[name]} -> {tuned.fitted[name]} (in the folds: {folds})"
+        points = (start, tuned.fitted, *tuned.in_folds)
+        before, after, *folds = (_value(point[name]) for point in points)
+        line = f"{name}: {before} -> {after} (in the folds: {', '.join(folds)})"
         console.print(literal_text(line))
     console.print(literal_text(verdict(tuned, inputs)))

@@ -70,7 +70,8 @@ def outside_problems(
     if outside == 0:
         return
     found = f"{count_of(outside, 'labelled voxel')} of {labelled} lie where every channel is 0"
-    is_error, hint = outside > MAX_OUTSIDE_SHARE * labelled, "check its alignment"
+    is_error = outside > MAX_OUTSIDE_SHARE * labelled
+    hint = "check its alignment; segcube diagnose tests all label maps for flips and shifts"
     if is_error and (axes := _fitting_flip(labelled_xyz, zero_xyz)):
         hint = f"the label map seems to be flipped along {axes}"
     wrong = problem(Code.LABEL_OUTSIDE, case.name, found, file=case.label, hint=hint)

@@ -84,7 +84,7 @@ def pair_with_labels(
             f"is a label map of {name}, which has no images",
             file=found.labels[name][0],
             expected="the images of the case in the data folder",
-            hint="add the images, correct their names, or remove the label map",
+            hint="add the images, correct their names or endings, or remove the label map",
         )
         problems.append(orphan if orphans_are_errors else orphan.as_notice())
     return paired, problems

@@ -24,6 +24,11 @@ class Problem:
     is_error: bool = True
     """Whether the data cannot be trained on; otherwise a notice."""
 
+    @property
+    def kind(self) -> str:
+        """`error` or `notice`."""
+        return "error" if self.is_error else "notice"
+
     def as_notice(self) -> Problem:
         """Return the problem as one that does not keep the data from being trained on."""
         return replace(self, is_error=False)
@@ -45,16 +50,19 @@ def errors_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 
 def lines_by_code(problems: Iterable[Problem]) -> list[str]:
-    """Return a line for each reason code: its first problem, and the other cases that have it."""
-    by_code: dict[Code, list[Problem]] = {}
+    """Return a line for each reason code: its first problem, and the other cases that have it.
+
+    Errors and notices of one code have a line each.
+    """
+    groups: dict[tuple[str, Code], list[Problem]] = {}
     for found in problems:
-        by_code.setdefault(found.code, []).append(found)
-    return [_line(code, found) for code, found in by_code.items()]
+        groups.setdefault((found.kind, found.code), []).append(found)
+    return [_line(f"{kind} {code}", found) for (kind, code), found in groups.items()]
 
 
-def _line(code: Code, problems: list[Problem]) -> str:
+def _line(title: str, problems: list[Problem]) -> str:
     first, *others = problems
-    line = f"{code}: {first.message}"
+    line = f"{title}: {first.message}"
     if not others:
         return line
     names = list(dict.fromkeys(found.case for found in others if found.case and found.case != first.case))

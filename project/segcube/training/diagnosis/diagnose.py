@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,11 +37,18 @@ def diagnose_run(run: RunFolder) -> list[Symptom]:
     written = {paint.label for paint in challenge.write}
     found: list[Symptom] = []
     for log in sorted(run.root.glob("fold_*/log.jsonl")):
-        found += log_symptoms(list(StepLog(log).records()), log.parent.name, written)
+        symptoms = log_symptoms(list(StepLog(log).records()), log.parent.name, written)
+        found += [_in_run(symptom, run, log.parent.name.removeprefix("fold_")) for symptom in symptoms]
     cases = labelled_cases(run, dataset)
     count = min(MOST_CASES, len(cases))
     chosen = [cases[index * len(cases) // count] for index in range(count)]
     return found + list(data_symptoms(chosen, challenge, dataset.ignore_value))
+
+
+def _in_run(symptom: Symptom, run: RunFolder, fold: str) -> Symptom:
+    """A symptom whose commands and paths are those of a fold."""
+    then = symptom.then.replace("RUN", str(run.root)).replace("--fold N", f"--fold {fold}")
+    return replace(symptom, then=then.replace("fold_N", f"fold_{fold}"))
 
 
 def data_symptoms(

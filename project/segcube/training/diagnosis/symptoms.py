@@ -20,7 +20,7 @@ WAITING = 0.5
 WORSE = 0.03
 """Mean Dice below the best, in the last validations, of a training that gets worse."""
 LAST_VALIDATIONS = 3
-EVER = "find out whether the network learns a few patches by heart: segcube train RUN --fold N --overfit 2"
+EVER = "find out whether the network can overfit a few patches: segcube train RUN --fold N --overfit 2"
 
 
 @dataclass(frozen=True)

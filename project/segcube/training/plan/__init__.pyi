@@ -16,6 +16,7 @@ from .intensities import Intensities as Intensities
 from .intensities import samples_per_case as samples_per_case
 from .nnunet_plans import import_plans as import_plans
 from .planner import make_plan as make_plan
+from .planner import plan_notices as plan_notices
 from .planner import reuse_plan as reuse_plan
 from .schema import PLACEHOLDER as PLACEHOLDER
 from .schema import PLACEHOLDER_SHA256 as PLACEHOLDER_SHA256

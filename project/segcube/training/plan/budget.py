@@ -9,7 +9,7 @@ from statistics import median
 
 import torch
 
-from segcube.core import LOG, Clock, EnvironmentFault
+from segcube.core import LOG, Clock, EnvironmentFault, duration
 from segcube.networks import build_network
 from segcube.training.device import step_precision
 from segcube.training.losses import LossFunction, is_divisible
@@ -192,6 +192,6 @@ def describe_budget(plan: Plan, limit_hours: float | None = None) -> str:
     checkpointed = ", gradient checkpointing" if plan.gradient_checkpointing else ""
     return (
         f"{budget.device}: {budget.memory_gb:.1f} of {budget.available_gb:.1f} GB{parts}{checkpointed}; "
-        f"{budget.seconds:.3g} s a step, without data and validation {budget.hours:.3g} h for "
-        f"{plan.recipe.steps:,} steps"
+        f"{budget.seconds:.3g} s a step: {duration(budget.seconds * plan.recipe.steps)} for "
+        f"{plan.recipe.steps:,} steps, data and validation not counted"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -19,6 +19,9 @@ from segcube.training.plan.grid import TrainingGrid, plan_grid
 from segcube.training.plan.schema import Plan, PreviousStage, Resolution, one_hot_labels, read_plan
 from segcube.training.plan.sizes import REFERENCE_BATCH, fixed_size, plan_sizes, plan_slices
 from segcube.training.recipes import Recipe
+
+FEWEST_RATES = 10
+"""A schedule with fewer learning rates does not follow its curve."""
 
 
 def make_plan(
@@ -147,3 +150,20 @@ def _resolutions(grid: TrainingGrid, task: NetworkTask) -> tuple[Resolution, Res
         arguments=given_arguments(task),
     )
     return fixed, None
+
+
+def plan_notices(plan: Plan) -> Iterator[str]:
+    """Describe what a plan permits but is seldom wanted."""
+    recipe, previous = plan.recipe, plan.previous
+    schedule = recipe.schedule
+    falls = schedule.kind in ("poly", "cosine")
+    if falls and recipe.steps < FEWEST_RATES * schedule.interval:
+        yield (
+            f"the learning rate changes every {schedule.interval} of {recipe.steps} steps; "
+            "--set schedule.interval=1 changes it every step"
+        )
+    if previous is not None and len(plan.mask_channels) == 1 and len(plan.branch.outputs.names) > 1:
+        yield (
+            f"the first stage {previous.run} has one output, so that its mask is a single channel; for a "
+            "channel of each label, train the first stage with a recipe without preprocessing.union"
+        )

@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from segcube.core import LOG, literal_text, live_display
+from segcube.core import LOG, count_of, literal_text, live_display
 from segcube.training.log import Record
 from segcube.training.progress.charts import number
 from segcube.training.progress.history import History
@@ -89,7 +89,8 @@ def step_line(run: RunFacts, history: History) -> str:
 def validation_line(run: RunFacts, history: History) -> str:
     """Return the result of the last validation in one line."""
     last = history.validations[-1]
-    return f"[{last.step}/{run.steps}] validation: Dice {dice_line(last.mean)}"
+    cases = count_of(len(last.scores), "case")
+    return f"[{last.step}/{run.steps}] validation of {cases}: Dice {dice_line(last.mean)}"
 
 
 def _waiting(history: History) -> str:

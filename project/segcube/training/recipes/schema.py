@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from segcube.core import BoundedShape, Name, StrictModel, Unique
 from segcube.spec.challenges import BACKGROUND
@@ -16,6 +16,8 @@ from segcube.training.recipes.synthetic import Synthetic
 
 TrainingPrecision: TypeAlias = Literal["bf16", "fp16", "fp32"]
 Steps: TypeAlias = Annotated[int, Field(ge=1, le=100_000_000)]
+
+AXES = 3
 
 Decay: TypeAlias = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -59,6 +61,14 @@ class Planning(StrictModel):
     """The largest share of the data set's voxels in a batch."""
     patch: BoundedShape | None = None
     batch: Annotated[int, Field(ge=1, le=1024)] | None = None
+
+    @field_validator("patch", mode="before")
+    @classmethod
+    def _check_patch(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple) and len(value) != AXES:
+            expected = "expected 3 numbers, such as [96, 96, 96]; with resolution 2d [1, 96, 96]"
+            raise ValueError(f"patch {list(value)}; {expected}")
+        return value
 
     @model_validator(mode="after")
     def _check_fixed(self) -> Self:

@@ -133,6 +133,9 @@ class RunFolder:
 
     def check(self) -> None:
         """Raise UsageError for a folder that `segcube plan` has not written."""
+        if not self.plan.is_file() and self.problems.is_file():
+            found = "no plan.yaml: segcube plan found errors in the data"
+            raise UsageError(found, file=self.problems, hint="correct what it lists, and plan again")
         if not self.plan.is_file():
             raise UsageError(
                 "no plan.yaml", file=self.root, expected="the folder of a run", hint="segcube plan writes it"

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from segcube.core import EnvironmentFault, Sha256, StrictModel, read_json, write_atomic
 from segcube.spec.submission import sha256_of
 from segcube.training.cases import Folds, Split, read_folds
-from segcube.training.plan import Plan, PreviousStage
+from segcube.training.plan import Plan, PreviousStage, read_plan
 from segcube.training.recipes import recipe_digest
 from segcube.training.run.cases import labelled_cases
 from segcube.training.run.folder import DatasetFile, FoldFolder, FoldNumber, RunFolder
@@ -45,11 +45,13 @@ class Origin(StrictModel):
     """Of the weights whose masks a second stage was trained on; None for a single stage."""
     steps: Annotated[int, Field(ge=0)] = 0
     """After which final.safetensors was written."""
+    final: Sha256 | None = None
+    """Of final.safetensors."""
 
     @property
     def digest(self) -> str:
         """Of all parts together; a saved state has to match it."""
-        return _digest(self.model_dump(exclude={"steps"}, exclude_none=True))
+        return _digest(self.model_dump(exclude={"steps", "final"}, exclude_none=True))
 
 
 def origin_of(plan: Plan, split: Split, cases: Mapping[str, str], start: str | None = None) -> Origin:
@@ -59,8 +61,8 @@ def origin_of(plan: Plan, split: Split, cases: Mapping[str, str], start: str | N
     """
     content = plan.model_dump(mode="json", by_alias=True, exclude=_UNRELATED)
     if plan.previous is not None:
-        # Runs may be moved
-        del content["previous"]["run"]
+        # Runs may be moved and renamed
+        del content["previous"]["run"], content["previous"]["name"]
     return Origin(
         plan=_digest({"recipe": recipe_digest(plan.recipe), "plan": content}),
         split=_digest(asdict(split)),
@@ -72,7 +74,7 @@ def origin_of(plan: Plan, split: Split, cases: Mapping[str, str], start: str | N
 
 def write_origin(origin: Origin, folder: FoldFolder, steps: int) -> None:
     """Write origin.json atomically, after final.safetensors of so many steps was written."""
-    content = origin.model_copy(update={"steps": steps})
+    content = origin.model_copy(update={"steps": steps, "final": sha256_of(folder.final)})
     write_atomic(folder.origin, (content.model_dump_json(indent=1) + "\n").encode())
 
 
@@ -100,17 +102,39 @@ def check_origin(folder: FoldFolder, origin: Origin) -> None:
 
 
 def check_origins(run: RunFolder, folds: Sequence[FoldNumber], plan: Plan, known: Folds) -> None:
-    """Raise EnvironmentFault where the weights of a fold have another plan, split or first stage.
+    """Raise EnvironmentFault where the weights of a fold have another plan, split or first stage, or changed.
 
     The cache of the cases is not required, as it may be removed after a training.
     """
     for fold in folds:
-        _refuse_other(run.fold(fold), origin_of(plan, known.split(fold), {}), ("plan", "split", "previous"))
+        folder = run.fold(fold)
+        _refuse_other(folder, origin_of(plan, known.split(fold), {}), ("plan", "split", "previous"))
+        written = read_origin(folder).final
+        if written is not None and sha256_of(folder.final) != written:
+            raise EnvironmentFault(
+                "is not the file that the training wrote",
+                file=folder.final,
+                expected=f"sha256 {written[:12]}...",
+                hint=f"restore it, or train anew: segcube train {run.root} --fold {fold} --fresh",
+            )
 
 
 def run_folds(run: RunFolder, dataset: DatasetFile) -> Folds:
-    """Read folds.yaml of a run and check it against its cases. Raises DataError with every problem."""
-    return read_folds(run.folds, labelled_cases(run, dataset))
+    """Read folds.yaml of a run and check it against its cases.
+
+    Raises DataError with every problem, and EnvironmentFault where a second stage has other folds than the
+    first one had when it was planned.
+    """
+    folds = read_folds(run.folds, labelled_cases(run, dataset))
+    previous = read_plan(run.plan).previous
+    if previous is not None and folds_digest(folds) != previous.folds:
+        raise EnvironmentFault(
+            "the folds changed: masks of the first stage would be of cases that trained it",
+            file=run.folds,
+            expected=f"those of {previous.run}",
+            hint="restore them, or plan anew with --fresh",
+        )
+    return folds
 
 
 def is_trained_with(folder: FoldFolder, plan: Plan, split: Split) -> bool:
@@ -152,7 +176,14 @@ def check_folds(previous: PreviousStage, known: Folds, run: RunFolder) -> None:
 
 
 def _first_stage(run: RunFolder) -> str:
-    """Of the final weights of all folds."""
+    """Of the final weights of all folds. Raises EnvironmentFault where the run is not there."""
+    if not run.plan.is_file():
+        raise EnvironmentFault(
+            "the first stage is not there",
+            file=run.root,
+            expected="its run",
+            hint="move it back, or write its new place to plan.yaml of the second stage, as previous.run",
+        )
     files = sorted(run.root.glob("fold_[0-9]*/final.safetensors"))
     return _digest({file.parent.name: sha256_of(file) for file in files})
 

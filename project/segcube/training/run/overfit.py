@@ -66,7 +66,7 @@ def overfit_fold(
         run_step(stepper, batches[step % patches], rate, 1, 1.0, Clock())
         if (step + 1) % MEASURE_EVERY == 0 or step + 1 == most:
             dice = _mean_dice(stepper, batches, outputs)
-            LOG.info("[%d/%d] Dice of the training patches %.3f", step + 1, most, dice)
+            LOG.info("[%d/%d] Dice of the training patches %.3f, goal %.2f", step + 1, most, dice, GOAL)
             if dice >= GOAL:
                 return OverfitResult(dice, step + 1)
     raise TrainingFault(

@@ -38,6 +38,7 @@ from segcube.training.plan import (
     import_plans,
     make_plan,
     measure_case,
+    plan_notices,
     read_plan,
     reuse_plan,
     samples_per_case,
@@ -89,6 +90,8 @@ def plan_run(
     folds = _folds(request, data.cases)
     previous = None if request.previous is None else find_previous(request.previous, challenge, folds)
     plan = _plan(request, fingerprint, challenge, previous)
+    for notice in plan_notices(plan):
+        LOG.warning("%s", notice)
     _check_phantoms(plan, dataset_of(data, request), challenge)
     outputs = loss_outputs(plan.branch.outputs, challenge, ignore=plan.ignores(data.ignore_value))
     loss = build_loss(plan.recipe.loss, outputs, batch_dice=plan.batch_dice)
@@ -113,7 +116,7 @@ def write_problems(problems: Iterable[Problem], file: Path) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("code", "kind", "case", "message"))
     for found in problems:
-        writer.writerow((found.code, "error" if found.is_error else "notice", found.case, found.message))
+        writer.writerow((found.code, found.kind, found.case, found.message))
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(file, text.getvalue().encode(errors="backslashreplace"))
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from segcube.core import EnvironmentFault, UsageError
+from segcube.core import LOG, EnvironmentFault, UsageError, count_of
 from segcube.spec.challenges import BACKGROUND, Challenge
+from segcube.spec.submission import sha256_of
 from segcube.training.cases import Folds, LabelledCase, load_folds
 from segcube.training.plan import Plan, PreviousStage, read_plan
 from segcube.training.run.cases import run_challenge
-from segcube.training.run.folder import FoldNumber, RunFolder
+from segcube.training.run.folder import FoldNumber, RunFolder, read_dataset
 from segcube.training.run.origin import check_folds, folds_digest
-from segcube.training.run.validate import read_fold_scores
+from segcube.training.run.validate import FoldScores, read_fold_scores
 from segcube.training.submission import STAGE
 
 
@@ -68,7 +69,7 @@ def with_previous_maps(cases: Sequence[LabelledCase], plan: Plan) -> list[Labell
     known, first = load_folds(run.folds), read_plan(run.plan)
     check_folds(plan.previous, known, run)
     numbers: list[FoldNumber] = list(range(len(known.validation)))
-    validated = {fold for fold, _ in read_fold_scores(run, numbers, "final")}
+    validated = dict(read_fold_scores(run, numbers, "final"))
     if missing := [str(fold) for fold in numbers if fold not in validated]:
         raise EnvironmentFault(
             f"fold {', '.join(missing)} of the first stage has no label maps of its present weights",
@@ -76,6 +77,7 @@ def with_previous_maps(cases: Sequence[LabelledCase], plan: Plan) -> list[Labell
             expected="validated folds",
             hint=f"segcube train {run.root}, then segcube validate {run.root}",
         )
+    _warn_of_other_labels(cases, run, validated.values())
     challenge = run_challenge(run, first)
     maps = {
         name: run.validated(fold).maps / challenge.output_name(name)
@@ -83,3 +85,18 @@ def with_previous_maps(cases: Sequence[LabelledCase], plan: Plan) -> list[Labell
         for name in names
     }
     return [replace(case, previous=maps[case.name]) for case in cases]
+
+
+def _warn_of_other_labels(
+    cases: Sequence[LabelledCase], first: RunFolder, validated: Iterable[FoldScores]
+) -> None:
+    """Warn where cases have other label maps than those of the same names in the first stage."""
+    dataset = read_dataset(first)
+    scored = {name: digest for scores in validated for name, digest in scores.references.items()}
+    elsewhere = [case for case in cases if case.name in scored and case.label != dataset.label(case.name)]
+    others = [case for case in elsewhere if sha256_of(case.label) != scored[case.name]]
+    if others:
+        found = (
+            f"{count_of(len(others), 'case')}, such as {others[0].name}, {'have' if others[1:] else 'has'}"
+        )
+        LOG.warning("%s another label map than in the first stage: the images should be the same", found)

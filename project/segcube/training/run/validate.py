@@ -148,12 +148,15 @@ def _validate_fold(run: RunFolder, fold: FoldNumber, names: Sequence[str], commo
         models = Models(loaded, backend, settings.mirroring, LOG.debug)
         save = SavedProbabilities(folder.probabilities) if options.save_probabilities else None
         request = Request(dataset.data, folder.maps, scratch, settings, folder.report, save)
+        weights = submission.stages[-1].members[0].sha256
+        before = _read_scores(folder.summary) if folder.summary.is_file() else None
+        if before is not None and before.sha256 != weights:
+            # Before the first map is replaced: a validation that is killed leaves maps of unknown weights
+            folder.summary.unlink()
         predict_cases(request, models, [dataset.case(name) for name in names])
     pairs = {name: (folder.maps / common.challenge.output_name(name), dataset.label(name)) for name in names}
     evaluation = evaluate_maps(pairs, common.challenge, dataset.ignore_value)
     _write_scores(evaluation, folder.root)
-    weights = submission.stages[-1].members[0].sha256
-    before = _read_scores(folder.summary) if folder.summary.is_file() else None
     kept = before is not None and before.probabilities and before.sha256 == weights
     scores = FoldScores(
         checkpoint=options.checkpoint,

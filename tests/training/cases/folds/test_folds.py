@@ -208,7 +208,8 @@ def test_a_leak_names_both_cases(tmp_path):
 
 def test_many_problems_are_counted(tmp_path):
     with pytest.raises(
-        DataError, match=r"10 errors\nFOLD_UNKNOWN.*\(10 problems, also in x1, x2, x3, x4, x5 and 4 more\)$"
+        DataError,
+        match=r"10 errors\nerror FOLD_UNKNOWN.*\(10 problems, also in x1, x2, x3, x4, x5 and 4 more\)$",
     ):
         read_folds(ugrip(tmp_path / "list.json", **ALL, **{f"x{number}": 0 for number in range(10)}), CASES)
 

@@ -1,0 +1,47 @@
+"""A challenge with coarse grids, for phantoms on which a CPU trains within minutes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from segcube.core import UsageError, write_atomic
+from segcube.spec.challenges import Challenge, load_challenge
+
+FILE = "challenge.yaml"
+
+
+def coarse_challenge(challenge: Challenge, spacing_mm: float) -> Challenge:
+    """Return a challenge with voxels of another edge over the same field of view, which are not checked."""
+    grids = [
+        grid.model_copy(
+            update={
+                "shape": tuple(
+                    max(round(size * step / spacing_mm), 2)
+                    for size, step in zip(grid.shape, grid.spacing, strict=True)
+                ),
+                "spacing": (spacing_mm,) * 3,
+            }
+        )
+        for grid in challenge.geometry.grids
+    ]
+    geometry = challenge.geometry.model_copy(update={"fixed": False, "grids": tuple(grids)})
+    return challenge.model_copy(update={"key": f"{challenge.key}-coarse", "geometry": geometry})
+
+
+def write_coarse_challenge(challenge: Challenge, spacing_mm: float, folder: Path) -> tuple[Challenge, Path]:
+    """Write the challenge of coarse phantoms to `folder`/challenge.yaml; returns it and the file.
+
+    Raises UsageError where the file holds anything else.
+    """
+    file, coarse = folder / FILE, coarse_challenge(challenge, spacing_mm)
+    if file.exists():
+        if load_challenge(str(file)) != coarse:
+            found = f"is not {challenge.key} with voxels of {spacing_mm:g} mm"
+            raise UsageError(found, file=file, expected="an empty folder, or phantoms of the same kind")
+        return coarse, file
+    folder.mkdir(parents=True, exist_ok=True)
+    content = coarse.model_dump(mode="json", by_alias=True)
+    write_atomic(file, yaml.safe_dump(content, sort_keys=False, width=110).encode())
+    return coarse, file
