@@ -58,6 +58,14 @@ def test_dice_without_background_equals_monai():
     assert_equal_with_gradient(loss([logits], labels)["loss"], reference, logits)
 
 
+def test_a_large_smooth_forgives_few_voxels_of_an_absent_class():
+    loss = Loss(dice="monai", entropy="none", supervision="none", dice_smooth=8.0)
+    labels = torch.zeros((1, 2, 2, 2), dtype=torch.uint8)
+    # Probabilities of one half in 8 voxels, and none in the target: 1 - 8 / (4 + 8)
+    found = build_loss(loss, REGIONS, batch_dice=False)([torch.zeros(1, 3, 2, 2, 2)], labels)["loss"]
+    torch.testing.assert_close(found, torch.tensor(1 / 3))
+
+
 def test_outside_counts_as_background_and_a_label_of_no_channel_too():
     labels = torch.tensor([0, 1, 2, 3, OUTSIDE], dtype=torch.uint8).reshape(1, 5, 1, 1)
     masks = make_target(labels, LABELS).masks_bkxyz[0, :, :, 0, 0].int()

@@ -149,7 +149,7 @@ def _parts_of(loss: Loss, outputs: LossOutputs, batch_dice: bool) -> dict[str, P
     }
     parts: dict[str, Part] = {}
     if loss.dice != "none":
-        options = DiceOptions(loss.dice, batch_dice, loss.background)
+        options = DiceOptions(loss.dice, batch_dice, loss.background, loss.dice_smooth)
         parts["dice"] = partial(dice_loss, kind=kind, options=options)
     if entropy != "none":
         parts["entropy"] = entropies[entropy]

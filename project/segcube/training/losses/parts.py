@@ -10,9 +10,6 @@ from torch.nn import functional
 
 from segcube.training.losses.targets import Target
 
-SMOOTH = 1e-5
-"""nnU-Net's and MONAI's."""
-
 
 @dataclass(frozen=True)
 class DiceOptions:
@@ -22,6 +19,8 @@ class DiceOptions:
     batch: bool
     background: bool
     """Whether channel 0 of labels counts."""
+    smooth: float = 1e-5
+    """nnU-Net's and MONAI's."""
 
 
 def dice_loss(
@@ -45,7 +44,7 @@ def dice_loss(
     axes = (0, 2, 3, 4) if options.batch else (2, 3, 4)
     both = (probability_bkxyz * masks_bkxyz).sum(axes)
     each = probability_bkxyz.sum(axes) + masks_bkxyz.sum(axes)
-    dice = ((2 * both + SMOOTH) / (each + SMOOTH)).mean()
+    dice = ((2 * both + options.smooth) / (each + options.smooth)).mean()
     return -dice if options.form == "nnunet" else 1 - dice
 
 

@@ -47,14 +47,16 @@ class Loss(StrictModel):
     """A sum of weighted parts, of logits against labels or regions.
 
     entropy: auto is ce for labels and bce for regions; focal and topk (cross-entropy of the hardest voxels)
-    replace it. dice: nnunet is nnU-Net's soft Dice (smooth 1e-5 in the denominator), monai MONAI's DiceLoss.
-    batch_dice: one Dice over the batch; auto follows the planner. supervision: weights of the lower
-    resolutions: nnunet halves them, leaves out the lowest and normalises to 1; mednext halves them without
-    normalising; none uses the full resolution alone.
+    replace it. dice: nnunet is nnU-Net's soft Dice, monai MONAI's DiceLoss. dice_smooth: added to both sides
+    of its fraction; a larger one makes few wrong voxels of an absent class cost less. batch_dice: one Dice
+    over the batch; auto follows the planner. supervision: weights of the lower resolutions: nnunet halves
+    them, leaves out the lowest and normalises to 1; mednext halves them without normalising; none uses the
+    full resolution alone.
     """
 
     dice: Literal["nnunet", "monai", "none"] = "nnunet"
     dice_weight: Positive = 1.0
+    dice_smooth: Positive = 1e-5
     entropy: Literal["auto", "ce", "bce", "focal", "topk", "none"] = "auto"
     entropy_weight: Positive = 1.0
     batch_dice: Literal["auto"] | bool = "auto"

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from segcube.core import Case, Forms, Grid, Shape, Volume
+from segcube.core import Case, Shape
+from segcube.formats.nifti import volume_of_arrays
 from segcube.phantoms import make_phantom
 from segcube.training.cache import CacheRules, CaseTensors, PreparedCase, prepare_case
 from segcube.training.recipes import Synthetic
@@ -68,18 +69,7 @@ def make_streamed(rules: StreamRules, index: int) -> StreamedCase:
     """
     challenge, synthetic = rules.cache.challenge, rules.synthetic
     phantom = make_phantom(challenge, synthetic.seed, index, synthetic.spacing)
-    volume = Volume(
-        case=Case(phantom.case, {}, challenge.reference),
-        channels=challenge.channel_names,
-        voxels=tuple(phantom.image_cxyz),
-        grid=phantom.grid,
-        forms=_forms(phantom.grid),
-    )
+    case, channels = Case(phantom.case, {}, challenge.reference), challenge.channel_names
+    volume = volume_of_arrays(case, channels, tuple(phantom.image_cxyz), phantom.grid.affine, challenge)
     previous_xyz = None if rules.cache.cascade is None else phantom.labels_xyz
     return StreamedCase(prepare_case(volume, phantom.labels_xyz, rules.cache, previous_xyz))
-
-
-def _forms(grid: Grid) -> Forms:
-    """The header of a phantom's file, of which the preprocessing needs the spacing alone."""
-    rows = tuple(float(value) for value in grid.affine[:3].ravel())
-    return Forms(1, rows, 0, (0.0,) * 6, (1.0, *grid.spacing), 2)
