@@ -30,6 +30,7 @@ $(VENV)/ready: pyproject.toml setup.py requirements.txt $(KERNELS)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --no-deps $(TORCH_INDEX_$(TORCH)) "$(TORCH_SPEC)"
 	$(BIN)/pip install -q -r requirements.txt -e ".[dev]"
+	$(BIN)/pip install -q --no-deps nilearn==0.14.1
 	touch $@
 
 demo: setup

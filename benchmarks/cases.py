@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from segcube.phantoms import write_phantoms
+from segcube.phantoms import PhantomSet, write_phantoms
 from segcube.spec.challenges import load_challenge
 
 
 def write_cases(key: str | Path, count: int, folder: Path, seed: int = 12345) -> Path:
     """Write synthetic cases and return their data folder."""
-    write_phantoms(load_challenge(key), count, seed, folder)
+    write_phantoms(PhantomSet(load_challenge(key), count, seed), folder)
     return folder / "data"
 
 

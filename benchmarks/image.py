@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from segcube.phantoms import write_phantoms
+from segcube.phantoms import PhantomSet, write_phantoms
 from segcube.release.trial.launch import Engine, find_engine
 from segcube.release.trial.trial import Subject, prepare
 from segcube.spec.challenges import load_challenge
@@ -43,7 +43,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for name, key in SUBMISSIONS.items():
             cases = Path(scratch) / name
-            write_phantoms(load_challenge(key), 1, 0, cases, edge=16)
+            write_phantoms(PhantomSet(load_challenge(key), 1, 0), cases, edge=16)
             subject = Subject(name, BUILT_IN_WEIGHTS / name, key, cases / "data")
             times = [seconds(engine, image, subject, cases / str(turn)) for turn in range(3)]
             table.add_row(

@@ -12,7 +12,7 @@ from PIL import Image
 import segcube
 from segcube.formats.nifti import read_labels, read_volume
 from segcube.pages import PLANES, Column, add_legend, draw_section, label_colours, largest_section, plan_view
-from segcube.phantoms import write_phantoms
+from segcube.phantoms import PhantomSet, write_phantoms
 
 ROOT = Path(__file__).parents[1]
 SHOWN = (("brats-starter", "t1c"), ("mbas-starter", "lge"))
@@ -26,7 +26,7 @@ def draw(half: SubFigure, starter: str, channel: str, folder: Path) -> None:
     half.set_facecolor("black")
     with segcube.load(ROOT / "weights" / starter, device="cpu") as model:
         challenge = model.challenge
-        (case,) = write_phantoms(challenge, 1, 7, folder)
+        (case,) = write_phantoms(PhantomSet(challenge, 1, 7), folder)
         data = folder / "data"
         prediction = model.predict(data / case if (data / case).is_dir() else data)
     volume = read_volume(prediction.case, (channel,))

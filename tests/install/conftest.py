@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import pytest
 
-from segcube.phantoms import write_phantoms
+from segcube.phantoms import PhantomSet, write_phantoms
 from segcube.spec.challenges import load_challenge
 
 Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
@@ -21,7 +21,7 @@ Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 def cases(tmp_path_factory) -> Path:
     """A small synthetic case of brats2023-gli: data and labels."""
     folder = tmp_path_factory.mktemp("cases")
-    write_phantoms(load_challenge("brats2023-gli"), 1, 0, folder, edge=24)
+    write_phantoms(PhantomSet(load_challenge("brats2023-gli"), 1, 0), folder, edge=24)
     return folder
 
 

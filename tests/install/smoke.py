@@ -23,7 +23,7 @@ import segcube
 from segcube.backends.native import find_kernels
 from segcube.cli.app import app
 from segcube.formats.nifti import read_labels
-from segcube.phantoms import write_phantoms
+from segcube.phantoms import PhantomSet, write_phantoms
 from segcube.spec.challenges import load_challenge
 
 CHALLENGE, STARTER = "brats2023-gli", "brats-starter"
@@ -68,7 +68,7 @@ def predict() -> None:
     """Predict a synthetic case with a starter, by the command line and the Python API."""
     folder = Path("case")
     data, maps, of_challenge = folder / "data", folder / "maps", ("--challenge", CHALLENGE)
-    write_phantoms(load_challenge(CHALLENGE), 1, 0, folder, edge=EDGE)
+    write_phantoms(PhantomSet(load_challenge(CHALLENGE), 1, 0), folder, edge=EDGE)
     output = run("infer", "--data", data, "--out", maps, "--preset", "fast", *of_challenge)
     assert STARTER in output, output
     run("check", "input", data, *of_challenge)

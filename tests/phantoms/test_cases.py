@@ -4,7 +4,7 @@ import pytest
 
 from segcube.core import UsageError
 from segcube.formats.nifti import describe_origin, foreign_files
-from segcube.phantoms import make_phantom, write_phantoms
+from segcube.phantoms import PhantomSet, make_phantom, write_phantoms
 from segcube.phantoms.cases import crop_phantom
 from segcube.spec.challenges import Challenge, challenge_keys, load_challenge
 
@@ -66,7 +66,7 @@ def test_the_affine_is_that_of_the_brats_atlas():
 
 
 def test_files_have_the_names_of_the_challenge(tmp_path):
-    names = write_phantoms(coarse("brats2023-gli", 8), 2, 1, tmp_path / "brats")
+    names = write_phantoms(PhantomSet(coarse("brats2023-gli", 8), 2, 1), tmp_path / "brats")
     assert names == ["BraTS-GLI-00001-000", "BraTS-GLI-00002-000"]
     written = {str(file.relative_to(tmp_path / "brats")) for file in tmp_path.rglob("*.nii.gz")}
     images = {
@@ -76,14 +76,14 @@ def test_files_have_the_names_of_the_challenge(tmp_path):
 
 
 def test_atria_have_flat_folders(tmp_path):
-    write_phantoms(coarse("mbas2024", 8), 1, 1, tmp_path)
+    write_phantoms(PhantomSet(coarse("mbas2024", 8), 1, 1), tmp_path)
     written = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.nii.gz")}
     assert written == {"data/MBAS_001_gt.nii.gz", "labels/MBAS_001_label.nii.gz"}
 
 
 def test_the_same_seed_writes_the_same_bytes(tmp_path):
     for folder, seed in (("first", 1), ("again", 1), ("other", 2)):
-        write_phantoms(coarse("brats2023-gli", 8), 1, seed, tmp_path / folder)
+        write_phantoms(PhantomSet(coarse("brats2023-gli", 8), 1, seed), tmp_path / folder)
     contents = {
         folder: [file.read_bytes() for file in sorted((tmp_path / folder).rglob("*.nii.gz"))]
         for folder in ("first", "again", "other")
@@ -94,18 +94,18 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path):
 
 def test_other_numbers_are_other_cases_and_replace_those_of_the_folder(tmp_path):
     challenge = coarse("mbas2024", 8)
-    write_phantoms(challenge, 3, 1, tmp_path)
+    write_phantoms(PhantomSet(challenge, 3, 1), tmp_path)
     second = (tmp_path / "data" / "MBAS_002_gt.nii.gz").read_bytes()
-    assert write_phantoms(challenge, 1, 1, tmp_path, first=2) == ["MBAS_002"]
+    assert write_phantoms(PhantomSet(challenge, 1, 1, first=2), tmp_path) == ["MBAS_002"]
     (image,) = (tmp_path / "data").iterdir()
     assert (image.name, image.read_bytes()) == ("MBAS_002_gt.nii.gz", second)
     with pytest.raises(UsageError, match="MBAS_1000 is no case of mbas2024; expected lower numbers"):
-        write_phantoms(challenge, 1, 1, tmp_path, first=1000)
+        write_phantoms(PhantomSet(challenge, 1, 1, first=1000), tmp_path)
 
 
 def test_a_written_file_holds_the_case(tmp_path):
     challenge = coarse("brats2023-gli", 8)
-    write_phantoms(challenge, 1, 1, tmp_path)
+    write_phantoms(PhantomSet(challenge, 1, 1), tmp_path)
     phantom = make_phantom(challenge, 1, 0)
     image = nib.load(tmp_path / "data" / phantom.case / f"{phantom.case}-t1n.nii.gz")
     np.testing.assert_array_equal(np.asarray(image.dataobj), phantom.image_cxyz[1])
@@ -138,20 +138,20 @@ def test_a_crop_is_no_larger_than_its_case():
 
 def test_phantoms_replace_phantoms_and_nothing_else(tmp_path):
     challenge = coarse("mbas2024", 8)
-    write_phantoms(challenge, 2, 1, tmp_path)
-    write_phantoms(challenge, 2, 2, tmp_path)
+    write_phantoms(PhantomSet(challenge, 2, 1), tmp_path)
+    write_phantoms(PhantomSet(challenge, 2, 2), tmp_path)
     image, labels = tmp_path / "data" / "MBAS_001_gt.nii.gz", tmp_path / "labels" / "MBAS_002_label.nii.gz"
     for file in (image, labels):
         file.write_bytes(b"a patient's")
     before = {file: file.read_bytes() for file in tmp_path.rglob("*.nii.gz")}
     with pytest.raises(UsageError, match=r"data/MBAS_001_gt\.nii\.gz, labels/MBAS_002_label\.nii\.gz"):
-        write_phantoms(challenge, 3, 3, tmp_path)
+        write_phantoms(PhantomSet(challenge, 3, 3), tmp_path)
     assert {file: file.read_bytes() for file in tmp_path.rglob("*.nii.gz")} == before
 
 
 def test_phantoms_and_runs_never_replace_each_others_files(tmp_path):
     challenge = coarse("mbas2024", 8)
-    write_phantoms(challenge, 1, 1, tmp_path)
+    write_phantoms(PhantomSet(challenge, 1, 1), tmp_path)
     labels = tmp_path / "labels" / "MBAS_001_label.nii.gz"
     assert foreign_files([labels]) == [labels]
     image = nib.load(labels)
@@ -159,7 +159,7 @@ def test_phantoms_and_runs_never_replace_each_others_files(tmp_path):
     nib.save(image, labels)
     assert foreign_files([labels]) == []
     with pytest.raises(UsageError, match="MBAS_001_label"):
-        write_phantoms(challenge, 1, 1, tmp_path)
+        write_phantoms(PhantomSet(challenge, 1, 1), tmp_path)
 
 
 def test_each_case_is_reported_once_its_files_are_written(tmp_path):
@@ -168,13 +168,13 @@ def test_each_case_is_reported_once_its_files_are_written(tmp_path):
     def on_case(case, total):
         seen.append((case, total, len(list((tmp_path / "labels").iterdir()))))
 
-    write_phantoms(coarse("mbas2024", 8), 2, 1, tmp_path, on_case=on_case)
+    write_phantoms(PhantomSet(coarse("mbas2024", 8), 2, 1), tmp_path, on_case=on_case)
     assert seen == [("MBAS_001", 2, 1), ("MBAS_002", 2, 2)]
 
 
 def test_more_cases_than_names_are_refused(tmp_path):
     with pytest.raises(UsageError, match="MBAS_1000"):
-        write_phantoms(coarse("mbas2024", 8), 1000, 1, tmp_path)
+        write_phantoms(PhantomSet(coarse("mbas2024", 8), 1000, 1), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -196,9 +196,9 @@ def test_a_spacing_that_no_phantom_has_is_refused(spacing_mm):
 @pytest.mark.parametrize("key", ["brats2023-gli", "mbas2024"])
 def test_a_smaller_run_leaves_no_case_of_an_earlier_one(key, tmp_path):
     challenge = coarse(key, 8)
-    write_phantoms(challenge, 3, 0, tmp_path)
+    write_phantoms(PhantomSet(challenge, 3, 0), tmp_path)
     (tmp_path / "data" / "notes.txt").write_text("kept")
-    (name,) = write_phantoms(challenge, 1, 1, tmp_path)
+    (name,) = write_phantoms(PhantomSet(challenge, 1, 1), tmp_path)
     assert [file.name for file in (tmp_path / "labels").iterdir()] == [challenge.output_name(name)]
     images = list((tmp_path / "data").rglob("*.nii.gz"))
     assert len(images) == len(challenge.channels)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segcube.core import UsageError
-from segcube.phantoms import compare_folder, draw_comparison, write_phantoms
+from segcube.phantoms import PhantomSet, compare_folder, draw_comparison, write_phantoms
 from segcube.phantoms.chart import _title
 from segcube.phantoms.compare import Comparison, annotated
 from segcube.phantoms.measure import Quantity
@@ -19,7 +19,7 @@ BLOOD = Quantity("size", "LA mL")
 @pytest.fixture
 def folder(tmp_path):
     """Two phantoms as scans."""
-    write_phantoms(ATRIA, 2, 3, tmp_path)
+    write_phantoms(PhantomSet(ATRIA, 2, 3), tmp_path)
     return tmp_path
 
 
@@ -129,7 +129,7 @@ def test_a_case_without_labels_is_reported(folder):
 
 def test_an_error_names_the_channel_that_all_cases_miss(tmp_path):
     glioma = coarse("brats2023-gli", 8)
-    write_phantoms(glioma, 1, 3, tmp_path)
+    write_phantoms(PhantomSet(glioma, 1, 3), tmp_path)
     (tmp_path / "data" / "BraTS-GLI-00001-000" / "BraTS-GLI-00001-000-t1n.nii.gz").unlink()
     with pytest.raises(UsageError, match="t1n"):
         compare_folder(tmp_path / "data", tmp_path / "labels", glioma, 1, 0)

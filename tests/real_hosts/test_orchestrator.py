@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from segcube.phantoms import write_phantoms
+from segcube.phantoms import PhantomSet, write_phantoms
 from segcube.release.check import check_output
 from segcube.release.pack import Publication
 from segcube.release.pack.documents import orchestrator_entry
@@ -24,7 +24,7 @@ def test_the_orchestrator_starts_the_image_from_its_entry(key, engine, image, ex
     if engine.program != "docker" or not ORCHESTRATOR.is_file():
         pytest.skip(f"the orchestrator needs Docker and {ORCHESTRATOR}: make orchestrator")
     challenge = load_challenge(key)
-    write_phantoms(challenge, 2, 3, tmp_path / "cases", edge=96)
+    write_phantoms(PhantomSet(challenge, 2, 3), tmp_path / "cases", edge=96)
     algorithms = tmp_path / "algorithms.yml"
     algorithms.write_text(
         yaml.safe_dump({"algorithms": {"SEGCUBE": orchestrator_entry(image, challenge, Publication())}})

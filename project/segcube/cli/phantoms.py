@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
@@ -12,8 +12,7 @@ from segcube.cli.base.options import Challenge, OutOfPlace, folder_of
 from segcube.core import LOG, ExitCode, UsageError, count_of, printable
 
 if TYPE_CHECKING:
-    from segcube.phantoms import Comparison
-    from segcube.spec.challenges import Challenge as ChallengeSpec
+    from segcube.phantoms import Comparison, PhantomSet
 
 COMPARED = 24
 """Phantoms that scans are compared with, unless --count is given."""
@@ -46,6 +45,14 @@ Spacing: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+GeneratorName: TypeAlias = Annotated[
+    Literal["usual", "second"],
+    typer.Option(
+        "--generator",
+        help="second makes brains of another anatomy, the average of 152 adults, with free contrasts, to "
+        "validate networks that were trained on phantoms; it needs nilearn.",
+    ),
+]
 Scans: TypeAlias = Annotated[
     Path | None,
     typer.Option(metavar="DATA", help="Folder of labelled scans to compare phantoms with. Default: none."),
@@ -74,6 +81,7 @@ def phantoms(
     seed: Seed = 0,
     first: First = 1,
     spacing: Spacing = None,
+    generator: GeneratorName = "usual",
     compare: Scans = None,
     ref: ScanLabels = None,
     report: ReportFile = None,
@@ -99,7 +107,7 @@ def phantoms(
       segcube phantoms --challenge brats2023-gli --compare scans --ref labels --chart chart.png
     """
     from segcube.core import case_bar
-    from segcube.phantoms import compare_folder, write_coarse_challenge
+    from segcube.phantoms import SECOND, USUAL, PhantomSet, compare_folder, write_coarse_challenge
     from segcube.spec.challenges import load_challenge
 
     folder = folder_of(place, out)
@@ -119,7 +127,7 @@ def phantoms(
     if spacing is not None:
         known, file = write_coarse_challenge(known, spacing, folder)
         challenge = str(file)
-    _write(known, count or 1, seed, first, folder)
+    _write(PhantomSet(known, count or 1, seed, first, SECOND if generator == "second" else USUAL), folder)
     data, labels = folder / "data", folder / "labels"
     if spacing is None:
         LOG.info("next: segcube infer -i %s -o %s, or train on them:", data, folder / "maps")
@@ -128,7 +136,7 @@ def phantoms(
     return ExitCode.DONE
 
 
-def _write(challenge: ChallengeSpec, count: int, seed: int, first: int, folder: Path) -> None:
+def _write(phantoms: PhantomSet, folder: Path) -> None:
     """Write phantoms, and print the name of each as soon as it is written."""
     from segcube.core import case_bar
     from segcube.phantoms import write_phantoms
@@ -139,8 +147,8 @@ def _write(challenge: ChallengeSpec, count: int, seed: int, first: int, folder: 
             on_case(case, total)
             typer.echo(printable(case))
 
-        write_phantoms(challenge, count, seed, folder, on_case=print_case, first=first)
-    LOG.info(f"{count_of(count, 'phantom')} in {folder / 'data'}, labels in {folder / 'labels'}")
+        write_phantoms(phantoms, folder, on_case=print_case)
+    LOG.info(f"{count_of(phantoms.count, 'phantom')} in {folder / 'data'}, labels in {folder / 'labels'}")
 
 
 def _check_replaceable(report: Path | None, chart: Path | None) -> None:

@@ -16,7 +16,8 @@ from nibabel.nifti1 import Nifti1Image
 from segcube import __version__
 from segcube.core import Grid, UsageError, count_of, write_atomic
 from segcube.formats.nifti import foreign_files, is_written_by_segcube
-from segcube.phantoms.brain import Tissue, make_brain
+from segcube.phantoms.brain import BrainRequest, Tissue, make_brain
+from segcube.phantoms.generator import USUAL, Generator
 from segcube.phantoms.heart import Chamber, make_chest
 from segcube.phantoms.streams import Streams
 from segcube.spec.challenges import BACKGROUND, Challenge, UsualGrid
@@ -61,7 +62,13 @@ class Phantom:
     grid: Grid
 
 
-def make_phantom(challenge: Challenge, seed: int, index: int, spacing_mm: float | None = None) -> Phantom:
+def make_phantom(
+    challenge: Challenge,
+    seed: int,
+    index: int,
+    spacing_mm: float | None = None,
+    generator: Generator = USUAL,
+) -> Phantom:
     """Make the case of an index, from 0, of a seed: equal numbers make equal cases.
 
     spacing_mm: edge of the voxels, over the challenge's field of view; None for a grid of the challenge. The
@@ -78,7 +85,8 @@ def make_phantom(challenge: Challenge, seed: int, index: int, spacing_mm: float 
         image_cxyz, chamber_xyz = make_chest(streams, grid)
         return Phantom(case, image_cxyz, values[chamber_xyz], grid)
     values = _values(challenge, Tissue, _TISSUES)
-    brain = make_brain(streams, grid, challenge.channel_names, challenge.reference, kind)
+    request = BrainRequest(kind, challenge.channel_names, challenge.reference, generator)
+    brain = make_brain(streams, grid, request)
     return Phantom(case, brain.image_cxyz, values[brain.tissue_xyz], grid)
 
 
@@ -103,24 +111,30 @@ def ignore_case(case: str, total: int) -> None:
     """Do nothing after a case."""
 
 
+@dataclass(frozen=True)
+class PhantomSet:
+    """The cases of a challenge to write: so many of a seed, from a number on, which is in the name."""
+
+    challenge: Challenge
+    count: int
+    seed: int
+    first: int = 1
+    generator: Generator = USUAL
+
+
 def write_phantoms(
-    challenge: Challenge,
-    count: int,
-    seed: int,
-    out: Path,
-    edge: int | None = None,
-    on_case: OnCase = ignore_case,
-    first: int = 1,
+    phantoms: PhantomSet, out: Path, edge: int | None = None, on_case: OnCase = ignore_case
 ) -> list[str]:
     """Write cases to out/data and their label maps to out/labels, and return the cases' names.
 
     edge: crop each case to a box of so many voxels around its labels. on_case: called when a case has been
-    written. first: number in the name of the first case. Equal arguments write equal bytes. Earlier phantoms
+    written. Equal arguments write equal bytes. Earlier phantoms
     are replaced, and those with numbers before or after removed: all cases of a folder are of one seed. Other
     files of these names raise UsageError, which lists all of them, before the first case is written, and so
     does a count for which the challenge has too few names. Raises as `make_phantom`, and EnvironmentFault for
     a failed write.
     """
+    challenge, count, first = phantoms.challenge, phantoms.count, phantoms.first
     indices = range(first - 1, first - 1 + count)
     if count and not challenge.is_case(last := _case_name(challenge, indices[-1])):
         raise UsageError(f"{last} is no case of {challenge.key}", expected="lower numbers of cases")
@@ -129,7 +143,7 @@ def write_phantoms(
     _remove_phantoms(challenge, itertools.count(indices.stop), out)
     _remove_phantoms(challenge, reversed(range(indices.start)), out)
     for index, name in zip(indices, names, strict=True):
-        phantom = make_phantom(challenge, seed, index)
+        phantom = make_phantom(challenge, phantoms.seed, index, generator=phantoms.generator)
         phantom = crop_phantom(phantom, edge) if edge else phantom
         arrays = (*phantom.image_cxyz, phantom.labels_xyz)
         for array_xyz, file in zip(arrays, _files(challenge, name, out), strict=True):

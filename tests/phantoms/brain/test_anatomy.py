@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segcube.phantoms.brain.anatomy import build_anatomy, draw_person, healthy_at, locate, slab
+from segcube.phantoms.brain.anatomy import build_anatomy, draw_person, locate, slab
 from segcube.phantoms.fields import Space
 
 SPACE = Space(np.arange(-80.0, 81, 4), np.arange(-100.0, 101, 4), np.arange(-80.0, 81, 4))
@@ -10,7 +10,7 @@ SPACE = Space(np.arange(-80.0, 81, 4), np.arange(-100.0, 101, 4), np.arange(-80.
 def anatomy_of(seed, age_span=(0.0, 1.0)):
     person = draw_person(np.random.default_rng(seed), age_span)
     places = locate(person, SPACE).reshape(3, -1)
-    return healthy_at(build_anatomy(person), places, 4.0)
+    return build_anatomy(person).at(places, 4.0)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_old_brains_have_larger_ventricles():
 def test_pressure_closes_sulci():
     person = draw_person(np.random.default_rng(0))
     body, places = build_anatomy(person), locate(person, SPACE).reshape(3, -1)
-    open_, closed = (healthy_at(body, places, 4.0, squeeze) for squeeze in (0.0, 1.0))
+    open_, closed = (body.at(places, 4.0, squeeze) for squeeze in (0.0, 1.0))
     inside = open_.depth_n > 5
     assert closed.fluid_n[inside].sum() < 0.9 * open_.fluid_n[inside].sum()
 

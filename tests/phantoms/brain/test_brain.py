@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from segcube.core import Grid
-from segcube.phantoms.brain import Tissue, make_brain
+from segcube.phantoms.brain import BrainRequest, Tissue, make_brain
 from segcube.phantoms.streams import Streams
 
 CHANNELS = ("t2f", "t1n", "t1c", "t2w")
 
 
 def brain_of(grid, index=0, channels=CHANNELS, kind="glioma"):
-    return make_brain(Streams(1, index), grid, channels, "t1c", kind)
+    return make_brain(Streams(1, index), grid, BrainRequest(kind, channels, "t1c"))
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segcube.phantoms.brain.anatomy import build_anatomy, draw_person, healthy_at, locate
+from segcube.phantoms.brain.anatomy import build_anatomy, draw_person, locate
 from segcube.phantoms.brain.extent import distances_at, place_lesions, site_mask, smooth_noise_at
 from segcube.phantoms.brain.plans import Nodules, Plan
 from segcube.phantoms.fields import Space
@@ -15,7 +15,7 @@ POINTS = np.stack([axis.ravel() for axis in np.meshgrid(*SPACE.axes, indexing="i
 @pytest.fixture(scope="module")
 def healthy():
     person = draw_person(np.random.default_rng(0))
-    return healthy_at(build_anatomy(person), locate(person, SPACE).reshape(3, -1), 4.0)
+    return build_anatomy(person).at(locate(person, SPACE).reshape(3, -1), 4.0)
 
 
 def distances(plan, healthy, seed=0):

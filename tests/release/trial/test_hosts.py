@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from segcube.phantoms import write_phantoms
+from segcube.phantoms import PhantomSet, write_phantoms
 from segcube.release.check.findings import FindingCode
 from segcube.release.trial import exit_code
 from segcube.release.trial.hosts import Launcher, check_hosts
@@ -15,7 +15,7 @@ NAMES = ("mlcube-weights", "medperf-0.2-bare")
 
 @pytest.fixture
 def workload(tumour_submission, tmp_path) -> Workload:
-    write_phantoms(load_challenge("brats2023-gli"), 1, 0, tmp_path / "cases", edge=16)
+    write_phantoms(PhantomSet(load_challenge("brats2023-gli"), 1, 0), tmp_path / "cases", edge=16)
     return Workload("tumour", tumour_submission, "brats2023-gli", tmp_path / "cases" / "data")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from segcube.core import Case, Prediction
 from segcube.formats.nifti import describe_origin, is_written_by_segcube, read_grid, write_label_map
-from segcube.phantoms import write_phantoms
+from segcube.phantoms import PhantomSet, write_phantoms
 from segcube.release.trial.launch import run_child
 from segcube.release.trial.trial import Workload, prepare
 from segcube.spec.challenges import load_challenge
@@ -26,7 +26,7 @@ def workload_for(host: Host, folder: Path) -> tuple[Workload, str]:
     """A starter with a case of its challenge, and the name of the case's map."""
     key, starter = ("mbas2024", "mbas") if host.name.startswith("mbas") else ("brats2023-gli", "brats")
     challenge = load_challenge(key)
-    [case] = write_phantoms(challenge, 1, 0, folder, edge=16)
+    [case] = write_phantoms(PhantomSet(challenge, 1, 0), folder, edge=16)
     workload = Workload(starter, STARTERS / f"{starter}-starter", key, folder / "data")
     return workload, challenge.output_name(case)
 

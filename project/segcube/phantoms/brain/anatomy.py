@@ -66,6 +66,41 @@ class Anatomy:
     vessel_xyz: np.ndarray
     """Distance to the axes of vessels."""
 
+    def at(self, places_3n: np.ndarray, voxel_mm: float, squeeze_n: np.ndarray | float = 0.0) -> Healthy:
+        """Return the anatomy at places (3, N) of the average brain.
+
+        voxel_mm: width over which shares are averaged. squeeze_n: mm by which pressure narrows sulci.
+        """
+        person = self.person
+        hull, brain, hind, stem, ventricle, nuclei, folia, vessel = (
+            sample(field, shapes.SPACE, places_3n)
+            for field in (
+                self.hull_xyz,
+                self.brain_xyz,
+                self.hind_xyz,
+                self.stem_xyz,
+                self.ventricle_xyz,
+                self.nuclei_xyz,
+                self.folia_xyz,
+                self.vessel_xyz,
+            )
+        )
+        in_hind = hind < 2.0
+        sulcus = np.where(
+            in_hind, np.abs(folia) + 1.2 + 0.5 * np.maximum(-hind - 9, 0), _sulci(self, places_3n, -hull)
+        )
+        half = np.where(in_hind, 0.6, person.sulcus_mm) - squeeze_n
+        outside = inside(-brain, voxel_mm)
+        gap = slab(sulcus, half, voxel_mm)
+        fluid = np.maximum(np.maximum(outside, gap), inside(ventricle, voxel_mm))
+        pial = np.minimum(sulcus - np.maximum(half, 0), -brain)
+        ribbon = inside(pial - np.where(in_hind, 1.6 * person.cortex_mm, person.cortex_mm), voxel_mm)
+        ribbon *= 1 - inside(stem + 1.0, 2.0)
+        deep = np.maximum(inside(nuclei, max(voxel_mm, 1.5)), 0.5 * inside(stem, 2.0))
+        grey = ribbon * (1 - fluid)
+        deep *= (1 - fluid) * (1 - ribbon)
+        return Healthy(-hull, ventricle, inside(-hind, 4.0), grey, deep, fluid, vessel)
+
 
 @dataclass(frozen=True)
 class Healthy:
@@ -165,44 +200,6 @@ def sample(field_xyz: np.ndarray, space: Space, places_3n: np.ndarray) -> np.nda
     origin = np.array([axis[0] for axis in space.axes])[:, None]
     indices = (places_3n - origin) / space.voxel_mm[0]
     return ndimage.map_coordinates(field_xyz, indices, order=1, mode="nearest")
-
-
-def healthy_at(
-    anatomy: Anatomy, places_3n: np.ndarray, voxel_mm: float, squeeze_n: np.ndarray | float = 0.0
-) -> Healthy:
-    """Return the anatomy at places (3, N) of the average brain.
-
-    voxel_mm: width over which shares are averaged. squeeze_n: mm by which pressure narrows sulci.
-    """
-    person = anatomy.person
-    hull, brain, hind, stem, ventricle, nuclei, folia, vessel = (
-        sample(field, shapes.SPACE, places_3n)
-        for field in (
-            anatomy.hull_xyz,
-            anatomy.brain_xyz,
-            anatomy.hind_xyz,
-            anatomy.stem_xyz,
-            anatomy.ventricle_xyz,
-            anatomy.nuclei_xyz,
-            anatomy.folia_xyz,
-            anatomy.vessel_xyz,
-        )
-    )
-    in_hind = hind < 2.0
-    sulcus = np.where(
-        in_hind, np.abs(folia) + 1.2 + 0.5 * np.maximum(-hind - 9, 0), _sulci(anatomy, places_3n, -hull)
-    )
-    half = np.where(in_hind, 0.6, person.sulcus_mm) - squeeze_n
-    outside = inside(-brain, voxel_mm)
-    gap = slab(sulcus, half, voxel_mm)
-    fluid = np.maximum(np.maximum(outside, gap), inside(ventricle, voxel_mm))
-    pial = np.minimum(sulcus - np.maximum(half, 0), -brain)
-    ribbon = inside(pial - np.where(in_hind, 1.6 * person.cortex_mm, person.cortex_mm), voxel_mm)
-    ribbon *= 1 - inside(stem + 1.0, 2.0)
-    deep = np.maximum(inside(nuclei, max(voxel_mm, 1.5)), 0.5 * inside(stem, 2.0))
-    grey = ribbon * (1 - fluid)
-    deep *= (1 - fluid) * (1 - ribbon)
-    return Healthy(-hull, ventricle, inside(-hind, 4.0), grey, deep, fluid, vessel)
 
 
 def slab(distance: np.ndarray, half_mm: np.ndarray | float, voxel_mm: float) -> np.ndarray:

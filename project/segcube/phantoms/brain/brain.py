@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,20 +13,21 @@ from segcube.phantoms.brain.anatomy import (
     Healthy,
     build_anatomy,
     draw_person,
-    healthy_at,
     locate,
     sample,
 )
+from segcube.phantoms.brain.atlas import AtlasAnatomy, build_atlas
 from segcube.phantoms.brain.contrast import draw_contrast
 from segcube.phantoms.brain.distractors import distract, draw_distractors, skull
 from segcube.phantoms.brain.extent import Extent, distances_at, place_lesions
 from segcube.phantoms.brain.lesions import Place, compose, label_tissues
 from segcube.phantoms.brain.mass_effect import displace
 from segcube.phantoms.brain.paint import Content, brain_mask, paint
-from segcube.phantoms.brain.plans import Plan, draw_plan
+from segcube.phantoms.brain.plans import Plan, draw_plan, plain_composition
 from segcube.phantoms.brain.shapes import SPACE
 from segcube.phantoms.brain.tissues import Tissue
 from segcube.phantoms.fields import Slices, Space, span
+from segcube.phantoms.generator import USUAL, Generator
 from segcube.phantoms.scanner import ScannerRanges, acquire, draw_scan
 from segcube.phantoms.streams import Streams
 
@@ -45,10 +46,11 @@ _NEAR_MM = 16.0
 class Grown:
     """A person's brain with a grown tumour: the voxels of `_COARSE` are at places in the average brain."""
 
-    anatomy: Anatomy
+    anatomy: Anatomy | AtlasAnatomy
     plan: Plan
     places_3xyz: np.ndarray
     extent: Extent
+    has_distractors: bool
 
 
 @dataclass(frozen=True)
@@ -59,31 +61,49 @@ class Brain:
     tissue_xyz: np.ndarray
 
 
-def make_brain(streams: Streams, grid: Grid, channels: Sequence[str], reference: str, kind: str) -> Brain:
-    """Make a brain with the tumour of a kind in `KINDS`.
+@dataclass(frozen=True)
+class BrainRequest:
+    """What a brain is to be: the tumour of a kind in `KINDS`, the channels, and how it is made.
 
-    grid: along the patient's axes, in any direction. reference: the channel that labels are aligned with.
-    Raises UsageError for a channel without known contrasts.
+    reference: the channel that labels are aligned with.
     """
-    levels_ck = draw_contrast(streams("contrast"), channels)
-    plan = draw_plan(streams("tumour"), kind)
+
+    kind: str
+    channels: Sequence[str]
+    reference: str
+    generator: Generator = USUAL
+
+
+def make_brain(streams: Streams, grid: Grid, request: BrainRequest) -> Brain:
+    """Make a brain with a tumour.
+
+    grid: along the patient's axes, in any direction. Raises UsageError for a channel without known contrasts,
+    and for an anatomy whose files are not installed.
+    """
+    channels, generator = request.channels, request.generator
+    levels_ck = draw_contrast(streams("contrast"), channels, generator.contrast)
+    plan = draw_plan(streams("tumour"), request.kind)
+    if not generator.composition:
+        plan = plain_composition(plan)
+    if not generator.mass_effect:
+        plan = replace(plan, push=0.0)
     person = draw_person(streams("person"), plan.age_span)
-    body = build_anatomy(person)
+    body = build_atlas(person) if generator.anatomy == "icbm152" else build_anatomy(person)
     places = locate(person, _COARSE)
-    coarse = healthy_at(body, places.reshape(3, -1), _COARSE.voxel_mm[0])
+    coarse = body.at(places.reshape(3, -1), _COARSE.voxel_mm[0])
     extent = place_lesions(streams("growth"), plan, _COARSE, coarse)
     places = displace(places, extent, plan, coarse)
     space, box = _brain_box(streams("position"), grid, _HALF_MM if plan.is_stripped else _HEAD_HALF_MM)
-    content = _fill(streams, Grown(body, plan, places, extent), space)
+    content = _fill(streams, Grown(body, plan, places, extent, generator.distractors), space)
     mask = (
         brain_mask(streams("mask"), content, space.shape) if plan.is_stripped else np.ones(space.shape, bool)
     )
     image_cxyz = np.zeros((len(channels), *grid.shape), np.int16)
-    ranges = ScannerRanges()
+    ranges = ScannerRanges() if generator.thick_slices else ScannerRanges(thick_chance=0.0)
     for image_xyz, channel, levels in zip(image_cxyz, channels, levels_ck, strict=True):
         signal = np.zeros(space.shape)
         signal[content.index] = paint(streams(f"paint {channel}"), content, levels, channel)
-        scan = draw_scan(streams(f"scan {channel}"), ranges, channel == reference)
+        scan = draw_scan(streams(f"scan {channel}"), ranges, channel == request.reference)
         image_xyz[box] = np.where(mask, np.maximum(acquire(signal, space, scan, 1.0), 1), 0)
     tissue = np.zeros(space.shape, np.uint8)
     tissue[content.index] = content.lesion_n
@@ -115,8 +135,9 @@ def _fill(streams: Streams, grown: Grown, space: Space) -> Content:
     there = np.stack([sample(part, _COARSE, points) for part in places])
     whole, core = distances_at(extent, plan, points)
     squeeze = max(plan.push, 0) * np.exp(-np.maximum(core, 0) / 20) * min(extent.core_mm / 20, 1)
-    healthy = healthy_at(body, there, voxel, squeeze)
-    shares = _healthy_shares(streams, points, healthy, voxel, body.person.age)
+    healthy = body.at(there, voxel, squeeze)
+    age = body.person.age if grown.has_distractors else None
+    shares = _healthy_shares(streams, points, healthy, voxel, age)
     lesion = np.zeros(points.shape[1], np.uint8)
     near = np.flatnonzero((whole < _NEAR_MM) & (healthy.depth_n > -_MARGIN_MM))
     if len(near):
@@ -131,15 +152,17 @@ def _fill(streams: Streams, grown: Grown, space: Space) -> Content:
 
 
 def _healthy_shares(
-    streams: Streams, points_3n: np.ndarray, healthy: Healthy, voxel_mm: float, age: float
+    streams: Streams, points_3n: np.ndarray, healthy: Healthy, voxel_mm: float, age: float | None
 ) -> np.ndarray:
-    """Shares (K, N) of a brain without tumour."""
+    """Shares (K, N) of a brain without tumour; age: for its distractors, None for none."""
     shares = np.zeros((len(Tissue), points_3n.shape[1]))
     shares[Tissue.GREY], shares[Tissue.DEEP_GREY] = healthy.grey_n, healthy.deep_n
     shares[Tissue.FLUID] = healthy.fluid_n
     shares[Tissue.WHITE] = np.clip(1 - healthy.grey_n - healthy.deep_n - healthy.fluid_n, 0, 1)
-    distractors = draw_distractors(streams("distractors"), age)
-    parts = list(distract(distractors, points_3n, healthy, voxel_mm).items())
+    parts: list[tuple[Tissue, np.ndarray]] = []
+    if age is not None:
+        distractors = draw_distractors(streams("distractors"), age)
+        parts += distract(distractors, points_3n, healthy, voxel_mm).items()
     parts += skull(streams("skull"), points_3n, healthy).items()
     for tissue, share in parts:
         used = np.flatnonzero(share > 0)

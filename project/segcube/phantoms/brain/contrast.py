@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as SequenceOf
+from typing import Literal
 
 import numpy as np
 
@@ -65,34 +66,67 @@ _MIXTURE: dict[Tissue, Range] = {
 _FLOW: Range = (0.1, 0.9)
 """Signal that is left of flowing blood without contrast agent."""
 _FREE = 0.2
-"""Share of cases with free contrasts, so that unusual scanners are among them."""
-_FREEDOM = 0.1
-"""Deviation of the logarithm of free contrasts."""
+"""Share of cases with freer contrasts, so that unusual scanners are among them."""
+_FREEDOM, _WIDE_FREEDOM = 0.1, 0.25
+"""Deviation of the logarithm of freer contrasts, and of those that are free in every case."""
+_FIXED_SEED = 1
+"""Of the contrasts that all cases share."""
 _VISIBLE = 1.12
 """Least FLAIR of edema against white matter; what is darker is not outlined."""
 _REDRAWS = 20
 
 
-def draw_contrast(rng: np.random.Generator, channels: SequenceOf[str]) -> np.ndarray:
+def draw_contrast(
+    rng: np.random.Generator,
+    channels: SequenceOf[str],
+    kind: Literal["physics", "fixed", "free"] = "physics",
+) -> np.ndarray:
     """Draw the brightness (C, K) of each tissue in the channels of a case, relative to white matter.
 
-    It is the same whichever other channels there are. Raises UsageError for an unknown channel.
+    kind: as of `Generator`. It is the same whichever other channels there are. Raises UsageError for an
+    unknown channel.
     """
     unknown = [channel for channel in channels if channel not in CHANNELS]
     if unknown:
         raise UsageError(
             f"synthetic brains have no channel {unknown[0]}", expected="one of " + ", ".join(CHANNELS)
         )
+    if kind == "fixed":
+        rng = np.random.default_rng(_FIXED_SEED)
+    levels = _physical_levels(rng)
+    if kind == "free":
+        levels = _free_levels(rng, levels)
+    elif kind == "physics" and rng.random() < _FREE:
+        levels = _varied(rng, levels, _FREEDOM)
+    return levels[[CHANNELS.index(channel) for channel in channels]]
+
+
+def _physical_levels(rng: np.random.Generator) -> np.ndarray:
+    """Levels (C, K) of one draw in which edema is visible."""
     every = _draw_levels(rng)
     for _ in range(_REDRAWS):
         if every["t2f"][Tissue.EDEMA] >= _VISIBLE:
             break
         every = _draw_levels(rng)
-    levels = np.stack([every[channel] for channel in CHANNELS])
-    if rng.random() < _FREE:
-        levels *= np.exp(rng.normal(0, _FREEDOM, levels.shape))
-        levels /= levels[:, [Tissue.WHITE]]
-    return levels[[CHANNELS.index(channel) for channel in channels]]
+    return np.stack([every[channel] for channel in CHANNELS])
+
+
+def _varied(rng: np.random.Generator, levels_ck: np.ndarray, deviation: float) -> np.ndarray:
+    varied_ck = levels_ck * np.exp(rng.normal(0, deviation, levels_ck.shape))
+    return varied_ck / varied_ck[:, [Tissue.WHITE]]
+
+
+def _free_levels(rng: np.random.Generator, levels_ck: np.ndarray) -> np.ndarray:
+    """Levels that no sequence has, in which edema and enhancement still are visible."""
+    flair, native, enhanced = (CHANNELS.index(name) for name in ("t2f", "t1n", "t1c"))
+    varied_ck = levels_ck
+    for _ in range(_REDRAWS):
+        varied_ck = _varied(rng, levels_ck, _WIDE_FREEDOM)
+        if varied_ck[flair, Tissue.EDEMA] >= _VISIBLE and (
+            varied_ck[enhanced, Tissue.ENHANCING] >= _VISIBLE * varied_ck[native, Tissue.ENHANCING]
+        ):
+            break
+    return varied_ck
 
 
 def _draw_levels(rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from segcube.core import EnvironmentFault, UsageError, count_of
-from segcube.phantoms import write_phantoms
+from segcube.phantoms import PhantomSet, write_phantoms
 from segcube.release.check.findings import Finding
 from segcube.spec.hosts import DEFAULT_PARAMETERS, Host, Mount
 from segcube.spec.submission import load_for_challenge, submission_folders
@@ -44,7 +44,7 @@ def phantom_workloads(weights: Path, out: Path) -> list[Workload]:
     for folder in folders:
         loaded = load_for_challenge(folder)
         cases = out / loaded.submission.name
-        write_phantoms(loaded.challenge, 1, SEED, cases, EDGE)
+        write_phantoms(PhantomSet(loaded.challenge, 1, SEED), cases, EDGE)
         workloads.append(_workload(folder, cases / "data"))
     return workloads
 

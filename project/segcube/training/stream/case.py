@@ -68,7 +68,7 @@ def make_streamed(rules: StreamRules, index: int) -> StreamedCase:
     that phantoms do not have the channels or labels of.
     """
     challenge, synthetic = rules.cache.challenge, rules.synthetic
-    phantom = make_phantom(challenge, synthetic.seed, index, synthetic.spacing)
+    phantom = make_phantom(challenge, synthetic.seed, index, synthetic.spacing, synthetic.generator)
     case, channels = Case(phantom.case, {}, challenge.reference), challenge.channel_names
     volume = volume_of_arrays(case, channels, tuple(phantom.image_cxyz), phantom.grid.affine, challenge)
     previous_xyz = None if rules.cache.cascade is None else phantom.labels_xyz
