@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 
 from segcube.training.recipes import load_recipe
-from segcube.training.run import PlanRequest, RunFolder, plan_run, prepare_run
+from segcube.training.run import PlanRequest, RunFolder, TrainOptions, plan_run, prepare_run, train_fold
 
 SHAPE = (24, 20, 16)
 OVERRIDES = {
@@ -40,6 +40,15 @@ def write_data(folder: Path, count: int = 4, image_suffix: str = "_gt") -> Path:
 def request_of(data: Path, **changes) -> PlanRequest:
     values = {"challenge": "mbas2024", "recipe": load_recipe("fast", OVERRIDES), "folds": 2, "device": "cpu"}
     return PlanRequest(data=data, **values | changes)
+
+
+def trained_run(request: PlanRequest, run: RunFolder) -> RunFolder:
+    """Plan, prepare and train both folds of a run."""
+    plan_run(request, run)
+    assert all(outcome.error is None for outcome in prepare_run(run))
+    for fold in (0, 1):
+        train_fold(run, fold, TrainOptions(device="cpu"))
+    return run
 
 
 def prepared_run(folder: Path) -> RunFolder:

@@ -28,7 +28,7 @@ from segcube.training.run import (
 from segcube.training.run.fold import build_training
 from segcube.training.run.fold_data import open_fold
 
-from .small import OVERRIDES, request_of, write_data
+from .small import OVERRIDES, request_of, trained_run, write_data
 
 CPU, SCORES = TrainOptions(device="cpu"), ValidateOptions(device="cpu", pictures=0)
 UNION = {"spacing": [1, 1, 1], "union": "heart", "outputs": "regions"}
@@ -45,11 +45,8 @@ def second(data, previous, folds=None):
 def first(tmp_path_factory):
     """A first stage, trained and validated."""
     folder = tmp_path_factory.mktemp("cascade")
-    run = RunFolder(folder / "heart")
-    plan_run(request_of(write_data(folder / "data"), recipe=load_recipe("fast", FIRST)), run)
-    list(prepare_run(run))
-    for fold in (0, 1):
-        train_fold(run, fold, CPU)
+    request = request_of(write_data(folder / "data"), recipe=load_recipe("fast", FIRST))
+    run = trained_run(request, RunFolder(folder / "heart"))
     validate_run(run, (), SCORES)
     return run
 
@@ -57,11 +54,8 @@ def first(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(first):
     """The second stage, trained and validated."""
-    run = RunFolder(first.root.with_name("chambers"))
-    plan_run(second(first.root.with_name("data"), first.root), run)
-    assert all(outcome.error is None for outcome in prepare_run(run))
-    for fold in (0, 1):
-        train_fold(run, fold, CPU)
+    request = second(first.root.with_name("data"), first.root)
+    run = trained_run(request, RunFolder(first.root.with_name("chambers")))
     validate_run(run, (), SCORES)
     return run
 

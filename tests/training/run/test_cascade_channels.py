@@ -22,15 +22,13 @@ from segcube.training.run import (
     TrainOptions,
     ValidateOptions,
     collect_run,
-    plan_run,
-    prepare_run,
     train_fold,
     validate_run,
 )
 from segcube.training.run.fold import build_training
 from segcube.training.run.fold_data import open_fold
 
-from .small import OVERRIDES, request_of, write_data
+from .small import OVERRIDES, request_of, trained_run, write_data
 
 CPU, SCORES = TrainOptions(device="cpu"), ValidateOptions(device="cpu", pictures=0)
 CHANGED_MASKS = {
@@ -41,10 +39,7 @@ CHANNELS: dict[str, Any] = {"as": "onehot_channels", "keep": "all"}
 
 
 def train(run, recipe, data, previous=None):
-    plan_run(request_of(data, recipe=load_recipe("fast", recipe), previous=previous), run)
-    assert all(outcome.error is None for outcome in prepare_run(run))
-    for fold in (0, 1):
-        train_fold(run, fold, CPU)
+    trained_run(request_of(data, recipe=load_recipe("fast", recipe), previous=previous), run)
     validate_run(run, (), SCORES)
     return run
 

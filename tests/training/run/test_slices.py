@@ -26,7 +26,7 @@ from segcube.training.run import (
     validate_run,
 )
 
-from .small import OVERRIDES, request_of, write_data
+from .small import OVERRIDES, request_of, trained_run, write_data
 
 CPU, SCORES = TrainOptions(device="cpu"), ValidateOptions(device="cpu")
 SLICES = OVERRIDES | {
@@ -92,12 +92,8 @@ def glands(tmp_path_factory):
     challenge = folder / "glands.yaml"
     challenge.write_text(yaml.safe_dump(CHALLENGE))
     data = write_glands(folder / "Dataset001_Glands")
-    run = RunFolder(folder / "run")
-    plan_run(PlanRequest(data, str(challenge), load_recipe("fast", SLICES), folds=2, device="cpu"), run)
-    assert all(outcome.error is None for outcome in prepare_run(run))
-    for fold in (0, 1):
-        train_fold(run, fold, CPU)
-    return run
+    request = PlanRequest(data, str(challenge), load_recipe("fast", SLICES), folds=2, device="cpu")
+    return trained_run(request, RunFolder(folder / "run"))
 
 
 def test_images_are_learned(glands):

@@ -24,7 +24,7 @@ from segcube.training.run import (
     validate_run,
 )
 
-from ..small import OVERRIDES, SHAPE, prepared_run, request_of
+from ..small import OVERRIDES, SHAPE, prepared_run, request_of, trained_run
 
 CPU = ValidateOptions(device="cpu", save_probabilities=True, pictures=0)
 
@@ -97,11 +97,8 @@ def test_weights_are_tuned_on_probabilities_out_of_fold(runs, tmp_path):
 
 def test_runs_of_labels_and_of_regions_are_tuned_in_regions(runs, tmp_path):
     changes = OVERRIDES | {"preprocessing": {"spacing": [1, 1, 1], "outputs": "regions"}}
-    other = RunFolder(tmp_path / "regions")
-    plan_run(request_of(runs[0].root.parent / "data", recipe=load_recipe("fast", changes)), other)
-    assert all(outcome.error is None for outcome in prepare_run(other))
-    for fold in (0, 1):
-        train_fold(other, fold, TrainOptions(device="cpu"))
+    request = request_of(runs[0].root.parent / "data", recipe=load_recipe("fast", changes))
+    other = trained_run(request, RunFolder(tmp_path / "regions"))
     validate_run(other, (), CPU)
     request = TuneRequest(runs=(runs[0].root, other.root), folds=2)
     inputs = read_inputs(request)
