@@ -131,7 +131,7 @@ def phantoms(
     data, labels = folder / "data", folder / "labels"
     if spacing is None:
         LOG.info("next: segcube infer -i %s -o %s, or train on them:", data, folder / "maps")
-    planned = f"--challenge {challenge} --recipe fast --out runs/{folder.name}"
+    planned = f"--challenge {challenge} --recipe fast --out runs/{folder.resolve().name}"
     LOG.info("next: segcube plan %s --ref %s %s", data, labels, planned)
     return ExitCode.DONE
 

@@ -1,7 +1,5 @@
 from .cases import Phantom as Phantom
-from .cases import PhantomSet as PhantomSet
 from .cases import make_phantom as make_phantom
-from .cases import write_phantoms as write_phantoms
 from .chart import draw_comparison as draw_comparison
 from .coarse import write_coarse_challenge as write_coarse_challenge
 from .compare import Comparison as Comparison
@@ -9,3 +7,5 @@ from .compare import compare_folder as compare_folder
 from .generator import SECOND as SECOND
 from .generator import USUAL as USUAL
 from .generator import Generator as Generator
+from .write import PhantomSet as PhantomSet
+from .write import write_phantoms as write_phantoms

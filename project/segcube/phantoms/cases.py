@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from pathlib import Path
 
 import numpy as np
-from isal import igzip
-from nibabel.nifti1 import Nifti1Image
 
-from segcube import __version__
-from segcube.core import Grid, UsageError, count_of, write_atomic
-from segcube.formats.nifti import foreign_files, is_written_by_segcube
+from segcube.core import Grid, UsageError
 from segcube.phantoms.brain import BrainRequest, Tissue, make_brain
 from segcube.phantoms.generator import USUAL, Generator
 from segcube.phantoms.heart import Chamber, make_chest
@@ -24,11 +17,8 @@ from segcube.spec.challenges import BACKGROUND, Challenge, UsualGrid
 
 _ATRIA_CHANNELS = ("lge",)
 _AXES = ("LR", "PA", "IS")
-_GZIP_LEVEL = 1
 SPACINGS_MM = (0.25, 20.0)
 """The smallest and largest edge of a phantom's voxels."""
-_MARK = "segcube-phantom"
-"""In the header of each file. A phantom never replaces a label map of a run, which has another mark."""
 _CORE = (Tissue.CORE, Tissue.BLOOD, Tissue.CYST)
 _TISSUES: Mapping[str, tuple[Tissue, ...]] = {
     "NCR": _CORE,
@@ -48,8 +38,6 @@ _CHAMBERS: Mapping[str, tuple[Chamber, ...]] = {
     "RA": (Chamber.RIGHT_CAVITY,),
     "LA": (Chamber.LEFT_CAVITY,),
 }
-OnCase = Callable[[str, int], None]
-"""Called after each case with its name and the number of cases."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +67,7 @@ def make_phantom(
     streams = Streams(seed, index)
     grid = _grid(challenge, streams("grid"), spacing_mm)
     kind = challenge.phantom or ("atria" if challenge.channel_names == _ATRIA_CHANNELS else "glioma")
-    case = _case_name(challenge, index)
+    case = case_name(challenge, index)
     if kind == "atria":
         values = _values(challenge, Chamber, _CHAMBERS)
         image_cxyz, chamber_xyz = make_chest(streams, grid)
@@ -107,85 +95,9 @@ def crop_phantom(phantom: Phantom, edge: int) -> Phantom:
     return Phantom(phantom.case, phantom.image_cxyz[(slice(None), *box)], labels_xyz, grid)
 
 
-def ignore_case(case: str, total: int) -> None:
-    """Do nothing after a case."""
-
-
-@dataclass(frozen=True)
-class PhantomSet:
-    """The cases of a challenge to write: so many of a seed, from a number on, which is in the name."""
-
-    challenge: Challenge
-    count: int
-    seed: int
-    first: int = 1
-    generator: Generator = USUAL
-
-
-def write_phantoms(
-    phantoms: PhantomSet, out: Path, edge: int | None = None, on_case: OnCase = ignore_case
-) -> list[str]:
-    """Write cases to out/data and their label maps to out/labels, and return the cases' names.
-
-    edge: crop each case to a box of so many voxels around its labels. on_case: called when a case has been
-    written. Equal arguments write equal bytes. Earlier phantoms
-    are replaced, and those with numbers before or after removed: all cases of a folder are of one seed. Other
-    files of these names raise UsageError, which lists all of them, before the first case is written, and so
-    does a count for which the challenge has too few names. Raises as `make_phantom`, and EnvironmentFault for
-    a failed write.
-    """
-    challenge, count, first = phantoms.challenge, phantoms.count, phantoms.first
-    indices = range(first - 1, first - 1 + count)
-    if count and not challenge.is_case(last := _case_name(challenge, indices[-1])):
-        raise UsageError(f"{last} is no case of {challenge.key}", expected="lower numbers of cases")
-    names = [_case_name(challenge, index) for index in indices]
-    _check_free([file for name in names for file in _files(challenge, name, out)], out)
-    _remove_phantoms(challenge, itertools.count(indices.stop), out)
-    _remove_phantoms(challenge, reversed(range(indices.start)), out)
-    for index, name in zip(indices, names, strict=True):
-        phantom = make_phantom(challenge, phantoms.seed, index, generator=phantoms.generator)
-        phantom = crop_phantom(phantom, edge) if edge else phantom
-        arrays = (*phantom.image_cxyz, phantom.labels_xyz)
-        for array_xyz, file in zip(arrays, _files(challenge, name, out), strict=True):
-            _write(array_xyz, phantom.grid, file)
-        on_case(name, count)
-    return names
-
-
-def _case_name(challenge: Challenge, index: int) -> str:
+def case_name(challenge: Challenge, index: int) -> str:
+    """Return the name of the phantom of an index, from 0."""
     return challenge.made_case.format(number=index + 1)
-
-
-def _files(challenge: Challenge, case: str, out: Path) -> list[Path]:
-    """The file of each channel, in the challenge's order, then that of the label map."""
-    folder = out / "data" / (case if challenge.layout == "folders" else "")
-    images = [folder / f"{case}{channel.suffixes[0]}.nii.gz" for channel in challenge.channels]
-    return [*images, out / "labels" / challenge.output_name(case)]
-
-
-def _remove_phantoms(challenge: Challenge, indices: Iterable[int], out: Path) -> None:
-    """Remove the phantoms of an earlier run, up to the first index without files; other files stay."""
-    for index in indices:
-        files = [file for file in _files(challenge, _case_name(challenge, index), out) if file.exists()]
-        if not files:
-            return
-        own = [file for file in files if is_written_by_segcube(file, _MARK)]
-        for file in own:
-            file.unlink()
-        for folder in {file.parent for file in own} - {out / "data", out / "labels"}:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-
-
-def _check_free(files: list[Path], out: Path) -> None:
-    if foreign := foreign_files(files, lambda file: is_written_by_segcube(file, _MARK)):
-        names = ", ".join(str(file.relative_to(out)) for file in foreign)
-        raise UsageError(
-            f"would replace {count_of(len(foreign), 'file')} not written by `segcube phantoms`: {names}",
-            file=out,
-            expected="an empty folder, or one with phantoms",
-            hint="write to another folder, or move these files",
-        )
 
 
 def _grid(challenge: Challenge, rng: np.random.Generator, spacing_mm: float | None) -> Grid:
@@ -240,12 +152,3 @@ def _values(
     for label in sorted(labels, key=lambda label: len(table[label]), reverse=True):
         values[list(table[label])] = challenge.labels[label]
     return values
-
-
-def _write(array_xyz: np.ndarray, grid: Grid, file: Path) -> None:
-    image = Nifti1Image(array_xyz, grid.affine)
-    image.header.set_xyzt_units("mm")
-    image.header["descrip"] = f"{_MARK} {__version__}".encode("ascii")
-    image.set_sform(grid.affine, 1)
-    image.set_qform(grid.affine, 1)
-    write_atomic(file, igzip.compress(image.to_bytes(), _GZIP_LEVEL, mtime=0))

@@ -13,8 +13,9 @@ from segcube.core import Case, CaseError, Code, UsageError
 from segcube.evaluation import challenge_hint, encode_json, find_maps
 from segcube.formats import discover_cases
 from segcube.formats.nifti import read_labels, read_volume, same_grid
-from segcube.phantoms.cases import OnCase, Phantom, ignore_case, make_phantom
+from segcube.phantoms.cases import Phantom, make_phantom
 from segcube.phantoms.measure import Quantity, Values, measure_case
+from segcube.phantoms.write import OnCase, ignore_case
 from segcube.spec.challenges import Challenge
 
 LOW, HIGH = 5, 95

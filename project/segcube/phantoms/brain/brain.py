@@ -23,7 +23,7 @@ from segcube.phantoms.brain.extent import Extent, distances_at, place_lesions
 from segcube.phantoms.brain.lesions import Place, compose, label_tissues
 from segcube.phantoms.brain.mass_effect import displace
 from segcube.phantoms.brain.paint import Content, brain_mask, paint
-from segcube.phantoms.brain.plans import Plan, draw_plan, plain_composition
+from segcube.phantoms.brain.plans import Enhancement, Plan, draw_plan
 from segcube.phantoms.brain.shapes import SPACE
 from segcube.phantoms.brain.tissues import Tissue
 from segcube.phantoms.fields import Slices, Space, span
@@ -84,7 +84,7 @@ def make_brain(streams: Streams, grid: Grid, request: BrainRequest) -> Brain:
     levels_ck = draw_contrast(streams("contrast"), channels, generator.contrast)
     plan = draw_plan(streams("tumour"), request.kind)
     if not generator.composition:
-        plan = plain_composition(plan)
+        plan = _plain_composition(plan)
     if not generator.mass_effect:
         plan = replace(plan, push=0.0)
     person = draw_person(streams("person"), plan.age_span)
@@ -110,6 +110,19 @@ def make_brain(streams: Streams, grid: Grid, request: BrainRequest) -> Brain:
     tissue_xyz = np.zeros(grid.shape, np.uint8)
     tissue_xyz[box] = tissue * mask
     return Brain(image_cxyz, tissue_xyz)
+
+
+def _plain_composition(plan: Plan) -> Plan:
+    """Return a tumour of the same size with one seed and an enhancing rim, half of it core."""
+    return replace(
+        plan,
+        seeds=1,
+        core_share=0.5,
+        enhancement=Enhancement("rim"),
+        cyst_share=0.0,
+        blood_share=0.0,
+        nodules=plan.nodules if not plan.volume_ml else (),
+    )
 
 
 def _brain_box(rng: np.random.Generator, grid: Grid, half_mm: Vector) -> tuple[Space, Slices]:

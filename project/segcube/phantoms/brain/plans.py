@@ -74,19 +74,6 @@ def draw_plan(rng: np.random.Generator, kind: str) -> Plan:
     return KINDS[kind](rng)
 
 
-def plain_composition(plan: Plan) -> Plan:
-    """Return a tumour of the same size with one seed and an enhancing rim, half of it core."""
-    return replace(
-        plan,
-        seeds=1,
-        core_share=0.5,
-        enhancement=Enhancement("rim"),
-        cyst_share=0.0,
-        blood_share=0.0,
-        nodules=plan.nodules if not plan.volume_ml else (),
-    )
-
-
 def _glioma(rng: np.random.Generator) -> Plan:
     """Adult glioma: low grade, glioblastoma, or infiltrating with little core.
 

@@ -13,14 +13,13 @@ import torch
 from segcube.core import LOG, Clock, UsageError, count_of, write_atomic
 from segcube.evaluation import encode_json
 from segcube.networks import save_network
-from segcube.training.augment import make_batch
-from segcube.training.cache import CaseSource, load_residents
+from segcube.training.cache import load_residents
 from segcube.training.cases import load_folds
 from segcube.training.device import open_device, set_exactness, step_precision
 from segcube.training.guards import lock_fold
 from segcube.training.keys import StepKey
 from segcube.training.log import StepLog
-from segcube.training.loop import BatchSource, Training, Validate, train
+from segcube.training.loop import Training, Validate, train
 from segcube.training.losses import build_loss, loss_outputs
 from segcube.training.optim import build_updater
 from segcube.training.plan import Plan, build_training_network
@@ -33,7 +32,7 @@ from segcube.training.progress import (
     training_environment,
 )
 from segcube.training.recipes import Recipe
-from segcube.training.run.fold_data import FoldData, open_fold, open_stream
+from segcube.training.run.fold_data import FoldData, batch_source, open_fold, open_stream
 from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder
 from segcube.training.run.origin import (
     check_origin,
@@ -41,11 +40,9 @@ from segcube.training.run.origin import (
     write_origin,
 )
 from segcube.training.run.start import StartRequest, check_start, find_start, start_network
-from segcube.training.sampling import draw_patches
 from segcube.training.signals import Requests, receive_requests
 from segcube.training.state import Counters, remove_states
-from segcube.training.step import Stepper, TrainingBatch
-from segcube.training.stream import PhantomStream
+from segcube.training.step import Stepper
 from segcube.training.validation import PredictedCase, ValidationCase, validator
 
 RESIDENT_SHARE = 0.5
@@ -174,24 +171,6 @@ def build_stepper(data: FoldData, device: torch.device, folder: FoldFolder) -> S
     clip = float("inf") if recipe.optimizer.clip is None else recipe.optimizer.clip
     precision = step_precision(recipe.precision, device)
     return Stepper(network, loss, build_updater(network, recipe.optimizer), precision, clip)
-
-
-def batch_source(
-    cases: CaseSource, plan: Plan, device: torch.device, stream: PhantomStream | None = None
-) -> BatchSource:
-    """Return the function that makes the batch of a step, of cases and of the stream's phantoms."""
-    samples = range(plan.batch)
-
-    def make(key: StepKey, clock: Clock) -> TrainingBatch:
-        with clock.step("data"):
-            phantoms = stream.at(key.step) if stream is not None else ()
-            draws = draw_patches(cases.cases, plan, key, samples, phantoms)
-        with clock.step("augment"):
-            numbers, count = {draw.case for draw in draws}, len(cases)
-            shown = {n: cases[n] if n < count else phantoms[n - count].tensors for n in numbers}
-            return make_batch(shown, draws, plan, key, device)
-
-    return make
 
 
 def _train_with_progress(

@@ -7,15 +7,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+
+from segcube.core import Clock
 from segcube.spec.challenges import Challenge
-from segcube.training.cache import CachedCase, open_cache
+from segcube.training.augment import make_batch
+from segcube.training.cache import CachedCase, CaseSource, open_cache
 from segcube.training.cases import Split
+from segcube.training.keys import StepKey
+from segcube.training.loop import BatchSource
 from segcube.training.plan import Plan, read_plan
 from segcube.training.run.cases import cache_rules, labelled_cases, run_challenge
 from segcube.training.run.folder import DatasetFile, FoldNumber, RunFolder, read_dataset
 from segcube.training.run.origin import Origin, origin_of, run_folds
 from segcube.training.run.previous import with_previous_maps
 from segcube.training.run.start import Start
+from segcube.training.sampling import draw_patches
+from segcube.training.step import TrainingBatch
 from segcube.training.stream import PhantomStream, StreamRules
 
 
@@ -64,3 +72,21 @@ def open_stream(data: FoldData) -> Generator[PhantomStream | None]:
     rules = StreamRules(cache_rules(data.plan, data.dataset, data.challenge), synthetic)
     with PhantomStream(rules, data.plan.batch) as stream:
         yield stream
+
+
+def batch_source(
+    cases: CaseSource, plan: Plan, device: torch.device, stream: PhantomStream | None = None
+) -> BatchSource:
+    """Return the function that makes the batch of a step, of cases and of the stream's phantoms."""
+    samples = range(plan.batch)
+
+    def make(key: StepKey, clock: Clock) -> TrainingBatch:
+        with clock.step("data"):
+            phantoms = stream.at(key.step) if stream is not None else ()
+            draws = draw_patches(cases.cases, plan, key, samples, phantoms)
+        with clock.step("augment"):
+            numbers, count = {draw.case for draw in draws}, len(cases)
+            shown = {n: cases[n] if n < count else phantoms[n - count].tensors for n in numbers}
+            return make_batch(shown, draws, plan, key, device)
+
+    return make
