@@ -4,8 +4,8 @@ import pytest
 
 from segcube.core import UsageError
 from segcube.formats.nifti import describe_origin, foreign_files
-from segcube.phantoms import PhantomSet, make_phantom, write_phantoms
-from segcube.phantoms.cases import crop_phantom
+from segcube.phantoms import SECOND, PhantomSet, make_phantom, write_phantoms
+from segcube.phantoms.cases import case_name, crop_phantom
 from segcube.spec.challenges import Challenge, challenge_keys, load_challenge
 
 
@@ -99,6 +99,8 @@ def test_other_numbers_are_other_cases_and_replace_those_of_the_folder(tmp_path)
     assert write_phantoms(PhantomSet(challenge, 1, 1, first=2), tmp_path) == ["MBAS_002"]
     (image,) = (tmp_path / "data").iterdir()
     assert (image.name, image.read_bytes()) == ("MBAS_002_gt.nii.gz", second)
+    assert write_phantoms(PhantomSet(challenge, 1, 2, first=9), tmp_path) == ["MBAS_009"]
+    assert [file.name for file in (tmp_path / "data").iterdir()] == ["MBAS_009_gt.nii.gz"]
     with pytest.raises(UsageError, match="MBAS_1000 is no case of mbas2024; expected lower numbers"):
         write_phantoms(PhantomSet(challenge, 1, 1, first=1000), tmp_path)
 
@@ -187,6 +189,11 @@ def test_a_grid_that_phantoms_cannot_have_is_refused(change):
         make_phantom(challenge.model_copy(update={"geometry": geometry}), 0, 0)
 
 
+def test_hearts_have_one_generator():
+    with pytest.raises(UsageError, match="no second generator for phantoms of mbas2024"):
+        make_phantom(coarse("mbas2024", 8), 1, 0, generator=SECOND)
+
+
 @pytest.mark.parametrize("spacing_mm", [0.0, -1.0, 1e6, float("nan")])
 def test_a_spacing_that_no_phantom_has_is_refused(spacing_mm):
     with pytest.raises(UsageError, match=r"from 0\.25 to 20 mm"):
@@ -197,6 +204,8 @@ def test_a_spacing_that_no_phantom_has_is_refused(spacing_mm):
 def test_a_smaller_run_leaves_no_case_of_an_earlier_one(key, tmp_path):
     challenge = coarse(key, 8)
     write_phantoms(PhantomSet(challenge, 3, 0), tmp_path)
+    labels_of_second = tmp_path / "labels" / challenge.output_name(case_name(challenge, 1))
+    labels_of_second.unlink()
     (tmp_path / "data" / "notes.txt").write_text("kept")
     (name,) = write_phantoms(PhantomSet(challenge, 1, 1), tmp_path)
     assert [file.name for file in (tmp_path / "labels").iterdir()] == [challenge.output_name(name)]

@@ -1,7 +1,7 @@
 import pytest
 
 from segcube.core import UsageError
-from segcube.phantoms import make_phantom, write_coarse_challenge
+from segcube.phantoms import check_not_coarse, make_phantom, write_coarse_challenge
 from segcube.spec.challenges import load_challenge
 
 
@@ -22,3 +22,10 @@ def test_a_challenge_of_another_spacing_is_not_replaced(tmp_path):
     write_coarse_challenge(challenge, 8.0, tmp_path)
     with pytest.raises(UsageError, match=r"challenge\.yaml: is not mbas2024 with voxels of 4 mm"):
         write_coarse_challenge(challenge, 4.0, tmp_path)
+
+
+def test_a_folder_of_coarse_phantoms_is_not_for_those_of_the_challenge_s_grid(tmp_path):
+    check_not_coarse(tmp_path)
+    write_coarse_challenge(load_challenge("mbas2024"), 8.0, tmp_path)
+    with pytest.raises(UsageError, match=r"challenge\.yaml: belongs to phantoms written with --spacing"):
+        check_not_coarse(tmp_path)

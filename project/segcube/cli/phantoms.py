@@ -107,7 +107,14 @@ def phantoms(
       segcube phantoms --challenge brats2023-gli --compare scans --ref labels --chart chart.png
     """
     from segcube.core import case_bar
-    from segcube.phantoms import SECOND, USUAL, PhantomSet, compare_folder, write_coarse_challenge
+    from segcube.phantoms import (
+        SECOND,
+        USUAL,
+        PhantomSet,
+        check_not_coarse,
+        compare_folder,
+        write_coarse_challenge,
+    )
     from segcube.spec.challenges import load_challenge
 
     folder = folder_of(place, out)
@@ -124,7 +131,9 @@ def phantoms(
     assert folder is not None
     if any((ref, report, chart)):
         raise UsageError("--ref, --report or --chart without scans", expected="--compare DATA")
-    if spacing is not None:
+    if spacing is None:
+        check_not_coarse(folder)
+    else:
         known, file = write_coarse_challenge(known, spacing, folder)
         challenge = str(file)
     _write(PhantomSet(known, count or 1, seed, first, SECOND if generator == "second" else USUAL), folder)

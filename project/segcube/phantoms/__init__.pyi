@@ -1,6 +1,7 @@
 from .cases import Phantom as Phantom
 from .cases import make_phantom as make_phantom
 from .chart import draw_comparison as draw_comparison
+from .coarse import check_not_coarse as check_not_coarse
 from .coarse import write_coarse_challenge as write_coarse_challenge
 from .compare import Comparison as Comparison
 from .compare import compare_folder as compare_folder

@@ -61,14 +61,18 @@ def make_phantom(
 
     spacing_mm: edge of the voxels, over the challenge's field of view; None for a grid of the challenge. The
     kind of a case is `challenge.phantom`; without one it has atria for the channel `lge` alone, otherwise
-    glioma. Raises UsageError for channels and labels that phantoms do not have, and for a spacing outside
-    `SPACINGS_MM`.
+    glioma. Raises UsageError for channels and labels that phantoms do not have, for a generator of brains
+    where hearts are made, and for a spacing outside `SPACINGS_MM`.
     """
     streams = Streams(seed, index)
     grid = _grid(challenge, streams("grid"), spacing_mm)
     kind = challenge.phantom or ("atria" if challenge.channel_names == _ATRIA_CHANNELS else "glioma")
     case = case_name(challenge, index)
     if kind == "atria":
+        if generator != USUAL:
+            raise UsageError(
+                f"no second generator for phantoms of {challenge.key}", expected="the usual one for hearts"
+            )
         values = _values(challenge, Chamber, _CHAMBERS)
         image_cxyz, chamber_xyz = make_chest(streams, grid)
         return Phantom(case, image_cxyz, values[chamber_xyz], grid)

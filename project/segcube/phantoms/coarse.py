@@ -30,6 +30,17 @@ def coarse_challenge(challenge: Challenge, spacing_mm: float) -> Challenge:
     return challenge.model_copy(update={"key": f"{challenge.key}-coarse", "geometry": geometry})
 
 
+def check_not_coarse(folder: Path) -> None:
+    """Raise UsageError if `folder` has phantoms of another grid than their challenge's."""
+    if (file := folder / FILE).exists():
+        raise UsageError(
+            "belongs to phantoms written with --spacing",
+            file=file,
+            expected="a folder without it for phantoms on the challenge's own grid",
+            hint="write to another folder, or give --spacing",
+        )
+
+
 def write_coarse_challenge(challenge: Challenge, spacing_mm: float, folder: Path) -> tuple[Challenge, Path]:
     """Write the challenge of coarse phantoms to `folder`/challenge.yaml; returns it and the file.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from segcube.phantoms.generator import USUAL, Generator
 from segcube.spec.challenges import Challenge
 
 _GZIP_LEVEL = 1
+_ENDING = ".nii.gz"
 _MARK = "segcube-phantom"
 """In the header of each file. A phantom never replaces a label map of a run, which has another mark."""
 OnCase = Callable[[str, int], None]
@@ -47,11 +47,10 @@ def write_phantoms(
     """Write cases to out/data and their label maps to out/labels, and return the cases' names.
 
     edge: crop each case to a box of so many voxels around its labels. on_case: called when a case has been
-    written. Equal arguments write equal bytes. Earlier phantoms
-    are replaced, and those with numbers before or after removed: all cases of a folder are of one seed. Other
-    files of these names raise UsageError, which lists all of them, before the first case is written, and so
-    does a count for which the challenge has too few names. Raises as `make_phantom`, and EnvironmentFault for
-    a failed write.
+    written. Equal arguments write equal bytes. Earlier phantoms are replaced, and those of other numbers
+    removed: all cases of a folder are of one seed. Other files of these names raise UsageError, which lists
+    all of them, before the first case is written, and so does a count for which the challenge has too few
+    names. Raises as `make_phantom`, and EnvironmentFault for a failed write.
     """
     challenge, count, first = phantoms.challenge, phantoms.count, phantoms.first
     indices = range(first - 1, first - 1 + count)
@@ -59,8 +58,7 @@ def write_phantoms(
         raise UsageError(f"{last} is no case of {challenge.key}", expected="lower numbers of cases")
     names = [case_name(challenge, index) for index in indices]
     _check_free([file for name in names for file in _files(challenge, name, out)], out)
-    _remove_phantoms(challenge, itertools.count(indices.stop), out)
-    _remove_phantoms(challenge, reversed(range(indices.start)), out)
+    _remove_phantoms(challenge, _cases_in(challenge, out).difference(names), out)
     for index, name in zip(indices, names, strict=True):
         phantom = make_phantom(challenge, phantoms.seed, index, generator=phantoms.generator)
         phantom = crop_phantom(phantom, edge) if edge else phantom
@@ -74,16 +72,27 @@ def write_phantoms(
 def _files(challenge: Challenge, case: str, out: Path) -> list[Path]:
     """The file of each channel, in the challenge's order, then that of the label map."""
     folder = out / "data" / (case if challenge.layout == "folders" else "")
-    images = [folder / f"{case}{channel.suffixes[0]}.nii.gz" for channel in challenge.channels]
+    images = [folder / f"{case}{channel.suffixes[0]}{_ENDING}" for channel in challenge.channels]
     return [*images, out / "labels" / challenge.output_name(case)]
 
 
-def _remove_phantoms(challenge: Challenge, indices: Iterable[int], out: Path) -> None:
-    """Remove the phantoms of an earlier run, up to the first index without files; other files stay."""
-    for index in indices:
-        files = [file for file in _files(challenge, case_name(challenge, index), out) if file.exists()]
-        if not files:
-            return
+def _cases_in(challenge: Challenge, out: Path) -> set[str]:
+    """The names of the challenge's cases that have a file or folder below `out`."""
+    stems = [file.name.removesuffix(_ENDING) for file in (out / "labels").glob(f"*{_ENDING}")]
+    names = {case for stem in stems if (case := challenge.case_of_output(stem)) is not None}
+    if challenge.layout == "folders":
+        names |= {folder.name for folder in (out / "data").glob("*")}
+    else:
+        endings = [f"{channel.suffixes[0]}{_ENDING}" for channel in challenge.channels]
+        files = (out / "data").glob(f"*{_ENDING}")
+        names |= {file.name.removesuffix(end) for file in files for end in endings if file.name.endswith(end)}
+    return {name for name in names if challenge.is_case(name)}
+
+
+def _remove_phantoms(challenge: Challenge, cases: Iterable[str], out: Path) -> None:
+    """Remove the phantoms of an earlier run; other files stay."""
+    for case in cases:
+        files = [file for file in _files(challenge, case, out) if file.exists()]
         own = [file for file in files if is_written_by_segcube(file, _MARK)]
         for file in own:
             file.unlink()
