@@ -115,7 +115,7 @@ def test_a_state_of_another_recipe_is_refused(tmp_path):
 
 def not_finite_once(key, _clock):
     batch = batch_of(key)
-    return ToyBatch(batch.image_bcxyz * math.nan, batch.labels_bxyz) if key.step == 3 else batch
+    return ToyBatch(batch.image_bcxyz * math.nan, batch.target) if key.step == 3 else batch
 
 
 def test_a_step_that_is_not_finite_changes_no_weights_and_saves_its_batch(tmp_path):
@@ -131,7 +131,7 @@ def test_a_step_that_is_not_finite_changes_no_weights_and_saves_its_batch(tmp_pa
 def test_too_many_such_steps_end_the_training_and_a_repetition_ends_it_too(tmp_path):
     def source(key, _clock):
         batch = batch_of(key)
-        return ToyBatch(batch.image_bcxyz * math.nan, batch.labels_bxyz)
+        return ToyBatch(batch.image_bcxyz * math.nan, batch.target)
 
     for _ in range(2):
         with pytest.raises(TrainingFault, match="10 consecutive steps"):
@@ -156,9 +156,8 @@ def test_out_of_memory_divides_the_batch_from_then_on(tmp_path):
     assert events == ["memory"]
 
 
-@pytest.mark.parametrize("changes", [{"batch_dice": True}, {"entropy": "topk"}])
-def test_out_of_memory_is_an_error_where_the_loss_is_one_of_the_whole_batch(tmp_path, changes):
-    training = toy_training(tmp_path, {"loss": {"supervision": "none"} | changes})
+def test_out_of_memory_is_an_error_where_the_loss_is_one_of_the_whole_batch(tmp_path):
+    training = toy_training(tmp_path, divisible=False)
     out_of_memory_once(training.stepper.network, batch=1)
     with pytest.raises(TrainingFault, match="keep it from being divided"):
         run(training)
@@ -166,7 +165,7 @@ def test_out_of_memory_is_an_error_where_the_loss_is_one_of_the_whole_batch(tmp_
 
 def test_a_plan_that_divides_such_a_batch_is_refused(tmp_path):
     with pytest.raises(TrainingFault, match="whose loss is not that of the batch"):
-        run(toy_training(tmp_path, batch_dice=True, accumulate=2))
+        run(toy_training(tmp_path, divisible=False, accumulate=2))
 
 
 def test_the_gradients_of_parts_are_those_of_the_batch(tmp_path):

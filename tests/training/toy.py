@@ -23,7 +23,7 @@ DIGEST = "0" * 64
 @dataclass(frozen=True)
 class ToyBatch:
     image_bcxyz: torch.Tensor
-    labels_bxyz: torch.Tensor
+    target: torch.Tensor
 
 
 def batch_of(key, size=2):
@@ -55,7 +55,8 @@ def toy_training(folder: Path, overrides=None, **changes) -> Training:
         recipe=recipe,
         digest=DIGEST,
         steps=20,
-        batch_dice=False,
+        divisible=True,
+        validate_every=5,
         source=lambda key, _clock: batch_of(key),
         folder=folder,
         log=StepLog(folder / "log.jsonl"),

@@ -30,6 +30,7 @@ from segcube.cli.models import compile_, soup, tune
 from segcube.cli.pack import pack
 from segcube.cli.phantoms import phantoms
 from segcube.cli.plan import plan
+from segcube.cli.synthesize import synthesize
 from segcube.cli.train import collect, diagnose, prepare, train, validate
 from segcube.core import DEBUG_VARIABLE
 
@@ -82,6 +83,7 @@ app.command(cls=Command)(train)
 app.command(cls=Command)(validate)
 app.command(cls=Command)(diagnose)
 app.command(cls=Command)(collect)
+app.add_typer(synthesize)
 app.add_typer(import_)
 app.command("compile", cls=Command)(compile_)
 app.add_typer(soup)

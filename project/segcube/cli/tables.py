@@ -67,9 +67,11 @@ def print_comparison(found: Comparison) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=FILE_COLUMNS)
-    counts = f"{count_of(len(found.scans), 'scan')}, {count_of(len(found.phantoms), 'phantom')}"
+    counts = (
+        f"{count_of(len(found.scans), 'scan')}, {count_of(len(found.phantoms), found.kind.removesuffix('s'))}"
+    )
     title = f"{found.challenge}: {counts}, seed {found.seed}"
-    scans, phantoms = "scans: median (min to max)", "phantoms: median (5th to 95th percentile)"
+    scans, phantoms = "scans: median (min to max)", f"{found.kind}: median (5th to 95th percentile)"
     table = Table("group", "quantity", "channel", scans, phantoms, "agreement", title=literal_text(title))
     previous = ""
     rows = found.rows
@@ -88,8 +90,8 @@ def print_comparison(found: Comparison) -> None:
     console.print(table)
     within, overlap = sum(row.is_within for row in rows), sum(row.overlaps for row in rows)
     console.print(
-        f"of {count_of(len(rows), 'row')}: {within} where the scans' median lies within the phantoms' 5th to "
-        f"95th percentile, {overlap - within} where only the ranges from min to max overlap, "
+        f"of {count_of(len(rows), 'row')}: {within} where the scans' median lies within the {found.kind}' "
+        f"5th to 95th percentile, {overlap - within} where only the ranges from min to max overlap, "
         f"{len(rows) - overlap} where not even these do",
         soft_wrap=True,
     )

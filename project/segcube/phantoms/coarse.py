@@ -7,9 +7,15 @@ from pathlib import Path
 import yaml
 
 from segcube.core import UsageError, write_atomic
-from segcube.spec.challenges import Challenge, load_challenge
+from segcube.spec.challenges import Challenge, UsualGrid, load_challenge
 
 FILE = "challenge.yaml"
+
+
+def challenge_on_grid(challenge: Challenge, key: str, grid: UsualGrid) -> Challenge:
+    """Return a challenge whose cases have another grid, which is not checked."""
+    geometry = challenge.geometry.model_copy(update={"fixed": False, "grids": (grid,)})
+    return challenge.model_copy(update={"key": key, "geometry": geometry})
 
 
 def coarse_challenge(challenge: Challenge, spacing_mm: float) -> Challenge:
@@ -52,7 +58,12 @@ def write_coarse_challenge(challenge: Challenge, spacing_mm: float, folder: Path
             found = f"is not {challenge.key} with voxels of {spacing_mm:g} mm"
             raise UsageError(found, file=file, expected="an empty folder, or phantoms of the same kind")
         return coarse, file
+    return coarse, write_challenge(coarse, folder)
+
+
+def write_challenge(challenge: Challenge, folder: Path) -> Path:
+    """Write a challenge to `folder`/challenge.yaml; returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
-    content = coarse.model_dump(mode="json", by_alias=True)
-    write_atomic(file, yaml.safe_dump(content, sort_keys=False, width=110).encode())
-    return coarse, file
+    content = challenge.model_dump(mode="json", by_alias=True)
+    write_atomic(folder / FILE, yaml.safe_dump(content, sort_keys=False, width=110).encode())
+    return folder / FILE

@@ -69,6 +69,8 @@ class Comparison:
     phantoms: Mapping[str, Values]
     problems: Mapping[str, str]
     """By case, why it was not measured."""
+    kind: str = "phantoms"
+    """What the phantoms are, where others than these are compared."""
 
     @property
     def rows(self) -> list[Row]:
@@ -85,11 +87,15 @@ class Comparison:
 
     def as_json(self) -> bytes:
         """The rows and the values of each case, as indented JSON, UTF-8."""
+        return encode_json(self.as_content())
+
+    def as_content(self) -> dict[str, object]:
+        """The rows and the values of each case, for JSON."""
         rows = [
             {
                 **row.quantity._asdict(),
                 "scans": asdict(row.scans),
-                "phantoms": asdict(row.phantoms) if row.phantoms else None,
+                self.kind: asdict(row.phantoms) if row.phantoms else None,
                 "within": row.is_within,
                 "overlap": row.overlaps,
             }
@@ -97,19 +103,17 @@ class Comparison:
         ]
         cases = {
             kind: {case: [[*quantity, value] for quantity, value in values.items()] for case, values in found}
-            for kind, found in (("scans", self.scans.items()), ("phantoms", self.phantoms.items()))
+            for kind, found in (("scans", self.scans.items()), (self.kind, self.phantoms.items()))
         }
-        return encode_json(
-            {
-                "comparison": "phantoms",
-                "version": __version__,
-                "challenge": self.challenge,
-                "seed": self.seed,
-                "rows": rows,
-                "cases": cases,
-                "problems": self.problems,
-            }
-        )
+        return {
+            "comparison": self.kind,
+            "version": __version__,
+            "challenge": self.challenge,
+            "seed": self.seed,
+            "rows": rows,
+            "cases": cases,
+            "problems": self.problems,
+        }
 
 
 def summarize(quantity: Quantity, cases: Mapping[str, Values]) -> Summary | None:

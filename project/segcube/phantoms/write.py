@@ -57,20 +57,20 @@ def write_phantoms(
     if count and not challenge.is_case(last := case_name(challenge, indices[-1])):
         raise UsageError(f"{last} is no case of {challenge.key}", expected="lower numbers of cases")
     names = [case_name(challenge, index) for index in indices]
-    _check_free([file for name in names for file in _files(challenge, name, out)], out)
+    _check_free([file for name in names for file in case_files(challenge, name, out)], out)
     _remove_phantoms(challenge, _cases_in(challenge, out).difference(names), out)
     for index, name in zip(indices, names, strict=True):
         phantom = make_phantom(challenge, phantoms.seed, index, generator=phantoms.generator)
         phantom = crop_phantom(phantom, edge) if edge else phantom
         arrays = (*phantom.image_cxyz, phantom.labels_xyz)
-        for array_xyz, file in zip(arrays, _files(challenge, name, out), strict=True):
-            _write(array_xyz, phantom.grid, file)
+        for array_xyz, file in zip(arrays, case_files(challenge, name, out), strict=True):
+            write_image(array_xyz, phantom.grid, file, _MARK)
         on_case(name, count)
     return names
 
 
-def _files(challenge: Challenge, case: str, out: Path) -> list[Path]:
-    """The file of each channel, in the challenge's order, then that of the label map."""
+def case_files(challenge: Challenge, case: str, out: Path) -> list[Path]:
+    """Return the file of each channel, in the challenge's order, then that of the label map."""
     folder = out / "data" / (case if challenge.layout == "folders" else "")
     images = [folder / f"{case}{channel.suffixes[0]}{_ENDING}" for channel in challenge.channels]
     return [*images, out / "labels" / challenge.output_name(case)]
@@ -92,7 +92,7 @@ def _cases_in(challenge: Challenge, out: Path) -> set[str]:
 def _remove_phantoms(challenge: Challenge, cases: Iterable[str], out: Path) -> None:
     """Remove the phantoms of an earlier run; other files stay."""
     for case in cases:
-        files = [file for file in _files(challenge, case, out) if file.exists()]
+        files = [file for file in case_files(challenge, case, out) if file.exists()]
         own = [file for file in files if is_written_by_segcube(file, _MARK)]
         for file in own:
             file.unlink()
@@ -112,10 +112,11 @@ def _check_free(files: list[Path], out: Path) -> None:
         )
 
 
-def _write(array_xyz: np.ndarray, grid: Grid, file: Path) -> None:
+def write_image(array_xyz: np.ndarray, grid: Grid, file: Path, mark: str) -> None:
+    """Write an image atomically; mark: in its header, of the program that it is from."""
     image = Nifti1Image(array_xyz, grid.affine)
     image.header.set_xyzt_units("mm")
-    image.header["descrip"] = f"{_MARK} {__version__}".encode("ascii")
+    image.header["descrip"] = f"{mark} {__version__}".encode("ascii")
     image.set_sform(grid.affine, 1)
     image.set_qform(grid.affine, 1)
     write_atomic(file, igzip.compress(image.to_bytes(), _GZIP_LEVEL, mtime=0))

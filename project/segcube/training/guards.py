@@ -66,7 +66,7 @@ def check_skipped(skipped: int, folder: Path) -> None:
 def save_batch(folder: Path, step: int, batch: TrainingBatch) -> Path:
     """Save the batch of a step as bad/step-N.safetensors; returns the file."""
     file = folder / "bad" / f"step-{step:09d}.safetensors"
-    tensors = {"image_bcxyz": batch.image_bcxyz, "labels_bxyz": batch.labels_bxyz}
+    tensors = {"image_bcxyz": batch.image_bcxyz, "target": batch.target}
     write_atomic(file, safetensors.torch.save({k: v.cpu().contiguous() for k, v in tensors.items()}))
     return file
 

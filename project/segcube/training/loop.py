@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import torch
 
@@ -17,9 +17,8 @@ from segcube.networks import stored_state
 from segcube.training.guards import Divergence, check_divided, check_skipped, more_parts, save_batch
 from segcube.training.keys import StepKey
 from segcube.training.log import Record, StepLog, step_record
-from segcube.training.losses import is_divisible
 from segcube.training.optim import rate_at
-from segcube.training.recipes import Recipe
+from segcube.training.recipes import Optimizer, Schedule
 from segcube.training.signals import Requests, Requeue
 from segcube.training.state import Counters, load_state, save_state
 from segcube.training.step import FIRST_SCALE, LossScale, Stepper, StepResult, TrainingBatch, run_step
@@ -47,21 +46,46 @@ Validate: TypeAlias = Callable[[torch.nn.Module, int], ValidationResult]
 """From a network with the averaged weights, in eval mode, after so many steps."""
 
 
+class LoopRecipe(Protocol):
+    """What the loop needs of a recipe."""
+
+    @property
+    def seed(self) -> int:
+        """Of all random numbers."""
+        ...
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """Its learning rate."""
+        ...
+
+    @property
+    def schedule(self) -> Schedule:
+        """Of the learning rate."""
+        ...
+
+
 @dataclass(frozen=True)
 class Training:
-    """All that a loop needs; digest: of recipe, plan and split, which a state has to match."""
+    """All that a loop needs.
+
+    digest: of recipe, plan and split, which a state has to match. divisible: whether the losses of the parts
+    of a batch add up to that of the batch.
+    """
 
     stepper: Stepper
-    recipe: Recipe
+    recipe: LoopRecipe
     digest: str
     steps: int
-    batch_dice: bool
+    divisible: bool
     source: BatchSource
     folder: Path
     log: StepLog
     save_best: Callable[[torch.nn.Module, int], None]
     """Saves a network as the best one."""
     validate: Validate | None = None
+    validate_every: int = 1
+    """Steps between two validations; the last step is followed by one too."""
     save_seconds: float = SAVE_SECONDS
     accumulate: int = 1
     """Parts into which each batch is divided from the first step."""
@@ -75,7 +99,7 @@ def train(training: Training, requests: Requests) -> Counters:
     to end, TrainingFault where it cannot go on.
     """
     counters = restore(training)
-    check_divided(counters.accumulate, divisible=_divisible(training))
+    check_divided(counters.accumulate, divisible=training.divisible)
     if counters.validations:
         _repeat_validation(training, counters)
     scale = _loss_scale(training.stepper, counters)
@@ -167,15 +191,11 @@ def _step_within_memory(
             return run_step(training.stepper, batch, rate, counters.accumulate, scale, clock, progress)
         except torch.OutOfMemoryError:
             size = len(batch.image_bcxyz)
-            counters.accumulate = more_parts(counters.accumulate, size, divisible=_divisible(training))
+            counters.accumulate = more_parts(counters.accumulate, size, divisible=training.divisible)
             # Gradients of the parts that fitted
             training.stepper.network.zero_grad(set_to_none=True)
             message = f"out of memory: each batch is divided into {counters.accumulate} parts from now on"
             training.log.event(counters.step, "memory", message)
-
-
-def _divisible(training: Training) -> bool:
-    return is_divisible(training.recipe.loss, batch_dice=training.batch_dice)
 
 
 def _guard(
@@ -199,8 +219,8 @@ def _guard(
 
 
 def _is_due(training: Training, step: int) -> bool:
-    every = training.recipe.validation.every
-    return training.validate is not None and (step % every == 0 or step == training.steps)
+    due = step % training.validate_every == 0 or step == training.steps
+    return training.validate is not None and due
 
 
 def _repeat_validation(training: Training, counters: Counters) -> None:

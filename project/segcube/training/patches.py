@@ -9,7 +9,7 @@ import numpy as np
 
 from segcube.core import Shape, Vector
 from segcube.spec.submission import Branch
-from segcube.training.recipes import Recipe, Rotation, Spatial
+from segcube.training.recipes import Augmentation, Cascade, Rotation, Sampling, Spatial, Synthetic
 
 OUTSIDE = 254
 """Label index of voxels outside the image's nonzero mask; they count as background."""
@@ -21,6 +21,35 @@ ANISOTROPIC = 3.0
 """nnU-Net rotates within slices where the patch's longest axis exceeds its first by more than this."""
 SMALLEST_FACTOR = 0.85
 """By which nnU-Net divides the rotated patch, whatever the scaling."""
+
+
+class PatchRecipe(Protocol):
+    """What sampling and augmentation need of a recipe."""
+
+    @property
+    def sampling(self) -> Sampling:
+        """Which patches a batch holds."""
+        ...
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """How they are changed."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Of the training."""
+        ...
+
+    @property
+    def synthetic(self) -> Synthetic | None:
+        """Phantoms; None for the cases of the data set alone."""
+        ...
+
+    @property
+    def cascade(self) -> Cascade | None:
+        """Of a second stage; None for a single one."""
+        ...
 
 
 class PatchPlan(Protocol):
@@ -47,7 +76,7 @@ class PatchPlan(Protocol):
         ...
 
     @property
-    def recipe(self) -> Recipe:
+    def recipe(self) -> PatchRecipe:
         """Sampling and augmentation."""
         ...
 

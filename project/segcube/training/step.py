@@ -10,7 +10,6 @@ from typing import Protocol
 import torch
 
 from segcube.core import Clock
-from segcube.training.losses import LossFunction
 from segcube.training.optim import Updater
 from segcube.training.recipes import TrainingPrecision
 
@@ -22,12 +21,31 @@ class TrainingBatch(Protocol):
 
     @property
     def image_bcxyz(self) -> torch.Tensor:
-        """float32."""
+        """float32, the network's input."""
         ...
 
     @property
-    def labels_bxyz(self) -> torch.Tensor:
-        """uint8, label indices."""
+    def target(self) -> torch.Tensor:
+        """What the loss compares the output with, such as label indices (B, X, Y, Z)."""
+        ...
+
+
+class StepLoss(Protocol):
+    """The loss of a step: a function such as that of `build_loss`."""
+
+    def __call__(
+        self,
+        outputs: Sequence[torch.Tensor],
+        target: torch.Tensor,
+        whole: torch.Tensor | None = None,
+        progress: float = 0.0,
+        /,
+    ) -> dict[str, torch.Tensor]:
+        """Return `loss` and its parts.
+
+        outputs: of the network, full resolution first. whole: the target of the batch that this one is a part
+        of. progress: share of the steps that are done.
+        """
         ...
 
 
@@ -69,7 +87,7 @@ class Stepper:
     """A network with its loss and optimizer; clip: the largest norm of the gradient, infinity for none."""
 
     network: torch.nn.Module
-    loss: LossFunction
+    loss: StepLoss
     updater: Updater
     precision: TrainingPrecision
     clip: float
@@ -93,12 +111,12 @@ def run_step(
     network = stepper.network
     network.zero_grad(set_to_none=True)
     sums: dict[str, torch.Tensor] = {}
-    images, labels = batch.image_bcxyz.tensor_split(parts), batch.labels_bxyz.tensor_split(parts)
-    for image_bcxyz, labels_bxyz in zip(images, labels, strict=True):
+    images, targets = batch.image_bcxyz.tensor_split(parts), batch.target.tensor_split(parts)
+    for image_bcxyz, target in zip(images, targets, strict=True):
         with clock.step("forward"):
-            logits = _logits(stepper, image_bcxyz)
-            whole_bxyz = batch.labels_bxyz if parts > 1 else None
-            losses = stepper.loss(logits, labels_bxyz, whole_bxyz, progress)
+            outputs = _forward(stepper, image_bcxyz)
+            whole = batch.target if parts > 1 else None
+            losses = stepper.loss(outputs, target, whole, progress)
         with clock.step("backward"):
             (losses["loss"] * scale).backward()
         for name, value in losses.items():
@@ -115,9 +133,9 @@ def run_step(
     return StepResult(values, norm, finite)
 
 
-def _logits(stepper: Stepper, image_bcxyz: torch.Tensor) -> Sequence[torch.Tensor]:
-    """Of each resolution, full resolution first."""
+def _forward(stepper: Stepper, image_bcxyz: torch.Tensor) -> Sequence[torch.Tensor]:
+    """The output at each resolution, full resolution first."""
     dtype = PRECISIONS.get(stepper.precision)
     with torch.autocast(image_bcxyz.device.type, dtype, enabled=dtype is not None):
-        logits: Sequence[torch.Tensor] | torch.Tensor = stepper.network(image_bcxyz)
-    return [logits] if isinstance(logits, torch.Tensor) else logits
+        outputs: Sequence[torch.Tensor] | torch.Tensor = stepper.network(image_bcxyz)
+    return [outputs] if isinstance(outputs, torch.Tensor) else outputs

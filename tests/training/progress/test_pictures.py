@@ -19,7 +19,7 @@ from segcube.training.progress.pictures import IGNORED, draw_curves, index_colou
 @dataclass
 class Batch:
     image_bcxyz: torch.Tensor
-    labels_bxyz: torch.Tensor
+    target: torch.Tensor
 
 
 def batch(size: int, label: int = 0) -> Batch:
@@ -63,7 +63,7 @@ def test_eight_patches_are_drawn_of_as_many_batches_as_they_need(plan, glioma, t
 def test_a_patch_is_shown_where_its_labels_are(plan, glioma, tmp_path):
     """Across the coarsest axis, z; the patch has a label in the highest section alone."""
     one = batch(1)
-    one.labels_bxyz[0, 2:6, 3:9, 15] = 1
+    one.target[0, 2:6, 3:9, 15] = 1
     assert count(draw(tmp_path, plan, glioma, one)[:-60], label_colours(glioma)[1]) > 0
 
 

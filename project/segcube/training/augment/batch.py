@@ -45,6 +45,11 @@ class Batch:
     image_bcxyz: torch.Tensor
     labels_bxyz: torch.Tensor
 
+    @property
+    def target(self) -> torch.Tensor:
+        """The labels."""
+        return self.labels_bxyz
+
 
 class IndexedCases(Protocol):
     """Cases by the numbers that draws have: a sequence, or a mapping of those that a batch shows."""

@@ -14,6 +14,7 @@ from segcube.spec.challenges import Challenge, load_challenge
 from segcube.training.cases.dataset import LabelledData, find_labelled_cases
 from segcube.training.cases.pairing import LabelledCase
 from segcube.training.cases.problems import Problem, problem
+from segcube.training.cases.samples import read_sample_origin
 from segcube.training.cases.sources import UNUSED_VALUE, Source, match_label_names
 
 
@@ -49,7 +50,8 @@ def add_extra_cases(data: LabelledData, extras: Sequence[ExtraData], rules: Extr
 
     Labels and channels are matched by name. Cases of a patient who is in the data set or an earlier folder
     are left out with a notice. Raises UsageError as `find_labelled_cases` and `match_label_names` do, for
-    channels that a folder lacks and for more cases to draw than there are.
+    channels that a folder lacks, for more cases to draw than there are, and for samples of a generative model
+    that would be validated.
     """
     for extra in extras:
         data = _add(data, extra, rules)
@@ -67,7 +69,15 @@ def _add(data: LabelledData, extra: ExtraData, rules: ExtraRules) -> LabelledDat
     found = find_labelled_cases(extra.folder, challenge, extra.labels, own, option="--extra-challenge")
     given = {name: label for name, label in rules.label_names.items() if name in challenge.labels}
     names = match_label_names(challenge, data.challenge, given)
-    source = Source(challenge, names, found.ignore_value, rules.in_folds)
+    origin = read_sample_origin(extra.folder)
+    if origin is not None and rules.in_folds:
+        raise UsageError(
+            "holds samples of a generative model, which are never validated",
+            file=extra.folder,
+            expected="--train-only",
+        )
+    patients = () if origin is None else origin.patients
+    source = Source(challenge, names, found.ignore_value, rules.in_folds, patients)
     ignore = data.ignore_value
     if source.ignores and ignore is None:
         ignore = UNUSED_VALUE

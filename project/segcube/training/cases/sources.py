@@ -25,13 +25,15 @@ class Source:
 
     challenge: that its label maps belong to. names: what each of its labels becomes, a label of the run's
     challenge, `background` or `ignore`. ignore: the value of its own ignored voxels. in_folds: whether its
-    cases are validated too; otherwise they only train.
+    cases are validated too; otherwise they only train. patients: whose cases its own were sampled from, by a
+    generative model.
     """
 
     challenge: Challenge
     names: Mapping[str, str]
     ignore: int | None = None
     in_folds: bool = False
+    patients: tuple[str, ...] = ()
 
     @property
     def ignores(self) -> bool:

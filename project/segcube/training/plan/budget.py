@@ -42,7 +42,7 @@ class StepCost:
 @dataclass(frozen=True)
 class _Patches:
     image_bcxyz: torch.Tensor
-    labels_bxyz: torch.Tensor
+    target: torch.Tensor
 
 
 def build_training_network(plan: Plan, device: torch.device) -> torch.nn.Module:

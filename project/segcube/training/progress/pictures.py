@@ -159,7 +159,7 @@ def patch_grid(shape: Sequence[int], spacing: Vector, branch: Branch) -> Grid:
 
 def _patches(batches: Iterable[TrainingBatch]) -> Iterable[tuple[np.ndarray, np.ndarray]]:
     for batch in batches:
-        images, labels = to_numpy(batch.image_bcxyz), to_numpy(batch.labels_bxyz)
+        images, labels = to_numpy(batch.image_bcxyz), to_numpy(batch.target)
         yield from zip(images, labels, strict=True)
 
 

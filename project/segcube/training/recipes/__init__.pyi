@@ -7,9 +7,11 @@ from .augmentation import Elastic as Elastic
 from .augmentation import Gamma as Gamma
 from .augmentation import IntensityTransform as IntensityTransform
 from .augmentation import LowResolution as LowResolution
+from .augmentation import Mirror as Mirror
 from .augmentation import Noise as Noise
 from .augmentation import Rotation as Rotation
 from .augmentation import Scale as Scale
+from .augmentation import Scaling as Scaling
 from .augmentation import Shift as Shift
 from .augmentation import Spatial as Spatial
 from .cascade import Cascade as Cascade

@@ -1,3 +1,4 @@
+from .cases import labelled_cases as labelled_cases
 from .cases import run_challenge as run_challenge
 from .collect import CollectOptions as CollectOptions
 from .collect import TunedValues as TunedValues
@@ -18,6 +19,7 @@ from .planning import plan_run as plan_run
 from .prepare import prepare_run as prepare_run
 from .request import PlanRequest as PlanRequest
 from .start import StartRequest as StartRequest
+from .validate import FoldScores as FoldScores
 from .validate import ValidateOptions as ValidateOptions
 from .validate import count_folds as count_folds
 from .validate import read_fold_scores as read_fold_scores

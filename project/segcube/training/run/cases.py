@@ -24,7 +24,13 @@ def cache_rules(plan: Plan, dataset: DatasetFile, challenge: Challenge) -> Cache
 def labelled_cases(run: RunFolder, dataset: DatasetFile) -> list[LabelledCase]:
     """Return the cases of a run."""
     sources = [
-        Source(read_challenge(entry.challenge, run.root), entry.labels, entry.ignore_value, entry.in_folds)
+        Source(
+            read_challenge(entry.challenge, run.root),
+            entry.labels,
+            entry.ignore_value,
+            entry.in_folds,
+            entry.patients,
+        )
         for entry in dataset.sources
     ]
     return [

@@ -20,7 +20,7 @@ from segcube.training.guards import lock_fold
 from segcube.training.keys import StepKey
 from segcube.training.log import StepLog
 from segcube.training.loop import Training, Validate, train
-from segcube.training.losses import build_loss, loss_outputs
+from segcube.training.losses import build_loss, is_divisible, loss_outputs
 from segcube.training.optim import build_updater
 from segcube.training.plan import Plan, build_training_network
 from segcube.training.progress import (
@@ -34,6 +34,7 @@ from segcube.training.progress import (
 from segcube.training.recipes import Recipe
 from segcube.training.run.fold_data import FoldData, batch_source, open_fold, open_stream
 from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder
+from segcube.training.run.lineage import check_samples
 from segcube.training.run.origin import (
     check_origin,
     trained_steps,
@@ -81,6 +82,7 @@ def train_fold(run: RunFolder, fold: FoldNumber, options: TrainOptions | None = 
     load_folds(run.folds).split(fold)
     with lock_fold(folder.root), receive_requests(folder.root) as requests:
         data = open_fold(run, fold)
+        check_samples(run, fold)
         start = find_start(run, fold, options.start, fresh=options.fresh)
         if options.fresh:
             if start is not None:
@@ -145,12 +147,13 @@ def build_training(
         recipe=recipe,
         digest=data.origin.digest,
         steps=options.steps or recipe.steps,
-        batch_dice=plan.batch_dice,
+        divisible=is_divisible(recipe.loss, batch_dice=plan.batch_dice),
         source=batch_source(cases, plan, device, data.stream),
         folder=folder.root,
         log=StepLog(folder.log),
         save_best=lambda network, _step: _save_best(network, plan, folder),
         validate=_validation(data, folder, device),
+        validate_every=recipe.validation.every,
         accumulate=plan.accumulate,
     )
 

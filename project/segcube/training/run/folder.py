@@ -48,6 +48,8 @@ class SourceEntry(StrictModel):
     ignore_value: Annotated[int, Field(ge=0, le=65535)] | None = None
     in_folds: bool = False
     """Whether its cases are validated too."""
+    patients: tuple[Name, ...] = ()
+    """Whose cases its own were sampled from, by a generative model; none of them may be validated."""
 
 
 class DatasetFile(StrictModel):

@@ -74,7 +74,8 @@ def _trained_on(pretrained: Pretrained) -> tuple[dict[str, str], bool]:
     run, fold = pretrained.run, pretrained.fold
     if run is None or fold is None:
         return {}, False
-    found = _patients(run, run_folds(run, read_dataset(run)).split(fold).training)
+    training = _patients(run, run_folds(run, read_dataset(run)).split(fold).training)
+    found = _sampled_from(run) | training
     before = read_start(run.fold(fold))
     if before is None:
         return found, True
@@ -83,6 +84,28 @@ def _trained_on(pretrained: Pretrained) -> tuple[dict[str, str], bool]:
     except (UsageError, EnvironmentFault):
         return found, False
     return earlier | found, is_known
+
+
+def check_samples(run: RunFolder, fold: FoldNumber) -> None:
+    """Raise UsageError for a fold that validates a patient from whose cases some of the data were sampled."""
+    dataset = read_dataset(run)
+    validated = _patients(run, run_folds(run, dataset).split(fold).validation)
+    for source in dataset.sources:
+        if both := sorted(validated.keys() & set(source.patients)):
+            raise UsageError(
+                f"its samples are of a model that was trained on patient {both[0]}, whose case "
+                f"{validated[both[0]]} is validated by fold {fold} ({count_of(len(both), 'patient')} in all)",
+                file=source.data,
+                expected="samples of a model that was trained on the training cases of this fold alone",
+                hint=f"segcube synthesize train RUN --fold {fold}, with the folds of this run; or train "
+                "another fold",
+            )
+
+
+def _sampled_from(run: RunFolder) -> dict[str, str]:
+    """A name for each patient from whose cases some of the data were sampled."""
+    sources = read_dataset(run).sources
+    return {patient: f"samples in {source.data}" for source in sources for patient in source.patients}
 
 
 def _patients(run: RunFolder, names: Sequence[str]) -> dict[str, str]:

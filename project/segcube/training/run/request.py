@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from segcube.core import UsageError
 from segcube.spec.challenges import BACKGROUND, Challenge, load_challenge
 from segcube.training.cases import (
     ExtraData,
@@ -15,6 +16,7 @@ from segcube.training.cases import (
     LabelledData,
     add_extra_cases,
     find_labelled_cases,
+    read_sample_origin,
 )
 from segcube.training.recipes import Recipe, load_recipe
 from segcube.training.run.folder import CaseEntry, DatasetFile, SourceEntry
@@ -76,6 +78,12 @@ def find_data(request: PlanRequest) -> LabelledData:
     Raises as `find_labelled_cases` and `add_extra_cases` do.
     """
     challenge = requested_challenge(request)
+    if read_sample_origin(request.data) is not None:
+        raise UsageError(
+            "holds samples of a generative model, which are never validated",
+            file=request.data,
+            expected="--extra for this folder, and another one as DATA",
+        )
     data = find_labelled_cases(request.data, challenge, request.labels, request.ignore)
     return add_extra_cases(data, request.extra, request.extra_rules)
 
@@ -89,6 +97,7 @@ def dataset_of(data: LabelledData, request: PlanRequest) -> DatasetFile:
             labels=dict(source.names),
             ignore_value=source.ignore,
             in_folds=source.in_folds,
+            patients=source.patients,
         )
         for number, (extra, source) in enumerate(zip(request.extra, data.sources, strict=True))
     )

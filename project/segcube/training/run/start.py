@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,8 +164,12 @@ def _warn_of_preprocessing(trained: Branch, planned: Branch) -> None:
         # A spacing of null is that of the case
         pairs = [(old or 0.0, new or 0.0) for old, new in zip(trained.spacing, planned.spacing, strict=True)]
         if any(abs(old - new) > SPACING_TOLERANCE * new for old, new in pairs):
-            old, new = (" x ".join(f"{edge:.3g}" for edge in edges) for edges in zip(*pairs, strict=True))
+            old, new = _edges(trained.spacing), _edges(planned.spacing)
             LOG.warning("  the weights were trained at %s mm; planned: %s mm", old, new)
+
+
+def _edges(spacing: Sequence[float | None]) -> str:
+    return " x ".join("any" if edge is None else f"{edge:.3g}" for edge in spacing)
 
 
 def _log(matched: Matched, file: StartFile) -> None:

@@ -1,0 +1,236 @@
+"""`segcube synthesize`: train a generative model on a run's cases, sample labelled cases, judge them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from segcube.cli.base.command import Command, Group
+from segcube.cli.base.options import Device
+from segcube.cli.base.process import prepare_for_torch
+from segcube.cli.base.training import Exact, Run, Steps
+from segcube.core import LOG, ExitCode, UsageError, count_of, printable
+
+if TYPE_CHECKING:
+    from segcube.diffusion import QualityReport
+
+synthesize = typer.Typer(name="synthesize", cls=Group, no_args_is_help=True, rich_markup_mode=None)
+MODEL_HELP = "Folder of a model, which `segcube synthesize train` wrote."
+
+
+@synthesize.callback()
+def start() -> None:
+    """Train a diffusion model on a run's cases, and sample further labelled cases from it.
+
+    The model makes images for label maps. Its samples train networks beside the cases (`segcube plan
+    --extra`), and are never validated. docs/synthesis.md describes the whole way.
+
+    \b
+    Example:
+      segcube synthesize train runs/ssa --fold 0 -o models/ssa-0
+      segcube synthesize sample models/ssa-0 -o samples/ssa-0 --count 50
+      segcube synthesize report samples/ssa-0 --model models/ssa-0
+    """
+
+
+@synthesize.command("train", cls=Command)
+def train_command(
+    run: Run,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the model.")],
+    fold: Annotated[
+        str, typer.Option(help="The fold whose training cases are used, or 'all' for every case of the run.")
+    ] = "all",
+    recipe: Annotated[
+        str, typer.Option(help="flow, med-ddpm or toy, or a YAML file (docs/synthesis.md).")
+    ] = "flow",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A value of the recipe, such as optimizer.learning_rate=0.0001 or spacing=[1,1,1]; "
+            "repeatable. Default: none.",
+        ),
+    ] = None,
+    steps: Steps = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(
+            "--init",
+            metavar="MODEL",
+            help="Start from the weights of a trained model. Default: random weights.",
+        ),
+    ] = None,
+    lora: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--lora",
+            metavar="PATTERN",
+            help="With --init: train low-rank adapters of the layers whose names match, such as "
+            "'up_blocks.*', in place of all weights; repeatable. Default: none.",
+        ),
+    ] = None,
+    rank: Annotated[int, typer.Option(min=1, max=1024, help="With --lora: of the adapters.")] = 8,
+    device: Device = "auto",
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Remove an earlier training, start at step 0.")
+    ] = False,
+    exact: Exact = False,
+) -> ExitCode:
+    """Train a generative model on the training cases of a run's fold.
+
+    The cases are cached on the model's grid first. Continues where an earlier process stopped; signals act as
+    in `segcube train`. Adapters are merged into the weights at the end. The samples of a model must not train
+    a fold that validates one of its cases: train a model for each fold.
+
+    Exit code: 0 done, 2 usage, 5 device, disk or cache not usable or a training that cannot go on, 75 ended
+    by SIGUSR1, 130 by Ctrl-C, 143 by SIGTERM.
+
+    \b
+    Example:
+      segcube synthesize train runs/ssa --fold 0 -o models/ssa-0
+      segcube synthesize train runs/ssa --fold 0 --init models/adults --lora 'up_blocks.*' -o models/ssa-lora
+    """
+    prepare_for_torch()
+    from segcube.diffusion import (
+        Adapters,
+        ModelFolder,
+        ModelOptions,
+        ModelRequest,
+        load_diffusion_recipe,
+        train_model,
+    )
+    from segcube.training import RunFolder
+    from segcube.training.recipes import parse_overrides
+    from segcube.training.run import parse_fold
+
+    if lora and init is None:
+        raise UsageError("--lora without --init", expected="a model to adapt: --init MODEL")
+    adapters = Adapters(layers=tuple(lora), rank=rank, alpha=float(rank)) if lora else None
+    known = load_diffusion_recipe(recipe, parse_overrides(set_ or ()))
+    request = ModelRequest(RunFolder(run), parse_fold(fold), known, init, adapters)
+    folder = ModelFolder(out)
+    counters = train_model(request, folder, ModelOptions(steps, device, fresh, exact))
+    LOG.info("%s; weights in %s", count_of(counters.step, "step"), folder.final)
+    LOG.info("next: segcube synthesize sample %s -o samples/%s --count 50", out, out.name)
+    return ExitCode.DONE
+
+
+@synthesize.command("sample", cls=Command)
+def sample_command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write data/ and labels/ to.")],
+    count: Annotated[int, typer.Option(metavar="N", min=1, help="Number of samples.")] = 1,
+    masks: Annotated[
+        Literal["deformed", "cases", "phantoms"],
+        typer.Option(
+            help="Label maps to make images for: those of the training cases, deformed or as they are, or "
+            "those of phantoms."
+        ),
+    ] = "deformed",
+    seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed writes the same samples.")] = 0,
+    first: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Number in the name of the first sample. Default: one after those of the run's cases.",
+            show_default=False,
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=10_000, help="Forward passes of a sample. Default: the recipe's.", show_default=False
+        ),
+    ] = None,
+    device: Device = "auto",
+) -> ExitCode:
+    """Sample labelled cases from a model.
+
+    Writes images to data, label maps to labels, the challenge on the model's grid to challenge.yaml. The file
+    origin.yaml beside the images lists the patients that the model was trained on, none of whom may be
+    validated where the samples train. Samples that are there already are kept.
+
+    \b
+    Example:
+      segcube synthesize sample models/ssa-0 -o samples/ssa-0 --count 50
+      segcube plan data --challenge brats2024-ssa --out runs/more --extra samples/ssa-0/data \\
+        --extra-ref samples/ssa-0/labels --extra-challenge samples/ssa-0/challenge.yaml --sample all
+    """
+    prepare_for_torch()
+    from segcube.core import case_bar
+    from segcube.diffusion import ModelFolder, SampleRequest, write_samples
+
+    request = SampleRequest(ModelFolder(model), count, masks, seed, first, steps, device)
+    with case_bar("sampling") as on_case:
+        for name in write_samples(request, out, on_case):
+            typer.echo(printable(name))
+    LOG.info("%s in %s, labels in %s", count_of(count, "sample"), out / "data", out / "labels")
+    LOG.info("next: segcube synthesize report %s --model %s, or train on them:", out, model)
+    extra = f"--extra {out / 'data'} --extra-ref {out / 'labels'} --extra-challenge {out / 'challenge.yaml'}"
+    LOG.info("next: segcube plan DATA --challenge KEY --out RUN %s --sample all", extra)
+    return ExitCode.DONE
+
+
+@synthesize.command("report", cls=Command)
+def report_command(
+    samples: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder that `segcube synthesize sample` wrote.")
+    ],
+    model: Annotated[Path, typer.Option(help=MODEL_HELP)],
+    run: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A validated run whose Dice is reported too, such as one without samples, one of samples "
+            "alone and one of both; repeatable. Default: none."
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="JSON file for the report. Default: none.", show_default=False),
+    ] = None,
+) -> ExitCode:
+    """Compare samples with the cases that their model was trained on.
+
+    Prints the quantities of `segcube phantoms --compare`, the training case that each sample resembles most,
+    and which samples repeat one (a correlation of 0.9 or more of the differences from the mean case).
+
+    \b
+    Example:
+      segcube synthesize report samples/ssa-0 --model models/ssa-0 --run runs/ssa --run runs/more
+    """
+    prepare_for_torch()
+    from segcube.cli.tables import print_comparison
+    from segcube.core import case_bar, write_atomic
+    from segcube.diffusion import ModelFolder, report_quality
+    from segcube.formats.nifti import check_replaceable
+    from segcube.training import RunFolder
+
+    check_replaceable(report, "a report of segcube", (b'"report": "samples"',))
+    with case_bar("measuring") as on_case:
+        found = report_quality(ModelFolder(model), samples, [RunFolder(one) for one in run or ()], on_case)
+    if report is not None:
+        write_atomic(report, found.as_json())
+    print_comparison(found.comparison)
+    _print_nearest(found)
+    for name, regions in found.dice.items():
+        values = ", ".join(
+            f"{region} {'none' if dice is None else f'{dice:.3f}'}" for region, dice in regions.items()
+        )
+        typer.echo(f"Dice of {name}: {values}")
+    return ExitCode.DONE
+
+
+def _print_nearest(found: QualityReport) -> None:
+    """Print how similar samples are to training cases, and these to each other."""
+    best = max(found.nearest, key=lambda name: found.nearest[name].correlation)
+    nearest = found.nearest[best]
+    typer.echo(f"nearest: {best} to {nearest.case}, correlation {nearest.correlation:.2f}")
+    if found.nearest_real:
+        highest = max(one.correlation for one in found.nearest_real.values())
+        typer.echo(f"two training cases: correlation of up to {highest:.2f}")
+    copies = [name for name, one in found.nearest.items() if one.is_copy]
+    typer.echo(f"samples that repeat a training case: {', '.join(copies) or 'none'}")

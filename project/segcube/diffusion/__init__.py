@@ -1,0 +1,5 @@
+"""Generative models of a run's cases: diffusion on images, conditioned on label maps."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,13 @@
+from .examples import ModelRequest as ModelRequest
+from .masks import MaskSource as MaskSource
+from .model import Adapters as Adapters
+from .model import ModelFolder as ModelFolder
+from .model import read_model_file as read_model_file
+from .recipe import diffusion_recipes as diffusion_recipes
+from .recipe import load_diffusion_recipe as load_diffusion_recipe
+from .report import QualityReport as QualityReport
+from .report import report_quality as report_quality
+from .sample import SampleRequest as SampleRequest
+from .sample import write_samples as write_samples
+from .train import ModelOptions as ModelOptions
+from .train import train_model as train_model

@@ -1,0 +1,174 @@
+"""The cases that a model is trained on: those of a run's fold, cached on the model's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segcube.core import LOG, EnvironmentFault, Shape, UsageError, count_of, write_atomic
+from segcube.diffusion.model import Adapters, Base, ModelFile, ModelFolder, TrainedCase, read_model_file
+from segcube.diffusion.recipe import DiffusionRecipe
+from segcube.phantoms import case_name
+from segcube.spec.challenges import Challenge
+from segcube.spec.submission import Branch, Normalize, Resampling, Window, sha256_of
+from segcube.training.cache import CachedCase, CacheRules, open_cache, prepare_cases
+from segcube.training.cases import LabelledCase
+from segcube.training.plan import Plan, read_plan
+from segcube.training.run import FoldNumber, RunFolder, labelled_cases, read_dataset, run_challenge, run_folds
+
+MOST_NUMBER = 100_000
+"""Numbers in the names of samples."""
+MOST_VOXELS = 2**24
+"""Of a patch: a larger one is a mistake in the recipe's spacing."""
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """A model to train: on which cases, by which recipe, from which weights.
+
+    base: a model to start from. adapters: to train in place of all its weights.
+    """
+
+    run: RunFolder
+    fold: FoldNumber
+    recipe: DiffusionRecipe
+    base: Path | None = None
+    adapters: Adapters | None = None
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a model is trained on."""
+
+    file: ModelFile
+    challenge: Challenge
+    cases: tuple[CachedCase, ...]
+
+
+def prepare_examples(request: ModelRequest, folder: ModelFolder) -> Examples:
+    """Cache the training cases of a fold on the model's grid, and describe the model.
+
+    A case that cannot be prepared is logged and left out. Raises UsageError for a fold that does not exist,
+    intensities that samples could not be written in, a patch that is too large, and a base of another
+    challenge; EnvironmentFault where no case can be prepared.
+    """
+    run = request.run
+    dataset, plan = read_dataset(run), read_plan(run.plan)
+    challenge, names = run_challenge(run, plan), run_folds(run, dataset).split(request.fold).training
+    known = {case.name: case for case in labelled_cases(run, dataset)}
+    branch = model_branch(plan, request.recipe)
+    rules = CacheRules(branch, challenge, dataset.ignore_value)
+    cases = _cached([known[name] for name in names], rules, folder.cache)
+    if not cases:
+        found = f"none of {count_of(len(names), 'case')} can be prepared"
+        raise EnvironmentFault(found, file=run.root, hint="see the warnings above")
+    patch = request.recipe.patch or _patch_of([case.shape for case in cases], request.recipe)
+    patients = {known[case.name].patient for case in cases}
+    base, before = _base_of(request, challenge)
+    file = ModelFile(
+        challenge=plan.challenge,
+        recipe=request.recipe,
+        branch=branch.model_copy(update={"window": Window(size=patch)}),
+        patch=patch,
+        ignore_value=dataset.ignore_value,
+        cases=tuple(
+            TrainedCase(name=case.name, patient=known[case.name].patient, digest=case.record.digest)
+            for case in cases
+        ),
+        patients=tuple(sorted(patients | before)),
+        first_number=_free_number({case.patient for case in known.values()}, challenge),
+        base=base,
+    )
+    if (own := run.root / plan.challenge).is_file():
+        write_atomic(folder.root / plan.challenge, own.read_bytes())
+    return Examples(file, challenge, cases)
+
+
+def model_branch(plan: Plan, recipe: DiffusionRecipe) -> Branch:
+    """Return the preprocessing of a model's cases: z-scores of each channel on its grid, axes x, y, z.
+
+    Raises UsageError for channels whose intensities have a unit, such as CT: samples are z-scores.
+    """
+    branch = plan.branch
+    schemes = [branch.normalize_of(index) for index in range(len(branch.channels))]
+    for name, scheme in zip(branch.channels, schemes, strict=True):
+        if scheme.scheme in ("ct", "none"):
+            raise UsageError(
+                f"channel {name} is normalised by {scheme.scheme}: its intensities have a unit",
+                expected="channels of MRI, which are z-scored; samples have no unit",
+            )
+    masked = all(scheme.mask != "none" for scheme in schemes)
+    return branch.model_copy(
+        update={
+            "axes": "xyz",
+            "orientation": "RAS",
+            "normalize": Normalize(scheme="zscore", mask="foreground" if masked else "none"),
+            "spacing": recipe.spacing,
+            "resampling": Resampling(image=1, separate_z="never"),
+            "flips": (),
+        }
+    )
+
+
+def _cached(cases: Sequence[LabelledCase], rules: CacheRules, cache: Path) -> tuple[CachedCase, ...]:
+    usable: list[str] = []
+    for outcome in prepare_cases(cases, rules, cache):
+        if outcome.error is None:
+            usable.append(outcome.name)
+        else:
+            LOG.warning("%s: left out: %s", outcome.name, outcome.error)
+    return open_cache(cache, sorted(usable), rules, {case.name: case for case in cases})
+
+
+def _patch_of(shapes: Sequence[Shape], recipe: DiffusionRecipe) -> Shape:
+    """The size of the largest case, rounded up to what the network needs."""
+    multiple = recipe.network.multiple
+    x, y, z = (-(-max(lengths) // multiple) * multiple for lengths in zip(*shapes, strict=True))
+    if x * y * z > MOST_VOXELS:
+        found = f"cases of up to {x} x {y} x {z} voxels"
+        raise UsageError(
+            found, expected=f"at most {MOST_VOXELS:,} voxels", hint="set a coarser spacing or a patch"
+        )
+    return x, y, z
+
+
+def _free_number(patients: Collection[str], challenge: Challenge) -> int:
+    """The number after the last one of a phantom whose name is that of a patient."""
+    last = 0
+    for number in range(1, MOST_NUMBER):
+        name = case_name(challenge, number - 1)
+        if not challenge.is_case(name):
+            break
+        if challenge.patient_of(name) in patients:
+            last = number
+    return last + 1
+
+
+def _base_of(request: ModelRequest, challenge: Challenge) -> tuple[Base | None, set[str]]:
+    """The model that a training starts from, and the patients that it was trained on."""
+    if request.base is None:
+        if request.adapters is not None:
+            raise UsageError("adapters without a model to adapt", expected="--init MODEL with --lora")
+        return None, set()
+    folder = ModelFolder(request.base)
+    file, known = read_model_file(folder)
+    own, other = request.recipe, file.recipe
+    if known.channel_names != challenge.channel_names or list(known.labels) != list(challenge.labels):
+        found = f"a model of {known.key}"
+        raise UsageError(
+            found, file=folder.root, expected=f"one with the channels and labels of {challenge.key}"
+        )
+    for key in ("network", "spacing"):
+        if getattr(own, key) != getattr(other, key):
+            hint = f"start with --recipe {other.name}, or copy {key} from {folder.model}"
+            raise UsageError(
+                f"a model of another {key}", file=folder.root, expected="that of the recipe", hint=hint
+            )
+    if own.process.kind != other.process.kind:
+        found = f"a model of {other.process.kind}"
+        raise UsageError(found, file=folder.root, expected=own.process.kind)
+    if not folder.final.is_file():
+        raise UsageError("no weights", file=folder.root, expected="a finished training")
+    base = Base(folder=folder.root.resolve(), sha256=sha256_of(folder.final), adapters=request.adapters)
+    return base, set(file.patients)

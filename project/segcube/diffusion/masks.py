@@ -1,0 +1,113 @@
+"""The label maps that images are sampled from: those of cases, deformed ones, or those of phantoms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import torch
+
+from segcube.core import Shape
+from segcube.diffusion.model import ModelFile
+from segcube.phantoms import USUAL
+from segcube.spec.challenges import Challenge
+from segcube.spec.submission import Branch
+from segcube.training import PatchCase, StepKey, draw_patches
+from segcube.training.augment import make_batch
+from segcube.training.cache import CachedCase, CaseTensors
+from segcube.training.recipes import (
+    Augmentation,
+    Cascade,
+    Elastic,
+    Mirror,
+    Rotation,
+    Sampling,
+    Scaling,
+    Spatial,
+    Synthetic,
+)
+from segcube.training.stream import StreamRules, make_streamed
+
+MaskSource: TypeAlias = Literal["cases", "deformed", "phantoms"]
+AS_IT_IS = Augmentation()
+DEFORMED = Augmentation(
+    spatial=Spatial(
+        rotation=Rotation(p=1.0, degrees=12.0),
+        scaling=Scaling(p=1.0, factor=(0.9, 1.12)),
+        elastic=Elastic(p=1.0, scale=(0.06, 0.12), magnitude=(0.3, 0.9)),
+        mirror=Mirror(p=0.5, axes=("x",)),
+        labels="linear",
+    )
+)
+"""Small enough that a brain stays one: turns of 12 degrees and displacements of about a tenth of its size."""
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A label map on the model's grid: uint8 indices (1, X, Y, Z), OUTSIDE beyond the body."""
+
+    labels_bxyz: torch.Tensor
+    source: str
+    """The name of the case, or `phantom N`."""
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """How a label map is cut: a plan of patches for `draw_patches` and `make_batch`."""
+
+    branch: Branch
+    patch: Shape
+    augmentation: Augmentation
+    sampling: Sampling
+    batch: int = 1
+    steps: int = 1
+    mask_channels: tuple[str, ...] = ()
+    synthetic: Synthetic | None = None
+    cascade: Cascade | None = None
+
+    @property
+    def recipe(self) -> _Cut:
+        return self
+
+
+def draw_mask(
+    source: MaskSource,
+    cases: tuple[CachedCase, ...],
+    file: ModelFile,
+    challenge: Challenge,
+    key: StepKey,
+) -> Mask:
+    """Draw the label map of a sample: a function of the key, whose step is the sample's index.
+
+    Cases are taken in a random order, all of them before one is taken again. Raises UsageError for phantoms
+    of a challenge that they do not have the labels or channels of.
+    """
+    augmentation = DEFORMED if source == "deformed" else AS_IT_IS
+    cut = _Cut(file.branch, file.patch, augmentation, file.recipe.sampling)
+    if source == "phantoms":
+        synthetic = Synthetic(seed=key.seed, spacing=min(file.recipe.spacing), generator=USUAL)
+        phantom = make_streamed(StreamRules(file.rules(challenge), synthetic), key.step)
+        return Mask(_cut(phantom, phantom.tensors, cut, key), f"phantom {key.step + 1} of seed {key.seed}")
+    turn, place = divmod(key.step, len(cases))
+    order = StepKey(key.seed, turn).generator("order of cases").permutation(len(cases))
+    case = cases[int(order[place])]
+    return Mask(_cut(case, _tensors(case), cut, key), case.name)
+
+
+def cut_case(case: CachedCase, file: ModelFile) -> tuple[np.ndarray, np.ndarray]:
+    """Return a training case in the middle of the model's grid: z-scores (C, X, Y, Z) and label indices."""
+    plan = _Cut(file.branch, file.patch, AS_IT_IS, file.recipe.sampling)
+    key = StepKey(0, 0)
+    batch = make_batch([_tensors(case)], draw_patches([case], plan, key, [0]), plan, key, torch.device("cpu"))
+    return batch.image_bcxyz[0].numpy(), batch.labels_bxyz[0].numpy()
+
+
+def _tensors(case: CachedCase) -> CaseTensors:
+    image_cxyz, labels_xyz = (torch.from_numpy(np.array(a)) for a in (case.image_cxyz, case.labels_xyz))
+    return CaseTensors(image_cxyz, labels_xyz, case.record.present)
+
+
+def _cut(case: PatchCase, tensors: CaseTensors, cut: _Cut, key: StepKey) -> torch.Tensor:
+    draws = draw_patches([case], cut, key, [0])
+    return make_batch([tensors], draws, cut, key, torch.device("cpu")).labels_bxyz
