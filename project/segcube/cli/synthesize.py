@@ -1,4 +1,4 @@
-"""`segcube synthesize`: train a generative model on a run's cases, sample labelled cases, judge them."""
+"""`segcube synthesize`: train a generative model on cases, sample labelled ones, and compare both."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def prepare_examples(request: ModelRequest, folder: ModelFolder) -> Examples:
     dataset, plan = read_dataset(run), read_plan(run.plan)
     challenge, names = run_challenge(run, plan), run_folds(run, dataset).split(request.fold).training
     known = {case.name: case for case in labelled_cases(run, dataset)}
-    branch = model_branch(plan, request.recipe)
+    branch = model_branch(plan, request.recipe, challenge)
     rules = CacheRules(branch, challenge, dataset.ignore_value)
     cases = _cached([known[name] for name in names], rules, folder.cache)
     if not cases:
@@ -85,7 +85,7 @@ def prepare_examples(request: ModelRequest, folder: ModelFolder) -> Examples:
     return Examples(file, challenge, cases)
 
 
-def model_branch(plan: Plan, recipe: DiffusionRecipe) -> Branch:
+def model_branch(plan: Plan, recipe: DiffusionRecipe, challenge: Challenge) -> Branch:
     """Return the preprocessing of a model's cases: z-scores of each channel on its grid, axes x, y, z.
 
     Raises UsageError for channels whose intensities have a unit, such as CT: samples are z-scores.
@@ -102,13 +102,22 @@ def model_branch(plan: Plan, recipe: DiffusionRecipe) -> Branch:
     return branch.model_copy(
         update={
             "axes": "xyz",
-            "orientation": "RAS",
+            "orientation": _orientation(challenge),
             "normalize": Normalize(scheme="zscore", mask="foreground" if masked else "none"),
             "spacing": recipe.spacing,
             "resampling": Resampling(image=1, separate_z="never"),
             "flips": (),
         }
     )
+
+
+def _orientation(challenge: Challenge) -> str:
+    """The direction of the challenge's axes where they are along x, y and z; otherwise RAS."""
+    usual = challenge.geometry.grids[0].orientation
+    along = usual is not None and all(
+        letter in pair for letter, pair in zip(usual, ("LR", "PA", "IS"), strict=True)
+    )
+    return usual if usual is not None and along else "RAS"
 
 
 def _cached(cases: Sequence[LabelledCase], rules: CacheRules, cache: Path) -> tuple[CachedCase, ...]:

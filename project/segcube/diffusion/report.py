@@ -14,6 +14,7 @@ from segcube.core import Case, CaseError, Grid, UsageError
 from segcube.diffusion.images import HIGH, LEVELS, LOW, as_intensities
 from segcube.diffusion.masks import cut_case
 from segcube.diffusion.model import ModelFile, ModelFolder, read_model_file
+from segcube.diffusion.sample import grids_of
 from segcube.evaluation import encode_json
 from segcube.formats import discover_cases
 from segcube.formats.nifti import read_labels, read_volume
@@ -107,7 +108,7 @@ def report_quality(
     for case in found.cases:
         sampled[case.name] = _read_sample(case, samples, challenge, file)
         on_case(case.name, total)
-    grid = Grid(file.patch, np.diag([*file.recipe.spacing, 1.0]))
+    grid, _ = grids_of(file)
     real, synthetic = (
         {name: _measure(image, grid, file, challenge) for name, image in images.items()}
         for images in (known, sampled)

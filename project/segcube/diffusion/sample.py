@@ -125,10 +125,7 @@ def write_samples(request: SampleRequest, out: Path, on_case: OnCase) -> Iterato
             f"{names[-1]} is no case of {model.challenge.key}", expected="lower numbers of cases"
         )
     _check_place(model, origin, names, out)
-    x, y, z = model.file.patch
-    affine = np.diag([*model.file.recipe.spacing, 1.0])
-    grid = Grid((x, y, z), affine)
-    usual = UsualGrid(shape=(x, y, z), spacing=model.file.recipe.spacing, orientation="RAS")
+    grid, usual = grids_of(model.file)
     challenge = challenge_on_grid(model.challenge, f"{model.challenge.key}-samples", usual)
     write_challenge(challenge, out)
     (out / "data").mkdir(parents=True, exist_ok=True)
@@ -141,6 +138,18 @@ def write_samples(request: SampleRequest, out: Path, on_case: OnCase) -> Iterato
                 write_image(array_xyz, grid, file, MARK)
         on_case(name, request.count)
         yield name
+
+
+def grids_of(file: ModelFile) -> tuple[Grid, UsualGrid]:
+    """Return the grid of a model's images, and the same as a challenge describes it."""
+    x, y, z = file.patch
+    directions, spacing = str(file.branch.orientation), file.recipe.spacing
+    steps = [
+        step if letter == positive else -step
+        for step, letter, positive in zip(spacing, directions, "RAS", strict=True)
+    ]
+    usual = UsualGrid(shape=(x, y, z), spacing=spacing, orientation=directions)
+    return Grid((x, y, z), np.diag([*steps, 1.0])), usual
 
 
 def _arrays(sample: Sample, model: OpenModel) -> list[np.ndarray]:

@@ -1,10 +1,13 @@
 """Trainings on phantoms, alone or beside the cases of a data set."""
 
+import json
+
 import pytest
 import yaml
 
 from segcube.core import UsageError
 from segcube.spec.challenges import load_challenge
+from segcube.training.cases import DataError
 from segcube.training.keys import StepKey
 from segcube.training.recipes import load_recipe
 from segcube.training.run import RunFolder, TrainOptions, plan_run, prepare_run, train_fold
@@ -80,3 +83,22 @@ def test_a_challenge_without_phantoms_is_refused_at_planning(tmp_path):
     )
     with pytest.raises(UsageError, match="no synthetic tissue for label valve"):
         plan_run(request, RunFolder(tmp_path / "run"))
+
+
+def test_without_a_split_one_fold_validates_all_cases_of_a_training_on_phantoms(tmp_path):
+    run = RunFolder(tmp_path / "run")
+    recipe = load_recipe("fast", COARSE)
+    plan_run(request_of(write_data(tmp_path / "data"), recipe=recipe, folds=None), run)
+    split = open_fold(run, 0).split
+    assert split.training == ()
+    assert len(split.validation) == 4
+
+
+def test_a_training_on_cases_needs_some(tmp_path):
+    data = write_data(tmp_path / "data")
+    names = sorted(file.name.removesuffix("_gt.nii.gz") for file in data.glob("*_gt.nii.gz"))
+    splits = tmp_path / "splits.json"
+    splits.write_text(json.dumps([{"train": [], "val": names}]))
+    recipe = load_recipe("fast", COARSE | {"synthetic": COARSE["synthetic"] | {"share": 0.5}})
+    with pytest.raises(DataError, match="has no training case"):
+        plan_run(request_of(data, recipe=recipe, folds=splits), RunFolder(tmp_path / "run"))

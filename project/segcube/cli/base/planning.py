@@ -28,7 +28,7 @@ RecipeName: TypeAlias = Annotated[
         "--recipe",
         help="nnunet, resenc-m, resenc-l, resenc-xl, mednext-S-kK (S: s, b, m or l; K: 3 or 5), "
         "mednext-aug2, mednext-aug3, nnunet-cascade, mbas-stage1, mbas-stage2, other first stages of MBAS "
-        "(mbas-..., in docs/training.md), fast, or a YAML file that inherits from one.",
+        "(mbas-..., in docs/training.md), fast, brats-starter, or a YAML file that inherits from one.",
         autocompletion=complete_recipe,
     ),
 ]
@@ -62,7 +62,7 @@ SplitOf: TypeAlias = Annotated[
         "--split",
         metavar="N|FILE",
         help="Number of folds, or a file that lists them: folds.yaml, splits_final.json or BraTS-UGRIP's "
-        "JSON. Default: 5, by patient.",
+        "JSON. Default: 5, by patient; with phantoms alone 1.",
         show_default=False,
     ),
 ]

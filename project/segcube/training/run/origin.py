@@ -125,8 +125,9 @@ def run_folds(run: RunFolder, dataset: DatasetFile) -> Folds:
     Raises DataError with every problem, and EnvironmentFault where a second stage has other folds than the
     first one had when it was planned.
     """
-    folds = read_folds(run.folds, labelled_cases(run, dataset))
-    previous = read_plan(run.plan).previous
+    plan = read_plan(run.plan)
+    alone = not plan.recipe.uses_cases
+    folds, previous = read_folds(run.folds, labelled_cases(run, dataset), phantoms_alone=alone), plan.previous
     if previous is not None and folds_digest(folds) != previous.folds:
         raise EnvironmentFault(
             "the folds changed: masks of the first stage would be of cases that trained it",

@@ -23,6 +23,7 @@ from segcube.training.cases import (
     lines_by_code,
     load_folds,
     make_folds,
+    one_fold,
     read_folds,
     write_folds,
 )
@@ -218,7 +219,10 @@ def _folds(request: PlanRequest, cases: Sequence[LabelledCase]) -> Folds:
     if folds is None and request.previous is not None:
         folds = RunFolder(request.previous).folds
     if isinstance(folds, Path):
-        return read_folds(folds, cases, of_other_run=True)
+        alone = not request.recipe.uses_cases
+        return read_folds(folds, cases, of_other_run=True, phantoms_alone=alone)
+    if folds is None and not request.recipe.uses_cases:
+        return one_fold(cases)
     if folds is None:
         folds = min(USUAL_FOLDS, len({case.patient for case in cases if not case.is_training_only}))
     return make_folds(cases, folds)

@@ -99,11 +99,21 @@ def make_folds(
     return _checked(lists, cases, Path(lists.source))
 
 
-def read_folds(file: Path, cases: Sequence[LabelledCase], *, of_other_run: bool = False) -> Folds:
+def one_fold(cases: Sequence[LabelledCase]) -> Folds:
+    """Return a single fold that validates every case, for a training on phantoms alone."""
+    validated = tuple(case.name for case in cases if not case.is_training_only)
+    extra = tuple(case.name for case in cases if case.is_training_only)
+    return Folds(source="all cases; phantoms train", validation=(validated,), training_only=extra)
+
+
+def read_folds(
+    file: Path, cases: Sequence[LabelledCase], *, of_other_run: bool = False, phantoms_alone: bool = False
+) -> Folds:
     """Read folds for some cases: folds.yaml, BraTS-UGRIP's JSON or nnU-Net's splits_final.json.
 
     Cases of further data that only train need not be listed: they train every fold. of_other_run: leave out
-    cases for training only that folds.yaml lists and this run does not have.
+    cases for training only that folds.yaml lists and this run does not have. phantoms_alone: no case trains,
+    so that a fold needs none for training.
     Raises UsageError for a file that is none of these, and DataError with every problem of the folds: empty
     ones, unknown, missing and repeated cases, and patients in training and validation of one fold.
     """
@@ -115,7 +125,7 @@ def read_folds(file: Path, cases: Sequence[LabelledCase], *, of_other_run: bool 
     else:
         lists = read_fold_lists(file, cases)
     extra = sorted({case.name for case in cases if case.is_training_only} - lists.listed())
-    return _checked(lists.with_training_only(extra), cases, file)
+    return _checked(lists.with_training_only(extra), cases, file, phantoms_alone=phantoms_alone)
 
 
 def _without_others(lists: FoldLists, cases: Sequence[LabelledCase]) -> FoldLists:
@@ -139,8 +149,10 @@ def write_folds(folds: Folds, file: Path) -> None:
     write_atomic(file, yaml.safe_dump(content, sort_keys=False, width=110).encode())
 
 
-def _checked(lists: FoldLists, cases: Sequence[LabelledCase], file: Path) -> Folds:
-    problems = tuple(fold_problems(lists, cases, file))
+def _checked(
+    lists: FoldLists, cases: Sequence[LabelledCase], file: Path, *, phantoms_alone: bool = False
+) -> Folds:
+    problems = tuple(fold_problems(lists, cases, file, phantoms_alone=phantoms_alone))
     if problems:
         raise DataError(problems, file)
     return Folds(

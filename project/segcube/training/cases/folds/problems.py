@@ -12,8 +12,13 @@ from segcube.training.cases.pairing import LabelledCase
 from segcube.training.cases.problems import Problem, problem
 
 
-def fold_problems(lists: FoldLists, cases: Sequence[LabelledCase], file: Path) -> Iterator[Problem]:
-    """Report everything that keeps folds from being used; file: that they were read from."""
+def fold_problems(
+    lists: FoldLists, cases: Sequence[LabelledCase], file: Path, *, phantoms_alone: bool = False
+) -> Iterator[Problem]:
+    """Report everything that keeps folds from being used; file: that they were read from.
+
+    phantoms_alone: no case trains, so that a fold needs none for training.
+    """
     yield from _repeated(lists, file)
     listed, known = lists.listed(), {case.name: case for case in cases}
     for name in sorted(listed - known.keys()):
@@ -23,7 +28,7 @@ def fold_problems(lists: FoldLists, cases: Sequence[LabelledCase], file: Path) -
     for name in sorted(known.keys() - listed):
         hint = "add it to the folds (for training only as fold -1), or remove the case"
         yield problem(Code.FOLD_MISSING, name, f"does not list the case {name}", file=file, hint=hint)
-    yield from _empty(lists, file)
+    yield from _empty(lists, file, ("validation",) if phantoms_alone else ("training", "validation"))
     yield from _validated_extra(lists, known, file)
     yield from _leaks(lists, known, file)
 
@@ -47,13 +52,14 @@ def _repeated(lists: FoldLists, file: Path) -> Iterator[Problem]:
             yield problem(Code.FOLD_TWICE, name, listed, file=file, hint=hint)
 
 
-def _empty(lists: FoldLists, file: Path) -> Iterator[Problem]:
+def _empty(lists: FoldLists, file: Path, needed: Collection[str]) -> Iterator[Problem]:
+    """Report folds without cases of a kind that they need."""
     hint = "add cases, or remove the fold"
     if not lists.validation:
         yield problem(Code.FOLD_EMPTY, "", "no fold has a validation case", file=file, hint=hint)
     for fold, validation in enumerate(lists.validation):
         for kind, names in (("training", lists.training_of(fold)), ("validation", validation)):
-            if not names:
+            if not names and kind in needed:
                 yield problem(Code.FOLD_EMPTY, "", f"fold {fold} has no {kind} case", file=file, hint=hint)
 
 
