@@ -162,6 +162,31 @@ def test_samples_are_never_validated(run, model, tmp_path):
         plan_run(request, RunFolder(tmp_path / "alone"))
 
 
+def test_samples_without_their_origin_are_refused(run, model, tmp_path):
+    sampled(model, tmp_path / "samples")
+    (tmp_path / "samples" / "data" / "origin.yaml").unlink()
+    with pytest.raises(UsageError, match=r"is a sample of a generative model, and the folder has no"):
+        planned_with(run, tmp_path / "samples", tmp_path)
+
+
+def test_a_folder_of_something_else_is_left_as_it_is(run, tmp_path):
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    (folder / "state-000000005.json").write_text("of a training")
+    with pytest.raises(UsageError, match="holds state-000000005"):
+        train_model(request_for(run), ModelFolder(folder), replace(CPU, fresh=True))
+    with pytest.raises(UsageError, match="and no model"):
+        train_model(request_for(run), ModelFolder(run.root), CPU)
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_a_model_does_not_start_from_itself(run, model):
+    request = replace(request_for(run), base=model.root)
+    with pytest.raises(UsageError, match="is both the new model and the one to start from"):
+        train_model(request, model, CPU)
+    assert model.final.is_file()
+
+
 def test_adapters_are_merged_into_plain_weights(run, model, tmp_path):
     folder = ModelFolder(tmp_path)
     adapters = Adapters(layers=("up_blocks.*",), rank=2, alpha=2.0)

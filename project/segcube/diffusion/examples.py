@@ -54,8 +54,13 @@ def prepare_examples(request: ModelRequest, folder: ModelFolder) -> Examples:
     challenge; EnvironmentFault where no case can be prepared.
     """
     run = request.run
+    if request.base is not None and request.base.resolve() == folder.root.resolve():
+        found = "is both the new model and the one to start from"
+        raise UsageError(found, file=folder.root, expected="another folder")
     dataset, plan = read_dataset(run), read_plan(run.plan)
     challenge, names = run_challenge(run, plan), run_folds(run, dataset).split(request.fold).training
+    if challenge.format != "nifti":
+        raise UsageError(f"cases in {challenge.format.upper()}", file=run.root, expected="scans in NIfTI")
     known = {case.name: case for case in labelled_cases(run, dataset)}
     branch = model_branch(plan, request.recipe, challenge)
     rules = CacheRules(branch, challenge, dataset.ignore_value)

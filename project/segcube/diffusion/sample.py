@@ -21,10 +21,8 @@ from segcube.phantoms import case_files, case_name, challenge_on_grid, write_cha
 from segcube.spec.challenges import Challenge, UsualGrid
 from segcube.training import OUTSIDE, StepKey, open_device, set_exactness
 from segcube.training.cache import CachedCase, open_cache
-from segcube.training.cases import SampleOrigin, read_sample_origin, write_sample_origin
+from segcube.training.cases import SAMPLE_MARK, SampleOrigin, read_sample_origin, write_sample_origin
 
-MARK = "segcube-sample"
-"""In the header of each file."""
 OnCase = Callable[[str, int], None]
 
 
@@ -135,7 +133,7 @@ def write_samples(request: SampleRequest, out: Path, on_case: OnCase) -> Iterato
         if not all(file.is_file() for file in files):
             sample = model.sample(request.masks, StepKey(request.seed, index))
             for array_xyz, file in zip(_arrays(sample, model), files, strict=True):
-                write_image(array_xyz, grid, file, MARK)
+                write_image(array_xyz, grid, file, SAMPLE_MARK)
         on_case(name, request.count)
         yield name
 
@@ -179,7 +177,7 @@ def _origin(request: SampleRequest, model: OpenModel) -> SampleOrigin:
 def _check_place(model: OpenModel, origin: SampleOrigin, names: list[str], out: Path) -> None:
     """Raise UsageError for files of other programs, and for samples of another model or seed."""
     files = [file for name in names for file in case_files(model.challenge, name, out)]
-    if foreign := foreign_files(files, lambda file: is_written_by_segcube(file, MARK)):
+    if foreign := foreign_files(files, lambda file: is_written_by_segcube(file, SAMPLE_MARK)):
         found = f"would replace {foreign[0].relative_to(out)}, which is no sample"
         raise UsageError(found, file=out, expected="an empty folder, or one with samples")
     before = read_sample_origin(out / "data")

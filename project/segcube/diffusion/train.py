@@ -75,6 +75,7 @@ def train_model(request: ModelRequest, folder: ModelFolder, options: ModelOption
     process trains it, Requeue and TrainingFault as the training loop does.
     """
     options = options or ModelOptions()
+    _check_place(folder)
     with lock_fold(folder.root), receive_requests(folder.root) as requests:
         if options.fresh:
             remove_model(folder)
@@ -192,6 +193,17 @@ def _print_step(steps: int) -> Callable[[Record], None]:
             LOG.info("[%d/%d] loss %.4f, %s left, %.2f GB", step, steps, mean, left, record["memory_gb"])
 
     return follow
+
+
+def _check_place(folder: ModelFolder) -> None:
+    """Raise UsageError for a folder of anything else, such as a run, whose files a model would replace."""
+    if not folder.root.is_dir() or folder.model.is_file():
+        return
+    # What a training leaves that is ended while it prepares its cases
+    own = {folder.cache.name, "lock"}
+    if other := sorted(file.name for file in folder.root.iterdir() if file.name not in own):
+        found = f"holds {other[0]}, and no model.yaml"
+        raise UsageError(found, file=folder.root, expected="a new or empty folder, or that of a model")
 
 
 def _check_same(file: ModelFile, folder: ModelFolder) -> None:

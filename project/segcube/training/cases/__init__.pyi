@@ -18,7 +18,9 @@ from .pairing import LabelledCase as LabelledCase
 from .problems import DataError as DataError
 from .problems import Problem as Problem
 from .problems import lines_by_code as lines_by_code
+from .samples import SAMPLE_MARK as SAMPLE_MARK
 from .samples import SampleOrigin as SampleOrigin
+from .samples import origin_of_samples as origin_of_samples
 from .samples import read_sample_origin as read_sample_origin
 from .samples import write_sample_origin as write_sample_origin
 from .sources import Source as Source

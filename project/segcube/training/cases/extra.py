@@ -14,7 +14,7 @@ from segcube.spec.challenges import Challenge, load_challenge
 from segcube.training.cases.dataset import LabelledData, find_labelled_cases
 from segcube.training.cases.pairing import LabelledCase
 from segcube.training.cases.problems import Problem, problem
-from segcube.training.cases.samples import read_sample_origin
+from segcube.training.cases.samples import origin_of_samples
 from segcube.training.cases.sources import UNUSED_VALUE, Source, match_label_names
 
 
@@ -69,7 +69,7 @@ def _add(data: LabelledData, extra: ExtraData, rules: ExtraRules) -> LabelledDat
     found = find_labelled_cases(extra.folder, challenge, extra.labels, own, option="--extra-challenge")
     given = {name: label for name, label in rules.label_names.items() if name in challenge.labels}
     names = match_label_names(challenge, data.challenge, given)
-    origin = read_sample_origin(extra.folder)
+    origin = origin_of_samples(extra.folder, [case.case.reference_file for case in found.cases])
     if origin is not None and rules.in_folds:
         raise UsageError(
             "holds samples of a generative model, which are never validated",

@@ -16,7 +16,7 @@ from segcube.training.cases import (
     LabelledData,
     add_extra_cases,
     find_labelled_cases,
-    read_sample_origin,
+    origin_of_samples,
 )
 from segcube.training.recipes import Recipe, load_recipe
 from segcube.training.run.folder import CaseEntry, DatasetFile, SourceEntry
@@ -78,13 +78,13 @@ def find_data(request: PlanRequest) -> LabelledData:
     Raises as `find_labelled_cases` and `add_extra_cases` do.
     """
     challenge = requested_challenge(request)
-    if read_sample_origin(request.data) is not None:
+    data = find_labelled_cases(request.data, challenge, request.labels, request.ignore)
+    if origin_of_samples(request.data, [case.case.reference_file for case in data.cases]) is not None:
         raise UsageError(
             "holds samples of a generative model, which are never validated",
             file=request.data,
             expected="--extra for this folder, and another one as DATA",
         )
-    data = find_labelled_cases(request.data, challenge, request.labels, request.ignore)
     return add_extra_cases(data, request.extra, request.extra_rules)
 
 
