@@ -52,7 +52,7 @@ _UPTAKE: dict[Tissue, Range] = {
     Tissue.DURA: (0.5, 2.5),
     Tissue.EDEMA: (0.0, 0.1),
     Tissue.CORE: (0.0, 0.12),
-    Tissue.ENHANCING: (0.3, 1.6),
+    Tissue.ENHANCING: (0.15, 1.6),
     Tissue.FAT: (0.0, 0.0),
 }
 """What gadolinium adds to 1 / T1, per s, some minutes after 0.1 mmol/kg (Tofts 1997)."""
@@ -133,7 +133,7 @@ def _draw_levels(rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Levels of all tissues in all channels, relative to white matter."""
     is_3_t = rng.random() < 0.55
     tissues = [_draw_properties(rng, _ranges(tissue, is_3_t)) for tissue in Tissue]
-    uptake = [float(rng.uniform(*_UPTAKE.get(tissue, (0.0, 0.0)))) for tissue in Tissue]
+    uptake = [_draw_uptake(rng, tissue) for tissue in Tissue]
     share = [float(rng.uniform(*_MIXTURE.get(tissue, (1.0, 1.0)))) for tissue in Tissue]
     t1n = _t1_sequence(rng)
     t1c = t1n if rng.random() < 0.5 else _t1_sequence(rng)
@@ -146,6 +146,14 @@ def _draw_levels(rng: np.random.Generator) -> dict[str, np.ndarray]:
             signal[Tissue.VESSEL] *= rng.uniform(*_FLOW)
         levels[channel] = (signal / signal[Tissue.WHITE]) ** np.array(share)
     return levels
+
+
+def _draw_uptake(rng: np.random.Generator, tissue: Tissue) -> float:
+    low, high = _UPTAKE.get(tissue, (0.0, 0.0))
+    if tissue is not Tissue.ENHANCING:
+        return float(rng.uniform(low, high))
+    # The leak of vessels in tumours differs by orders of magnitude: faint enhancement is as usual as strong
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def _draw_properties(rng: np.random.Generator, ranges: PropertyRanges) -> Properties:
