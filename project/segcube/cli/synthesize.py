@@ -22,7 +22,7 @@ MODEL_HELP = "Folder of a model, which `segcube synthesize train` wrote."
 
 @synthesize.callback()
 def start() -> None:
-    """Train a diffusion model on a run's cases, and sample further labelled cases from it.
+    """Train a diffusion model on cases, and sample labelled ones.
 
     The model makes images for label maps. Its samples train networks beside the cases (`segcube plan
     --extra`), and are never validated. docs/synthesis.md describes the whole way.

@@ -32,7 +32,7 @@ COMMON = "Common options"
 SECTIONS = {
     "Use": ("infer", "demo", "info", "doctor"),
     "Train": ("plan", "prepare", "train", "diagnose", "validate", "collect"),
-    "Prepare": ("phantoms", "import", "compile", "soup", "tune"),
+    "Prepare": ("phantoms", "synthesize", "import", "compile", "soup", "tune"),
     "Evaluate": ("evaluate", "rank", "picture"),
     "Submit": ("check", "pack"),
 }
