@@ -4,7 +4,7 @@ import pytest
 
 from segcube.core import UsageError
 from segcube.formats.nifti import describe_origin, foreign_files
-from segcube.phantoms import SECOND, PhantomSet, make_phantom, write_phantoms
+from segcube.phantoms import SECOND, USUAL, PhantomSet, make_phantom, write_phantoms
 from segcube.phantoms.cases import case_name, crop_phantom
 from segcube.spec.challenges import Challenge, challenge_keys, load_challenge
 
@@ -57,6 +57,12 @@ def test_a_spacing_keeps_the_field_of_view():
     assert phantom.labels_xyz.shape == (120, 120, 78)
     assert phantom.grid.spacing == (2, 2, 2)
     np.testing.assert_array_equal(phantom.grid.affine[:3, 3], [-0.5, 239 - 0.5, 0.5])
+
+
+def test_a_spacing_may_differ_along_the_axes():
+    phantom = make_phantom(load_challenge("mbas2024"), 0, 0, spacing_mm=(8.0, 8.0, 11.0))
+    assert phantom.grid.spacing == (8.0, 8.0, 11.0)
+    assert phantom.labels_xyz.shape[2] == 10
 
 
 def test_the_affine_is_that_of_the_brats_atlas():
@@ -189,9 +195,12 @@ def test_a_grid_that_phantoms_cannot_have_is_refused(change):
         make_phantom(challenge.model_copy(update={"geometry": geometry}), 0, 0)
 
 
-def test_hearts_have_one_generator():
-    with pytest.raises(UsageError, match="no second generator for phantoms of mbas2024"):
-        make_phantom(coarse("mbas2024", 8), 1, 0, generator=SECOND)
+def test_hearts_of_the_second_generator_have_all_labels():
+    challenge = coarse("mbas2024", 4)
+    usual, second = (make_phantom(challenge, 1, 0, generator=kind) for kind in (USUAL, SECOND))
+    assert set(np.unique(second.labels_xyz)) == set(challenge.labels.values())
+    assert np.mean(usual.labels_xyz != second.labels_xyz) > 0.001
+    assert not np.array_equal(usual.image_cxyz, second.image_cxyz)
 
 
 @pytest.mark.parametrize("spacing_mm", [0.0, -1.0, 1e6, float("nan")])

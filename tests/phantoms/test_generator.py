@@ -23,7 +23,7 @@ def usual():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"anatomy": "icbm152"},
+        {"anatomy": "other"},
         {"contrast": "fixed"},
         {"contrast": "free"},
         {"distractors": False},

@@ -49,8 +49,8 @@ GeneratorName: TypeAlias = Annotated[
     Literal["usual", "second"],
     typer.Option(
         "--generator",
-        help="second makes brains of another anatomy, the average of 152 adults, with free contrasts, to "
-        "validate networks that were trained on phantoms; it needs nilearn.",
+        help="second makes phantoms of another anatomy with free contrasts, to validate networks that were "
+        "trained on phantoms; its brains are the average of 152 adults and need nilearn.",
     ),
 ]
 Scans: TypeAlias = Annotated[

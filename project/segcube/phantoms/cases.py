@@ -8,7 +8,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from segcube.core import Grid, UsageError
+from segcube.core import Grid, UsageError, Vector
 from segcube.phantoms.brain import BrainRequest, Tissue, make_brain
 from segcube.phantoms.generator import USUAL, Generator
 from segcube.phantoms.heart import Chamber, make_chest
@@ -54,27 +54,23 @@ def make_phantom(
     challenge: Challenge,
     seed: int,
     index: int,
-    spacing_mm: float | None = None,
+    spacing_mm: float | Vector | None = None,
     generator: Generator = USUAL,
 ) -> Phantom:
     """Make the case of an index, from 0, of a seed: equal numbers make equal cases.
 
-    spacing_mm: edge of the voxels, over the challenge's field of view; None for a grid of the challenge. The
-    kind of a case is `challenge.phantom`; without one it has atria for the channel `lge` alone, otherwise
-    glioma. Raises UsageError for channels and labels that phantoms do not have, for a generator of brains
-    where hearts are made, and for a spacing outside `SPACINGS_MM`.
+    spacing_mm: edge of the voxels, or the edges along x, y and z, over the challenge's field of view; None
+    for a grid of the challenge. The kind of a case is `challenge.phantom`; without one it has atria for the
+    channel `lge` alone, otherwise glioma. Raises UsageError for channels and labels that phantoms do not
+    have, and for a spacing outside `SPACINGS_MM`.
     """
     streams = Streams(seed, index)
     grid = _grid(challenge, streams("grid"), spacing_mm)
     kind = challenge.phantom or ("atria" if challenge.channel_names == _ATRIA_CHANNELS else "glioma")
     case = case_name(challenge, index)
     if kind == "atria":
-        if generator != USUAL:
-            raise UsageError(
-                f"no second generator for phantoms of {challenge.key}", expected="the usual one for hearts"
-            )
         values = _values(challenge, Chamber, _CHAMBERS)
-        image_cxyz, chamber_xyz = make_chest(streams, grid)
+        image_cxyz, chamber_xyz = make_chest(streams, grid, generator)
         return Phantom(case, image_cxyz, values[chamber_xyz], grid)
     values = _values(challenge, Tissue, _TISSUES)
     request = BrainRequest(kind, challenge.channel_names, challenge.reference, generator)
@@ -104,7 +100,7 @@ def case_name(challenge: Challenge, index: int) -> str:
     return challenge.made_case.format(number=index + 1)
 
 
-def _grid(challenge: Challenge, rng: np.random.Generator, spacing_mm: float | None) -> Grid:
+def _grid(challenge: Challenge, rng: np.random.Generator, spacing_mm: float | Vector | None) -> Grid:
     """One of the challenge's grids along the patient's axes; without an orientation, LPS."""
     grids = challenge.geometry.grids
     usual = grids[int(rng.integers(len(grids)))]
@@ -118,9 +114,10 @@ def _grid(challenge: Challenge, rng: np.random.Generator, spacing_mm: float | No
     if spacing_mm is None:
         return Grid(usual.shape, affine)
     low, high = SPACINGS_MM
-    if not low <= spacing_mm <= high:
+    edges = np.broadcast_to(spacing_mm, 3)
+    if not ((low <= edges) & (edges <= high)).all():
         raise UsageError(f"phantoms of {spacing_mm} mm", expected=f"from {low:g} to {high:g} mm")
-    factor = spacing_mm / np.array(usual.spacing)
+    factor = edges / np.array(usual.spacing)
     x, y, z = (max(round(size / part), 2) for size, part in zip(usual.shape, factor, strict=True))
     # The corner of the first voxel stays
     affine[:3, 3] += affine[:3, :3] @ ((factor - 1) / 2)

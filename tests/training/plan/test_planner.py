@@ -35,7 +35,19 @@ PATCHES = {"p16": (16, 256, 256), "p32": (32, 256, 256), "stage2": (20, 256, 256
 """Of recipes of MBAS with these words in their names; all others have that of the first stage."""
 
 
-@pytest.mark.parametrize("name", [name for name in recipe_names() if name.startswith("mbas-")])
+OF_MBAS = [name for name in recipe_names() if name.startswith("mbas-") and "starter" not in name]
+
+
+@pytest.mark.parametrize(
+    ("name", "patch", "batch"),
+    [("mbas-starter-heart", (24, 96, 96), 2), ("mbas-starter-atria", (32, 112, 112), 1)],
+)
+def test_starters_of_atria_plan_them(name, patch, batch, atria_fingerprint, atria):
+    plan = make_plan(atria_fingerprint, atria, load_recipe(name))
+    assert (plan.branch.axes, plan.patch, plan.batch) == ("zyx", patch, batch)
+
+
+@pytest.mark.parametrize("name", OF_MBAS)
 def test_recipes_of_mbas_plan_its_atria(name, atria_fingerprint, atria):
     plan = make_plan(atria_fingerprint, atria, load_recipe(name))
     patch = next((patch for word, patch in PATCHES.items() if word in name), (28, 256, 224))

@@ -28,7 +28,8 @@ RecipeName: TypeAlias = Annotated[
         "--recipe",
         help="nnunet, resenc-m, resenc-l, resenc-xl, mednext-S-kK (S: s, b, m or l; K: 3 or 5), "
         "mednext-aug2, mednext-aug3, nnunet-cascade, mbas-stage1, mbas-stage2, other first stages of MBAS "
-        "(mbas-..., in docs/training.md), fast, brats-starter, or a YAML file that inherits from one.",
+        "(mbas-..., in docs/training.md), fast, the starters (brats-starter, "
+        "mbas-starter-heart, mbas-starter-atria), or a YAML file that inherits from one.",
         autocompletion=complete_recipe,
     ),
 ]

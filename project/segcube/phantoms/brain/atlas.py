@@ -92,7 +92,7 @@ def _map(tissue: str) -> np.ndarray:
     spec = find_spec("nilearn")
     if spec is None or spec.origin is None:
         raise UsageError(
-            "the anatomy icbm152 needs a file of the package nilearn",
+            "the anatomy ICBM152 needs a file of the package nilearn",
             hint="pip install --no-deps nilearn==0.14.1",
         )
     image = nib.load(Path(spec.origin).parent / FILE.format(tissue))

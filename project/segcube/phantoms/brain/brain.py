@@ -88,7 +88,7 @@ def make_brain(streams: Streams, grid: Grid, request: BrainRequest) -> Brain:
     if not generator.mass_effect:
         plan = replace(plan, push=0.0)
     person = draw_person(streams("person"), plan.age_span)
-    body = build_atlas(person) if generator.anatomy == "icbm152" else build_anatomy(person)
+    body = build_atlas(person) if generator.anatomy == "other" else build_anatomy(person)
     places = locate(person, _COARSE)
     coarse = body.at(places.reshape(3, -1), _COARSE.voxel_mm[0])
     extent = place_lesions(streams("growth"), plan, _COARSE, coarse)

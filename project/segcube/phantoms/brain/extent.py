@@ -17,6 +17,8 @@ _SOLID = 0.35
 """Lesions begin where there is less fluid. Folds of the cerebellum have a share of 0.3 at 4 mm, give or take
 rounding, which must not decide where lesions are."""
 _FAR_MM = 60.0
+_TEMPORAL_HEIGHT = 0.38
+"""Share of the cerebrum's height that the temporal lobes reach up to."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +143,21 @@ def site_mask(site: Site, space: Space, healthy: Healthy) -> np.ndarray:
     above = healthy.cerebrum_n > 0.9
     masks = {
         "lobes": solid & above & (depth > 7) & (ventricle > 4) & (healthy.grey_n < 0.6),
+        "temporal": solid & above & (depth > 4) & (x > 20) & _lowest(space, above, _TEMPORAL_HEIGHT),
         "midline": solid & (x < 12) & (depth > 8) & ((healthy.deep_n > 0.3) | ~above),
         "cerebellum": solid & (healthy.cerebrum_n < 0.1) & (depth > 8),
         "junction": solid & (depth > 5) & (depth < 22) & (healthy.grey_n > 0.1) & (healthy.grey_n < 0.8),
         "surface": (depth > -1) & (depth < 5) & above,
     }
-    return masks[site].reshape(space.shape)
+    chosen = masks[site]
+    return (chosen if chosen.any() else masks["lobes"]).reshape(space.shape)
+
+
+def _lowest(space: Space, mask_n: np.ndarray, share: float) -> np.ndarray:
+    """Whether each voxel (N) lies in the lowest share of a mask's height."""
+    height = np.broadcast_to(space.z[None, None, :], space.shape).ravel()
+    low, high = height[mask_n].min(initial=np.inf), height[mask_n].max(initial=-np.inf)
+    return height < low + share * (high - low)
 
 
 def _draw_voxel(rng: np.random.Generator, mask_xyz: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from segcube.core import Grid
 from segcube.phantoms.fields import Space, inside, paint, union
+from segcube.phantoms.generator import USUAL, Generator
 from segcube.phantoms.heart.chest import build_chest, draw_chest, paint_mediastinum
 from segcube.phantoms.heart.contrast import Levels, draw_levels
 from segcube.phantoms.heart.scan import acquire_heart, draw_heart_scan
@@ -30,13 +31,14 @@ class Chamber(IntEnum):
     LEFT_WALL = 4
 
 
-def make_chest(streams: Streams, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+def make_chest(streams: Streams, grid: Grid, generator: Generator = USUAL) -> tuple[np.ndarray, np.ndarray]:
     """Make a chest: int16 image (1, X, Y, Z), and its `Chamber` (X, Y, Z) uint8.
 
     grid: LPS, the axes to the patient's left, back and head.
     """
     space = _space(streams("view"), grid)
-    shape, levels = draw_shape(streams("heart")), draw_levels(streams("contrast"))
+    shape = draw_shape(streams("heart"), other=generator.anatomy == "other")
+    levels = draw_levels(streams("contrast"), generator.contrast)
     chest = draw_chest(streams("chest"), 0.8 * shape.body_mm[1] + shape.back_mm)
     signal = build_chest(chest, space, levels.tissues)
     box = space.box((0, 0, 0), _HEART_HALF_MM)

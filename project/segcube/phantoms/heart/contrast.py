@@ -9,6 +9,7 @@ Fat has its own.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -36,6 +37,11 @@ _FAT_LEFT: Range = (0.05, 0.6)
 _HIGHEST = {"muscle": 0.9, "scar": 1.5, "fat": 0.9}
 """Relative to blood; a brighter tissue means a scan that is useless or nulled blood."""
 
+_FREEDOM = 0.25
+"""Deviation of the logarithm of free contrasts."""
+_FIXED_SEED = 1
+"""Of the contrasts that all cases share."""
+
 
 @dataclass(frozen=True)
 class Levels:
@@ -54,11 +60,15 @@ class Levels:
     texture: float
 
 
-def draw_levels(rng: np.random.Generator) -> Levels:
-    """Draw tissues and sequence until blood is bright among them, as in every scan of use."""
-    tissues = _draw_tissues(rng)
+def draw_levels(rng: np.random.Generator, kind: Literal["physics", "fixed", "free"] = "physics") -> Levels:
+    """Draw tissues and sequence until blood is bright among them, as in every scan of use.
+
+    kind: as of `Generator`.
+    """
+    drawn = np.random.default_rng(_FIXED_SEED) if kind == "fixed" else rng
+    tissues = _draw_tissues(drawn, kind)
     while any(tissues[name] > highest for name, highest in _HIGHEST.items()):
-        tissues = _draw_tissues(rng)
+        tissues = _draw_tissues(drawn, kind)
     left, right, ventricles, arteries = (float(level) for level in np.exp(rng.normal(0, 0.05, 4)))
     return Levels(
         tissues,
@@ -72,7 +82,7 @@ def draw_levels(rng: np.random.Generator) -> Levels:
     )
 
 
-def _draw_tissues(rng: np.random.Generator) -> dict[str, float]:
+def _draw_tissues(rng: np.random.Generator, kind: str) -> dict[str, float]:
     found = {name: ranges.draw(rng) for name, ranges in RANGES.items()}
     beat = rng.uniform(*_RR_MS)
     inversion = nulling_time(found["muscle"].t1, beat) * rng.uniform(*_LATE)
@@ -80,4 +90,8 @@ def _draw_tissues(rng: np.random.Generator) -> dict[str, float]:
     signals = {name: brightness(tissue, sequence) for name, tissue in found.items()}
     signals["fat"] *= between(_FAT_LEFT, rng.random())
     signals["marrow"] = 0.5 * signals["fat"] + 0.3 * signals["skeletal"]
-    return {name: signal / signals["blood"] for name, signal in signals.items()}
+    levels = {name: signal / signals["blood"] for name, signal in signals.items()}
+    if kind == "free":
+        levels |= {name: level * float(np.exp(rng.normal(0, _FREEDOM))) for name, level in levels.items()}
+        levels["blood"] = 1.0
+    return levels
