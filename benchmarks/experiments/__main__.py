@@ -1,6 +1,7 @@
 """Experiments on phantoms: run from the folder benchmarks/ as `python -m experiments [NAME...]`.
 
-Writes docs/experiments.md once all were run. Finished trainings are kept.
+Writes the table of each to tables/NAME.json, and docs/experiments.md of all tables.
+Finished trainings are kept in bench/experiments.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from versus.inputs import describe_machine
 
 from experiments.cascade import run_cascade
 from experiments.commands import WORK
+from experiments.diffusion import run_diffusion
 from experiments.ensemble import run_ensemble
 from experiments.finetuning import run_finetuning
 from experiments.first_stages import run_first_stages
@@ -24,8 +26,10 @@ EXPERIMENTS: Mapping[str, Callable[[Path], Sequence[str]]] = {
     "finetuning": run_finetuning,
     "first_stages": run_first_stages,
     "ensemble": run_ensemble,
+    "diffusion": run_diffusion,
 }
 TEMPLATE = Path(__file__).with_name("page.md")
+TABLES = Path(__file__).with_name("tables")
 
 
 def main() -> None:
@@ -36,18 +40,22 @@ def main() -> None:
         folder = WORK / name
         folder.mkdir(parents=True, exist_ok=True)
         lines = EXPERIMENTS[name](folder)
-        (folder / "table.json").write_text(json.dumps(lines))
+        content = {"machine": describe_machine().text, "lines": lines}
+        (TABLES / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
         print("\n".join(lines), flush=True)
     write_page()
 
 
 def write_page() -> None:
-    """Write docs/experiments.md, if all experiments were run."""
-    tables = {name: WORK / name / "table.json" for name in EXPERIMENTS}
-    if all(file.exists() for file in tables.values()):
-        content = {name: "\n".join(json.loads(file.read_text())) for name, file in tables.items()}
-        page = TEMPLATE.read_text().format(machine=describe_machine().text, **content)
-        (ROOT / "docs" / "experiments.md").write_text(page)
+    """Write docs/experiments.md of the stored tables."""
+    tables = {file.stem: json.loads(file.read_text()) for file in sorted(TABLES.glob("*.json"))}
+    machines: dict[str, list[str]] = {}
+    for name, table in tables.items():
+        machines.setdefault(table["machine"], []).append(name)
+    machine = "\n\n".join(f"{', '.join(names)}: {text}" for text, names in machines.items())
+    content = {name: "\n".join(table["lines"]) for name, table in tables.items()}
+    page = TEMPLATE.read_text().format(machine=machine, **content)
+    (ROOT / "docs" / "experiments.md").write_text(page)
 
 
 if __name__ == "__main__":
