@@ -217,6 +217,26 @@ def test_another_recipe_is_not_trained_into_the_same_folder(run, model, tmp_path
     assert read_model_file(folder)[0].recipe.loss == "l1"
 
 
+def test_a_refused_training_leaves_the_model_as_it_was(run, model, tmp_path):
+    folder = ModelFolder(tmp_path / "m")
+    shutil.copytree(model.root, folder.root)
+    before = {file: file.read_bytes() for file in folder.root.rglob("*") if file.is_file()}
+    with pytest.raises(UsageError, match="holds a model of another recipe"):
+        train_model(request_for(run, spacing=[3, 3, 3]), folder, CPU)
+    with pytest.raises(UsageError, match="fold 7"):
+        train_model(request_for(run, fold=7), folder, replace(CPU, fresh=True))
+    after = {file: file.read_bytes() for file in folder.root.rglob("*") if file.is_file()}
+    assert {file.name for file in before if before[file] != after.get(file)} <= {"lock"}
+
+
+def test_a_model_of_samples_knows_the_patients_they_were_made_from(run, model, tmp_path):
+    sampled(model, tmp_path / "samples")
+    planned = planned_with(run, tmp_path / "samples", tmp_path)
+    folder = ModelFolder(tmp_path / "next")
+    train_model(request_for(planned, fold=1), folder, replace(CPU, steps=1))
+    assert set(read_model_file(model)[0].patients) <= set(read_model_file(folder)[0].patients)
+
+
 def test_weights_of_another_file_are_refused(model, tmp_path):
     folder = ModelFolder(tmp_path / "m")
     shutil.copytree(model.root, folder.root)

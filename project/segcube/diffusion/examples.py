@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segcube.core import LOG, EnvironmentFault, Shape, UsageError, count_of, write_atomic
+from segcube.core import LOG, EnvironmentFault, Shape, UsageError, count_of
 from segcube.diffusion.model import Adapters, Base, ModelFile, ModelFolder, TrainedCase, read_model_file
 from segcube.diffusion.recipe import DiffusionRecipe
 from segcube.phantoms import case_name
@@ -38,6 +38,23 @@ class ModelRequest:
 
 
 @dataclass(frozen=True)
+class Selection:
+    """What a request asks for, before any file is written."""
+
+    request: ModelRequest
+    plan: Plan
+    challenge: Challenge
+    rules: CacheRules
+    cases: tuple[LabelledCase, ...]
+    """The training cases of the fold."""
+    patients: frozenset[str]
+    """Of all cases of the run."""
+    sampled: frozenset[str]
+    """Patients from whose cases samples among the run's data, or the base, were made."""
+    base: Base | None
+
+
+@dataclass(frozen=True)
 class Examples:
     """What a model is trained on."""
 
@@ -46,12 +63,11 @@ class Examples:
     cases: tuple[CachedCase, ...]
 
 
-def prepare_examples(request: ModelRequest, folder: ModelFolder) -> Examples:
-    """Cache the training cases of a fold on the model's grid, and describe the model.
+def select_cases(request: ModelRequest, folder: ModelFolder) -> Selection:
+    """Find the training cases of a fold and how they are prepared; nothing is written.
 
-    A case that cannot be prepared is logged and left out. Raises UsageError for a fold that does not exist,
-    intensities that samples could not be written in, a patch that is too large, and a base of another
-    challenge; EnvironmentFault where no case can be prepared.
+    Raises UsageError for a fold that does not exist, intensities that samples could not be written in, and a
+    base of other channels, labels or network.
     """
     run = request.run
     if request.base is not None and request.base.resolve() == folder.root.resolve():
@@ -62,32 +78,49 @@ def prepare_examples(request: ModelRequest, folder: ModelFolder) -> Examples:
     if challenge.format != "nifti":
         raise UsageError(f"cases in {challenge.format.upper()}", file=run.root, expected="scans in NIfTI")
     known = {case.name: case for case in labelled_cases(run, dataset)}
-    branch = model_branch(plan, request.recipe, challenge)
-    rules = CacheRules(branch, challenge, dataset.ignore_value)
-    cases = _cached([known[name] for name in names], rules, folder.cache)
-    if not cases:
-        found = f"none of {count_of(len(names), 'case')} can be prepared"
-        raise EnvironmentFault(found, file=run.root, hint="see the warnings above")
-    patch = request.recipe.patch or _patch_of([case.shape for case in cases], request.recipe)
-    patients = {known[case.name].patient for case in cases}
-    base, before = _base_of(request, challenge)
-    file = ModelFile(
-        challenge=plan.challenge,
-        recipe=request.recipe,
-        branch=branch.model_copy(update={"window": Window(size=patch)}),
-        patch=patch,
-        ignore_value=dataset.ignore_value,
-        cases=tuple(
-            TrainedCase(name=case.name, patient=known[case.name].patient, digest=case.record.digest)
-            for case in cases
-        ),
-        patients=tuple(sorted(patients | before)),
-        first_number=_free_number({case.patient for case in known.values()}, challenge),
-        base=base,
+    rules = CacheRules(model_branch(plan, request.recipe, challenge), challenge, dataset.ignore_value)
+    base, before = _base_of(request, rules)
+    return Selection(
+        request,
+        plan,
+        challenge,
+        rules,
+        tuple(known[name] for name in names),
+        frozenset(case.patient for case in known.values()),
+        frozenset(before).union(*(source.patients for source in dataset.sources)),
+        base,
     )
-    if (own := run.root / plan.challenge).is_file():
-        write_atomic(folder.root / plan.challenge, own.read_bytes())
-    return Examples(file, challenge, cases)
+
+
+def prepare_examples(selection: Selection, folder: ModelFolder) -> Examples:
+    """Cache the selected cases on the model's grid, and describe the model.
+
+    A case that cannot be prepared is logged and left out. Raises UsageError for a patch that is too large,
+    EnvironmentFault where no case can be prepared.
+    """
+    recipe, rules = selection.request.recipe, selection.rules
+    cases = _cached(selection.cases, rules, folder.cache)
+    if not cases:
+        found = f"none of {count_of(len(selection.cases), 'case')} can be prepared"
+        raise EnvironmentFault(found, file=selection.request.run.root, hint="see the warnings above")
+    patch = recipe.patch or _patch_of([case.shape for case in cases], recipe)
+    patient_of = {case.name: case.patient for case in selection.cases}
+    trained = tuple(
+        TrainedCase(name=case.name, patient=patient_of[case.name], digest=case.record.digest)
+        for case in cases
+    )
+    file = ModelFile(
+        challenge=selection.plan.challenge,
+        recipe=recipe,
+        branch=rules.branch.model_copy(update={"window": Window(size=patch)}),
+        patch=patch,
+        ignore_value=rules.ignore,
+        cases=trained,
+        patients=tuple(sorted(selection.sampled.union(case.patient for case in trained))),
+        first_number=_free_number(selection.patients, selection.challenge),
+        base=selection.base,
+    )
+    return Examples(file, selection.challenge, cases)
 
 
 def model_branch(plan: Plan, recipe: DiffusionRecipe, challenge: Challenge) -> Branch:
@@ -159,7 +192,7 @@ def _free_number(patients: Collection[str], challenge: Challenge) -> int:
     return last + 1
 
 
-def _base_of(request: ModelRequest, challenge: Challenge) -> tuple[Base | None, set[str]]:
+def _base_of(request: ModelRequest, rules: CacheRules) -> tuple[Base | None, set[str]]:
     """The model that a training starts from, and the patients that it was trained on."""
     if request.base is None:
         if request.adapters is not None:
@@ -168,11 +201,10 @@ def _base_of(request: ModelRequest, challenge: Challenge) -> tuple[Base | None, 
     folder = ModelFolder(request.base)
     file, known = read_model_file(folder)
     own, other = request.recipe, file.recipe
-    if known.channel_names != challenge.channel_names or list(known.labels) != list(challenge.labels):
-        found = f"a model of {known.key}"
-        raise UsageError(
-            found, file=folder.root, expected=f"one with the channels and labels of {challenge.key}"
-        )
+    # Their order is that of the network's input
+    if (file.branch.channels, file.rules(known).labels) != (rules.branch.channels, rules.labels):
+        expected = f"one with the channels and labels of {rules.challenge.key}"
+        raise UsageError(f"a model of {known.key}", file=folder.root, expected=expected)
     for key in ("network", "spacing"):
         if getattr(own, key) != getattr(other, key):
             hint = f"start with --recipe {other.name}, or copy {key} from {folder.model}"

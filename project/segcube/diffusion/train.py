@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from segcube.core import LOG, Clock, UsageError, count_of, duration, write_atomic
-from segcube.diffusion.examples import Examples, ModelRequest, prepare_examples
+from segcube.diffusion.examples import Examples, ModelRequest, Selection, prepare_examples, select_cases
 from segcube.diffusion.images import LIMITS, DenoisingBatch, condition, make_denoising_batch, scaled
 from segcube.diffusion.lora import add_adapters, merge_adapters
 from segcube.diffusion.model import (
@@ -71,16 +71,21 @@ def train_model(request: ModelRequest, folder: ModelFolder, options: ModelOption
     """Train until the last step, from the last saved state, and write final.safetensors.
 
     A step depends on the state and its number alone: a training that was killed continues with the same
-    weights. Raises as `prepare_examples` does, UsageError for a folder with another model and where another
-    process trains it, Requeue and TrainingFault as the training loop does.
+    weights. Raises as `select_cases` and `prepare_examples` do, UsageError for a folder with another model
+    and where another process trains it, Requeue and TrainingFault as the training loop does.
     """
     options = options or ModelOptions()
     _check_place(folder)
     with lock_fold(folder.root), receive_requests(folder.root) as requests:
+        # Before anything of an earlier model is removed or replaced
+        selection = select_cases(request, folder)
         if options.fresh:
             remove_model(folder)
-        examples = prepare_examples(request, folder)
+        _check_request(selection, folder)
+        examples = prepare_examples(selection, folder)
         _check_same(examples.file, folder)
+        if (own := request.run.root / examples.file.challenge).is_file():
+            write_atomic(folder.root / examples.file.challenge, own.read_bytes())
         write_model_file(examples.file, folder)
         steps, trained = options.steps or request.recipe.steps, read_trained(folder)
         if trained is not None and trained.steps >= steps:
@@ -200,20 +205,41 @@ def _check_place(folder: ModelFolder) -> None:
     if not folder.root.is_dir() or folder.model.is_file():
         return
     # What a training leaves that is ended while it prepares its cases
-    own = {folder.cache.name, "lock"}
+    own = {folder.cache.name, "lock", "challenge.yaml"}
     if other := sorted(file.name for file in folder.root.iterdir() if file.name not in own):
         found = f"holds {other[0]}, and no model.yaml"
         raise UsageError(found, file=folder.root, expected="a new or empty folder, or that of a model")
 
 
+def _check_request(selection: Selection, folder: ModelFolder) -> None:
+    """Raise UsageError where a folder's model has another recipe, fold or base, whose cache would change."""
+    if not folder.model.is_file():
+        return
+    file, challenge = read_model_file(folder)
+    steps = {"steps": file.recipe.steps}
+    names = {case.name for case in selection.cases}
+    same = (
+        file.recipe == selection.request.recipe.model_copy(update=steps)
+        and challenge == selection.challenge
+        and file.rules(challenge).digest == selection.rules.digest
+        and names.issuperset(case.name for case in file.cases)
+    )
+    if not same:
+        raise _other_model(folder)
+
+
 def _check_same(file: ModelFile, folder: ModelFolder) -> None:
     if folder.model.is_file() and read_model_file(folder)[0].digest != file.digest:
-        raise UsageError(
-            "holds a model of another recipe, fold, base or other cases",
-            file=folder.root,
-            expected="the same, or another number of steps alone",
-            hint="train into another folder, or start anew with --fresh",
-        )
+        raise _other_model(folder)
+
+
+def _other_model(folder: ModelFolder) -> UsageError:
+    return UsageError(
+        "holds a model of another recipe, fold, base or other cases",
+        file=folder.root,
+        expected="the same, or another number of steps alone",
+        hint="train into another folder, or start anew with --fresh",
+    )
 
 
 def _log_start(examples: Examples, training: Training, device: torch.device) -> None:
