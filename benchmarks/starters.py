@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cases import write_cases
 
-from segcube.cli.tables import print_scores
+from segcube.cli.base.tables import print_scores
 from segcube.core import RunSettings
 from segcube.evaluation import evaluate_folder
 from segcube.inference.folder import Request, run_folder

@@ -2,7 +2,7 @@ import json
 
 import yaml
 
-from segcube.cli.tables import print_submission
+from segcube.cli.base.tables import print_submission
 
 
 def test_networks_parameters_and_licence_are_printed(tumour_submission, capsys):

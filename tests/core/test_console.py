@@ -3,7 +3,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from segcube.cli.tables import log_problems, print_scores
+from segcube.cli.base.tables import log_problems, print_scores
 from segcube.core import console_logging, count_of, literal_text
 
 UNTRUSTED = "[red]x[/red] :skull: \x1b[31m\u202e\nforged"

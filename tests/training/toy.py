@@ -52,7 +52,9 @@ def toy_training(folder: Path, overrides=None, **changes) -> Training:
     folder.mkdir(parents=True, exist_ok=True)
     training = Training(
         stepper=stepper,
-        recipe=recipe,
+        seed=recipe.seed,
+        learning_rate=recipe.optimizer.learning_rate,
+        schedule=recipe.schedule,
         digest=DIGEST,
         steps=20,
         divisible=True,

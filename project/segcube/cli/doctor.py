@@ -89,7 +89,7 @@ def info(
     """
     from difflib import get_close_matches
 
-    from segcube.cli.tables import print_challenge, print_challenges, print_submission
+    from segcube.cli.base.tables import print_challenge, print_challenges, print_submission
     from segcube.spec.challenges import challenge_keys, load_challenge
 
     if not subject:

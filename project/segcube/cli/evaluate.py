@@ -52,7 +52,7 @@ def evaluate(
     Example:
       segcube evaluate --maps maps --ref labels --challenge brats2024-ssa --scores scores.json
     """
-    from segcube.cli.tables import log_problems, print_scores
+    from segcube.cli.base.tables import log_problems, print_scores
     from segcube.core import case_bar, write_atomic
     from segcube.evaluation import as_csv, as_json, choose_challenge, evaluate_folder
     from segcube.formats.nifti import check_replaceable

@@ -174,7 +174,7 @@ def _check_replaceable(report: Path | None, chart: Path | None) -> None:
 
 def _report(found: Comparison, report: Path | None, chart: Path | None) -> ExitCode:
     """Write and print a comparison, and log the scans that could not be measured."""
-    from segcube.cli.tables import print_comparison
+    from segcube.cli.base.tables import print_comparison
     from segcube.core import write_atomic
     from segcube.phantoms import draw_comparison
 

@@ -203,7 +203,7 @@ def report_command(
       segcube synthesize report samples/ssa-0 --model models/ssa-0 --run runs/ssa --run runs/more
     """
     prepare_for_torch()
-    from segcube.cli.tables import print_comparison
+    from segcube.cli.base.tables import print_comparison
     from segcube.core import case_bar, write_atomic
     from segcube.diffusion import ModelFolder, report_quality
     from segcube.formats.nifti import check_replaceable

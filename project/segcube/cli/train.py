@@ -198,7 +198,7 @@ def validate(
 
 def validate_all(run: RunFolder, folds: Sequence[FoldNumber], options: ValidateOptions) -> ExitCode:
     """Validate folds, all that are trained by default, and print their scores."""
-    from segcube.cli.tables import log_problems, print_scores
+    from segcube.cli.base.tables import log_problems, print_scores
     from segcube.training import validate_run
 
     found = validate_run(run, folds, options)

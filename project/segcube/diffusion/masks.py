@@ -14,7 +14,7 @@ from segcube.phantoms import USUAL
 from segcube.spec.challenges import Challenge
 from segcube.spec.submission import Branch
 from segcube.training import PatchCase, StepKey, draw_patches
-from segcube.training.augment import make_batch
+from segcube.training.augment import Batch, make_batch
 from segcube.training.cache import CachedCase, CaseTensors
 from segcube.training.recipes import (
     Augmentation,
@@ -44,15 +44,6 @@ DEFORMED = Augmentation(
 
 
 @dataclass(frozen=True)
-class Mask:
-    """A label map on the model's grid: uint8 indices (1, X, Y, Z), OUTSIDE beyond the body."""
-
-    labels_bxyz: torch.Tensor
-    source: str
-    """The name of the case, or `phantom N`."""
-
-
-@dataclass(frozen=True)
 class _Cut:
     """How a label map is cut: a plan of patches for `draw_patches` and `make_batch`."""
 
@@ -77,29 +68,29 @@ def draw_mask(
     file: ModelFile,
     challenge: Challenge,
     key: StepKey,
-) -> Mask:
-    """Draw the label map of a sample: a function of the key, whose step is the sample's index.
+) -> torch.Tensor:
+    """Draw the label map of a sample, uint8 indices (1, X, Y, Z) with OUTSIDE beyond the body.
 
-    Cases are taken in a random order, all of them before one is taken again. Raises UsageError for phantoms
-    of a challenge that they do not have the labels or channels of.
+    It is a function of the key, whose step is the sample's index. Cases are taken in a random order, all of
+    them before one is taken again. Raises UsageError for phantoms of a challenge that they do not have the
+    labels or channels of.
     """
     augmentation = DEFORMED if source == "deformed" else AS_IT_IS
     cut = _Cut(file.branch, file.patch, augmentation, file.recipe.sampling)
     if source == "phantoms":
         synthetic = Synthetic(seed=key.seed, spacing=min(file.recipe.spacing), generator=USUAL)
         phantom = make_streamed(StreamRules(file.rules(challenge), synthetic), key.step)
-        return Mask(_cut(phantom, phantom.tensors, cut, key), f"phantom {key.step + 1} of seed {key.seed}")
+        return _cut(phantom, phantom.tensors, cut, key).labels_bxyz
     turn, place = divmod(key.step, len(cases))
     order = StepKey(key.seed, turn).generator("order of cases").permutation(len(cases))
     case = cases[int(order[place])]
-    return Mask(_cut(case, _tensors(case), cut, key), case.name)
+    return _cut(case, _tensors(case), cut, key).labels_bxyz
 
 
 def cut_case(case: CachedCase, file: ModelFile) -> tuple[np.ndarray, np.ndarray]:
     """Return a training case in the middle of the model's grid: z-scores (C, X, Y, Z) and label indices."""
     plan = _Cut(file.branch, file.patch, AS_IT_IS, file.recipe.sampling)
-    key = StepKey(0, 0)
-    batch = make_batch([_tensors(case)], draw_patches([case], plan, key, [0]), plan, key, torch.device("cpu"))
+    batch = _cut(case, _tensors(case), plan, StepKey(0, 0))
     return batch.image_bcxyz[0].numpy(), batch.labels_bxyz[0].numpy()
 
 
@@ -108,6 +99,6 @@ def _tensors(case: CachedCase) -> CaseTensors:
     return CaseTensors(image_cxyz, labels_xyz, case.record.present)
 
 
-def _cut(case: PatchCase, tensors: CaseTensors, cut: _Cut, key: StepKey) -> torch.Tensor:
+def _cut(case: PatchCase, tensors: CaseTensors, cut: _Cut, key: StepKey) -> Batch:
     draws = draw_patches([case], cut, key, [0])
-    return make_batch([tensors], draws, cut, key, torch.device("cpu")).labels_bxyz
+    return make_batch([tensors], draws, cut, key, torch.device("cpu"))

@@ -45,11 +45,10 @@ class SampleRequest:
 
 @dataclass(frozen=True)
 class Sample:
-    """A sampled case: z-scores (C, X, Y, Z), label indices with OUTSIDE beyond the body, origin of these."""
+    """A sampled case: z-scores (C, X, Y, Z), and label indices with OUTSIDE beyond the body."""
 
     image_cxyz: np.ndarray
     labels_xyz: np.ndarray
-    source: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +65,10 @@ class OpenModel:
 
     def sample(self, masks: MaskSource, key: StepKey) -> Sample:
         """Sample a case: a function of the key, whose step is the sample's index."""
-        mask = draw_mask(masks, self.cases, self.file, self.challenge, key)
-        labels_bxyz = mask.labels_bxyz.to(self.device)
-        masks_bkxyz = condition(labels_bxyz, len(self.challenge.labels))
+        labels_bxyz = draw_mask(masks, self.cases, self.file, self.challenge, key)
+        masks_bkxyz = condition(labels_bxyz.to(self.device), len(self.challenge.labels))
         image_bcxyz = denoise(self.network, self.process, masks_bkxyz, len(self.file.branch.channels), key)
-        return Sample((image_bcxyz[0] / GAIN).cpu().numpy(), mask.labels_bxyz[0].numpy(), mask.source)
+        return Sample((image_bcxyz[0] / GAIN).cpu().numpy(), labels_bxyz[0].numpy())
 
 
 def open_model(request: SampleRequest) -> OpenModel:

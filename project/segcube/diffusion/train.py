@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import safetensors.torch
 import torch
 
-from segcube.core import LOG, Clock, UsageError, count_of, duration, write_atomic
-from segcube.diffusion.examples import Examples, ModelRequest, Selection, prepare_examples, select_cases
+from segcube.core import LOG, Clock, count_of, duration, write_atomic
+from segcube.diffusion.examples import Examples, ModelRequest, prepare_examples, select_cases
 from segcube.diffusion.images import LIMITS, DenoisingBatch, condition, make_denoising_batch, scaled
 from segcube.diffusion.lora import add_adapters, merge_adapters
 from segcube.diffusion.model import (
@@ -20,12 +20,12 @@ from segcube.diffusion.model import (
     ModelFile,
     ModelFolder,
     Trained,
-    read_model_file,
     read_trained,
     read_weights,
     write_model_file,
 )
 from segcube.diffusion.network import Denoiser, DenoisingLoss, build_denoiser, load_into
+from segcube.diffusion.place import check_place, check_request, check_same, remove_model
 from segcube.diffusion.process import build_process
 from segcube.training import (
     BatchSource,
@@ -39,7 +39,6 @@ from segcube.training import (
     lock_fold,
     open_device,
     receive_requests,
-    remove_states,
     set_exactness,
     step_precision,
     train,
@@ -75,15 +74,15 @@ def train_model(request: ModelRequest, folder: ModelFolder, options: ModelOption
     and where another process trains it, Requeue and TrainingFault as the training loop does.
     """
     options = options or ModelOptions()
-    _check_place(folder)
+    check_place(folder)
     with lock_fold(folder.root), receive_requests(folder.root) as requests:
         # Before anything of an earlier model is removed or replaced
         selection = select_cases(request, folder)
         if options.fresh:
             remove_model(folder)
-        _check_request(selection, folder)
+        check_request(selection, folder)
         examples = prepare_examples(selection, folder)
-        _check_same(examples.file, folder)
+        check_same(examples.file, folder)
         if (own := request.run.root / examples.file.challenge).is_file():
             write_atomic(folder.root / examples.file.challenge, own.read_bytes())
         write_model_file(examples.file, folder)
@@ -98,14 +97,6 @@ def train_model(request: ModelRequest, folder: ModelFolder, options: ModelOption
         counters = train(training, requests)
         _save(training, examples.file, folder, counters.step)
     return counters
-
-
-def remove_model(folder: ModelFolder) -> None:
-    """Remove what an earlier training left, its weights first; the cache stays."""
-    for file in (folder.trained, folder.final, folder.model):
-        file.unlink(missing_ok=True)
-    remove_states(folder.root)
-    folder.log.unlink(missing_ok=True)
 
 
 def build_training(examples: Examples, folder: ModelFolder, device: torch.device, steps: int) -> Training:
@@ -123,7 +114,9 @@ def build_training(examples: Examples, folder: ModelFolder, device: torch.device
     updater = build_updater(network, recipe.optimizer)
     return Training(
         stepper=Stepper(network, DenoisingLoss(recipe.loss), updater, precision, clip),
-        recipe=recipe,
+        seed=recipe.seed,
+        learning_rate=recipe.optimizer.learning_rate,
+        schedule=recipe.schedule,
         digest=file.digest,
         steps=steps,
         divisible=True,
@@ -198,48 +191,6 @@ def _print_step(steps: int) -> Callable[[Record], None]:
             LOG.info("[%d/%d] loss %.4f, %s left, %.2f GB", step, steps, mean, left, record["memory_gb"])
 
     return follow
-
-
-def _check_place(folder: ModelFolder) -> None:
-    """Raise UsageError for a folder of anything else, such as a run, whose files a model would replace."""
-    if not folder.root.is_dir() or folder.model.is_file():
-        return
-    # What a training leaves that is ended while it prepares its cases
-    own = {folder.cache.name, "lock", "challenge.yaml"}
-    if other := sorted(file.name for file in folder.root.iterdir() if file.name not in own):
-        found = f"holds {other[0]}, and no model.yaml"
-        raise UsageError(found, file=folder.root, expected="a new or empty folder, or that of a model")
-
-
-def _check_request(selection: Selection, folder: ModelFolder) -> None:
-    """Raise UsageError where a folder's model has another recipe, fold or base, whose cache would change."""
-    if not folder.model.is_file():
-        return
-    file, challenge = read_model_file(folder)
-    steps = {"steps": file.recipe.steps}
-    names = {case.name for case in selection.cases}
-    same = (
-        file.recipe == selection.request.recipe.model_copy(update=steps)
-        and challenge == selection.challenge
-        and file.rules(challenge).digest == selection.rules.digest
-        and names.issuperset(case.name for case in file.cases)
-    )
-    if not same:
-        raise _other_model(folder)
-
-
-def _check_same(file: ModelFile, folder: ModelFolder) -> None:
-    if folder.model.is_file() and read_model_file(folder)[0].digest != file.digest:
-        raise _other_model(folder)
-
-
-def _other_model(folder: ModelFolder) -> UsageError:
-    return UsageError(
-        "holds a model of another recipe, fold, base or other cases",
-        file=folder.root,
-        expected="the same, or another number of steps alone",
-        hint="train into another folder, or start anew with --fresh",
-    )
 
 
 def _log_start(examples: Examples, training: Training, device: torch.device) -> None:

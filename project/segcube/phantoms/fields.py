@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from scipy import ndimage
 
 from segcube.core import Shape, Vector
 
@@ -70,6 +71,21 @@ class Space:
             (axis - start) * part for axis, start, part in zip(self.axes, origin, direction, strict=True)
         )
         return x[:, None, None] + y[None, :, None] + z[None, None, :]
+
+
+def displaced(
+    fields: Iterable[np.ndarray], space: Space, rng: np.random.Generator, noise_mm: tuple[float, float]
+) -> Iterator[np.ndarray]:
+    """Displace fields together by smooth noise, of a deviation and a scale in mm.
+
+    Signed distances stay such to first order.
+    """
+    deviation, scale = noise_mm
+    places = np.stack(np.meshgrid(*(np.arange(size) for size in space.shape), indexing="ij")).astype(float)
+    for axis, voxel in enumerate(space.voxel_mm):
+        places[axis] += deviation / voxel * space.noise(rng, scale)
+    for field_xyz in fields:
+        yield ndimage.map_coordinates(field_xyz, places, order=1, mode="nearest")
 
 
 def span(indices: np.ndarray) -> slice:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import torch
 
@@ -18,7 +18,7 @@ from segcube.training.guards import Divergence, check_divided, check_skipped, mo
 from segcube.training.keys import StepKey
 from segcube.training.log import Record, StepLog, step_record
 from segcube.training.optim import rate_at
-from segcube.training.recipes import Optimizer, Schedule
+from segcube.training.recipes import Schedule
 from segcube.training.signals import Requests, Requeue
 from segcube.training.state import Counters, load_state, save_state
 from segcube.training.step import FIRST_SCALE, LossScale, Stepper, StepResult, TrainingBatch, run_step
@@ -46,25 +46,6 @@ Validate: TypeAlias = Callable[[torch.nn.Module, int], ValidationResult]
 """From a network with the averaged weights, in eval mode, after so many steps."""
 
 
-class LoopRecipe(Protocol):
-    """What the loop needs of a recipe."""
-
-    @property
-    def seed(self) -> int:
-        """Of all random numbers."""
-        ...
-
-    @property
-    def optimizer(self) -> Optimizer:
-        """Its learning rate."""
-        ...
-
-    @property
-    def schedule(self) -> Schedule:
-        """Of the learning rate."""
-        ...
-
-
 @dataclass(frozen=True)
 class Training:
     """All that a loop needs.
@@ -74,7 +55,9 @@ class Training:
     """
 
     stepper: Stepper
-    recipe: LoopRecipe
+    seed: int
+    learning_rate: float
+    schedule: Schedule
     digest: str
     steps: int
     divisible: bool
@@ -111,8 +94,10 @@ def train(training: Training, requests: Requests) -> Counters:
             if requests.end is not None:
                 raise Requeue(requests.end, counters.step)
         clock = Clock()
-        batch = training.source(StepKey(training.recipe.seed, counters.step), clock)
-        rate = _rate(training, counters)
+        batch = training.source(StepKey(training.seed, counters.step), clock)
+        rate = rate_at(
+            training.schedule, training.learning_rate, counters.step, training.steps, counters.plateau
+        )
         result = _step_within_memory(training, counters, batch, rate, scale.scale, clock)
         counters.step += 1
         training.log.write(step_record(counters.step, result, rate, clock))
@@ -167,12 +152,6 @@ def _save(training: Training, counters: Counters, *, must: bool = False) -> None
         if must:
             raise
         LOG.warning("the state after step %d was not saved: %s", counters.step, error)
-
-
-def _rate(training: Training, counters: Counters) -> float:
-    recipe = training.recipe
-    rate = recipe.optimizer.learning_rate
-    return rate_at(recipe.schedule, rate, counters.step, training.steps, counters.plateau)
 
 
 def _loss_scale(stepper: Stepper, counters: Counters) -> LossScale:
@@ -264,7 +243,7 @@ def _validate_averaged(training: Training, counters: Counters) -> None:
     training.log.write({"kind": "validation", "step": counters.step, "seconds": seconds, **result.record})
     for warning in result.warnings:
         training.log.event(counters.step, "validation", f"step {counters.step}: {warning}")
-    counters.plateau = counters.plateau.after(result.loss, training.recipe.schedule)
+    counters.plateau = counters.plateau.after(result.loss, training.schedule)
     if counters.best is None or result.score > counters.best:
         training.save_best(network, counters.step)
         counters.best = result.score

@@ -69,10 +69,6 @@ class Plan:
     """Whether the skull is removed from the image."""
 
 
-_TEMPORAL = 0.3
-"""Share of gliomas that begin in a temporal lobe (29 % in Larjavaara 2007, Neuro-Oncology 9:319)."""
-
-
 def draw_plan(rng: np.random.Generator, kind: str) -> Plan:
     """Draw the tumour of a kind in `KINDS`."""
     return KINDS[kind](rng)
@@ -82,7 +78,7 @@ def _glioma(rng: np.random.Generator) -> Plan:
     """Adult glioma: low grade, glioblastoma, or infiltrating with little core.
 
     Volumes of 7 to 240 ml, within the 5 to 250 ml of surgical series; about two thirds of large cohorts
-    enhance, the rest are low grades and infiltrating parts.
+    enhance, the rest are low grades and infiltrating parts. 29 % are temporal (Larjavaara 2007).
     """
     grade = _choose(rng, {"low": 0.4, "high": 0.42, "diffuse": 0.18})
     large = rng.random() < 0.65
@@ -109,7 +105,7 @@ def _glioma(rng: np.random.Generator) -> Plan:
         push=rng.uniform(0.0, 0.45),
     )
     nodules = _foci(rng, pattern != "none")
-    return replace(plan, nodules=nodules, site="temporal" if rng.random() < _TEMPORAL else "lobes")
+    return replace(plan, nodules=nodules, site=_choose(rng, {"temporal": 0.3, "lobes": 0.7}))
 
 
 def _treated_glioma(rng: np.random.Generator) -> Plan:

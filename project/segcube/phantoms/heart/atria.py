@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import IntEnum
 
 import numpy as np
 
-from segcube.core import Grid
+from segcube.core import Grid, Vector
 from segcube.phantoms.fields import Space, inside, paint, union
 from segcube.phantoms.generator import USUAL, Generator
 from segcube.phantoms.heart.chest import build_chest, draw_chest, paint_mediastinum
 from segcube.phantoms.heart.contrast import Levels, draw_levels
 from segcube.phantoms.heart.scan import acquire_heart, draw_heart_scan
-from segcube.phantoms.heart.shapes import COARSE_MM, Heart, build_heart, draw_shape
+from segcube.phantoms.heart.shapes import COARSE_MM, Heart, Shape, Vein, build_heart, draw_shape
 from segcube.phantoms.physics import Range
 from segcube.phantoms.streams import Streams
 
@@ -37,7 +38,9 @@ def make_chest(streams: Streams, grid: Grid, generator: Generator = USUAL) -> tu
     grid: LPS, the axes to the patient's left, back and head.
     """
     space = _space(streams("view"), grid)
-    shape = draw_shape(streams("heart"), other=generator.anatomy == "other")
+    shape = draw_shape(streams("heart"))
+    if generator.anatomy == "other":
+        shape = _of_other_family(streams("family"), shape)
     levels = draw_levels(streams("contrast"), generator.contrast)
     chest = draw_chest(streams("chest"), 0.8 * shape.body_mm[1] + shape.back_mm)
     signal = build_chest(chest, space, levels.tissues)
@@ -69,6 +72,27 @@ def chambers_of(heart: Heart, wall_mm: float, inset_mm: float) -> np.ndarray:
     chambers[right < -inset_mm] = Chamber.RIGHT_CAVITY
     chambers[left < -inset_mm] = Chamber.LEFT_CAVITY
     return chambers
+
+
+def _of_other_family(rng: np.random.Generator, shape: Shape) -> Shape:
+    """Return a heart with variants that the usual ones lack, bent as a whole.
+
+    In 30 % both left veins share a trunk, in 60 % of the others the lower right one is narrow and near the
+    upper one.
+    """
+    veins = list(shape.veins)
+    if rng.random() < 0.3:
+        radius = 1.3 * max(vein.radius for vein in veins[2:])
+        veins[2] = veins[3] = Vein(_between(veins[2], veins[3]), radius, veins[2].labelled_mm + 6)
+    elif rng.random() < 0.6:
+        veins[1] = Vein(_between(veins[0], veins[1]), 0.7 * veins[0].radius, veins[0].labelled_mm)
+    x, y, z = (float(value) for value in np.array(shape.stretch) * np.exp(rng.normal(0, 0.12, 3)))
+    return replace(shape, veins=tuple(veins), stretch=(x, y, z), bend_mm=rng.uniform(3, 7))
+
+
+def _between(first: Vein, second: Vein) -> Vector:
+    x, y, z = (float(value) for value in np.add(first.direction, second.direction) / 2)
+    return x, y, z
 
 
 def _scan_space(grid: Grid) -> Space:

@@ -7,13 +7,12 @@ enlarged ones of persistent fibrillation, half of which exceed 78 ml/m2 (BMC Car
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from segcube.core import Vector
-from segcube.phantoms.fields import Space, ellipsoid, random_rotation, tube, union
+from segcube.phantoms.fields import Space, displaced, ellipsoid, random_rotation, tube, union
 
 COARSE_MM = 2.5
 BEND_SCALE_MM = 45.0
@@ -94,14 +93,14 @@ class Heart:
     oesophagus_xyz: np.ndarray
 
 
-def draw_shape(rng: np.random.Generator, *, other: bool = False) -> Shape:
-    """Draw the parameters of a heart; other: of another family, bent and with other veins."""
+def draw_shape(rng: np.random.Generator) -> Shape:
+    """Draw the parameters of a heart."""
     veins: list[Vein] = []
     for side, height in _MOUTHS:
         x, y, z = np.array([side, 0.25 - 0.45 * height, 0.35 * height]) + rng.normal(0, 0.18, 3)
         veins.append(Vein((float(x), float(y), float(z)), rng.uniform(5.0, 9.0), rng.uniform(4, 20)))
     x, y, z = (float(value) for value in np.exp(rng.normal(0, 0.12, 3)))
-    shape = Shape(
+    return Shape(
         size=rng.uniform(0.64, 1.2),
         stretch=(x, y, z),
         right=rng.uniform(0.8, 1.15),
@@ -116,25 +115,6 @@ def draw_shape(rng: np.random.Generator, *, other: bool = False) -> Shape:
         roughness=rng.uniform(0.6, 1.4),
         seed=int(rng.integers(2**63)),
     )
-    return _of_other_family(rng, shape) if other else shape
-
-
-def _of_other_family(rng: np.random.Generator, shape: Shape) -> Shape:
-    """Bend a heart and change its veins: a common trunk on the left, a third one on the right, or the usual.
-
-    Frequencies of both variants are those of anatomy studies, about 15 and 20 %, doubled.
-    """
-    veins = list(shape.veins)
-    if rng.random() < 0.3:
-        upper, lower = veins[2], veins[3]
-        middle = np.add(upper.direction, lower.direction) / 2
-        trunk = Vein(_point(middle), 1.3 * max(upper.radius, lower.radius), upper.labelled_mm + 6)
-        veins[2] = veins[3] = trunk
-    elif rng.random() < 0.6:
-        middle = np.add(veins[0].direction, veins[1].direction) / 2
-        veins[1] = Vein(_point(middle), 0.7 * veins[0].radius, veins[0].labelled_mm)
-    stretch = _point(np.array(shape.stretch) * np.exp(rng.normal(0, 0.12, 3)))
-    return replace(shape, veins=tuple(veins), stretch=stretch, bend_mm=rng.uniform(3, 7))
 
 
 def build_heart(shape: Shape, space: Space) -> Heart:
@@ -158,18 +138,8 @@ def build_heart(shape: Shape, space: Space) -> Heart:
     oesophagus = _oesophagus(shape, coarse) + 0.8 * bumps
     parts = (right, left, ventricles, muscle, arteries, veins, oesophagus)
     if shape.bend_mm:
-        parts = _bent(rng, parts, coarse, shape.bend_mm)
+        parts = tuple(displaced(parts, coarse, rng, (shape.bend_mm, BEND_SCALE_MM)))
     return Heart(*(space.interpolate(part, coarse) for part in parts))
-
-
-def _bent(
-    rng: np.random.Generator, parts: tuple[np.ndarray, ...], space: Space, bend_mm: float
-) -> tuple[np.ndarray, ...]:
-    """Displace signed distances by smooth noise of a deviation in mm; they stay distances to first order."""
-    places = np.stack(np.meshgrid(*(np.arange(size) for size in space.shape), indexing="ij")).astype(float)
-    for axis, voxel in enumerate(space.voxel_mm):
-        places[axis] += bend_mm / voxel * space.noise(rng, BEND_SCALE_MM)
-    return tuple(ndimage.map_coordinates(part, places, order=1, mode="nearest") for part in parts)
 
 
 def _blend(first: np.ndarray, second: np.ndarray, width: float) -> np.ndarray:

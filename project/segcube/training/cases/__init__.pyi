@@ -18,6 +18,7 @@ from .pairing import LabelledCase as LabelledCase
 from .problems import DataError as DataError
 from .problems import Problem as Problem
 from .problems import lines_by_code as lines_by_code
+from .problems import write_problems as write_problems
 from .samples import SAMPLE_MARK as SAMPLE_MARK
 from .samples import SampleOrigin as SampleOrigin
 from .samples import origin_of_samples as origin_of_samples

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from segcube.core import CaseError, Code, UsageError, count_of
+from segcube.core import CaseError, Code, UsageError, count_of, write_atomic
 
 LISTED = 5
 """Cases that a line names beside that of its first problem."""
@@ -47,6 +49,17 @@ def problem_of(fault: CaseError, case: str) -> Problem:
 def errors_of(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Return the problems that are errors."""
     return tuple(found for found in problems if found.is_error)
+
+
+def write_problems(problems: Iterable[Problem], file: Path) -> None:
+    """Write problems.csv, a row for each problem. Raises EnvironmentFault when it cannot be written."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("code", "kind", "case", "message"))
+    for found in problems:
+        writer.writerow((found.code, found.kind, found.case, found.message))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(file, text.getvalue().encode(errors="backslashreplace"))
 
 
 def lines_by_code(problems: Iterable[Problem]) -> list[str]:

@@ -144,7 +144,9 @@ def build_training(
     cases = load_residents(data.cases, device, _resident_bytes(plan, device, options.resident_gb))
     return Training(
         stepper=stepper,
-        recipe=recipe,
+        seed=recipe.seed,
+        learning_rate=recipe.optimizer.learning_rate,
+        schedule=recipe.schedule,
         digest=data.origin.digest,
         steps=options.steps or recipe.steps,
         divisible=is_divisible(recipe.loss, batch_dice=plan.batch_dice),
@@ -181,7 +183,7 @@ def _train_with_progress(
 ) -> Counters:
     """Train with a progress page, and draw the first batch before the first step."""
     if not folder.first_batch.exists():
-        keys = (StepKey(training.recipe.seed, step) for step in count())
+        keys = (StepKey(training.seed, step) for step in count())
         batches = (training.source(key, Clock()) for key in keys)
         draw_first_batch(folder.first_batch, batches, data.plan, data.challenge)
     environment = training_environment(next(training.stepper.network.parameters()).device)

@@ -69,8 +69,7 @@ class DatasetFile(StrictModel):
     def _check_sources(self) -> Self:
         for case in self.cases:
             if case.source is not None and case.source >= len(self.sources):
-                found = f"case {case.name}: source {case.source} of {len(self.sources)}"
-                raise ValueError(f"{found}; expected the number of one")
+                raise ValueError(f"case {case.name}: source {case.source}; expected the number of one")
         return self
 
     def case(self, name: str) -> Case:
@@ -139,9 +138,8 @@ class RunFolder:
             found = "no plan.yaml: segcube plan found errors in the data"
             raise UsageError(found, file=self.problems, hint="correct what it lists, and plan again")
         if not self.plan.is_file():
-            raise UsageError(
-                "no plan.yaml", file=self.root, expected="the folder of a run", hint="segcube plan writes it"
-            )
+            hint = "segcube plan writes it"
+            raise UsageError("no plan.yaml", file=self.root, expected="the folder of a run", hint=hint)
 
 
 @dataclass(frozen=True)

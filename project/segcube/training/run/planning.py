@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,6 +24,7 @@ from segcube.training.cases import (
     one_fold,
     read_folds,
     write_folds,
+    write_problems,
 )
 from segcube.training.device import open_device, set_exactness
 from segcube.training.losses import build_loss, loss_outputs
@@ -109,17 +108,6 @@ def plan_run(
     write_folds(folds, run.folds)
     write_plan(plan, run.plan)
     return plan
-
-
-def write_problems(problems: Iterable[Problem], file: Path) -> None:
-    """Write problems.csv, a row for each problem. Raises EnvironmentFault when it cannot be written."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("code", "kind", "case", "message"))
-    for found in problems:
-        writer.writerow((found.code, found.kind, found.case, found.message))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(file, text.getvalue().encode(errors="backslashreplace"))
 
 
 def _check_request(request: PlanRequest, run: RunFolder) -> None:
