@@ -137,11 +137,7 @@ def phantoms(
         known, file = write_coarse_challenge(known, spacing, folder)
         challenge = str(file)
     _write(PhantomSet(known, count or 1, seed, first, SECOND if generator == "second" else USUAL), folder)
-    data, labels = folder / "data", folder / "labels"
-    if spacing is None:
-        LOG.info("next: segcube infer -i %s -o %s, or train on them:", data, folder / "maps")
-    planned = f"--challenge {challenge} --recipe fast --out runs/{folder.resolve().name}"
-    LOG.info("next: segcube plan %s --ref %s %s", data, labels, planned)
+    _log_next(folder, challenge, coarse=spacing is not None)
     return ExitCode.DONE
 
 
@@ -158,6 +154,15 @@ def _write(phantoms: PhantomSet, folder: Path) -> None:
 
         write_phantoms(phantoms, folder, on_case=print_case)
     LOG.info(f"{count_of(phantoms.count, 'phantom')} in {folder / 'data'}, labels in {folder / 'labels'}")
+
+
+def _log_next(folder: Path, challenge: str, *, coarse: bool) -> None:
+    """Log what can be done with phantoms; coarse ones are not those that a submission expects."""
+    data, labels = folder / "data", folder / "labels"
+    if not coarse:
+        LOG.info("next: segcube infer -i %s -o %s, or train on them:", data, folder / "maps")
+    planned = f"--challenge {challenge} --recipe fast --out runs/{folder.resolve().name}"
+    LOG.info("next: segcube plan %s --ref %s %s", data, labels, planned)
 
 
 def _check_replaceable(report: Path | None, chart: Path | None) -> None:

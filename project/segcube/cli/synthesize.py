@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
@@ -18,6 +18,88 @@ if TYPE_CHECKING:
 
 synthesize = typer.Typer(name="synthesize", cls=Group, no_args_is_help=True, rich_markup_mode=None)
 MODEL_HELP = "Folder of a model, which `segcube synthesize train` wrote."
+ModelOut: TypeAlias = Annotated[Path, typer.Option("-o", "--out", help="Folder of the model.")]
+Fold: TypeAlias = Annotated[
+    str, typer.Option(help="The fold whose training cases are used, or 'all' for every case of the run.")
+]
+RecipeName: TypeAlias = Annotated[
+    str, typer.Option(help="flow, med-ddpm or toy, or a YAML file (docs/synthesis.md).")
+]
+Values: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A value of the recipe, such as optimizer.learning_rate=0.0001 or spacing=[1,1,1]; "
+        "repeatable. Default: none.",
+    ),
+]
+BaseModel: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--init",
+        metavar="MODEL",
+        help="Start from the weights of a trained model. Default: random weights.",
+    ),
+]
+Layers: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lora",
+        metavar="PATTERN",
+        help="With --init: train low-rank adapters of the layers whose names match, such as "
+        "'up_blocks.*', in place of all weights; repeatable. Default: none.",
+    ),
+]
+Rank: TypeAlias = Annotated[int, typer.Option(min=1, max=1024, help="With --lora: of the adapters.")]
+Fresh: TypeAlias = Annotated[
+    bool, typer.Option("--fresh", help="Remove an earlier training, start at step 0.")
+]
+Model: TypeAlias = Annotated[Path, typer.Argument(metavar="MODEL", help=MODEL_HELP)]
+SamplesOut: TypeAlias = Annotated[
+    Path, typer.Option("-o", "--out", help="Folder to write data/ and labels/ to.")
+]
+Count: TypeAlias = Annotated[int, typer.Option(metavar="N", min=1, help="Number of samples.")]
+Masks: TypeAlias = Annotated[
+    Literal["deformed", "cases", "phantoms"],
+    typer.Option(
+        help="Label maps to make images for: those of the training cases, deformed or as they are, or "
+        "those of phantoms."
+    ),
+]
+Seed: TypeAlias = Annotated[
+    int, typer.Option(min=0, help="Random seed; the same seed writes the same samples.")
+]
+First: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Number in the name of the first sample. Default: one after those of the run's cases.",
+        show_default=False,
+    ),
+]
+Passes: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=10_000, help="Forward passes of a sample. Default: the recipe's.", show_default=False
+    ),
+]
+Samples: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="DIR", help="Folder that `segcube synthesize sample` wrote.")
+]
+ModelOption: TypeAlias = Annotated[Path, typer.Option(help=MODEL_HELP)]
+ValidatedRuns: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="A validated run whose Dice is reported too, such as one without samples, one of samples "
+        "alone and one of both; repeatable. Default: none."
+    ),
+]
+ReportFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="JSON file for the report. Default: none.", show_default=False),
+]
 
 
 @synthesize.callback()
@@ -38,45 +120,16 @@ def start() -> None:
 @synthesize.command("train", cls=Command)
 def train_command(
     run: Run,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the model.")],
-    fold: Annotated[
-        str, typer.Option(help="The fold whose training cases are used, or 'all' for every case of the run.")
-    ] = "all",
-    recipe: Annotated[
-        str, typer.Option(help="flow, med-ddpm or toy, or a YAML file (docs/synthesis.md).")
-    ] = "flow",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="A value of the recipe, such as optimizer.learning_rate=0.0001 or spacing=[1,1,1]; "
-            "repeatable. Default: none.",
-        ),
-    ] = None,
+    out: ModelOut,
+    fold: Fold = "all",
+    recipe: RecipeName = "flow",
+    set_: Values = None,
     steps: Steps = None,
-    init: Annotated[
-        Path | None,
-        typer.Option(
-            "--init",
-            metavar="MODEL",
-            help="Start from the weights of a trained model. Default: random weights.",
-        ),
-    ] = None,
-    lora: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--lora",
-            metavar="PATTERN",
-            help="With --init: train low-rank adapters of the layers whose names match, such as "
-            "'up_blocks.*', in place of all weights; repeatable. Default: none.",
-        ),
-    ] = None,
-    rank: Annotated[int, typer.Option(min=1, max=1024, help="With --lora: of the adapters.")] = 8,
+    init: BaseModel = None,
+    lora: Layers = None,
+    rank: Rank = 8,
     device: Device = "auto",
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Remove an earlier training, start at step 0.")
-    ] = False,
+    fresh: Fresh = False,
     exact: Exact = False,
 ) -> ExitCode:
     """Train a generative model on the training cases of a run's fold.
@@ -120,32 +173,13 @@ def train_command(
 
 @synthesize.command("sample", cls=Command)
 def sample_command(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help=MODEL_HELP)],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write data/ and labels/ to.")],
-    count: Annotated[int, typer.Option(metavar="N", min=1, help="Number of samples.")] = 1,
-    masks: Annotated[
-        Literal["deformed", "cases", "phantoms"],
-        typer.Option(
-            help="Label maps to make images for: those of the training cases, deformed or as they are, or "
-            "those of phantoms."
-        ),
-    ] = "deformed",
-    seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed writes the same samples.")] = 0,
-    first: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="Number in the name of the first sample. Default: one after those of the run's cases.",
-            show_default=False,
-        ),
-    ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=10_000, help="Forward passes of a sample. Default: the recipe's.", show_default=False
-        ),
-    ] = None,
+    model: Model,
+    out: SamplesOut,
+    count: Count = 1,
+    masks: Masks = "deformed",
+    seed: Seed = 0,
+    first: First = None,
+    steps: Passes = None,
     device: Device = "auto",
 ) -> ExitCode:
     """Sample labelled cases from a model.
@@ -177,21 +211,10 @@ def sample_command(
 
 @synthesize.command("report", cls=Command)
 def report_command(
-    samples: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Folder that `segcube synthesize sample` wrote.")
-    ],
-    model: Annotated[Path, typer.Option(help=MODEL_HELP)],
-    run: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A validated run whose Dice is reported too, such as one without samples, one of samples "
-            "alone and one of both; repeatable. Default: none."
-        ),
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="JSON file for the report. Default: none.", show_default=False),
-    ] = None,
+    samples: Samples,
+    model: ModelOption,
+    run: ValidatedRuns = None,
+    report: ReportFile = None,
 ) -> ExitCode:
     """Compare samples with the cases that their model was trained on.
 
