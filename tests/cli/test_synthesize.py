@@ -4,9 +4,8 @@ import pytest
 from typer.testing import CliRunner
 
 from segcube.cli.app import app
-from segcube.training.run import RunFolder, plan_run
 
-from ..training.run.small import request_of, write_data
+from ..training.run.small import planned_run
 
 SETTINGS = [
     "--set=spacing=[2,2,2]",
@@ -24,10 +23,7 @@ def segcube(*arguments):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    run = RunFolder(folder / "run")
-    plan_run(request_of(write_data(folder / "data")), run)
-    return run
+    return planned_run(tmp_path_factory.mktemp("run"))
 
 
 def test_a_run_s_cases_become_samples_and_a_report(run, tmp_path):

@@ -23,12 +23,14 @@ from segcube.diffusion import (
     write_samples,
 )
 from segcube.diffusion.images import LEVELS, LOW, as_intensities, condition
+from segcube.phantoms import write_coarse_challenge
+from segcube.spec.challenges import load_challenge
 from segcube.training.cases import ExtraData, ExtraRules
 from segcube.training.patches import OUTSIDE
 from segcube.training.recipes import load_recipe
 from segcube.training.run import RunFolder, TrainOptions, plan_run, prepare_run, train_fold
 
-from ..training.run.small import OVERRIDES, request_of, write_data
+from ..training.run.small import OVERRIDES, planned_run, request_of
 
 TINY = {
     "spacing": [2, 2, 2],
@@ -59,10 +61,7 @@ def files_of(out):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    run = RunFolder(folder / "run")
-    plan_run(request_of(write_data(folder / "data")), run)
-    return run
+    return planned_run(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +118,16 @@ def test_samples_of_another_seed_are_not_mixed(model, tmp_path):
     sampled(model, tmp_path)
     with pytest.raises(UsageError, match="holds samples of another model, seed or source of label maps"):
         sampled(model, tmp_path, seed=1)
+
+
+def test_samples_never_replace_the_challenge_of_something_else(model, tmp_path):
+    before = {file: file.read_bytes() for file in model.root.iterdir() if file.is_file()}
+    with pytest.raises(UsageError, match="is the model's own folder"):
+        sampled(model, model.root)
+    assert {file: file.read_bytes() for file in model.root.iterdir() if file.is_file()} == before
+    write_coarse_challenge(load_challenge("mbas2024"), 8.0, tmp_path)
+    with pytest.raises(UsageError, match=r"challenge\.yaml: is not mbas2024 on the grid of the model"):
+        sampled(model, tmp_path)
 
 
 def test_a_file_that_is_no_sample_is_kept(model, tmp_path):

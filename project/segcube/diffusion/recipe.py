@@ -9,7 +9,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from segcube.core import BoundedShape, Name, StrictModel, UsageError, explain_validation_error, read_yaml
-from segcube.training.recipes import Augmentation, Optimizer, Sampling, Schedule, TrainingPrecision
+from segcube.training.recipes import (
+    Augmentation,
+    Optimizer,
+    Sampling,
+    Schedule,
+    TrainingPrecision,
+    merge_values,
+)
 
 FOLDER = Path(__file__).parent / "data"
 Count = Annotated[int, Field(ge=1, le=100_000_000)]
@@ -134,16 +141,8 @@ def load_diffusion_recipe(recipe: str, overrides: Mapping[str, Any] | None = Non
     if not isinstance(content, dict):
         raise UsageError(f"contains a {type(content).__name__}", file=file, expected="a mapping, a recipe")
     content.setdefault("name", file.stem)
-    merged = _merge(content, overrides or {})
+    merged = merge_values(content, overrides or {})
     try:
         return DiffusionRecipe.model_validate(merged)
     except ValidationError as error:
         raise UsageError(explain_validation_error(error, DiffusionRecipe), file=file) from error
-
-
-def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in changes.items():
-        old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
-    return merged

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from segcube.diffusion.sample import grids_of
 from segcube.evaluation import encode_json
 from segcube.formats import discover_cases
 from segcube.formats.nifti import read_labels, read_volume
-from segcube.phantoms import Comparison, Values, case_files, measure_case
+from segcube.phantoms import Comparison, OnCase, Values, case_files, measure_case
 from segcube.spec.challenges import Challenge
 from segcube.training import OUTSIDE
 from segcube.training.cache import open_cache
@@ -26,7 +26,6 @@ from segcube.training.run import FoldScores, RunFolder, read_fold_scores, traine
 
 COPY = 0.9
 """A correlation with a training case from which on a sample counts as a copy of it."""
-OnCase = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
@@ -125,8 +124,9 @@ def _read_sample(case: Case, samples: Path, challenge: Challenge, file: ModelFil
     except CaseError as error:
         raise UsageError(str(error)) from error
     if volume.grid.shape != file.patch:
-        found = f"{case.name} has {volume.grid.shape} voxels"
-        raise UsageError(found, file=samples, expected=f"{tuple(file.patch)}, samples of this model")
+        found, wanted = (" x ".join(map(str, shape)) for shape in (volume.grid.shape, file.patch))
+        expected = f"{wanted}, samples of this model"
+        raise UsageError(f"{case.name} has {found} voxels", file=samples, expected=expected)
     channels = [volume.voxels[challenge.channel_names.index(name)] for name in file.branch.channels]
     levels_cxyz = np.stack(channels).astype(np.float32)
     body_xyz = np.asarray((levels_cxyz > 0).any(axis=0))

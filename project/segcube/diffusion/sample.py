@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,13 +17,11 @@ from segcube.diffusion.model import ModelFile, ModelFolder, read_model_file, rea
 from segcube.diffusion.network import Denoiser, build_denoiser, load_into
 from segcube.diffusion.process import Process, build_process
 from segcube.formats.nifti import foreign_files, is_written_by_segcube
-from segcube.phantoms import case_files, case_name, challenge_on_grid, write_challenge, write_image
+from segcube.phantoms import OnCase, case_files, case_name, challenge_on_grid, write_challenge, write_image
 from segcube.spec.challenges import Challenge, UsualGrid
 from segcube.training import OUTSIDE, StepKey, open_device, set_exactness
 from segcube.training.cache import CachedCase, open_cache
 from segcube.training.cases import SAMPLE_MARK, SampleOrigin, read_sample_origin, write_sample_origin
-
-OnCase = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
@@ -120,10 +118,12 @@ def write_samples(request: SampleRequest, out: Path, on_case: OnCase) -> Iterato
         raise UsageError(
             f"{names[-1]} is no case of {model.challenge.key}", expected="lower numbers of cases"
         )
+    if out.resolve() == request.model.root.resolve():
+        raise UsageError("is the model's own folder", file=out, expected="another one for samples")
     _check_place(model, origin, names, out)
     grid, usual = grids_of(model.file)
     challenge = challenge_on_grid(model.challenge, f"{model.challenge.key}-samples", usual)
-    write_challenge(challenge, out)
+    write_challenge(challenge, out, f"{model.challenge.key} on the grid of the model")
     (out / "data").mkdir(parents=True, exist_ok=True)
     write_sample_origin(origin, out / "data")
     for index, name in enumerate(names, first - 1):

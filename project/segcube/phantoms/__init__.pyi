@@ -13,6 +13,7 @@ from .generator import USUAL as USUAL
 from .generator import Generator as Generator
 from .measure import Values as Values
 from .measure import measure_case as measure_case
+from .write import OnCase as OnCase
 from .write import PhantomSet as PhantomSet
 from .write import case_files as case_files
 from .write import write_image as write_image

@@ -52,18 +52,20 @@ def write_coarse_challenge(challenge: Challenge, spacing_mm: float, folder: Path
 
     Raises UsageError where the file holds anything else.
     """
-    file, coarse = folder / FILE, coarse_challenge(challenge, spacing_mm)
-    if file.exists():
-        if load_challenge(str(file)) != coarse:
-            found = f"is not {challenge.key} with voxels of {spacing_mm:g} mm"
-            raise UsageError(found, file=file, expected="an empty folder, or phantoms of the same kind")
-        return coarse, file
-    return coarse, write_challenge(coarse, folder)
+    coarse = coarse_challenge(challenge, spacing_mm)
+    return coarse, write_challenge(coarse, folder, f"{challenge.key} with voxels of {spacing_mm:g} mm")
 
 
-def write_challenge(challenge: Challenge, folder: Path) -> Path:
-    """Write a challenge to `folder`/challenge.yaml; returns the file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    content = challenge.model_dump(mode="json", by_alias=True)
-    write_atomic(folder / FILE, yaml.safe_dump(content, sort_keys=False, width=110).encode())
-    return folder / FILE
+def write_challenge(challenge: Challenge, folder: Path, name: str) -> Path:
+    """Write a challenge to `folder`/challenge.yaml, unless it is there; returns the file.
+
+    name: of challenge and grid, for the message. Raises UsageError where the file holds anything else.
+    """
+    file = folder / FILE
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        content = challenge.model_dump(mode="json", by_alias=True)
+        write_atomic(file, yaml.safe_dump(content, sort_keys=False, width=110).encode())
+    elif load_challenge(str(file)) != challenge:
+        raise UsageError(f"is not {name}", file=file, expected="an empty folder, or cases of the same kind")
+    return file

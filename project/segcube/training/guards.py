@@ -42,7 +42,7 @@ def lock_fold(folder: Path) -> Generator[None, None, None]:
         except OSError as error:
             handle.seek(0)
             raise UsageError(
-                f"process {handle.read().strip() or 'unknown'} trains this fold",
+                f"process {handle.read().strip() or 'unknown'} trains in this folder",
                 file=folder,
                 hint="wait for it, or stop it",
             ) from error

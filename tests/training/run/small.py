@@ -51,9 +51,15 @@ def trained_run(request: PlanRequest, run: RunFolder) -> RunFolder:
     return run
 
 
-def prepared_run(folder: Path) -> RunFolder:
-    """Plan and prepare a run of the small cases."""
+def planned_run(folder: Path) -> RunFolder:
+    """Plan a run of the small cases, which lie in folder/data."""
     run = RunFolder(folder / "run")
     plan_run(request_of(write_data(folder / "data")), run)
+    return run
+
+
+def prepared_run(folder: Path) -> RunFolder:
+    """Plan and prepare a run of the small cases."""
+    run = planned_run(folder)
     assert all(outcome.error is None for outcome in prepare_run(run))
     return run

@@ -151,7 +151,7 @@ def test_a_plateau_schedule_requires_validation_cases(run):
 
 
 def test_a_fold_in_use_an_unknown_one_and_a_missing_cache_are_refused(run):
-    with lock_fold(run.fold(0).root), pytest.raises(UsageError, match="trains this fold"):
+    with lock_fold(run.fold(0).root), pytest.raises(UsageError, match="trains in this folder"):
         train_fold(run, 0, CPU)
     with pytest.raises(UsageError, match="0 to 1, or all"):
         train_fold(run, 7, CPU)

@@ -18,6 +18,7 @@ from .cascade import Cascade as Cascade
 from .cascade import ComponentRemoval as ComponentRemoval
 from .cascade import MaskMorphology as MaskMorphology
 from .load import load_recipe as load_recipe
+from .load import merge_values as merge_values
 from .load import parse_overrides as parse_overrides
 from .load import recipe_digest as recipe_digest
 from .load import recipe_names as recipe_names

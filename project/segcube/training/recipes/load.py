@@ -39,7 +39,7 @@ def load_recipe(recipe: str | Path, overrides: Mapping[str, Any] | None = None) 
     """
     file = _file_of(recipe, Path())
     content, changes = _read(file, ()), overrides or {}
-    content = _merge(_without_other_network(content, changes), changes)
+    content = merge_values(_without_other_network(content, changes), changes)
     content.setdefault("name", file.stem)
     try:
         return Recipe.model_validate(content)
@@ -131,7 +131,7 @@ def _read(file: Path, children: tuple[Path, ...]) -> dict[str, Any]:
         raise UsageError(f"{INHERIT} = {parent!r}", file=file, expected="the name or file of a recipe")
     inherited = _read(_file_of(parent, file.parent), (*children, file.resolve()))
     inherited.pop("name", None)
-    return _merge(_without_other_network(inherited, content), content)
+    return merge_values(_without_other_network(inherited, content), content)
 
 
 def _without_other_network(inherited: dict[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,12 +142,12 @@ def _without_other_network(inherited: dict[str, Any], content: Mapping[str, Any]
     return inherited
 
 
-def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace values of `base`; mappings within mappings are merged."""
+def merge_values(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with other values; mappings within mappings are merged."""
     merged = dict(base)
     for key, value in changes.items():
         old = merged.get(key)
         if isinstance(old, dict) and isinstance(value, Mapping):
-            value = _merge(old, value)
+            value = merge_values(old, value)
         merged[key] = value
     return merged

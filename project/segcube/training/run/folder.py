@@ -44,7 +44,7 @@ class SourceEntry(StrictModel):
     challenge: FileName
     """A key, or a file in the run's folder."""
     labels: dict[Name, Name]
-    """The run's label of each of its labels; `background` and `ignore` are possible."""
+    """The run's label, `background` or `ignore` for each of its labels."""
     ignore_value: Annotated[int, Field(ge=0, le=65535)] | None = None
     in_folds: bool = False
     """Whether its cases are validated too."""
@@ -69,7 +69,7 @@ class DatasetFile(StrictModel):
     def _check_sources(self) -> Self:
         for case in self.cases:
             if case.source is not None and case.source >= len(self.sources):
-                raise ValueError(f"case {case.name}: source {case.source}; expected the number of one")
+                raise ValueError(f"{case.name}: source {case.source}; {len(self.sources)} are listed")
         return self
 
     def case(self, name: str) -> Case:
