@@ -20,6 +20,7 @@ from experiments.diffusion import run_diffusion
 from experiments.ensemble import run_ensemble
 from experiments.finetuning import run_finetuning
 from experiments.first_stages import run_first_stages
+from experiments.generator import run_generator
 
 EXPERIMENTS: Mapping[str, Callable[[Path], Sequence[str]]] = {
     "cascade": run_cascade,
@@ -27,6 +28,7 @@ EXPERIMENTS: Mapping[str, Callable[[Path], Sequence[str]]] = {
     "first_stages": run_first_stages,
     "ensemble": run_ensemble,
     "diffusion": run_diffusion,
+    "generator": run_generator,
 }
 TEMPLATE = Path(__file__).with_name("page.md")
 TABLES = Path(__file__).with_name("tables")

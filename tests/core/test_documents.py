@@ -5,7 +5,7 @@ import os
 import pytest
 
 from segcube.core import UsageError, parse_json, read_json, read_yaml
-from segcube.core.documents import MAX_DEPTH, MAX_JSON_VALUES, MAX_YAML_BYTES, MAX_YAML_SIZE, parse_yaml
+from segcube.core.documents import MAX_DEPTH, MAX_JSON_VALUES, USUAL_LIMITS, parse_yaml
 
 
 def nested(levels: int) -> str:
@@ -100,7 +100,7 @@ def test_nesting_is_counted_with_aliases_expanded():
 
 @pytest.mark.parametrize("part", ["x", "x" * 6400], ids=["nodes", "text"])
 def test_size_is_counted_with_aliases_expanded(part):
-    copies = MAX_YAML_SIZE // (1 + len(part) // 64)
+    copies = USUAL_LIMITS.size // (1 + len(part) // 64)
     head = f"a: &a {part}\nb: ["
     parse_yaml(head + "*a," * (copies - 10) + "]")
     assert "line 2: more than 25,000 values" in error_of(parse_yaml, head + "*a," * copies + "]")
@@ -133,7 +133,7 @@ def test_errors_name_a_missing_file(tmp_path, read):
         (os.mkfifo, "not a regular file"),
         (lambda file: file.symlink_to("/dev/zero"), "not a regular file"),
         (lambda file: file.write_bytes(b"\xff\xfe"), "can't decode"),
-        (lambda file: file.write_bytes(b" " * (MAX_YAML_BYTES + 1)), "more than 1 MiB"),
+        (lambda file: file.write_bytes(b" " * (USUAL_LIMITS.bytes + 1)), "more than 1 MiB"),
     ],
     ids=["folder", "fifo", "device", "bytes", "size"],
 )
@@ -146,5 +146,5 @@ def test_errors_name_an_unreadable_file(tmp_path, make, message):
 
 def test_a_file_of_the_maximum_size_is_read(tmp_path):
     file = tmp_path / "a.yaml"
-    file.write_bytes(b" " * MAX_YAML_BYTES)
+    file.write_bytes(b" " * USUAL_LIMITS.bytes)
     assert read_yaml(file, UsageError) is None

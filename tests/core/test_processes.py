@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
-from segcube.core import python_command, python_environment
+from segcube.core import CaseError, Code, python_command, python_environment
 
 
 def test_pythonpath_omits_empty_and_relative_entries(monkeypatch):
@@ -53,3 +54,9 @@ def test_sigterm_of_a_forked_child_does_not_reach_its_parent():
         python_command("-c", FORKING), env=python_environment(), capture_output=True, text=True, check=True
     )
     assert ended.stdout == "alive\n"
+
+
+def test_an_error_of_a_case_keeps_its_parts_between_processes():
+    error = CaseError(Code.BAD_DTYPE, "has fractions", file=Path("a.nii.gz"), expected="whole numbers")
+    other = pickle.loads(pickle.dumps(error))
+    assert (other.code, str(other)) == (error.code, str(error))

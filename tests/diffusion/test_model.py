@@ -10,65 +10,19 @@ import safetensors.torch
 import yaml
 
 from segcube.core import EnvironmentFault, UsageError
-from segcube.diffusion import (
-    Adapters,
-    ModelFolder,
-    ModelOptions,
-    ModelRequest,
-    SampleRequest,
-    load_diffusion_recipe,
-    read_model_file,
-    report_quality,
-    train_model,
-    write_samples,
-)
+from segcube.diffusion import Adapters, ModelFolder, read_model_file, train_model
+from segcube.diffusion.examples import open_examples
 from segcube.diffusion.images import LEVELS, LOW, as_intensities, condition
+from segcube.diffusion.masks import draw_mask
 from segcube.phantoms import write_coarse_challenge
 from segcube.spec.challenges import load_challenge
-from segcube.training.cases import ExtraData, ExtraRules
+from segcube.training import StepKey
 from segcube.training.patches import OUTSIDE
 from segcube.training.recipes import load_recipe
-from segcube.training.run import RunFolder, TrainOptions, plan_run, prepare_run, train_fold
+from segcube.training.run import RunFolder, plan_run
 
-from ..training.run.small import OVERRIDES, planned_run, request_of
-
-TINY = {
-    "spacing": [2, 2, 2],
-    "network": {"channels": [4, 4], "attention": [False, False], "groups": 2, "head_channels": 2},
-    "process": {"sampling_steps": 2},
-    "schedule": {"warmup": 0},
-    "steps": 6,
-}
-CPU = ModelOptions(device="cpu")
-
-
-def no_bar(_case, _total):
-    pass
-
-
-def request_for(run, fold=0, **changes):
-    return ModelRequest(run, fold, load_diffusion_recipe("toy", TINY | changes))
-
-
-def sampled(folder, out, **changes):
-    request = SampleRequest(folder, device="cpu", **changes)
-    return list(write_samples(request, out, no_bar))
-
-
-def files_of(out):
-    return {file.name: file.read_bytes() for file in sorted(out.rglob("*.nii.gz"))}
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return planned_run(tmp_path_factory.mktemp("run"))
-
-
-@pytest.fixture(scope="module")
-def model(run, tmp_path_factory):
-    folder = ModelFolder(tmp_path_factory.mktemp("model") / "m")
-    train_model(request_for(run), folder, CPU)
-    return folder
+from ..training.run.small import OVERRIDES, request_of
+from .tiny import CPU, files_of, request_for, sampled
 
 
 def test_a_model_is_trained_on_the_training_cases_of_its_fold_alone(run, model):
@@ -116,8 +70,48 @@ def test_label_maps_of_cases_are_those_of_the_training_cases(run, model, tmp_pat
 
 def test_samples_of_another_seed_are_not_mixed(model, tmp_path):
     sampled(model, tmp_path)
-    with pytest.raises(UsageError, match="holds samples of another model, seed or source of label maps"):
+    with pytest.raises(
+        UsageError, match="holds samples of another model, seed, source of label maps or number of steps"
+    ):
         sampled(model, tmp_path, seed=1)
+    with pytest.raises(UsageError, match="or number of steps"):
+        sampled(model, tmp_path, steps=1)
+
+
+def test_a_damaged_sample_is_sampled_again(model, tmp_path):
+    sampled(model, tmp_path)
+    before = files_of(tmp_path)
+    for file in tmp_path.rglob("*.nii.gz"):
+        file.write_bytes(file.read_bytes()[:-100])
+    sampled(model, tmp_path)
+    assert files_of(tmp_path) == before
+
+
+def test_every_case_is_shown_before_one_is_shown_again(model):
+    file, challenge = read_model_file(model)
+    cases = open_examples(model, file, challenge)
+    first = file.first_number - 1
+    maps = [draw_mask("cases", cases, file, challenge, StepKey(0, first + index)) for index in range(4)]
+    assert not maps[0].equal(maps[1])
+    assert not maps[2].equal(maps[3])
+
+
+def test_cases_with_ignored_voxels_are_left_out(run, tmp_path, caplog):
+    data = tmp_path / "data"
+    shutil.copytree(run.root.parent / "data", data)
+    trained = yaml.safe_load(run.folds.read_text())["validation"][1]
+    image = nib.load(data / f"{trained[0]}_label.nii.gz")
+    labels_xyz = np.asanyarray(image.dataobj).copy()
+    labels_xyz[:3] = 9
+    nib.save(nib.Nifti1Image(labels_xyz, image.affine), data / f"{trained[0]}_label.nii.gz")
+    planned = RunFolder(tmp_path / "planned")
+    plan_run(
+        replace(request_of(data, recipe=load_recipe("fast", OVERRIDES), ignore=9), folds=run.folds), planned
+    )
+    folder = ModelFolder(tmp_path / "m")
+    train_model(request_for(planned), folder, replace(CPU, steps=1))
+    assert [case.name for case in read_model_file(folder)[0].cases] == trained[1:]
+    assert "ignored voxels" in caplog.text
 
 
 def test_samples_never_replace_the_challenge_of_something_else(model, tmp_path):
@@ -137,45 +131,6 @@ def test_a_file_that_is_no_sample_is_kept(model, tmp_path):
     with pytest.raises(UsageError, match=r"would replace labels/.*, which is no sample"):
         sampled(model, tmp_path)
     assert file.read_bytes() == b"an expert's"
-
-
-def planned_with(run, samples, folder, rules=None, **changes):
-    planned = RunFolder(folder / "with-samples")
-    extra = ExtraData(samples / "data", str(samples / "challenge.yaml"), samples / "labels")
-    recipe = load_recipe("fast", OVERRIDES)
-    request = request_of(run.root.parent / "data", recipe=recipe, extra=(extra,), folds=run.folds, **changes)
-    plan_run(replace(request, extra_rules=rules or ExtraRules()), planned)
-    return planned
-
-
-def test_samples_train_the_fold_of_their_model_and_no_other(run, model, tmp_path):
-    (name,) = sampled(model, tmp_path / "samples")
-    planned = planned_with(run, tmp_path / "samples", tmp_path)
-    assert all(outcome.error is None for outcome in prepare_run(planned))
-    train_fold(planned, 0, TrainOptions(device="cpu", steps=1))
-    validated = yaml.safe_load(planned.folds.read_text())["validation"]
-    assert name not in {case for cases in validated for case in cases}
-    with pytest.raises(UsageError, match=r"trained on patient .*, whose case .* is validated by fold 1"):
-        train_fold(planned, 1, TrainOptions(device="cpu", steps=1))
-
-
-def test_samples_are_never_validated(run, model, tmp_path):
-    sampled(model, tmp_path / "samples")
-    with pytest.raises(UsageError, match="samples of a generative model, which are never validated"):
-        planned_with(run, tmp_path / "samples", tmp_path, ExtraRules(in_folds=True))
-    challenge = str(tmp_path / "samples" / "challenge.yaml")
-    request = request_of(
-        tmp_path / "samples" / "data", challenge=challenge, labels=tmp_path / "samples/labels"
-    )
-    with pytest.raises(UsageError, match="expected --extra for this folder"):
-        plan_run(request, RunFolder(tmp_path / "alone"))
-
-
-def test_samples_without_their_origin_are_refused(run, model, tmp_path):
-    sampled(model, tmp_path / "samples")
-    (tmp_path / "samples" / "data" / "origin.yaml").unlink()
-    with pytest.raises(UsageError, match=r"is a sample of a generative model, and the folder has no"):
-        planned_with(run, tmp_path / "samples", tmp_path)
 
 
 def test_a_folder_of_something_else_is_left_as_it_is(run, tmp_path):
@@ -238,12 +193,36 @@ def test_a_refused_training_leaves_the_model_as_it_was(run, model, tmp_path):
     assert {file.name for file in before if before[file] != after.get(file)} <= {"lock"}
 
 
-def test_a_model_of_samples_knows_the_patients_they_were_made_from(run, model, tmp_path):
-    sampled(model, tmp_path / "samples")
-    planned = planned_with(run, tmp_path / "samples", tmp_path)
-    folder = ModelFolder(tmp_path / "next")
-    train_model(request_for(planned, fold=1), folder, replace(CPU, steps=1))
-    assert set(read_model_file(model)[0].patients) <= set(read_model_file(folder)[0].patients)
+@pytest.mark.parametrize(
+    ("changes", "adapters"),
+    [({"spacing": [0.01, 0.01, 0.01]}, None), ({}, Adapters(layers=("nothing.*",)))],
+    ids=["spacing", "adapters"],
+)
+def test_a_fresh_training_that_cannot_start_leaves_the_weights(run, model, tmp_path, changes, adapters):
+    folder = ModelFolder(tmp_path / "m")
+    shutil.copytree(model.root, folder.root)
+    request = request_for(run, **changes)
+    if adapters is not None:
+        request = replace(request, base=model.root, adapters=adapters)
+    with pytest.raises((UsageError, EnvironmentFault)):
+        train_model(request, folder, replace(CPU, fresh=True))
+    assert folder.final.read_bytes() == model.final.read_bytes()
+    assert folder.model.read_bytes() == model.model.read_bytes()
+
+
+def test_a_challenge_of_something_else_is_not_replaced(run, tmp_path):
+    own = RunFolder(tmp_path / "own")
+    challenge = write_coarse_challenge(load_challenge("mbas2024"), 2.0, tmp_path / "own-challenge")[1]
+    plan_run(
+        request_of(run.root.parent / "data", recipe=load_recipe("fast", OVERRIDES), challenge=str(challenge)),
+        own,
+    )
+    folder = tmp_path / "m"
+    folder.mkdir()
+    (folder / "challenge.yaml").write_text("of the user")
+    with pytest.raises(UsageError, match="is not the challenge of the run"):
+        train_model(request_for(own), ModelFolder(folder), CPU)
+    assert (folder / "challenge.yaml").read_text() == "of the user"
 
 
 def test_weights_of_another_file_are_refused(model, tmp_path):
@@ -255,28 +234,6 @@ def test_weights_of_another_file_are_refused(model, tmp_path):
     folder.trained.unlink()
     with pytest.raises(UsageError, match="no weights; expected a finished training"):
         sampled(folder, tmp_path / "samples")
-
-
-def test_the_report_finds_copies_of_training_cases(model, tmp_path):
-    names = sampled(model, tmp_path, count=2, masks="cases")
-    found = report_quality(model, tmp_path, (), no_bar)
-    assert set(found.nearest) == set(names)
-    assert len(found.comparison.rows) > 5
-    _replace_by_training_case(model, tmp_path, names[0])
-    found = report_quality(model, tmp_path, (), no_bar)
-    assert found.nearest[names[0]].is_copy
-    assert found.nearest[names[0]].correlation == pytest.approx(1.0, abs=0.01)
-    assert found.nearest[names[0]].case == read_model_file(model)[0].cases[0].name
-    assert not found.nearest[names[1]].is_copy
-
-
-def _replace_by_training_case(model, samples, name):
-    case = read_model_file(model)[0].cases[0]
-    image_cxyz = np.load(model.cache / case.name / "image.npy").astype(np.float32)
-    file = samples / "data" / f"{name}_gt.nii.gz"
-    affine = nib.load(file).affine
-    body_xyz = np.ones(image_cxyz.shape[1:], bool)
-    nib.save(nib.Nifti1Image(as_intensities(image_cxyz, body_xyz)[0], affine), file)
 
 
 def test_the_condition_has_a_channel_for_each_label_and_one_for_the_body():

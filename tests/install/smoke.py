@@ -27,7 +27,7 @@ from segcube.phantoms import PhantomSet, write_phantoms
 from segcube.spec.challenges import load_challenge
 
 CHALLENGE, STARTER = "brats2023-gli", "brats-starter"
-EXTRAS = {"torch", "monai", "dynamic_network_architectures", "einops", "schedulefree", "matplotlib"}
+EXTRAS = {"torch", "monai", "dynamic_network_architectures", "einops", "matplotlib"}
 """What only extras install."""
 EDGE = 80
 """Voxels along each axis of a case, which `segcube phantoms` makes larger."""

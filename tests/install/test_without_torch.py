@@ -8,7 +8,7 @@ import pytest
 
 from segcube.backends.openvino import INDEX
 
-MISSING = ["torch", "monai", "dynamic_network_architectures", "einops", "schedulefree"]
+MISSING = ["torch", "monai", "dynamic_network_architectures", "einops"]
 GLIOMA = ("--challenge", "brats2023-gli")
 
 

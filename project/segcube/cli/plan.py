@@ -35,7 +35,7 @@ from segcube.cli.base.planning import (
 from segcube.cli.base.process import prepare_for_torch
 from segcube.cli.base.training import Steps
 from segcube.cli.train import collect, prepare_all, train_all, validate_all
-from segcube.core import LOG, ExitCode, printable
+from segcube.core import LOG, ExitCode, UsageError, printable
 
 if TYPE_CHECKING:
     from segcube.training import RunFolder
@@ -100,7 +100,7 @@ def plan(
     if steps is not None:
         values["steps"] = steps
     if synthetic is not None:
-        values["synthetic"] = (values.get("synthetic") or {}) | {"share": synthetic} if synthetic else None
+        values["synthetic"] = _with_share(values.get("synthetic"), synthetic)
     run, weights = RunFolder(out), Path("weights") / out.resolve().name
     if go and not run.plan.exists():
         # Before the cases are read
@@ -123,10 +123,34 @@ def plan(
     with case_bar("reading") as on_case:
         planned = plan_run(request, run, fresh=fresh, on_case=on_case)
     _print_plan(planned, limit_hours)
+    _log_folds_of_samples(run)
     if go:
         return _go(run, device, weights)
     LOG.info("next: segcube prepare %s", out)
     return ExitCode.DONE
+
+
+def _with_share(synthetic: object, share: float) -> dict[str, object] | None:
+    """The recipe's phantoms with another share; none for 0."""
+    if not share:
+        return None
+    if synthetic is not None and not isinstance(synthetic, dict):
+        raise UsageError(f"--set synthetic={synthetic}", expected="such as --set synthetic.spacing=3")
+    return {**(synthetic or {}), "share": share}
+
+
+def _log_folds_of_samples(run: RunFolder) -> None:
+    """Warn of folds that the samples of a generative model must not train."""
+    from segcube.training.run import count_folds, sampled_validation
+
+    numbers = range(count_folds(run))
+    refused = [fold for fold in numbers if any(True for _ in sampled_validation(run, fold))]
+    if refused:
+        folds, others = (
+            ", ".join(map(str, some)) for some in (refused, [n for n in numbers if n not in refused])
+        )
+        message = "folds %s validate patients whose cases the samples were made from, and cannot be trained"
+        LOG.warning(f"{message}; the others: %s", folds, others or "none, so sample from a model of a fold")
 
 
 def _print_plan(plan: Plan, limit_hours: float | None) -> None:

@@ -20,7 +20,11 @@ synthesize = typer.Typer(name="synthesize", cls=Group, no_args_is_help=True, ric
 MODEL_HELP = "Folder of a model, which `segcube synthesize train` wrote."
 ModelOut: TypeAlias = Annotated[Path, typer.Option("-o", "--out", help="Folder of the model.")]
 Fold: TypeAlias = Annotated[
-    str, typer.Option(help="The fold whose training cases are used, or 'all' for every case of the run.")
+    str,
+    typer.Option(
+        help="The fold whose training cases are used. 'all' takes every case; its samples can "
+        "train no fold that is validated, only `segcube train --fold all`."
+    ),
 ]
 RecipeName: TypeAlias = Annotated[
     str, typer.Option(help="flow, med-ddpm or toy, or a YAML file (docs/synthesis.md).")
@@ -39,7 +43,7 @@ BaseModel: TypeAlias = Annotated[
     typer.Option(
         "--init",
         metavar="MODEL",
-        help="Start from the weights of a trained model. Default: random weights.",
+        help="Start from the weights of another generative model. Default: random weights.",
     ),
 ]
 Layers: TypeAlias = Annotated[
@@ -51,7 +55,7 @@ Layers: TypeAlias = Annotated[
         "'up_blocks.*', in place of all weights; repeatable. Default: none.",
     ),
 ]
-Rank: TypeAlias = Annotated[int, typer.Option(min=1, max=1024, help="With --lora: of the adapters.")]
+Rank: TypeAlias = Annotated[int, typer.Option(min=1, max=1024, help="With --lora: rank of the adapters.")]
 Fresh: TypeAlias = Annotated[
     bool, typer.Option("--fresh", help="Remove an earlier training, start at step 0.")
 ]
@@ -82,7 +86,7 @@ First: TypeAlias = Annotated[
 Passes: TypeAlias = Annotated[
     int | None,
     typer.Option(
-        min=1, max=10_000, help="Forward passes of a sample. Default: the recipe's.", show_default=False
+        min=1, max=10_000, help="Sampling steps of a case. Default: the recipe's.", show_default=False
     ),
 ]
 Samples: TypeAlias = Annotated[
@@ -121,7 +125,7 @@ def start() -> None:
 def train_command(
     run: Run,
     out: ModelOut,
-    fold: Fold = "all",
+    fold: Fold,
     recipe: RecipeName = "flow",
     set_: Values = None,
     steps: Steps = None,
@@ -167,6 +171,8 @@ def train_command(
     folder = ModelFolder(out)
     counters = train_model(request, folder, ModelOptions(steps, device, fresh, exact))
     LOG.info("%s; weights in %s", count_of(counters.step, "step"), folder.final)
+    if fold == "all":
+        LOG.warning("trained on all cases: its samples can train no fold that is validated")
     LOG.info("next: segcube synthesize sample %s -o samples/%s --count 50", out, out.name)
     return ExitCode.DONE
 
@@ -192,7 +198,9 @@ def sample_command(
     Example:
       segcube synthesize sample models/ssa-0 -o samples/ssa-0 --count 50
       segcube plan data --challenge brats2024-ssa --out runs/more --extra samples/ssa-0/data \\
-        --extra-ref samples/ssa-0/labels --extra-challenge samples/ssa-0/challenge.yaml --sample all
+        --extra-ref samples/ssa-0/labels --extra-challenge samples/ssa-0/challenge.yaml \\
+        --split runs/ssa-1/folds.yaml
+      segcube train runs/more --fold 0
     """
     prepare_for_torch()
     from segcube.core import case_bar
@@ -205,7 +213,7 @@ def sample_command(
     LOG.info("%s in %s, labels in %s", count_of(count, "sample"), out / "data", out / "labels")
     LOG.info("next: segcube synthesize report %s --model %s, or train on them:", out, model)
     extra = f"--extra {out / 'data'} --extra-ref {out / 'labels'} --extra-challenge {out / 'challenge.yaml'}"
-    LOG.info("next: segcube plan DATA --challenge KEY --out RUN %s --sample all", extra)
+    LOG.info("next: segcube plan DATA --challenge KEY --out RUN %s --split RUN_OF_MODEL/folds.yaml", extra)
     return ExitCode.DONE
 
 
@@ -249,6 +257,11 @@ def report_command(
 
 def _print_nearest(found: QualityReport) -> None:
     """Print how similar samples are to training cases, and these to each other."""
+    if not found.nearest:
+        typer.echo(
+            "nearest training case: not measured, with one training case or patches smaller than a case"
+        )
+        return
     best = max(found.nearest, key=lambda name: found.nearest[name].correlation)
     nearest = found.nearest[best]
     typer.echo(f"nearest: {best} to {nearest.case}, correlation {nearest.correlation:.2f}")

@@ -131,7 +131,11 @@ def train(
 def train_all(run: RunFolder, folds: Sequence[FoldNumber], options: TrainOptions) -> None:
     """Train folds in turn, and log what each reached."""
     from segcube.training import train_fold
+    from segcube.training.run import check_samples
 
+    # Before the first of them trains for hours
+    for fold in folds:
+        check_samples(run, fold)
     for fold in folds:
         counters = train_fold(run, fold, options)
         best = f", best mean Dice {counters.best:.3f}" if counters.best is not None else ""

@@ -15,6 +15,8 @@ from .console import console_logging as console_logging
 from .console import literal_text as literal_text
 from .console import live_display as live_display
 from .console import stage_bar as stage_bar
+from .documents import LIST_LIMITS as LIST_LIMITS
+from .documents import YamlLimits as YamlLimits
 from .documents import parse_json as parse_json
 from .documents import parse_yaml as parse_yaml
 from .documents import read_json as read_json

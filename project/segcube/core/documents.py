@@ -18,28 +18,46 @@ from segcube.core.yaml_loader import MAX_DIGITS, SafeLoader, StrictLoader, one_l
 
 MAX_DEPTH = 64
 """Levels of nesting; a submission has 9, a MONAI bundle about 20."""
-MAX_YAML_BYTES = 2**20
-"""A submission of 100 members with a weight for each of six regions has 50 kB."""
-MAX_YAML_SIZE = 25_000
-"""Nodes with aliases expanded; a long text counts as one node for every TEXT_PER_NODE characters."""
 TEXT_PER_NODE = 64
 MAX_JSON_BYTES = 2**25
 MAX_JSON_VALUES = 10**6
 """Scores of 1,000 cases in six regions with all their lesions have half as many."""
 
+
+@dataclass(frozen=True)
+class YamlLimits:
+    """What a YAML file may hold.
+
+    size: nodes with aliases expanded; a long text counts as one node for every TEXT_PER_NODE characters. The
+    usual limits: a submission of 100 members with a weight for each of six regions has 50 kB.
+    """
+
+    bytes: int = 2**20
+    size: int = 25_000
+
+
+USUAL_LIMITS = YamlLimits()
+LIST_LIMITS = YamlLimits(2**27, 4_000_000)
+"""Of files that list cases: 100,000 with four channels have half as many nodes."""
 TOO_DEEP = f"more than {MAX_DEPTH} levels of nesting"
 # libyaml compares each %TAG directive with all others, in quadratic time
 _TAG_DIRECTIVE = re.compile(r"^%TAG", re.MULTILINE)
 
 
-def read_yaml(file: Path, fault: type[SegcubeError], expected: str = "a YAML file", hint: str = "") -> Any:
+def read_yaml(
+    file: Path,
+    fault: type[SegcubeError],
+    expected: str = "a YAML file",
+    hint: str = "",
+    limits: YamlLimits = USUAL_LIMITS,
+) -> Any:
     """Read a YAML file; None for an empty one.
 
     Raises `fault`, in one line, for a file that is missing, unreadable, not a regular file, larger than
-    MAX_YAML_BYTES, or rejected by `parse_yaml`.
+    the limits allow, or rejected by `parse_yaml`.
     """
     try:
-        return parse_yaml(_read_text(file, MAX_YAML_BYTES))
+        return parse_yaml(_read_text(file, limits.bytes), limits)
     except (OSError, ValueError) as error:
         raise fault(_found(error), file=file, expected=expected, hint=hint) from error
 
@@ -55,17 +73,17 @@ def read_json(file: Path, fault: type[SegcubeError], expected: str = "a JSON fil
         raise fault(_found(error), file=file, expected=expected, hint=hint) from error
 
 
-def parse_yaml(text: str) -> Any:
+def parse_yaml(text: str, limits: YamlLimits = USUAL_LIMITS) -> Any:
     """Parse the single document of a YAML text; None for an empty text.
 
     Raises ValueError, in one line with the line number, for invalid YAML, custom tags, duplicate keys,
-    numbers of more than MAX_DIGITS digits, nesting deeper than MAX_DEPTH and more nodes than MAX_YAML_SIZE.
-    Depth and nodes are counted with aliases expanded, before any object is built.
+    numbers of more than MAX_DIGITS digits, nesting deeper than MAX_DEPTH and more nodes than the limits
+    allow. Depth and nodes are counted with aliases expanded, before any object is built.
     """
     if _TAG_DIRECTIVE.search(text):
         raise ValueError("a %TAG directive is not allowed")
     try:
-        _check_size(yaml.parse(text, Loader=SafeLoader))
+        _check_size(yaml.parse(text, Loader=SafeLoader), limits.size)
         return yaml.load(text, Loader=StrictLoader)
     except yaml.MarkedYAMLError as error:
         raise ValueError(one_line(error)) from error
@@ -118,7 +136,7 @@ class _OpenCollection:
     """Deepest level inside it, aliases expanded."""
 
 
-def _check_size(events: Iterable[yaml.Event]) -> None:
+def _check_size(events: Iterable[yaml.Event], most: int) -> None:
     """Raise ValueError for too many nodes or levels, with aliases expanded.
 
     The parser yields events one by one without recursion, so an alias bomb costs no more than its text.
@@ -150,8 +168,8 @@ def _check_size(events: Iterable[yaml.Event]) -> None:
             if opened[-1].deepest > MAX_DEPTH:
                 raise ValueError(f"{_place(event)}: {TOO_DEEP}")
         size += added
-        if size > MAX_YAML_SIZE:
-            raise ValueError(f"{_place(event)}: more than {MAX_YAML_SIZE:,} values with aliases expanded")
+        if size > most:
+            raise ValueError(f"{_place(event)}: more than {most:,} values with aliases expanded")
 
 
 def _place(event: yaml.Event) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import traceback
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from enum import IntEnum, StrEnum
 from pathlib import Path
@@ -150,6 +150,13 @@ class CaseError(SegcubeError):
         self.code = code
         super().__init__(found, file=file, expected=expected, hint=hint)
 
+    def __reduce__(self) -> tuple[Callable[..., CaseError], tuple[object, ...]]:
+        return _case_error, (self.code, self.found, self.file, self.expected, self.hint)
+
+
+def _case_error(code: Code, found: str, file: Path | None, expected: str, hint: str) -> CaseError:
+    return CaseError(code, found, file=file, expected=expected, hint=hint)
+
 
 def count_of(number: int, noun: str) -> str:
     """Return a number with its noun: 1 map, 2 maps."""
@@ -166,7 +173,6 @@ EXTRAS = {
     "einops": "torch",
     "monai": "torch",
     "torch": "torch",
-    "schedulefree": "train",
     "matplotlib": "report",
     "PIL": "png",
 }

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from segcube.core.documents import read_yaml
+from segcube.core.documents import USUAL_LIMITS, YamlLimits, read_yaml
 from segcube.core.errors import SegcubeError
 from segcube.core.values import MAX_AXIS, MAX_VOXELS, SPACING_RANGE_MM
 
@@ -88,13 +88,13 @@ MAX_SHOWN = 80
 """Characters of a key or a value that a message quotes."""
 
 
-def read_model(file: Path, model: type[M], fault: type[SegcubeError]) -> M:
+def read_model(file: Path, model: type[M], fault: type[SegcubeError], limits: YamlLimits = USUAL_LIMITS) -> M:
     """Read a YAML file into a model.
 
     Raises `fault` for a file that `read_yaml` rejects or that does not match the model; the message names
     the key, its value and the valid ones.
     """
-    content = read_yaml(file, fault)
+    content = read_yaml(file, fault, limits=limits)
     try:
         return model.model_validate(content)
     except ValidationError as error:

@@ -6,12 +6,23 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from segcube.core import LOG, EnvironmentFault, Shape, UsageError, count_of
-from segcube.diffusion.model import Adapters, Base, ModelFile, ModelFolder, TrainedCase, read_model_file
+from segcube.diffusion.model import (
+    Adapters,
+    Base,
+    ModelFile,
+    ModelFolder,
+    TrainedCase,
+    read_model_file,
+    read_weights,
+)
 from segcube.diffusion.recipe import DiffusionRecipe
 from segcube.phantoms import case_name
 from segcube.spec.challenges import Challenge
 from segcube.spec.submission import Branch, Normalize, Resampling, Window, sha256_of
+from segcube.training import IGNORE
 from segcube.training.cache import CachedCase, CacheRules, open_cache, prepare_cases
 from segcube.training.cases import LabelledCase
 from segcube.training.plan import Plan, read_plan
@@ -95,7 +106,8 @@ def select_cases(request: ModelRequest, folder: ModelFolder) -> Selection:
 def prepare_examples(selection: Selection, folder: ModelFolder) -> Examples:
     """Cache the selected cases on the model's grid, and describe the model.
 
-    A case that cannot be prepared is logged and left out. Raises UsageError for a patch that is too large,
+    A case that cannot be prepared or has ignored voxels, of which no image can be learned, is logged and left
+    out. Raises UsageError for a patch that is too large,
     EnvironmentFault where no case can be prepared.
     """
     recipe, rules = selection.request.recipe, selection.rules
@@ -116,11 +128,28 @@ def prepare_examples(selection: Selection, folder: ModelFolder) -> Examples:
         patch=patch,
         ignore_value=rules.ignore,
         cases=trained,
-        patients=tuple(sorted(selection.sampled.union(case.patient for case in trained))),
+        patients=tuple(sorted(selection.sampled.union(*((case.patient, case.name) for case in trained)))),
         first_number=_free_number(selection.patients, selection.challenge),
         base=selection.base,
     )
     return Examples(file, selection.challenge, cases)
+
+
+def open_examples(folder: ModelFolder, file: ModelFile, challenge: Challenge) -> tuple[CachedCase, ...]:
+    """Open the cached cases that a model was trained on.
+
+    Raises EnvironmentFault where they are missing, or no longer those that it was trained on.
+    """
+    hint = "the command segcube synthesize train that wrote the model, with the same data, restores it"
+    try:
+        cases = open_cache(folder.cache, [case.name for case in file.cases], file.rules(challenge))
+    except EnvironmentFault as error:
+        raise EnvironmentFault(error.found, file=error.file, hint=hint) from error
+    for case, known in zip(cases, file.cases, strict=True):
+        if case.record.digest != known.digest:
+            found = f"case {case.name} is not what the model was trained on"
+            raise EnvironmentFault(found, file=folder.cache / case.name, hint=hint)
+    return cases
 
 
 def model_branch(plan: Plan, recipe: DiffusionRecipe, challenge: Challenge) -> Branch:
@@ -165,7 +194,15 @@ def _cached(cases: Sequence[LabelledCase], rules: CacheRules, cache: Path) -> tu
             usable.append(outcome.name)
         else:
             LOG.warning("%s: left out: %s", outcome.name, outcome.error)
-    return open_cache(cache, sorted(usable), rules, {case.name: case for case in cases})
+    opened = open_cache(cache, sorted(usable), rules, {case.name: case for case in cases})
+    return tuple(case for case in opened if rules.ignore is None or not _has_ignored(case))
+
+
+def _has_ignored(case: CachedCase) -> bool:
+    found = bool(np.any(case.labels_xyz == IGNORE))
+    if found:
+        LOG.warning("%s: left out: its label map has ignored voxels, which samples would show", case.name)
+    return found
 
 
 def _patch_of(shapes: Sequence[Shape], recipe: DiffusionRecipe) -> Shape:
@@ -214,7 +251,6 @@ def _base_of(request: ModelRequest, rules: CacheRules) -> tuple[Base | None, set
     if own.process.kind != other.process.kind:
         found = f"a model of {other.process.kind}"
         raise UsageError(found, file=folder.root, expected=own.process.kind)
-    if not folder.final.is_file():
-        raise UsageError("no weights", file=folder.root, expected="a finished training")
+    read_weights(folder)
     base = Base(folder=folder.root.resolve(), sha256=sha256_of(folder.final), adapters=request.adapters)
     return base, set(file.patients)

@@ -71,9 +71,9 @@ def draw_mask(
 ) -> torch.Tensor:
     """Draw the label map of a sample, uint8 indices (1, X, Y, Z) with OUTSIDE beyond the body.
 
-    It is a function of the key, whose step is the sample's index. Cases are taken in a random order, all of
-    them before one is taken again. Raises UsageError for phantoms of a challenge that they do not have the
-    labels or channels of.
+    It is a function of the key, whose step is the sample's index. Cases are taken in a random order; from the
+    model's first number on, all of them before one is taken again. Raises UsageError for phantoms of a
+    challenge that they do not have the labels or channels of.
     """
     augmentation = DEFORMED if source == "deformed" else AS_IT_IS
     cut = _Cut(file.branch, file.patch, augmentation, file.recipe.sampling)
@@ -81,7 +81,8 @@ def draw_mask(
         synthetic = Synthetic(seed=key.seed, spacing=min(file.recipe.spacing), generator=USUAL)
         phantom = make_streamed(StreamRules(file.rules(challenge), synthetic), key.step)
         return _cut(phantom, phantom.tensors, cut, key).labels_bxyz
-    turn, place = divmod(key.step, len(cases))
+    # A round of all cases begins at the first number
+    turn, place = divmod(key.step + (1 - file.first_number) % len(cases), len(cases))
     order = StepKey(key.seed, turn).generator("order of cases").permutation(len(cases))
     case = cases[int(order[place])]
     return _cut(case, _tensors(case), cut, key).labels_bxyz

@@ -15,6 +15,7 @@ from pydantic import Field
 from safetensors import SafetensorError
 
 from segcube.core import (
+    LIST_LIMITS,
     BoundedShape,
     EnvironmentFault,
     FileName,
@@ -62,8 +63,8 @@ class TrainedCase(StrictModel):
 class ModelFile(StrictModel):
     """model.yaml.
 
-    patch: voxels of an image. cases: that the model was trained on. patients: of the base's cases too; none
-    of them may be validated where the model's samples train.
+    patch: voxels of an image. cases: that the model was trained on. patients: of these and of the base's
+    cases, with the names of the cases; none of them may be validated where the model's samples train.
     """
 
     format: Literal[1] = 1
@@ -88,6 +89,12 @@ class ModelFile(StrictModel):
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
+    def origin(self) -> str:
+        """Digest of whose cases the samples are made from, and of their first number."""
+        content = json.dumps([sorted(self.patients), self.first_number])
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    @property
     def batch(self) -> int:
         """Samples of a step."""
         return self.recipe.batch
@@ -109,6 +116,8 @@ class Trained(StrictModel):
     sha256: Sha256
     digest: Sha256
     """Of the ModelFile that it was trained with."""
+    origin: Sha256
+    """Of the patients in it."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +157,7 @@ def read_model_file(folder: ModelFolder) -> tuple[ModelFile, Challenge]:
     if not folder.model.is_file():
         hint = "segcube synthesize train writes it"
         raise UsageError("no model.yaml", file=folder.root, expected="the folder of a model", hint=hint)
-    file = read_model(folder.model, ModelFile, UsageError)
+    file = read_model(folder.model, ModelFile, UsageError, LIST_LIMITS)
     return file, read_challenge(file.challenge, folder.root)
 
 
@@ -171,12 +180,14 @@ def read_weights(folder: ModelFolder) -> dict[str, torch.Tensor]:
     """
     trained = read_trained(folder)
     if trained is None:
-        hint = "segcube synthesize train trains it, or goes on"
+        hint = "the command segcube synthesize train that started it continues it"
         raise UsageError("no weights", file=folder.root, expected="a finished training", hint=hint)
     if sha256_of(folder.final) != trained.sha256:
         found = "is not the file that the training wrote"
-        raise EnvironmentFault(found, file=folder.final, expected=f"sha256 {trained.sha256[:12]}...")
-    if read_model_file(folder)[0].digest != trained.digest:
+        expected, hint = f"sha256 {trained.sha256[:12]}...", "restore it, or train anew with --fresh"
+        raise EnvironmentFault(found, file=folder.final, expected=expected, hint=hint)
+    file, _ = read_model_file(folder)
+    if (file.digest, file.origin) != (trained.digest, trained.origin):
         found = "is not what the weights were trained with"
         raise EnvironmentFault(found, file=folder.model, hint="restore it, or train anew with --fresh")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from monai.networks.nets.diffusion_model_unet import DiffusionModelUNet
@@ -48,13 +49,19 @@ def build_denoiser(file: ModelFile, challenge: Challenge) -> Denoiser:
     return Denoiser(unet)
 
 
-def load_into(network: Denoiser, weights: Mapping[str, torch.Tensor], file: str) -> None:
-    """Load weights of a model. Raises EnvironmentFault for those of another network."""
-    try:
-        network.unet.load_state_dict(dict(weights))
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise EnvironmentFault(f"{file}: weights of another network: {reason}") from error
+def check_weights(network: Denoiser, weights: Mapping[str, torch.Tensor], file: Path) -> None:
+    """Raise EnvironmentFault for weights of another network; it may be one without memory (meta)."""
+    expected = {name: tuple(value.shape) for name, value in network.unet.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if other := sorted(
+        name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
+    ):
+        name = other[0]
+        raise EnvironmentFault(
+            f"weights of another network: {name} has the shape {found.get(name)}",
+            file=file,
+            expected=f"{expected.get(name)}, as model.yaml has it",
+        )
 
 
 class DenoisingLoss:

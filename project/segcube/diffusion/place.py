@@ -6,6 +6,7 @@ from segcube.core import UsageError
 from segcube.diffusion.examples import Selection
 from segcube.diffusion.model import ModelFile, ModelFolder, read_model_file
 from segcube.training import remove_states
+from segcube.training.cache import is_cached_case
 
 
 def check_place(folder: ModelFolder) -> None:
@@ -14,9 +15,23 @@ def check_place(folder: ModelFolder) -> None:
         return
     # What a training leaves that is ended while it prepares its cases
     own = {folder.cache.name, "lock", "challenge.yaml"}
-    if other := sorted(file.name for file in folder.root.iterdir() if file.name not in own):
+    other = sorted(file.name for file in folder.root.iterdir() if file.name not in own)
+    if folder.cache.is_dir():
+        other += sorted(
+            f"{folder.cache.name}/{case.name}" for case in folder.cache.iterdir() if not is_cached_case(case)
+        )
+    if other:
         found = f"holds {other[0]}, and no model.yaml"
         raise UsageError(found, file=folder.root, expected="a new or empty folder, or that of a model")
+
+
+def check_challenge(selection: Selection, folder: ModelFolder) -> None:
+    """Raise UsageError for a challenge of the user's that the run's would replace."""
+    source = selection.request.run.root / selection.plan.challenge
+    target = folder.root / selection.plan.challenge
+    known = folder.model.is_file() or not target.is_file() or not source.is_file()
+    if not known and target.read_bytes() != source.read_bytes():
+        raise UsageError("is not the challenge of the run", file=target, expected="a new or empty folder")
 
 
 def check_request(selection: Selection, folder: ModelFolder) -> None:

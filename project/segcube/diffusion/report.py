@@ -11,9 +11,10 @@ import torch
 
 from segcube import __version__
 from segcube.core import Case, CaseError, Grid, UsageError
+from segcube.diffusion.examples import open_examples
 from segcube.diffusion.images import HIGH, LEVELS, LOW, as_intensities
 from segcube.diffusion.masks import cut_case
-from segcube.diffusion.model import ModelFile, ModelFolder, read_model_file
+from segcube.diffusion.model import ModelFile, ModelFolder, read_model_file, read_trained
 from segcube.diffusion.sample import grids_of
 from segcube.evaluation import encode_json
 from segcube.formats import discover_cases
@@ -21,7 +22,7 @@ from segcube.formats.nifti import read_labels, read_volume
 from segcube.phantoms import Comparison, OnCase, Values, case_files, measure_case
 from segcube.spec.challenges import Challenge
 from segcube.training import OUTSIDE
-from segcube.training.cache import open_cache
+from segcube.training.cases import read_sample_origin
 from segcube.training.run import FoldScores, RunFolder, read_fold_scores, trained_folds
 
 COPY = 0.9
@@ -32,8 +33,8 @@ COPY = 0.9
 class Nearest:
     """The training case that a sample resembles most.
 
-    correlation: of both images' differences from the mean of the training cases, over all channels, at half
-    of the resolution.
+    correlation: of both images' differences from the mean of all other training cases, over all channels, at
+    half of the resolution.
     """
 
     case: str
@@ -49,8 +50,9 @@ class Nearest:
 class QualityReport:
     """What was found about samples.
 
-    nearest: of each sample. nearest_real: the same of each training case among the others. dice: of each
-    validated run, the mean Dice of each region.
+    nearest: of each sample; empty where a model has one training case, or patches smaller than cases.
+    nearest_real: the same of each training case among the others; empty for fewer than three. dice: of each
+    validated run, by its folder, the mean Dice of each region.
     """
 
     comparison: Comparison
@@ -91,15 +93,16 @@ def report_quality(
     model's grid and for a run that is not validated, EnvironmentFault for a cache that changed.
     """
     file, challenge = read_model_file(model)
-    dice = {run.name: _dice_of(run) for run in runs}
-    found = discover_cases(samples / "data", challenge)
-    if not found.cases:
+    dice = {str(run.root): _dice_of(run) for run in runs}
+    found = discover_cases(samples / "data", challenge) if (samples / "data").is_dir() else None
+    if found is None or not found.cases:
         raise UsageError(
             "no samples", file=samples, expected="the folder that segcube synthesize sample wrote"
         )
+    seed = _check_origin(model, samples / "data")
     total = len(file.cases) + len(found.cases)
     known: dict[str, _Image] = {}
-    for cached in open_cache(model.cache, [case.name for case in file.cases], file.rules(challenge)):
+    for cached in open_examples(model, file, challenge):
         image_cxyz, labels_xyz = cut_case(cached, file)
         known[cached.name] = _Image(image_cxyz, labels_xyz != OUTSIDE, _values(labels_xyz, file, challenge))
         on_case(cached.name, total)
@@ -112,9 +115,21 @@ def report_quality(
         {name: _measure(image, grid, file, challenge) for name, image in images.items()}
         for images in (known, sampled)
     )
-    comparison = Comparison(challenge.key, 0, real, synthetic, {}, "samples")
-    nearest, nearest_real = _neighbours(known, sampled)
+    comparison = Comparison(challenge.key, seed, real, synthetic, {}, "samples")
+    # Samples of smaller patches have no place within a case
+    nearest, nearest_real = _neighbours(known, sampled) if file.recipe.patch is None else ({}, {})
     return QualityReport(comparison, nearest, nearest_real, dice)
+
+
+def _check_origin(model: ModelFolder, data: Path) -> int:
+    """Return the seed of samples. Raises UsageError for those of another model, or of an unknown one."""
+    origin, trained = read_sample_origin(data), read_trained(model)
+    if origin is None:
+        raise UsageError("no origin.yaml", file=data, expected="what segcube synthesize sample wrote")
+    if trained is None or (origin.model, origin.weights) != (trained.digest, trained.sha256):
+        found = f"samples of another model than {model.root}, or of an earlier training of it"
+        raise UsageError(found, file=data, expected="samples of this model")
+    return origin.seed
 
 
 def _read_sample(case: Case, samples: Path, challenge: Challenge, file: ModelFile) -> _Image:
@@ -127,6 +142,9 @@ def _read_sample(case: Case, samples: Path, challenge: Challenge, file: ModelFil
         found, wanted = (" x ".join(map(str, shape)) for shape in (volume.grid.shape, file.patch))
         expected = f"{wanted}, samples of this model"
         raise UsageError(f"{case.name} has {found} voxels", file=samples, expected=expected)
+    if values_xyz.shape != file.patch or not np.isin(values_xyz, list(challenge.labels.values())).all():
+        found = f"the label map of {case.name} has another grid or unknown labels"
+        raise UsageError(found, file=samples, expected=f"the grid of its images, labels of {challenge.key}")
     channels = [volume.voxels[challenge.channel_names.index(name)] for name in file.branch.channels]
     levels_cxyz = np.stack(channels).astype(np.float32)
     body_xyz = np.asarray((levels_cxyz > 0).any(axis=0))
@@ -151,32 +169,44 @@ def _neighbours(
     known: Mapping[str, _Image], sampled: Mapping[str, _Image]
 ) -> tuple[dict[str, Nearest], dict[str, Nearest]]:
     """The most similar training case of each sample, and of each training case among the others."""
-    names = list(known)
-    vectors_nv = np.stack([_vector(image) for image in known.values()])
-    mean_v = vectors_nv.mean(axis=0)
-    vectors_nv = _unit(vectors_nv - mean_v)
+    vectors = {name: _vector(image) for name, image in known.items()}
+    total_v, count = sum(vectors.values(), np.zeros(1, np.float32)), len(vectors)
     nearest: dict[str, Nearest] = {}
-    for name, image in sampled.items():
-        similar_n = vectors_nv @ _unit(_vector(image)[None] - mean_v)[0]
-        best = int(similar_n.argmax())
-        nearest[name] = Nearest(names[best], float(similar_n[best]))
-    similar_nn = vectors_nv @ vectors_nv.T
-    np.fill_diagonal(similar_nn, -2)
-    return nearest, {
-        name: Nearest(names[int(row.argmax())], float(row.max()))
-        for name, row in zip(names, similar_nn, strict=True)
-        if len(names) > 1
-    }
+    nearest_real: dict[str, Nearest] = {}
+    for name, image in sampled.items() if count > 1 else ():
+        vector_v = _vector(image)
+        nearest[name] = _nearest(
+            {
+                other: _correlation(vector_v, one_v, (total_v - one_v) / (count - 1))
+                for other, one_v in vectors.items()
+            }
+        )
+    for name, vector_v in vectors.items() if count > 2 else ():
+        nearest_real[name] = _nearest(
+            {
+                other: _correlation(vector_v, one_v, (total_v - one_v - vector_v) / (count - 2))
+                for other, one_v in vectors.items()
+                if other != name
+            }
+        )
+    return nearest, nearest_real
+
+
+def _nearest(correlations: Mapping[str, float]) -> Nearest:
+    best = max(correlations, key=lambda name: correlations[name])
+    return Nearest(best, correlations[best])
+
+
+def _correlation(one_v: np.ndarray, other_v: np.ndarray, mean_v: np.ndarray) -> float:
+    """The cosine of both images' differences from the mean image."""
+    one_v, other_v = one_v - mean_v, other_v - mean_v
+    return float(one_v @ other_v / max(float(np.linalg.norm(one_v) * np.linalg.norm(other_v)), 1e-9))
 
 
 def _vector(image: _Image) -> np.ndarray:
     """All channels at half of the resolution."""
     image_cxyz = torch.from_numpy(np.clip(image.image_cxyz, LOW, HIGH).astype(np.float32))
     return torch.nn.functional.avg_pool3d(image_cxyz, 2, ceil_mode=True).numpy().ravel()
-
-
-def _unit(vectors_nv: np.ndarray) -> np.ndarray:
-    return vectors_nv / np.maximum(np.linalg.norm(vectors_nv, axis=1, keepdims=True), 1e-9)
 
 
 def _dice_of(run: RunFolder) -> dict[str, float | None]:

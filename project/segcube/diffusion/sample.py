@@ -10,17 +10,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from segcube.core import Grid, UsageError
+from segcube.core import CaseError, Grid, UsageError
+from segcube.diffusion.examples import open_examples
 from segcube.diffusion.images import GAIN, LIMITS, as_intensities, condition, network_input
 from segcube.diffusion.masks import MaskSource, draw_mask
 from segcube.diffusion.model import ModelFile, ModelFolder, read_model_file, read_trained, read_weights
-from segcube.diffusion.network import Denoiser, build_denoiser, load_into
+from segcube.diffusion.network import Denoiser, build_denoiser, check_weights
 from segcube.diffusion.process import Process, build_process
-from segcube.formats.nifti import foreign_files, is_written_by_segcube
+from segcube.formats.nifti import foreign_files, is_written_by_segcube, read_labels
 from segcube.phantoms import OnCase, case_files, case_name, challenge_on_grid, write_challenge, write_image
 from segcube.spec.challenges import Challenge, UsualGrid
-from segcube.training import OUTSIDE, StepKey, open_device, set_exactness
-from segcube.training.cache import CachedCase, open_cache
+from segcube.training import OUTSIDE, StepKey, lock_fold, open_device, set_exactness
+from segcube.training.cache import CachedCase
 from segcube.training.cases import SAMPLE_MARK, SampleOrigin, read_sample_origin, write_sample_origin
 
 
@@ -70,19 +71,22 @@ class OpenModel:
 
 
 def open_model(request: SampleRequest) -> OpenModel:
-    """Load a model. Raises UsageError and EnvironmentFault as `read_weights` and `open_cache` do."""
+    """Load a model. Raises UsageError and EnvironmentFault as `read_weights` and `open_examples` do."""
     folder, device = request.model, open_device(request.device)
     set_exactness(device, exact=False)
     file, challenge = read_model_file(folder)
-    network = build_denoiser(file, challenge)
-    load_into(network, read_weights(folder), str(folder.final))
+    weights = read_weights(folder)
+    with torch.device("meta"):
+        network = build_denoiser(file, challenge)
+    # The shapes first: a description of another network could ask for any amount of memory
+    check_weights(network, weights, folder.final)
+    network.unet.load_state_dict(weights, assign=True)
     rules = file.recipe.process
     if request.steps is not None:
         if rules.kind == "ddpm" and request.steps > rules.noise_steps:
             raise UsageError(f"--steps {request.steps}", expected=f"at most {rules.noise_steps}")
         rules = rules.model_copy(update={"sampling_steps": request.steps})
-    names = [case.name for case in file.cases] if request.masks != "phantoms" else []
-    cases = open_cache(folder.cache, names, file.rules(challenge))
+    cases = open_examples(folder, file, challenge) if request.masks != "phantoms" else ()
     process = build_process(rules, LIMITS)
     return OpenModel(file, challenge, network.to(device).eval(), process, cases, device)
 
@@ -113,27 +117,36 @@ def write_samples(request: SampleRequest, out: Path, on_case: OnCase) -> Iterato
     model = open_model(request)
     origin = _origin(request, model)
     first = request.first or model.file.first_number
-    names = [case_name(model.challenge, first - 1 + index) for index in range(request.count)]
-    if not all(model.challenge.is_case(name) for name in names):
-        raise UsageError(
-            f"{names[-1]} is no case of {model.challenge.key}", expected="lower numbers of cases"
-        )
+    indices = range(first - 1, first - 1 + request.count)
+    if not model.challenge.is_case(last := case_name(model.challenge, indices[-1])):
+        raise UsageError(f"{last} is no case of {model.challenge.key}", expected="lower numbers of cases")
+    names = [case_name(model.challenge, index) for index in indices]
     if out.resolve() == request.model.root.resolve():
         raise UsageError("is the model's own folder", file=out, expected="another one for samples")
-    _check_place(model, origin, names, out)
     grid, usual = grids_of(model.file)
-    challenge = challenge_on_grid(model.challenge, f"{model.challenge.key}-samples", usual)
-    write_challenge(challenge, out, f"{model.challenge.key} on the grid of the model")
-    (out / "data").mkdir(parents=True, exist_ok=True)
-    write_sample_origin(origin, out / "data")
-    for index, name in enumerate(names, first - 1):
-        files = case_files(model.challenge, name, out)
-        if not all(file.is_file() for file in files):
-            sample = model.sample(request.masks, StepKey(request.seed, index))
-            for array_xyz, file in zip(_arrays(sample, model), files, strict=True):
-                write_image(array_xyz, grid, file, SAMPLE_MARK)
-        on_case(name, request.count)
-        yield name
+    with lock_fold(out, "samples"):
+        _check_place(model, origin, names, out)
+        challenge = challenge_on_grid(model.challenge, f"{model.challenge.key}-samples", usual)
+        write_challenge(challenge, out, f"{model.challenge.key} on the grid of the model")
+        (out / "data").mkdir(parents=True, exist_ok=True)
+        write_sample_origin(origin, out / "data")
+        for index, name in zip(indices, names, strict=True):
+            files = case_files(model.challenge, name, out)
+            if not all(map(_is_complete, files)):
+                sample = model.sample(request.masks, StepKey(request.seed, index))
+                for array_xyz, file in zip(_arrays(sample, model), files, strict=True):
+                    write_image(array_xyz, grid, file, SAMPLE_MARK, origin.digest)
+            on_case(name, request.count)
+            yield name
+
+
+def _is_complete(file: Path) -> bool:
+    """Whether an image was written to its end."""
+    try:
+        read_labels(file)
+    except CaseError:
+        return False
+    return True
 
 
 def grids_of(file: ModelFile) -> tuple[Grid, UsualGrid]:
@@ -168,6 +181,7 @@ def _origin(request: SampleRequest, model: OpenModel) -> SampleOrigin:
         weights=trained.sha256,
         masks=request.masks,
         seed=request.seed,
+        steps=request.steps or model.file.recipe.process.sampling_steps,
         patients=model.file.patients,
     )
 
@@ -181,7 +195,7 @@ def _check_place(model: OpenModel, origin: SampleOrigin, names: list[str], out: 
     before = read_sample_origin(out / "data")
     others = list((out / "data").glob("*")) if before is None else []
     if before is not None and before != origin:
-        found = "holds samples of another model, seed or source of label maps"
+        found = "holds samples of another model, seed, source of label maps or number of steps"
         raise UsageError(found, file=out, expected="an empty folder, or samples of the same")
     if others:
         found = f"holds {others[0].name}, which is no sample"

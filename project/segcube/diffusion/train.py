@@ -24,8 +24,8 @@ from segcube.diffusion.model import (
     read_weights,
     write_model_file,
 )
-from segcube.diffusion.network import Denoiser, DenoisingLoss, build_denoiser, load_into
-from segcube.diffusion.place import check_place, check_request, check_same, remove_model
+from segcube.diffusion.network import Denoiser, DenoisingLoss, build_denoiser, check_weights
+from segcube.diffusion.place import check_challenge, check_place, check_request, check_same, remove_model
 from segcube.diffusion.process import build_process
 from segcube.training import (
     BatchSource,
@@ -75,13 +75,18 @@ def train_model(request: ModelRequest, folder: ModelFolder, options: ModelOption
     """
     options = options or ModelOptions()
     check_place(folder)
+    # Before anything of an earlier model is removed or replaced
+    selection = select_cases(request, folder)
+    check_challenge(selection, folder)
+    device = open_device(options.device)
+    set_exactness(device, exact=options.exact)
     with lock_fold(folder.root), receive_requests(folder.root) as requests:
-        # Before anything of an earlier model is removed or replaced
-        selection = select_cases(request, folder)
+        if not options.fresh:
+            check_request(selection, folder)
+        examples = prepare_examples(selection, folder)
+        check_start(examples)
         if options.fresh:
             remove_model(folder)
-        check_request(selection, folder)
-        examples = prepare_examples(selection, folder)
         check_same(examples.file, folder)
         if (own := request.run.root / examples.file.challenge).is_file():
             write_atomic(folder.root / examples.file.challenge, own.read_bytes())
@@ -90,8 +95,6 @@ def train_model(request: ModelRequest, folder: ModelFolder, options: ModelOption
         if trained is not None and trained.steps >= steps:
             LOG.info("the model is trained already: %d steps, %d were asked for", trained.steps, steps)
             return Counters(step=trained.steps)
-        device = open_device(options.device)
-        set_exactness(device, exact=options.exact)
         training = build_training(examples, folder, device, steps)
         _log_start(examples, training, device)
         counters = train(training, requests)
@@ -127,6 +130,20 @@ def build_training(examples: Examples, folder: ModelFolder, device: torch.device
     )
 
 
+def check_start(examples: Examples) -> None:
+    """Check, without memory for a network, that a training can start from its base; raises as it would."""
+    base = examples.file.base
+    if base is None:
+        return
+    folder = ModelFolder(base.folder)
+    weights = read_weights(folder)
+    with torch.device("meta"):
+        network = build_denoiser(examples.file, examples.challenge)
+    check_weights(network, weights, folder.final)
+    if base.adapters is not None:
+        add_adapters(network.unet, base.adapters.layers, base.adapters.rank, base.adapters.alpha)
+
+
 def start_network(network: Denoiser, base: Base) -> None:
     """Load the weights of a model, and add its adapters.
 
@@ -134,7 +151,8 @@ def start_network(network: Denoiser, base: Base) -> None:
     """
     folder = ModelFolder(base.folder)
     weights = read_weights(folder)
-    load_into(network, weights, str(folder.final))
+    check_weights(network, weights, folder.final)
+    network.unet.load_state_dict(weights)
     if base.adapters is not None:
         rules = base.adapters
         names = add_adapters(network.unet, rules.layers, rules.rank, rules.alpha)
@@ -173,7 +191,8 @@ def _save(training: Training, file: ModelFile, folder: ModelFolder, steps: int) 
     folder.trained.unlink(missing_ok=True)
     data = safetensors.torch.save(weights)
     write_atomic(folder.final, data)
-    trained = Trained(steps=steps, sha256=hashlib.sha256(data).hexdigest(), digest=file.digest)
+    sha256 = hashlib.sha256(data).hexdigest()
+    trained = Trained(steps=steps, sha256=sha256, digest=file.digest, origin=file.origin)
     write_atomic(folder.trained, (trained.model_dump_json(indent=1) + "\n").encode())
 
 

@@ -12,7 +12,7 @@ from isal import igzip
 from nibabel.nifti1 import Nifti1Image
 
 from segcube import __version__
-from segcube.core import Grid, UsageError, count_of, write_atomic
+from segcube.core import LOG, Grid, UsageError, count_of, write_atomic
 from segcube.formats.nifti import foreign_files, is_written_by_segcube
 from segcube.phantoms.cases import case_name, crop_phantom, make_phantom
 from segcube.phantoms.generator import USUAL, Generator
@@ -91,14 +91,18 @@ def _cases_in(challenge: Challenge, out: Path) -> set[str]:
 
 def _remove_phantoms(challenge: Challenge, cases: Iterable[str], out: Path) -> None:
     """Remove the phantoms of an earlier run; other files stay."""
+    removed = 0
     for case in cases:
         files = [file for file in case_files(challenge, case, out) if file.exists()]
         own = [file for file in files if is_written_by_segcube(file, _MARK)]
+        removed += bool(own)
         for file in own:
             file.unlink()
         for folder in {file.parent for file in own} - {out / "data", out / "labels"}:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+    if removed:
+        LOG.info("%s of other numbers removed from %s", count_of(removed, "phantom"), out)
 
 
 def _check_free(files: list[Path], out: Path) -> None:
@@ -112,11 +116,11 @@ def _check_free(files: list[Path], out: Path) -> None:
         )
 
 
-def write_image(array_xyz: np.ndarray, grid: Grid, file: Path, mark: str) -> None:
-    """Write an image atomically; mark: in its header, of the program that it is from."""
+def write_image(array_xyz: np.ndarray, grid: Grid, file: Path, mark: str, origin: str = "") -> None:
+    """Write an image atomically; mark: in its header, of the program that it is from, with its origin."""
     image = Nifti1Image(array_xyz, grid.affine)
     image.header.set_xyzt_units("mm")
-    image.header["descrip"] = f"{mark} {__version__}".encode("ascii")
+    image.header["descrip"] = f"{mark} {__version__} {origin}".rstrip().encode("ascii")
     image.set_sform(grid.affine, 1)
     image.set_qform(grid.affine, 1)
     write_atomic(file, igzip.compress(image.to_bytes(), _GZIP_LEVEL, mtime=0))

@@ -10,6 +10,7 @@ from .log import StepLog as StepLog
 from .loop import BatchSource as BatchSource
 from .loop import Training as Training
 from .loop import train as train
+from .patches import IGNORE as IGNORE
 from .patches import OUTSIDE as OUTSIDE
 from .recipes import load_recipe as load_recipe
 from .recipes import recipe_names as recipe_names

@@ -29,20 +29,26 @@ class TrainingFault(SegcubeError):
 
 
 @contextmanager
-def lock_fold(folder: Path) -> Generator[None, None, None]:
-    """Keep other processes from training in a fold's folder. Raises UsageError where one does already.
+def lock_fold(folder: Path, verb: str = "trains") -> Generator[None, None, None]:
+    """Keep other processes from working in a folder, such as that of a fold.
 
-    The lock ends with the process, however that ends.
+    verb: what the process does, for the message. The lock ends with the process, however that ends. Raises
+    UsageError where another works there already, EnvironmentFault for a folder that cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     file = folder / "lock"
-    with file.open("a+") as handle:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = file.open("a+")
+    except OSError as error:
+        found = f"cannot be written: {error.strerror}"
+        raise EnvironmentFault(found, file=folder, hint="choose another folder") from error
+    with opened as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             handle.seek(0)
             raise UsageError(
-                f"process {handle.read().strip() or 'unknown'} trains in this folder",
+                f"process {handle.read().strip() or 'unknown'} {verb} in this folder",
                 file=folder,
                 hint="wait for it, or stop it",
             ) from error

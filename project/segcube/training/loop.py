@@ -133,6 +133,7 @@ def restore(training: Training) -> Counters:
     # A module in two places has further keys for tensors that the state holds once
     stepper.network.load_state_dict(_part(saved.tensors, WEIGHTS), strict=False)
     stepper.updater.load(_part(saved.tensors, OPTIMIZER))
+    LOG.info("continues after step %d", saved.counters.step)
     training.log.rewind(saved.counters.step, validated=not saved.counters.validations)
     return saved.counters
 

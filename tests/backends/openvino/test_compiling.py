@@ -12,7 +12,7 @@ from segcube.backends.openvino.compiling import to_graph
 from segcube.backends.openvino.graphs import Index, write_graph, write_index
 from segcube.backends.openvino.mapped import map_weights
 from segcube.core import EnvironmentFault
-from segcube.networks import build_network, load_network, save_network
+from segcube.networks import build_network, load_network, save_network, save_weights
 from segcube.spec.submission import MemberFile, load_for_challenge
 
 
@@ -103,6 +103,25 @@ def test_networks_of_every_architecture_convert(name, tmp_path):
         window_ncxyz.numpy()
     )
     np.testing.assert_allclose(found_nkxyz, expected_nkxyz, atol=1e-3 * expected_nkxyz.std() + 1e-5)
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_weights_in_half_precision_give_the_logits_of_the_same_values_in_float32(half, tmp_path):
+    name, arguments = "PlainConvUNet", NETWORKS["PlainConvUNet"]
+    torch.manual_seed(0)
+    rounded = {key: tensor.to(half) for key, tensor in build_network(name, arguments).state_dict().items()}
+    window_ncxyz = np.random.default_rng(0).standard_normal((1, 2, 32, 32, 32), np.float32)
+    logits = []
+    for folder, kind in ((tmp_path / "half", half), (tmp_path / "full", torch.float32)):
+        folder.mkdir()
+        file = folder / "member.safetensors"
+        weights = {key: tensor.to(kind) for key, tensor in rounded.items()}
+        member = MemberFile(file, save_weights(weights, name, arguments, file), 2, 3, (32, 32, 32))
+        write(member, load_network(member.file, member.sha256))
+        # Without the weights, which the graph shares with the file
+        assert len(read_compiled(folder).read(member).constants) < 2000
+        logits.append(OpenVINOBackend(read_compiled(folder), "fp32", "a test").load(member)(window_ncxyz))
+    np.testing.assert_array_equal(*logits)
 
 
 def write(member, network):

@@ -4,6 +4,8 @@ import hashlib
 
 import numpy as np
 import pytest
+import safetensors.torch
+import torch
 from safetensors.numpy import save_file
 
 from segcube.backends.openvino.mapped import map_weights
@@ -23,6 +25,16 @@ def test_tensors_are_the_bytes_of_the_file(saved):
         "a": [0, 1, 2, 3, 4, 5],
         "b": [7, 8],
     }
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_half_precision_is_cast_to_float32(tmp_path, half):
+    file = tmp_path / "half.safetensors"
+    values = torch.tensor([1.5, -0.375, 0.0], dtype=half)
+    safetensors.torch.save_file({"a": values}, file)
+    (tensor,) = map_weights(file, hashlib.sha256(file.read_bytes()).hexdigest()).tensors.values()
+    assert tensor.dtype == np.float32
+    assert list(tensor) == [1.5, -0.375, 0.0]
 
 
 def test_what_was_forgotten_is_read_again(saved):

@@ -15,8 +15,10 @@ from segcube.spec.submission import check_file_exists, check_sha256, read_error
 
 HEADER = 8
 """Bytes before the header, which hold its length (safetensors' format)."""
-DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1"}
+DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1"}
 """Kinds that networks hold and numpy knows."""
+BF16_BITS = 16
+"""bfloat16 is the upper half of a float32."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,11 @@ class MappedWeights:
 
     pages: mmap.mmap
     tensors: Mapping[str, np.ndarray]
-    """Flat, little-endian; those of kinds that numpy lacks are left out."""
+    """Flat, little-endian; half precision is cast to float32, as networks use it. Others that numpy lacks are
+    left out."""
 
     def forget(self) -> None:
-        """Release the pages that have been read; the next access reads them again."""
+        """Release the pages that have been read; the next access reads them again. What was cast stays."""
         self.pages.madvise(mmap.MADV_DONTNEED)
 
 
@@ -55,7 +58,13 @@ def _tensors(pages: mmap.mmap) -> dict[str, np.ndarray]:
     data = np.frombuffer(pages, np.uint8)[HEADER + length :]
     found = {}
     for name, about in header.items():
-        if name != "__metadata__" and about["dtype"] in DTYPES:
-            start, stop = about["data_offsets"]
+        if name == "__metadata__":
+            continue
+        start, stop = about["data_offsets"]
+        if about["dtype"] in DTYPES:
             found[name] = data[start:stop].view(DTYPES[about["dtype"]])
+        elif about["dtype"] == "F16":
+            found[name] = data[start:stop].view("<f2").astype("<f4")
+        elif about["dtype"] == "BF16":
+            found[name] = (data[start:stop].view("<u2").astype("<u4") << BF16_BITS).view("<f4")
     return found

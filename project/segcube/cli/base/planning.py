@@ -131,8 +131,8 @@ Synthetic: TypeAlias = Annotated[
         metavar="SHARE",
         min=0.0,
         max=1.0,
-        help="Share of the samples, from 0 to 1, that show phantoms: synthetic cases that are made while the "
-        "training runs. 1 trains on nothing else. Default: the recipe's.",
+        help="Share of the training patches, from 0 to 1, that show phantoms: synthetic cases that are made "
+        "while the training runs. 1 trains on nothing else. Default: the recipe's.",
         show_default=False,
     ),
 ]

@@ -18,6 +18,7 @@ from .origin import is_written_by_segcube as is_written_by_segcube
 from .origin import labels_digest as labels_digest
 from .origin import reason_to_redo as reason_to_redo
 from .origin import remove_own_map as remove_own_map
+from .origin import written_by as written_by
 from .png import PngPart as PngPart
 from .read import read_grid as read_grid
 from .read import read_header_of as read_header_of

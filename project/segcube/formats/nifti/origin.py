@@ -33,12 +33,15 @@ def is_written_by_segcube(file: Path, writer: str = WRITER) -> bool:
 
     Damage after the header does not matter. False for links, folders and unreadable files.
     """
-    if file.is_symlink() or not file.is_file():
-        return False
+    return not file.is_symlink() and written_by(file)[:1] == [writer]
+
+
+def written_by(file: Path) -> list[str]:
+    """Return the words of a NIfTI file's description, of the target of a link; none if it is unreadable."""
     try:
-        return read_header_of(file).description.split()[:1] == [writer]
+        return read_header_of(file).description.split() if file.is_file() else []
     except CaseError:
-        return False
+        return []
 
 
 def is_own_map(file: Path) -> bool:

@@ -9,5 +9,6 @@ from .record import CacheRules as CacheRules
 from .record import CaseRecord as CaseRecord
 from .store import CacheOutcome as CacheOutcome
 from .store import files_of as files_of
+from .store import is_cached_case as is_cached_case
 from .store import prepare_cases as prepare_cases
 from .store import write_case as write_case

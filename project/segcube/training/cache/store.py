@@ -119,6 +119,11 @@ def is_current(case: LabelledCase, rules: CacheRules, folder: Path) -> bool:
         return False
 
 
+def is_cached_case(folder: Path) -> bool:
+    """Return whether an entry of a cache is its own: a case, the locks, or what a killed process left."""
+    return folder.name.startswith(".") or (folder / RECORD).is_file()
+
+
 def files_of(case: LabelledCase, rules: CacheRules) -> dict[str, Path]:
     """Return the files that a cached case comes from: by channel, its label map, the previous stage's map."""
     files = {name: case.case.files[name] for name in rules.branch.channels} | {"label": case.label}

@@ -69,7 +69,7 @@ def _add(data: LabelledData, extra: ExtraData, rules: ExtraRules) -> LabelledDat
     found = find_labelled_cases(extra.folder, challenge, extra.labels, own, option="--extra-challenge")
     given = {name: label for name, label in rules.label_names.items() if name in challenge.labels}
     names = match_label_names(challenge, data.challenge, given)
-    origin = origin_of_samples(extra.folder, [case.case.reference_file for case in found.cases])
+    origin = origin_of_samples(extra.folder, found.cases)
     if origin is not None and rules.in_folds:
         raise UsageError(
             "holds samples of a generative model, which are never validated",
@@ -154,5 +154,5 @@ def _repeated(twice: Mapping[str, LabelledCase], folder: Path) -> Iterator[Probl
         name = min(twice)
         cases = f"{count_of(len(twice), 'case')} left out, whose patients are in other data as well"
         found = f"{cases}: {name} is of the patient of {twice[name].case.reference_file}"
-        hint = "if these are other people, rename their cases"
+        hint = "if these are other people, rename their cases; samples get other names by sample --first"
         yield problem(Code.PATIENT_TWICE, "", found, file=folder, hint=hint).as_notice()

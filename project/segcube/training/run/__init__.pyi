@@ -13,6 +13,8 @@ from .folder import RunFolder as RunFolder
 from .folder import parse_fold as parse_fold
 from .folder import parse_folds as parse_folds
 from .folder import read_dataset as read_dataset
+from .lineage import check_samples as check_samples
+from .lineage import sampled_validation as sampled_validation
 from .origin import run_folds as run_folds
 from .overfit import overfit_fold as overfit_fold
 from .planning import plan_run as plan_run

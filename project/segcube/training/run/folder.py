@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from segcube.core import (
+    LIST_LIMITS,
     Case,
     EnvironmentFault,
     FileName,
@@ -49,7 +50,10 @@ class SourceEntry(StrictModel):
     in_folds: bool = False
     """Whether its cases are validated too."""
     patients: tuple[Name, ...] = ()
-    """Whose cases its own were sampled from, by a generative model; none of them may be validated."""
+    """Whose cases its own were sampled from, by a generative model, and the names of these cases.
+
+    None of them may be validated.
+    """
 
 
 class DatasetFile(StrictModel):
@@ -241,7 +245,7 @@ def parse_folds(text: str) -> list[FoldNumber]:
 def read_dataset(run: RunFolder) -> DatasetFile:
     """Read dataset.yaml. Raises EnvironmentFault for a file that is missing or invalid."""
     run.check()
-    return read_model(run.dataset, DatasetFile, EnvironmentFault)
+    return read_model(run.dataset, DatasetFile, EnvironmentFault, LIST_LIMITS)
 
 
 def write_dataset(dataset: DatasetFile, run: RunFolder) -> None:

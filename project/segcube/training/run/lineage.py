@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from segcube.core import LOG, EnvironmentFault, Sha256, StrictModel, UsageError, count_of, read_model
-from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder, read_dataset
+from segcube.training.cases import origin_of_samples
+from segcube.training.run.cases import labelled_cases
+from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder, SourceEntry, read_dataset
 from segcube.training.run.origin import run_folds
 from segcube.training.run.pretrained import Pretrained, find_pretrained
 
@@ -88,17 +90,48 @@ def _trained_on(pretrained: Pretrained) -> tuple[dict[str, str], bool]:
 
 def check_samples(run: RunFolder, fold: FoldNumber) -> None:
     """Raise UsageError for a fold that validates a patient from whose cases some of the data were sampled."""
+    for source, leaks in sampled_validation(run, fold):
+        raise UsageError(
+            f"its samples are of a model that was trained on the patient of {leaks[0]}, which fold {fold} "
+            f"validates ({count_of(len(leaks), 'case')} in all)",
+            file=source.data,
+            expected="samples of a model that was trained on the training cases of this fold alone",
+            hint=f"segcube synthesize train RUN --fold {fold}, with the folds of this run; or train "
+            "another fold with --fold",
+        )
+
+
+def sampled_validation(run: RunFolder, fold: FoldNumber) -> Iterator[tuple[SourceEntry, list[str]]]:
+    """Yield each source of samples that cannot train a fold, with the cases that the fold validates."""
     dataset = read_dataset(run)
-    validated = _patients(run, run_folds(run, dataset).split(fold).validation)
+    validated = set(run_folds(run, dataset).split(fold).validation)
     for source in dataset.sources:
-        if both := sorted(validated.keys() & set(source.patients)):
+        known = set(source.patients)
+        leaks = [
+            case.name
+            for case in dataset.cases
+            if case.name in validated and (case.patient in known or case.name in known)
+        ]
+        if leaks:
+            yield source, leaks
+
+
+def check_origins_of_samples(run: RunFolder) -> None:
+    """Raise UsageError where the samples of a run are no longer those that it was planned with."""
+    dataset = read_dataset(run)
+    cases = labelled_cases(run, dataset)
+    planned: list[tuple[int | None, Path, tuple[str, ...]]] = [(None, dataset.data, ())]
+    planned += [(number, source.data, source.patients) for number, source in enumerate(dataset.sources)]
+    for number, data, patients in planned:
+        names = {case.name for case in dataset.cases if case.source == number}
+        origin = origin_of_samples(data, [case for case in cases if case.name in names])
+        # Cached cases need no files
+        if data.is_dir() and set(patients) != set(origin.patients if origin is not None else ()):
             raise UsageError(
-                f"its samples are of a model that was trained on patient {both[0]}, whose case "
-                f"{validated[both[0]]} is validated by fold {fold} ({count_of(len(both), 'patient')} in all)",
-                file=source.data,
-                expected="samples of a model that was trained on the training cases of this fold alone",
-                hint=f"segcube synthesize train RUN --fold {fold}, with the folds of this run; or train "
-                "another fold",
+                "holds other samples than when the run was planned",
+                file=data,
+                expected="samples of a model of the same patients",
+                hint="segcube plan into another folder",
             )
 
 

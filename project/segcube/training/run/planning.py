@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from segcube.core import LOG, UsageError, count_of, write_atomic
+from segcube.core import LOG, Code, UsageError, count_of, write_atomic
 from segcube.importers import ImportOptions, read_target
 from segcube.spec.challenges import Challenge, load_challenge
 from segcube.spec.submission import check_empty_folder, read_challenge
@@ -59,6 +59,8 @@ from segcube.training.run.request import (
 from segcube.training.stream import StreamRules, make_streamed
 
 USUAL_FOLDS = 5
+OF_TRAINING = (Code.FEW_CASES, Code.LABEL_RARE)
+"""What is wrong with cases that train, and not with those that only validate."""
 OnCase: TypeAlias = Callable[[str, int], None]
 """Receives the name of each finished case, and how many cases there are."""
 
@@ -82,7 +84,11 @@ def plan_run(
     if fingerprint is None:
         errors = [problem for problem in problems if problem.is_error]
         raise DataError(errors, request.data, hint=f"all problems are listed in {run.problems}")
-    for line in lines_by_code(problems):
+    # Phantoms alone need no number of cases
+    shown = (
+        problems if request.recipe.uses_cases else [one for one in problems if one.code not in OF_TRAINING]
+    )
+    for line in lines_by_code(shown):
         LOG.warning("%s", line)
     for extra, source in zip(request.extra, data.sources, strict=True):
         cases = count_of(sum(case.source is source for case in data.cases), "case")

@@ -10,6 +10,7 @@ from segcube.training.cases import LabelledCase
 from segcube.training.plan import read_plan
 from segcube.training.run.cases import cache_rules, labelled_cases, run_challenge
 from segcube.training.run.folder import RunFolder, read_dataset
+from segcube.training.run.lineage import check_origins_of_samples
 from segcube.training.run.previous import with_previous_maps
 
 
@@ -18,11 +19,12 @@ def prepare_run(run: RunFolder) -> Iterator[CacheOutcome]:
 
     Several processes may prepare one run at once. A case that cannot be prepared costs only itself. A run
     that trains on phantoms alone has none to prepare. Raises EnvironmentFault where the cache cannot be
-    written, and as `with_previous_maps` does.
+    written, UsageError for other samples than planned, and as `with_previous_maps` does.
     """
     dataset, plan = read_dataset(run), read_plan(run.plan)
     if not plan.recipe.uses_cases:
         return
+    check_origins_of_samples(run)
     rules = cache_rules(plan, dataset, run_challenge(run, plan))
 
     def prepare(case: LabelledCase) -> CacheOutcome:

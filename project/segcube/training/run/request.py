@@ -79,7 +79,7 @@ def find_data(request: PlanRequest) -> LabelledData:
     """
     challenge = requested_challenge(request)
     data = find_labelled_cases(request.data, challenge, request.labels, request.ignore)
-    if origin_of_samples(request.data, [case.case.reference_file for case in data.cases]) is not None:
+    if origin_of_samples(request.data, data.cases) is not None:
         raise UsageError(
             "holds samples of a generative model, which are never validated",
             file=request.data,

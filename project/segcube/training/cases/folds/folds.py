@@ -10,7 +10,16 @@ from typing import Annotated, Literal, Self, TypeAlias
 import yaml
 from pydantic import Field, model_validator
 
-from segcube.core import FileName, StrictModel, UsageError, check_unique, count_of, read_model, write_atomic
+from segcube.core import (
+    LIST_LIMITS,
+    FileName,
+    StrictModel,
+    UsageError,
+    check_unique,
+    count_of,
+    read_model,
+    write_atomic,
+)
 from segcube.spec import split_by_patient
 from segcube.training.cases.folds.lists import FoldLists, read_fold_lists
 from segcube.training.cases.folds.problems import fold_problems
@@ -140,7 +149,7 @@ def _without_others(lists: FoldLists, cases: Sequence[LabelledCase]) -> FoldList
 
 def load_folds(file: Path) -> Folds:
     """Read folds.yaml on its own. Raises UsageError, naming the key and its value."""
-    return read_model(file, Folds, UsageError)
+    return read_model(file, Folds, UsageError, LIST_LIMITS)
 
 
 def write_folds(folds: Folds, file: Path) -> None:

@@ -92,17 +92,21 @@ def _sections(facts: CardFacts, level: str) -> list[str]:
 
 def _data(run: RunFolder, facts: CardFacts, known: Folds) -> dict[str, str]:
     fingerprint = read_fingerprint(run.fingerprint)
-    patients = {case.patient for case in facts.dataset.cases}
+    generated = {number for number, source in enumerate(facts.dataset.sources) if source.patients}
+    own = [case for case in facts.dataset.cases if case.source not in generated]
+    patients = {case.patient for case in own}
     labels = ", ".join(f"{name} {count:,}" for name, count in fingerprint.label_voxels.items())
     found = {
         "Challenge": facts.challenge.key,
-        "Cases": f"{len(facts.dataset.cases)} of {count_of(len(patients), 'patient')}",
+        "Cases": f"{len(own)} of {count_of(len(patients), 'patient')}",
         "Channels": ", ".join(facts.challenge.channel_names),
         "Voxels by label": labels,
         "Folds": f"{len(known.validation)}, {known.source}",
     }
     if known.training_only:
         found["Cases that train every fold"] = str(len(known.training_only))
+    if (synthetic := facts.plan.recipe.synthetic) is not None:
+        found["Phantoms"] = f"in {synthetic.share:.0%} of the training patches, seed {synthetic.seed}"
     return found | _sources(run, facts.dataset)
 
 
@@ -114,7 +118,8 @@ def _sources(run: RunFolder, dataset: DatasetFile) -> dict[str, str]:
         changed = [f"{name} as {label}" for name, label in source.labels.items() if name != label]
         labels = f"; labels {', '.join(changed)}" if changed else ""
         key = read_challenge(source.challenge, run.root).key
-        found[f"Further data {number + 1}"] = f"{count_of(cases, 'case')} of {key}{labels}"
+        made = ", samples of a generative model" if source.patients else ""
+        found[f"Further data {number + 1}"] = f"{count_of(cases, 'case')} of {key}{made}{labels}"
     return found
 
 

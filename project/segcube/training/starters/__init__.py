@@ -1,1 +1,0 @@
-"""Training of the starters on phantoms: python -m segcube.training.starters --out weights."""

@@ -1,3 +1,0 @@
-from segcube.training.starters.train import main
-
-main()
