@@ -29,6 +29,20 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "no mass effect": {"mass_effect": False},
     "anatomy of ICBM152": {"anatomy": "other"},
 }
+"""What becomes of the generator."""
+AUGMENTATIONS: Mapping[str, Sequence[Mapping[str, Any]]] = {
+    "all steps, no intensity augmentation": [],
+    "all steps, intensity augmentation in every patch": [
+        {"kind": "noise", "p": 0.5, "sigma": [0, 0.2]},
+        {"kind": "blur", "p": 0.3, "p_channel": 0.5, "sigma": [0.5, 1.0]},
+        {"kind": "brightness", "p": 1, "factor": [0.7, 1.4]},
+        {"kind": "contrast", "p": 0.5, "factor": [0.7, 1.4]},
+        {"kind": "low_resolution", "p": 0.25, "p_channel": 0.5, "scale": [0.5, 1.0]},
+        {"kind": "gamma", "p": 0.3, "factor": [0.6, 1.6], "invert": True},
+        {"kind": "gamma", "p": 1, "factor": [0.6, 1.6]},
+    ],
+}
+"""In place of the recipe's."""
 SMALL: Mapping[str, Any] = {
     "network": {
         "arguments": {
@@ -51,18 +65,24 @@ def run_generator(folder: Path) -> list[str]:
         options = ["--challenge", CHALLENGE, "--generator", "second", "--count", str(CASES)]
         segcube(folder, "phantoms", "second", *options)
         (folder / "second" / "ready").touch()
+    recipes: dict[str, Mapping[str, Any]] = {
+        title: {"synthetic": {"generator": dict(change)}} for title, change in CHANGES.items()
+    }
+    recipes |= {
+        title: {"augmentation": {"intensity": [*transforms]}} for title, transforms in AUGMENTATIONS.items()
+    }
     found: dict[str, list[tuple[Scores, Scores]]] = {}
-    for number, (title, change) in enumerate(CHANGES.items()):
+    for number, (title, changes) in enumerate(recipes.items()):
         for seed in range(SEEDS):
-            run = _train(folder, f"{number}-{seed}", change, seed)
+            run = _train(folder, f"{number}-{seed}", changes, seed)
             second = {region: row["dice"] for region, row in mean_scores(run, ("dice",)).items()}
             found.setdefault(title, []).append((second, _on_scans(folder, run)))
     return list(_table(found))
 
 
-def _train(folder: Path, name: str, change: Mapping[str, Any], seed: int) -> Path:
-    synthetic = {"spacing": 4, "seed": seed + 1, "generator": dict(change)}
-    content = {**SMALL, "seed": seed, "synthetic": synthetic}
+def _train(folder: Path, name: str, changes: Mapping[str, Any], seed: int) -> Path:
+    synthetic = {**changes.get("synthetic", {}), "spacing": 4, "seed": seed + 1}
+    content = {**SMALL, **changes, "seed": seed, "synthetic": synthetic}
     recipe = write_recipe(folder / f"{name}.yaml", "brats-starter", content)
     data = ["second/data", "--ref", "second/labels", "--challenge", CHALLENGE, "--recipe", recipe]
     return train_run(folder, Training(name, data))
