@@ -53,6 +53,7 @@ def test_a_run_s_cases_become_samples_and_a_report(run, tmp_path):
     ],
 )
 def test_what_does_not_fit_is_named(run, tmp_path, words, message):
-    result = segcube("train", run.root, "--recipe", "toy", *SETTINGS, "-o", tmp_path / "m", *words)
+    usual = ("--fold", 0, "--recipe", "toy", *SETTINGS, "-o", tmp_path / "m")
+    result = segcube("train", run.root, *usual, *words)
     assert result.exit_code == 2
     assert message in result.stderr
