@@ -50,7 +50,7 @@ def main() -> None:
     given = parser.parse_args()
     submission = load_for_challenge(given.collected).submission
     given.out.mkdir(parents=True, exist_ok=True)
-    for old in given.out.glob("*.safetensors"):
+    for old in (*given.out.glob("*.safetensors"), *given.out.glob("*.openvino")):
         old.unlink()
     names = STAGES[submission.challenge]
     stages = [

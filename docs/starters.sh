@@ -20,6 +20,7 @@ $segcube compile "$weights/brats-starter"
 $segcube infer -i unseen/data -o maps -w "$weights/brats-starter" --save-probabilities probabilities
 $segcube tune --probabilities probabilities --ref unseen/labels -w "$weights/brats-starter" --out rules.yaml
 $python ../docs/starter.py collected "$weights/brats-starter" --rules rules.yaml
+$segcube compile "$weights/brats-starter"
 $segcube check submission "$weights/brats-starter"
 
 # Hearts in two stages

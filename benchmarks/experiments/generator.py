@@ -14,7 +14,7 @@ import yaml
 
 from experiments.commands import Training, mean_scores, segcube, train_run, write_recipe
 
-CASES, SEEDS, STEPS = 8, 3, 400
+CASES, SEEDS, STEPS = 12, 3, 400
 CHALLENGE, SCANS_CHALLENGE = "brats2023-gli", "brats2021-gli"
 REGIONS = ("WT", "TC", "ET")
 SCANS = os.environ.get("SEGCUBE_REAL_DATA")
@@ -62,7 +62,7 @@ Scores = dict[str, float]
 def run_generator(folder: Path) -> list[str]:
     """Train each network with each seed; returns the lines of the table."""
     if not (folder / "second" / "ready").exists():
-        options = ["--challenge", CHALLENGE, "--generator", "second", "--count", str(CASES)]
+        options = ["--challenge", CHALLENGE, "--generator", "second", "--spacing", "4", "--count", str(CASES)]
         segcube(folder, "phantoms", "second", *options)
         (folder / "second" / "ready").touch()
     recipes: dict[str, Mapping[str, Any]] = {
@@ -84,7 +84,8 @@ def _train(folder: Path, name: str, changes: Mapping[str, Any], seed: int) -> Pa
     synthetic = {**changes.get("synthetic", {}), "spacing": 4, "seed": seed + 1}
     content = {**SMALL, **changes, "seed": seed, "synthetic": synthetic}
     recipe = write_recipe(folder / f"{name}.yaml", "brats-starter", content)
-    data = ["second/data", "--ref", "second/labels", "--challenge", CHALLENGE, "--recipe", recipe]
+    challenge = "second/challenge.yaml"
+    data = ["second/data", "--ref", "second/labels", "--challenge", challenge, "--recipe", recipe]
     return train_run(folder, Training(name, data))
 
 

@@ -124,6 +124,9 @@ def phantoms(
         raise UsageError(f"--compare writes no cases to {folder}", expected="DIR or --compare DATA")
     known = load_challenge(challenge)
     if compare is not None:
+        if generator != "usual" or spacing is not None or first != 1:
+            found = "--generator, --spacing or --first with --compare"
+            raise UsageError(found, expected="a comparison with usual phantoms on the challenge's grid")
         _check_replaceable(report, chart)
         with case_bar("measuring") as on_case:
             found = compare_folder(compare, ref or compare, known, count or COMPARED, seed, on_case)

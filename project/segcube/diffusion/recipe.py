@@ -145,4 +145,8 @@ def load_diffusion_recipe(recipe: str, overrides: Mapping[str, Any] | None = Non
     try:
         return DiffusionRecipe.model_validate(merged)
     except ValidationError as error:
-        raise UsageError(explain_validation_error(error, DiffusionRecipe), file=file) from error
+        found = explain_validation_error(error, DiffusionRecipe)
+        if file.parent == FOLDER:
+            # Valid by itself: what was set is wrong, not the file
+            raise UsageError(f"recipe {recipe}: {found}", hint="correct what was set") from error
+        raise UsageError(found, file=file) from error

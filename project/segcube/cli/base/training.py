@@ -38,7 +38,10 @@ FoldToTrain: TypeAlias = Annotated[
 FoldList: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        "--folds", help="Folds, such as 0,2 or 0-4. Default: all that are trained.", show_default=False
+        "--folds",
+        "--fold",
+        help="Folds, such as 0,2 or 0-4. Default: all that are trained.",
+        show_default=False,
     ),
 ]
 FreshTraining: TypeAlias = Annotated[

@@ -90,12 +90,13 @@ def build_atlas(person: Person) -> AtlasAnatomy:
 def _map(tissue: str) -> np.ndarray:
     """The share of a tissue at 1 mm, x, y, z ascending, from 0 to 1."""
     spec = find_spec("nilearn")
-    if spec is None or spec.origin is None:
+    file = None if spec is None or spec.origin is None else Path(spec.origin).parent / FILE.format(tissue)
+    if file is None or not file.is_file():
         raise UsageError(
             "the anatomy ICBM152 needs a file of the package nilearn",
             hint="pip install --no-deps nilearn==0.14.1",
         )
-    image = nib.load(Path(spec.origin).parent / FILE.format(tissue))
+    image = nib.load(file)
     return np.asanyarray(image.dataobj).astype(np.float32) / 255  # type: ignore[attr-defined]
 
 

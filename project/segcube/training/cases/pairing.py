@@ -111,7 +111,8 @@ def _label_problem(case: Case, files: Sequence[Path], where: FoundCases) -> Prob
         found,
         file=files[0] if files else where.label_folder,
         expected=f"{name} for the image {case.reference_file}",
-        hint="add the label map, name the folder of the label maps with --ref, or move the case away",
+        hint="add the label map, name the folder of the label maps with --ref (or --extra-ref), "
+        "or move the case away",
     )
 
 
