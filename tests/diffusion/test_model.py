@@ -11,9 +11,9 @@ import yaml
 
 from segcube.core import EnvironmentFault, UsageError
 from segcube.diffusion import Adapters, ModelFolder, read_model_file, train_model
-from segcube.diffusion.examples import open_examples
 from segcube.diffusion.images import LEVELS, LOW, as_intensities, condition
 from segcube.diffusion.masks import draw_mask
+from segcube.diffusion.model import open_examples
 from segcube.phantoms import write_coarse_challenge
 from segcube.spec.challenges import load_challenge
 from segcube.training import StepKey

@@ -135,23 +135,6 @@ def prepare_examples(selection: Selection, folder: ModelFolder) -> Examples:
     return Examples(file, selection.challenge, cases)
 
 
-def open_examples(folder: ModelFolder, file: ModelFile, challenge: Challenge) -> tuple[CachedCase, ...]:
-    """Open the cached cases that a model was trained on.
-
-    Raises EnvironmentFault where they are missing, or no longer those that it was trained on.
-    """
-    hint = "the command segcube synthesize train that wrote the model, with the same data, restores it"
-    try:
-        cases = open_cache(folder.cache, [case.name for case in file.cases], file.rules(challenge))
-    except EnvironmentFault as error:
-        raise EnvironmentFault(error.found, file=error.file, hint=hint) from error
-    for case, known in zip(cases, file.cases, strict=True):
-        if case.record.digest != known.digest:
-            found = f"case {case.name} is not what the model was trained on"
-            raise EnvironmentFault(found, file=folder.cache / case.name, hint=hint)
-    return cases
-
-
 def model_branch(plan: Plan, recipe: DiffusionRecipe, challenge: Challenge) -> Branch:
     """Return the preprocessing of a model's cases: z-scores of each channel on its grid, axes x, y, z.
 

@@ -29,7 +29,7 @@ from segcube.core import (
 from segcube.diffusion.recipe import DiffusionRecipe
 from segcube.spec.challenges import Challenge
 from segcube.spec.submission import Branch, read_challenge, sha256_of
-from segcube.training.cache import CacheRules
+from segcube.training.cache import CachedCase, CacheRules, open_cache
 
 
 class Adapters(StrictModel):
@@ -194,3 +194,20 @@ def read_weights(folder: ModelFolder) -> dict[str, torch.Tensor]:
         return safetensors.torch.load_file(folder.final)
     except (OSError, SafetensorError) as error:
         raise EnvironmentFault(f"cannot be read: {error}", file=folder.final) from error
+
+
+def open_examples(folder: ModelFolder, file: ModelFile, challenge: Challenge) -> tuple[CachedCase, ...]:
+    """Open the cached cases that a model was trained on.
+
+    Raises EnvironmentFault where they are missing, or no longer those that it was trained on.
+    """
+    hint = "the command segcube synthesize train that wrote the model, with the same data, restores it"
+    try:
+        cases = open_cache(folder.cache, [case.name for case in file.cases], file.rules(challenge))
+    except EnvironmentFault as error:
+        raise EnvironmentFault(error.found, file=error.file, hint=hint) from error
+    for case, known in zip(cases, file.cases, strict=True):
+        if case.record.digest != known.digest:
+            found = f"case {case.name} is not what the model was trained on"
+            raise EnvironmentFault(found, file=folder.cache / case.name, hint=hint)
+    return cases

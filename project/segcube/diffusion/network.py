@@ -10,7 +10,7 @@ from monai.networks.nets.diffusion_model_unet import DiffusionModelUNet
 from torch import nn
 
 from segcube.core import EnvironmentFault
-from segcube.diffusion.model import ModelFile
+from segcube.diffusion.recipe import DiffusionRecipe
 from segcube.spec.challenges import Challenge
 
 TIME_SCALE = 1000.0
@@ -30,10 +30,10 @@ class Denoiser(nn.Module):
         return self.unet(image_bcxyz[:, :-1], time_b * TIME_SCALE)
 
 
-def build_denoiser(file: ModelFile, challenge: Challenge) -> Denoiser:
-    """Build the network of a model with random weights of the recipe's seed."""
-    rules, channels = file.recipe.network, len(file.branch.channels)
-    torch.manual_seed(file.recipe.seed)
+def build_denoiser(recipe: DiffusionRecipe, channels: int, challenge: Challenge) -> Denoiser:
+    """Build the network of a recipe for so many image channels, with random weights of its seed."""
+    rules = recipe.network
+    torch.manual_seed(recipe.seed)
     # Each label but the background, and the body
     masks = len(challenge.labels)
     unet = DiffusionModelUNet(

@@ -11,10 +11,9 @@ import torch
 
 from segcube import __version__
 from segcube.core import Case, CaseError, Grid, UsageError
-from segcube.diffusion.examples import open_examples
 from segcube.diffusion.images import HIGH, LEVELS, LOW, as_intensities
 from segcube.diffusion.masks import cut_case
-from segcube.diffusion.model import ModelFile, ModelFolder, read_model_file, read_trained
+from segcube.diffusion.model import ModelFile, ModelFolder, open_examples, read_model_file, read_trained
 from segcube.diffusion.sample import grids_of
 from segcube.evaluation import encode_json
 from segcube.formats import discover_cases

@@ -11,10 +11,16 @@ import numpy as np
 import torch
 
 from segcube.core import CaseError, Grid, UsageError
-from segcube.diffusion.examples import open_examples
 from segcube.diffusion.images import GAIN, LIMITS, as_intensities, condition, network_input
 from segcube.diffusion.masks import MaskSource, draw_mask
-from segcube.diffusion.model import ModelFile, ModelFolder, read_model_file, read_trained, read_weights
+from segcube.diffusion.model import (
+    ModelFile,
+    ModelFolder,
+    open_examples,
+    read_model_file,
+    read_trained,
+    read_weights,
+)
 from segcube.diffusion.network import Denoiser, build_denoiser, check_weights
 from segcube.diffusion.process import Process, build_process
 from segcube.formats.nifti import foreign_files, is_written_by_segcube, read_labels
@@ -77,7 +83,7 @@ def open_model(request: SampleRequest) -> OpenModel:
     file, challenge = read_model_file(folder)
     weights = read_weights(folder)
     with torch.device("meta"):
-        network = build_denoiser(file, challenge)
+        network = build_denoiser(file.recipe, len(file.branch.channels), challenge)
     # The shapes first: a description of another network could ask for any amount of memory
     check_weights(network, weights, folder.final)
     network.unet.load_state_dict(weights, assign=True)

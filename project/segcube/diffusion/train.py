@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from segcube.core import LOG, Clock, count_of, duration, write_atomic
-from segcube.diffusion.examples import Examples, ModelRequest, prepare_examples, select_cases
+from segcube.diffusion.examples import Examples, ModelRequest, Selection, prepare_examples, select_cases
 from segcube.diffusion.images import LIMITS, DenoisingBatch, condition, make_denoising_batch, scaled
 from segcube.diffusion.lora import add_adapters, merge_adapters
 from segcube.diffusion.model import (
@@ -78,13 +78,13 @@ def train_model(request: ModelRequest, folder: ModelFolder, options: ModelOption
     # Before anything of an earlier model is removed or replaced
     selection = select_cases(request, folder)
     check_challenge(selection, folder)
+    check_start(selection)
     device = open_device(options.device)
     set_exactness(device, exact=options.exact)
     with lock_fold(folder.root), receive_requests(folder.root) as requests:
         if not options.fresh:
             check_request(selection, folder)
         examples = prepare_examples(selection, folder)
-        check_start(examples)
         if options.fresh:
             remove_model(folder)
         check_same(examples.file, folder)
@@ -106,7 +106,7 @@ def build_training(examples: Examples, folder: ModelFolder, device: torch.device
     """Build network, optimizer and batches of a model."""
     file = examples.file
     recipe = file.recipe
-    network = build_denoiser(file, examples.challenge)
+    network = build_denoiser(recipe, len(file.branch.channels), examples.challenge)
     if file.base is not None:
         start_network(network, file.base)
     network.to(device)
@@ -130,15 +130,16 @@ def build_training(examples: Examples, folder: ModelFolder, device: torch.device
     )
 
 
-def check_start(examples: Examples) -> None:
+def check_start(selection: Selection) -> None:
     """Check, without memory for a network, that a training can start from its base; raises as it would."""
-    base = examples.file.base
+    base = selection.base
     if base is None:
         return
     folder = ModelFolder(base.folder)
     weights = read_weights(folder)
     with torch.device("meta"):
-        network = build_denoiser(examples.file, examples.challenge)
+        channels = len(selection.rules.branch.channels)
+        network = build_denoiser(selection.request.recipe, channels, selection.challenge)
     check_weights(network, weights, folder.final)
     if base.adapters is not None:
         add_adapters(network.unet, base.adapters.layers, base.adapters.rank, base.adapters.alpha)

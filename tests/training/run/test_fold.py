@@ -13,8 +13,8 @@ from segcube.training.cases import DataError
 from segcube.training.guards import lock_fold
 from segcube.training.log import StepLog
 from segcube.training.run import RunFolder, TrainOptions, prepare_run, read_dataset, train_fold
+from segcube.training.run.cases import write_dataset
 from segcube.training.run.fold_data import open_fold
-from segcube.training.run.folder import write_dataset
 from segcube.training.run.origin import trained_steps
 from segcube.training.run.overfit import overfit_fold
 

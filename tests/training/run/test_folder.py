@@ -4,7 +4,7 @@ import pytest
 
 from segcube.core import UsageError
 from segcube.training.run import RunFolder, parse_fold, parse_folds, read_dataset
-from segcube.training.run.folder import CaseEntry, DatasetFile, write_dataset
+from segcube.training.run.cases import CaseEntry, DatasetFile, write_dataset
 
 
 @pytest.mark.parametrize(

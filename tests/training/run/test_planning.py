@@ -14,9 +14,8 @@ from segcube.training.cases import DataError, ExtraData, ExtraRules, load_folds
 from segcube.training.plan import read_plan
 from segcube.training.recipes import load_recipe
 from segcube.training.run import RunFolder, plan_run, prepare_run
-from segcube.training.run.cases import run_challenge
+from segcube.training.run.cases import read_dataset, run_challenge
 from segcube.training.run.fold_data import open_fold
-from segcube.training.run.folder import read_dataset
 
 from ..cases.hearts import write_hearts
 from .small import OVERRIDES, request_of, write_data

@@ -1,4 +1,5 @@
 from .cases import labelled_cases as labelled_cases
+from .cases import read_dataset as read_dataset
 from .cases import run_challenge as run_challenge
 from .collect import CollectOptions as CollectOptions
 from .collect import TunedValues as TunedValues
@@ -12,7 +13,6 @@ from .folder import FoldNumber as FoldNumber
 from .folder import RunFolder as RunFolder
 from .folder import parse_fold as parse_fold
 from .folder import parse_folds as parse_folds
-from .folder import read_dataset as read_dataset
 from .lineage import check_samples as check_samples
 from .lineage import sampled_validation as sampled_validation
 from .origin import run_folds as run_folds

@@ -17,8 +17,8 @@ from segcube.training.cases import Split
 from segcube.training.keys import StepKey
 from segcube.training.loop import BatchSource
 from segcube.training.plan import Plan, read_plan
-from segcube.training.run.cases import cache_rules, labelled_cases, run_challenge
-from segcube.training.run.folder import DatasetFile, FoldNumber, RunFolder, read_dataset
+from segcube.training.run.cases import DatasetFile, cache_rules, labelled_cases, read_dataset, run_challenge
+from segcube.training.run.folder import FoldNumber, RunFolder
 from segcube.training.run.origin import Origin, origin_of, run_folds
 from segcube.training.run.previous import with_previous_maps
 from segcube.training.run.start import Start

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from segcube.core import LOG, EnvironmentFault, Sha256, StrictModel, UsageError, count_of, read_model
 from segcube.training.cases import origin_of_samples
-from segcube.training.run.cases import labelled_cases
-from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder, SourceEntry, read_dataset
+from segcube.training.run.cases import SourceEntry, labelled_cases, read_dataset
+from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder
 from segcube.training.run.origin import run_folds
 from segcube.training.run.pretrained import Pretrained, find_pretrained
 

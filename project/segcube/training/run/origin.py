@@ -15,8 +15,8 @@ from segcube.spec.submission import sha256_of
 from segcube.training.cases import Folds, Split, read_folds
 from segcube.training.plan import Plan, PreviousStage, read_plan
 from segcube.training.recipes import recipe_digest
-from segcube.training.run.cases import labelled_cases
-from segcube.training.run.folder import DatasetFile, FoldFolder, FoldNumber, RunFolder
+from segcube.training.run.cases import DatasetFile, labelled_cases
+from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder
 
 _UNRELATED = {"recipe", "estimate", "origin", "accumulate", "gradient_checkpointing", "lowres"}
 """Keys of a plan that change no step; of the recipe, all but its length counts."""

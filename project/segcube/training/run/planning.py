@@ -45,8 +45,8 @@ from segcube.training.plan import (
     write_fingerprint,
     write_plan,
 )
-from segcube.training.run.cases import cache_rules
-from segcube.training.run.folder import DatasetFile, RunFolder, read_dataset, write_dataset
+from segcube.training.run.cases import DatasetFile, cache_rules, read_dataset, write_dataset
+from segcube.training.run.folder import RunFolder
 from segcube.training.run.previous import find_previous
 from segcube.training.run.request import (
     PlanRequest,

@@ -8,8 +8,8 @@ from segcube.core import prefetch
 from segcube.training.cache import CacheOutcome, prepare_cases
 from segcube.training.cases import LabelledCase
 from segcube.training.plan import read_plan
-from segcube.training.run.cases import cache_rules, labelled_cases, run_challenge
-from segcube.training.run.folder import RunFolder, read_dataset
+from segcube.training.run.cases import cache_rules, labelled_cases, read_dataset, run_challenge
+from segcube.training.run.folder import RunFolder
 from segcube.training.run.lineage import check_origins_of_samples
 from segcube.training.run.previous import with_previous_maps
 

@@ -13,7 +13,8 @@ from segcube.core import EnvironmentFault, UsageError
 from segcube.networks import load_weights, read_metadata
 from segcube.spec.submission import Branch, Member, Submission, input_names, read_submission
 from segcube.training.plan import Plan, read_plan
-from segcube.training.run.folder import FoldNumber, RunFolder, parse_fold, read_dataset
+from segcube.training.run.cases import read_dataset
+from segcube.training.run.folder import FoldNumber, RunFolder, parse_fold
 from segcube.training.run.origin import check_origins, run_folds
 from segcube.training.transfer import NetworkSpec
 

@@ -11,8 +11,8 @@ from segcube.spec.challenges import BACKGROUND, Challenge
 from segcube.spec.submission import sha256_of
 from segcube.training.cases import Folds, LabelledCase, load_folds
 from segcube.training.plan import Plan, PreviousStage, read_plan
-from segcube.training.run.cases import run_challenge
-from segcube.training.run.folder import FoldNumber, RunFolder, read_dataset
+from segcube.training.run.cases import read_dataset, run_challenge
+from segcube.training.run.folder import FoldNumber, RunFolder
 from segcube.training.run.origin import check_folds, folds_digest
 from segcube.training.run.validate import FoldScores, read_fold_scores
 from segcube.training.submission import STAGE

@@ -19,7 +19,7 @@ from segcube.training.cases import (
     origin_of_samples,
 )
 from segcube.training.recipes import Recipe, load_recipe
-from segcube.training.run.folder import CaseEntry, DatasetFile, SourceEntry
+from segcube.training.run.cases import CaseEntry, DatasetFile, SourceEntry
 
 OWN_CHALLENGE = "challenge.yaml"
 """Name in the run's folder of the file of a challenge that the user defined."""

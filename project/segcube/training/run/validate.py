@@ -33,15 +33,9 @@ from segcube.spec.submission import load_for_challenge, sha256_of
 from segcube.training.cases import load_folds
 from segcube.training.plan import Plan, read_plan
 from segcube.training.progress import can_draw
-from segcube.training.run.cases import run_challenge
+from segcube.training.run.cases import DatasetFile, read_dataset, run_challenge
 from segcube.training.run.collect.members import weights_file, write_members
-from segcube.training.run.folder import (
-    DatasetFile,
-    FoldNumber,
-    RunFolder,
-    ValidationFolder,
-    read_dataset,
-)
+from segcube.training.run.folder import FoldNumber, RunFolder, ValidationFolder
 from segcube.training.run.origin import check_origins, run_folds
 
 MOST_PICTURES = 20

@@ -6,8 +6,9 @@ from segcube.spec.challenges import load_challenge
 from segcube.spec.submission import load_for_challenge
 from segcube.training.plan import make_plan
 from segcube.training.recipes import load_recipe
+from segcube.training.run.cases import CaseEntry, DatasetFile, read_dataset, write_dataset
 from segcube.training.run.collect.members import write_members
-from segcube.training.run.folder import CaseEntry, DatasetFile, RunFolder, read_dataset, write_dataset
+from segcube.training.run.folder import RunFolder
 
 from ...plan.make import fingerprint_of
 

@@ -12,7 +12,8 @@ from segcube.training.cases import Folds, load_folds
 from segcube.training.plan import Plan, read_fingerprint, read_plan
 from segcube.training.progress import CURVES
 from segcube.training.recipes import recipe_digest
-from segcube.training.run.folder import DatasetFile, FoldNumber, RunFolder
+from segcube.training.run.cases import DatasetFile
+from segcube.training.run.folder import FoldNumber, RunFolder
 from segcube.training.run.origin import read_origin
 from segcube.training.run.start import describe_start
 from segcube.training.run.validate import FoldScores

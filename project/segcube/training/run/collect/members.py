@@ -10,7 +10,8 @@ from pathlib import Path
 from segcube.core import Checkpoint, EnvironmentFault
 from segcube.spec.submission import Member, Stage, Submission, write_submission
 from segcube.training.plan import Plan, read_plan
-from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder, read_dataset
+from segcube.training.run.cases import read_dataset
+from segcube.training.run.folder import FoldFolder, FoldNumber, RunFolder
 from segcube.training.run.origin import check_folds, check_origins, run_folds
 from segcube.training.submission import LICENCE, branch_of, submission_of
 

@@ -23,11 +23,11 @@ from segcube.spec.submission import (
 from segcube.training.cases import load_folds
 from segcube.training.plan import read_plan
 from segcube.training.progress import CURVES
-from segcube.training.run.cases import run_challenge
+from segcube.training.run.cases import read_dataset, run_challenge
 from segcube.training.run.collect.card import CARD, CardFacts, curves_name, model_card
 from segcube.training.run.collect.members import copy_challenge, copy_first_stage, copy_members, weights_file
 from segcube.training.run.collect.tuned import NO_VALUES, TunedValues, weighted
-from segcube.training.run.folder import FoldNumber, RunFolder, read_dataset
+from segcube.training.run.folder import FoldNumber, RunFolder
 from segcube.training.run.origin import check_origins, is_trained_with, run_folds
 from segcube.training.run.validate import read_fold_scores, trained_folds
 from segcube.training.submission import LICENCE, branch_of, stage_of
