@@ -57,6 +57,12 @@ def test_what_each_command_does_fits_on_its_line(name):
     assert [line for line in listed.splitlines()[1:] if line.endswith("...")] == []
 
 
+def test_commands_of_a_group_are_listed_together():
+    shown = CliRunner().invoke(app, ["synthesize", "-h"]).stdout
+    assert "Commands:\n  train " in shown
+    assert "Train:" not in shown
+
+
 def test_commands_are_listed_in_sections():
     lines = CliRunner().invoke(app, ["-h"]).stdout.splitlines()
     titles = [line for line in lines if line.endswith(":") and not line.startswith(" ")]

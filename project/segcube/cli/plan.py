@@ -149,8 +149,8 @@ def _log_folds_of_samples(run: RunFolder) -> None:
         folds, others = (
             ", ".join(map(str, some)) for some in (refused, [n for n in numbers if n not in refused])
         )
-        message = "folds %s validate patients whose cases the samples were made from, and cannot be trained"
-        LOG.warning(f"{message}; the others: %s", folds, others or "none, so sample from a model of a fold")
+        message = "not to be trained with these samples, which were made from cases of validation patients"
+        LOG.warning(f"folds %s: {message}; other folds: %s", folds, others or "none")
 
 
 def _print_plan(plan: Plan, limit_hours: float | None) -> None:

@@ -48,7 +48,7 @@ def start() -> None:
 
     \b
     Example:
-      segcube synthesize train runs/ssa --fold 0 -o models/ssa-0
+      segcube synthesize train runs/ssa-1 --fold 0 -o models/ssa-0
       segcube synthesize sample models/ssa-0 -o samples/ssa-0 --count 50
       segcube synthesize report samples/ssa-0 --model models/ssa-0
     """
@@ -80,8 +80,8 @@ def train_command(
 
     \b
     Example:
-      segcube synthesize train runs/ssa --fold 0 -o models/ssa-0
-      segcube synthesize train runs/ssa --fold 0 --init models/adults --lora 'up_blocks.*' -o models/ssa-lora
+      segcube synthesize train runs/ssa-1 --fold 0 -o models/ssa-0
+      segcube synthesize train runs/ssa-1 --fold 0 --init models/adults --lora 'up_blocks.*' -o models/lora
     """
     prepare_for_torch()
     from segcube.diffusion import (

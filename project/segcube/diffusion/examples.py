@@ -107,8 +107,7 @@ def prepare_examples(selection: Selection, folder: ModelFolder) -> Examples:
     """Cache the selected cases on the model's grid, and describe the model.
 
     A case that cannot be prepared or has ignored voxels, of which no image can be learned, is logged and left
-    out. Raises UsageError for a patch that is too large,
-    EnvironmentFault where no case can be prepared.
+    out. Raises UsageError for a patch that is too large, EnvironmentFault where no case can be prepared.
     """
     recipe, rules = selection.request.recipe, selection.rules
     cases = _cached(selection.cases, rules, folder.cache)

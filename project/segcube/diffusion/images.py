@@ -35,8 +35,7 @@ def scaled(image_bcxyz: torch.Tensor) -> torch.Tensor:
 def condition(labels_bxyz: torch.Tensor, labels: int) -> torch.Tensor:
     """Return a label map as channels (B, K, X, Y, Z): each label but the background, and the body.
 
-    labels_bxyz: uint8 indices; OUTSIDE is outside of the body. labels:
-    their number, the background included.
+    labels_bxyz: uint8 indices; OUTSIDE is outside of the body. labels: their number, the background included.
     """
     masks = [labels_bxyz == index for index in range(1, labels)] + [labels_bxyz != OUTSIDE]
     return torch.stack(masks, dim=1).float()

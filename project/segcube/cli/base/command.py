@@ -139,10 +139,11 @@ def _plain_types(option: str) -> str:
 class Group(typer.core.TyperGroup):
     """A group whose help lists its commands in sections."""
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-        """Write the commands, those of SECTIONS in its order."""
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, those of segcube itself by SECTIONS and in its order."""
         width = formatter.width - 6 - max(map(len, self.commands))
-        listed = [name for names in SECTIONS.values() for name in names]
+        sections = SECTIONS if ctx.parent is None else {}
+        listed = [name for names in sections.values() for name in names]
         others = tuple(name for name in self.commands if name not in listed)
         rows = {
             title: [
@@ -150,7 +151,7 @@ class Group(typer.core.TyperGroup):
                 for name in names
                 if name in self.commands
             ]
-            for title, names in {**SECTIONS, "Commands": others}.items()
+            for title, names in {**sections, "Commands": others}.items()
         }
         _write_sections(rows, formatter)
 

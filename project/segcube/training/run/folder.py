@@ -64,8 +64,10 @@ class RunFolder:
     def check(self) -> None:
         """Raise UsageError for a folder that `segcube plan` has not written."""
         if not self.plan.is_file() and self.problems.is_file():
-            found = "no plan.yaml: segcube plan found errors in the data"
-            raise UsageError(found, file=self.problems, hint="correct what it lists, and plan again")
+            found = "no plan.yaml: the last segcube plan ended with an error"
+            raise UsageError(
+                found, file=self.root, hint="plan again; problems.csv lists problems of the data"
+            )
         if not self.plan.is_file():
             hint = "segcube plan writes it"
             raise UsageError("no plan.yaml", file=self.root, expected="the folder of a run", hint=hint)
