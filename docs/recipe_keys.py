@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from segcube.diffusion.recipe import DiffusionRecipe
 from segcube.training.recipes import Recipe
 
 PAGE = Path(__file__).with_name("recipe.md")
@@ -26,6 +27,8 @@ segcube ships. A key without a default is required, unless it is inherited.
 
 Patches, kernels and strides are in the branch's order of axes: z, y, x after nnU-Net's preprocessing (its
 coarsest axis first), x, y, z after BraTS-UGRIP's.
+
+`segcube synthesize` has [recipes of its own](#diffusionrecipe), whose further sections are the same.
 """
 SIMPLE: dict[Any, str] = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 
@@ -116,8 +119,8 @@ def section(model: type[BaseModel]) -> str:
 
 
 def page() -> str:
-    """The whole page: each model after the first that uses it."""
-    found: list[type[BaseModel]] = [Recipe]
+    """The whole page: each model after those that use it."""
+    found: list[type[BaseModel]] = [Recipe, DiffusionRecipe]
     for model in found:
         for field in model.model_fields.values():
             found += [part for part in models_of(field.annotation) if part not in found]

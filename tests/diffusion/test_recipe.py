@@ -37,6 +37,16 @@ def test_values_that_do_not_fit_are_named(changes, message):
         load_diffusion_recipe("toy", changes)
 
 
+def test_a_recipe_inherits_from_one_of_segcube(tmp_path):
+    (tmp_path / "own.yaml").write_text("inherit: med-ddpm\nnetwork: {blocks: 3}\n")
+    recipe, parent = load_diffusion_recipe(str(tmp_path / "own.yaml")), load_diffusion_recipe("med-ddpm")
+    assert (recipe.name, recipe.network.blocks, recipe.network.channels) == (
+        "own",
+        3,
+        parent.network.channels,
+    )
+
+
 def test_an_unknown_recipe_is_refused_with_the_known_ones():
     with pytest.raises(UsageError, match="no recipe 'gan'; expected one of flow, med-ddpm, toy"):
         load_diffusion_recipe("gan")

@@ -15,7 +15,7 @@ from segcube.core.processes import python_environment
 from segcube.training.guards import TrainingFault
 from segcube.training.loop import ValidationResult
 from segcube.training.recipes import load_recipe
-from segcube.training.signals import Requeue
+from segcube.training.signals import EndRequested, Requeue
 from segcube.training.state import save_state, saved_step
 
 from .toy import ToyBatch, batch_of, run, toy_training
@@ -203,6 +203,20 @@ def ends_after(source, step):
         return source(key, clock)
 
     return found
+
+
+def test_a_wait_for_data_that_is_ended_saves_the_steps_before_it(whole, tmp_path):
+    def source(key, _clock):
+        if key.step == 7:
+            signal.raise_signal(signal.SIGTERM)
+            raise EndRequested
+        return batch_of(key)
+
+    with pytest.raises(Requeue):
+        run(toy_training(tmp_path, source=source, save_seconds=math.inf))
+    assert (tmp_path / "state-000000007.json").exists()
+    run(toy_training(tmp_path))
+    assert final_state(tmp_path) == final_state(whole)
 
 
 @pytest.mark.parametrize(("source", "batch"), [(not_finite_once, 2), (lambda key, _clock: batch_of(key), 1)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
@@ -101,10 +101,15 @@ def read_model(file: Path, model: type[M], fault: type[SegcubeError], limits: Ya
         raise fault(explain_validation_error(error, model), file=file) from error
 
 
-def explain_validation_error(error: ValidationError, model: type[BaseModel], limit: int = 5) -> str:
-    """Return a validation error as one line: up to `limit` keys, each with its value and the valid ones."""
+def explain_validation_error(
+    error: ValidationError, model: type[BaseModel], limit: int = 5, further: Sequence[str] = ()
+) -> str:
+    """Return a validation error as one line: up to `limit` keys, each with its value and the valid ones.
+
+    further: valid keys of the file that the model does not have.
+    """
     items = [item for item in map(dict, error.errors(include_url=False)) if not _is_consequence(item)]
-    return "; ".join(_explain_one(item, model) for item in items[:limit])
+    return "; ".join(_explain_one(item, model, further) for item in items[:limit])
 
 
 def _is_consequence(item: dict[str, Any]) -> bool:
@@ -112,14 +117,15 @@ def _is_consequence(item: dict[str, Any]) -> bool:
     return item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"]
 
 
-def _explain_one(item: dict[str, Any], model: type[BaseModel]) -> str:
+def _explain_one(item: dict[str, Any], model: type[BaseModel], further: Sequence[str]) -> str:
     location = tuple(item["loc"])
     parts = [str(part)[:MAX_SHOWN] for part in location]
     # pydantic inserts names of union members, such as function-after[...], between the file's keys
     key = ".".join(part for part in parts if part == parts[-1] or "[" not in part)
     place = repr(key) if key else "the content"
     if item["type"] == "extra_forbidden":
-        return f"unknown key {key!r}; valid keys: {', '.join(_valid_keys(model, location[:-1]))}"
+        valid = [*_valid_keys(model, location[:-1]), *(further if len(location) == 1 else ())]
+        return f"unknown key {key!r}; valid keys: {', '.join(valid)}"
     if item["type"] == "missing":
         return f"key {key!r} is missing"
     if item["type"] == "value_error" and isinstance(item["input"], dict):

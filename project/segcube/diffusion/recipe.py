@@ -8,14 +8,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from segcube.core import BoundedShape, Name, StrictModel, UsageError, explain_validation_error, read_yaml
+from segcube.core import BoundedShape, Name, StrictModel, UsageError, explain_validation_error
 from segcube.training.recipes import (
+    INHERIT,
     Augmentation,
     Optimizer,
     Sampling,
     Schedule,
     TrainingPrecision,
-    merge_values,
+    find_recipe,
+    merge_recipe,
+    read_values,
+    shipped_names,
 )
 
 FOLDER = Path(__file__).parent / "data"
@@ -124,28 +128,22 @@ class DiffusionRecipe(StrictModel):
 
 def diffusion_recipes() -> tuple[str, ...]:
     """Return the names of the recipes that segcube ships."""
-    return tuple(sorted(file.stem for file in FOLDER.glob("*.yaml")))
+    return shipped_names(FOLDER)
 
 
 def load_diffusion_recipe(recipe: str, overrides: Mapping[str, Any] | None = None) -> DiffusionRecipe:
-    """Read a recipe by its name or from a YAML file.
+    """Read a recipe by its name or from a YAML file, with all values that it inherits.
 
     overrides: nested mappings whose values replace the recipe's. Raises UsageError for an unknown name, key
     or value.
     """
-    file = FOLDER / f"{recipe}.yaml" if recipe in diffusion_recipes() else Path(recipe)
-    if not file.is_file():
-        expected = f"one of {', '.join(diffusion_recipes())}, or a YAML file"
-        raise UsageError(f"no recipe {recipe!r}", expected=expected)
-    content = read_yaml(file, UsageError)
-    if not isinstance(content, dict):
-        raise UsageError(f"contains a {type(content).__name__}", file=file, expected="a mapping, a recipe")
+    file = find_recipe(recipe, FOLDER)
+    content = merge_recipe(read_values(file, FOLDER), overrides or {})
     content.setdefault("name", file.stem)
-    merged = merge_values(content, overrides or {})
     try:
-        return DiffusionRecipe.model_validate(merged)
+        return DiffusionRecipe.model_validate(content)
     except ValidationError as error:
-        found = explain_validation_error(error, DiffusionRecipe)
+        found = explain_validation_error(error, DiffusionRecipe, further=[INHERIT])
         if file.parent == FOLDER:
             # Valid by itself: what was set is wrong, not the file
             raise UsageError(f"recipe {recipe}: {found}", hint="correct what was set") from error

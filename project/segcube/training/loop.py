@@ -19,9 +19,9 @@ from segcube.training.keys import StepKey
 from segcube.training.log import Record, StepLog, step_record
 from segcube.training.optim import rate_at
 from segcube.training.recipes import Schedule
-from segcube.training.signals import Requests, Requeue
+from segcube.training.signals import EndRequested, Requests, Requeue
 from segcube.training.state import Counters, load_state, save_state
-from segcube.training.step import FIRST_SCALE, LossScale, Stepper, StepResult, TrainingBatch, run_step
+from segcube.training.step import LossScale, Stepper, StepResult, TrainingBatch, loss_scale, run_step
 
 SAVE_SECONDS = 600.0
 MOST_VALIDATIONS = 3
@@ -29,7 +29,7 @@ MOST_VALIDATIONS = 3
 WEIGHTS, OPTIMIZER = "weights/", "optimizer/"
 
 BatchSource: TypeAlias = Callable[[StepKey, Clock], TrainingBatch]
-"""The batch of a step; it measures its steps `data` and `augment`."""
+"""The batch of a step, timed as `data` and `augment`; raises EndRequested where its wait was ended."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def train(training: Training, requests: Requests) -> Counters:
     check_divided(counters.accumulate, divisible=training.divisible)
     if counters.validations:
         _repeat_validation(training, counters)
-    scale = _loss_scale(training.stepper, counters)
+    scale = loss_scale(training.stepper.precision, counters.scaler)
     divergence, saved_at = Divergence(), time.monotonic()
     while counters.step < training.steps:
         if requests.end is not None or requests.paused:
@@ -94,7 +94,10 @@ def train(training: Training, requests: Requests) -> Counters:
             if requests.end is not None:
                 raise Requeue(requests.end, counters.step)
         clock = Clock()
-        batch = training.source(StepKey(training.seed, counters.step), clock)
+        try:
+            batch = training.source(StepKey(training.seed, counters.step), clock)
+        except EndRequested:
+            continue
         rate = rate_at(
             training.schedule, training.learning_rate, counters.step, training.steps, counters.plateau
         )
@@ -153,12 +156,6 @@ def _save(training: Training, counters: Counters, *, must: bool = False) -> None
         if must:
             raise
         LOG.warning("the state after step %d was not saved: %s", counters.step, error)
-
-
-def _loss_scale(stepper: Stepper, counters: Counters) -> LossScale:
-    if counters.scaler:
-        return LossScale(counters.scaler["scale"], int(counters.scaler["finite_steps"]))
-    return LossScale(FIRST_SCALE if stepper.precision == "fp16" else 1.0)
 
 
 def _step_within_memory(

@@ -6,16 +6,19 @@ import signal
 import threading
 import time
 from collections.abc import Generator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 from segcube.core import LOG, ExitCode, SegcubeError
 
 PAUSE_FILE = "pause"
 """A file of this name in a fold's folder pauses its training until the file is removed."""
 POLL_SECONDS = 1.0
+_Result = TypeVar("_Result")
 
 
 class Requeue(SegcubeError):
@@ -26,6 +29,10 @@ class Requeue(SegcubeError):
     def __init__(self, exit_code: ExitCode, step: int) -> None:
         self.exit_code = exit_code
         super().__init__(f"ended after step {step} as requested; the same command continues")
+
+
+class EndRequested(Exception):
+    """A wait that ended early, because a signal asked the training to end."""
 
 
 @dataclass
@@ -50,6 +57,14 @@ class Requests:
         """Sleep while paused; a request to end stops the pause."""
         while self.paused and self.end is None:
             time.sleep(POLL_SECONDS)
+
+    def result_of(self, future: Future[_Result]) -> _Result:
+        """Wait for a result. Raises EndRequested once a signal asks to end, and what the future raised."""
+        while not future.done():
+            if self.end is not None:
+                raise EndRequested
+            wait([future], timeout=POLL_SECONDS)
+        return future.result()
 
     def receive(self, number: int, _frame: FrameType | None) -> None:
         """Note a signal."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -80,6 +80,13 @@ class LossScale:
 
 
 FIRST_SCALE, GROWTH_STEPS = 65536.0, 2000
+
+
+def loss_scale(precision: TrainingPrecision, saved: Mapping[str, float]) -> LossScale:
+    """Return the factor of a training's next step: that of the saved state, empty for a new training."""
+    if saved:
+        return LossScale(saved["scale"], int(saved["finite_steps"]))
+    return LossScale(FIRST_SCALE if precision == "fp16" else 1.0)
 
 
 @dataclass(frozen=True)

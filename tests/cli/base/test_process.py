@@ -46,6 +46,16 @@ def test_a_missing_package_is_hinted_at_by_the_extra_of_the_command(capsys, comm
     assert hint in capsys.readouterr().err
 
 
+def test_an_error_of_the_system_names_the_file(capsys, tmp_path):
+    (tmp_path / "maps").touch()
+
+    with pytest.raises(typer.Exit) as left:
+        run_command((tmp_path / "maps" / "case").mkdir)
+    assert left.value.exit_code == 5
+    found = "cannot be read or written: Not a directory"
+    assert capsys.readouterr().err == f"error: {tmp_path}/maps/case: {found}\n"
+
+
 SCRIPT = """
 from segcube.cli.base.process import handle_ctrl_c
 

@@ -2,15 +2,17 @@
 
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from segcube.core import EnvironmentFault, UsageError
+from segcube.core import EnvironmentFault, ExitCode, UsageError
 from segcube.spec.challenges import load_challenge
 from segcube.spec.submission import Branch
 from segcube.training.cache import CacheRules
 from segcube.training.recipes import Cascade, Synthetic
+from segcube.training.signals import EndRequested, Requests
 from segcube.training.stream import PhantomStream, StreamRules, make_streamed
 
 HEARTS = load_challenge("mbas2024")
@@ -36,7 +38,7 @@ def stream():
     """Two phantoms for the first step: each takes a second."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("segcube.training.stream.stream.FIRST", 2)
-        with PhantomStream(rules_of(), batch=2, workers=1) as opened:
+        with PhantomStream(rules_of(), batch=2, requests=Requests(Path()), workers=1) as opened:
             yield opened
 
 
@@ -48,7 +50,7 @@ def first(stream):
 
 def test_a_phantom_joins_after_the_samples_of_another():
     # Two samples a step, four a phantom: one joins every second step, and ten stay
-    with PhantomStream(rules_of(), batch=2, workers=1) as stream:
+    with PhantomStream(rules_of(), batch=2, requests=Requests(Path()), workers=1) as stream:
         assert [stream.indices(step) for step in (0, 1, 2, 4, 5, 6, 20)] == [
             range(8),
             range(8),
@@ -61,7 +63,7 @@ def test_a_phantom_joins_after_the_samples_of_another():
 
 
 def test_a_smaller_share_takes_fewer_phantoms():
-    with PhantomStream(rules_of(share=0.25), batch=2, workers=1) as stream:
+    with PhantomStream(rules_of(share=0.25), batch=2, requests=Requests(Path()), workers=1) as stream:
         assert [stream.indices(step).stop for step in (0, 7, 8, 16)] == [8, 8, 9, 10]
 
 
@@ -105,7 +107,7 @@ def test_a_second_stage_gets_the_labels_as_the_map_of_the_first():
 def test_processes_that_always_die_end_the_training(monkeypatch):
     monkeypatch.setattr("segcube.training.stream.stream.python_command", lambda *_: ["false"])
     with (
-        PhantomStream(rules_of(), batch=2, workers=1) as stream,
+        PhantomStream(rules_of(), batch=2, requests=Requests(Path()), workers=1) as stream,
         pytest.raises(EnvironmentFault, match=r"phantom 0 ended with code .*, 3 times"),
     ):
         stream.at(0)
@@ -115,7 +117,7 @@ def test_errors_of_the_process_are_raised():
     challenge = HEARTS.model_copy(update={"labels": {"background": 0, "valve": 1}})
     rules = StreamRules(CacheRules(BRANCH, challenge), Synthetic())
     with (
-        PhantomStream(rules, batch=2, workers=1) as stream,
+        PhantomStream(rules, batch=2, requests=Requests(Path()), workers=1) as stream,
         pytest.raises(UsageError, match="no synthetic tissue for label valve"),
     ):
         stream.at(0)
@@ -123,7 +125,13 @@ def test_errors_of_the_process_are_raised():
 
 def test_closing_ends_the_processes(monkeypatch):
     monkeypatch.setattr("segcube.training.stream.stream.FIRST", 1)
-    with PhantomStream(rules_of(), batch=2, workers=1) as stream:
+    with PhantomStream(rules_of(), batch=2, requests=Requests(Path()), workers=1) as stream:
         stream.at(0)
         process = stream._workers[0]._process
     assert process.returncode == -signal.SIGKILL
+
+
+def test_a_request_to_end_stops_the_wait_for_phantoms():
+    requests = Requests(Path(), end=ExitCode.INTERRUPTED)
+    with PhantomStream(rules_of(), 2, requests, workers=1) as stream, pytest.raises(EndRequested):
+        stream.at(0)

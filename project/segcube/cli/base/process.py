@@ -75,6 +75,8 @@ def report_error(error: Exception, command: str = "") -> ExitCode:
             message = str(missing_package(error, "import" if "import" in command.split() else ""))
         elif isinstance(error, MemoryError):
             message = "not enough memory; give the run more"
+        elif isinstance(error, OSError) and error.filename is not None:
+            message = f"{os.fsdecode(error.filename)}: cannot be read or written: {error.strerror}"
     else:
         message, code = str(internal_error(error)), ExitCode.INTERNAL
     _print_to_stderr(f"{label}{printable(message)}")

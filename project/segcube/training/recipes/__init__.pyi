@@ -17,8 +17,12 @@ from .augmentation import Spatial as Spatial
 from .cascade import Cascade as Cascade
 from .cascade import ComponentRemoval as ComponentRemoval
 from .cascade import MaskMorphology as MaskMorphology
+from .files import INHERIT as INHERIT
+from .files import find_recipe as find_recipe
+from .files import merge_recipe as merge_recipe
+from .files import read_values as read_values
+from .files import shipped_names as shipped_names
 from .load import load_recipe as load_recipe
-from .load import merge_values as merge_values
 from .load import parse_overrides as parse_overrides
 from .load import recipe_digest as recipe_digest
 from .load import recipe_names as recipe_names

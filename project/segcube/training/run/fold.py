@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -41,7 +41,7 @@ from segcube.training.run.origin import (
     write_origin,
 )
 from segcube.training.run.start import StartRequest, check_start, find_start, start_network
-from segcube.training.signals import Requests, receive_requests
+from segcube.training.signals import EndRequested, Requests, receive_requests
 from segcube.training.state import Counters, remove_states
 from segcube.training.step import Stepper
 from segcube.training.validation import PredictedCase, ValidationCase, validator
@@ -98,7 +98,7 @@ def train_fold(run: RunFolder, fold: FoldNumber, options: TrainOptions | None = 
             return Counters(step=before)
         device = open_device(options.device)
         set_exactness(device, exact=options.exact)
-        with open_stream(data) as stream:
+        with open_stream(data, requests) as stream:
             data = replace(data, stream=stream)
             training = build_training(data, folder, device, options)
             _log_start(fold, data, training, device)
@@ -185,7 +185,8 @@ def _train_with_progress(
     if not folder.first_batch.exists():
         keys = (StepKey(training.seed, step) for step in count())
         batches = (training.source(key, Clock()) for key in keys)
-        draw_first_batch(folder.first_batch, batches, data.plan, data.challenge)
+        with suppress(EndRequested):
+            draw_first_batch(folder.first_batch, batches, data.plan, data.challenge)
     environment = training_environment(next(training.stepper.network.parameters()).device)
     environment["precision"] = training.stepper.precision
     write_atomic(folder.environment, encode_json(environment))

@@ -23,6 +23,7 @@ from segcube.training.run.origin import Origin, origin_of, run_folds
 from segcube.training.run.previous import with_previous_maps
 from segcube.training.run.start import Start
 from segcube.training.sampling import draw_patches
+from segcube.training.signals import Requests
 from segcube.training.step import TrainingBatch
 from segcube.training.stream import PhantomStream, StreamRules
 
@@ -63,14 +64,14 @@ def open_fold(run: RunFolder, fold: FoldNumber) -> FoldData:
 
 
 @contextmanager
-def open_stream(data: FoldData) -> Generator[PhantomStream | None]:
+def open_stream(data: FoldData, requests: Requests) -> Generator[PhantomStream | None]:
     """Open the phantoms that a fold trains on, until the end of the block; None for a recipe without."""
     synthetic = data.plan.recipe.synthetic
     if synthetic is None:
         yield None
         return
     rules = StreamRules(cache_rules(data.plan, data.dataset, data.challenge), synthetic)
-    with PhantomStream(rules, data.plan.batch) as stream:
+    with PhantomStream(rules, data.plan.batch, requests) as stream:
         yield stream
 
 

@@ -11,7 +11,8 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
 
-from segcube.core import LOG, EnvironmentFault, cpu_count, python_command, python_environment
+from segcube.core import LOG, EnvironmentFault, count_of, cpu_count, python_command, python_environment
+from segcube.training.signals import Requests
 from segcube.training.stream.case import StreamedCase, StreamRules
 
 FIRST = 8
@@ -26,10 +27,14 @@ class PhantomStream:
 
     The first step has FIRST phantoms. Another joins after every `patches` samples of phantoms, and the oldest
     leaves where there are more than `buffer`. Close it, or use it in a `with` block, to end its processes.
+    requests: to the training, which end a wait for phantoms.
     """
 
-    def __init__(self, rules: StreamRules, batch: int, workers: int | None = None) -> None:
+    def __init__(
+        self, rules: StreamRules, batch: int, requests: Requests, workers: int | None = None
+    ) -> None:
         self.rules = rules
+        self._requests = requests
         self._rate = batch * rules.synthetic.share / rules.synthetic.patches
         self._count = workers or max(1, min(cpu_count() - 1, MOST_WORKERS))
         self._waiting: dict[int, Future[StreamedCase]] = {}
@@ -48,8 +53,10 @@ class PhantomStream:
     def at(self, step: int) -> Sequence[StreamedCase]:
         """Return the phantoms at hand for a step; waits for those that are not made yet.
 
-        Raises EnvironmentFault where the processes that make them die, and what `make_streamed` raises.
+        Raises EndRequested where a signal asks to end during the wait, EnvironmentFault where the processes
+        that make them die, and what `make_streamed` raises.
         """
+        begins = not self._waiting
         wanted = self.indices(step)
         prefetched = range(wanted.stop, wanted.stop + 2 * self._count)
         for index in [index for index in self._waiting if index not in wanted and index not in prefetched]:
@@ -57,7 +64,9 @@ class PhantomStream:
         for index in (*wanted, *prefetched):
             if index not in self._waiting:
                 self._waiting[index] = self._threads.submit(self._make, index)
-        return [self._waiting[index].result() for index in wanted]
+        if begins:
+            LOG.info("making %s before the next step", count_of(len(wanted), "phantom"))
+        return [self._requests.result_of(self._waiting[index]) for index in wanted]
 
     def close(self) -> None:
         """End the processes; phantoms that are being made are dropped."""
