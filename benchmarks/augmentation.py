@@ -58,8 +58,6 @@ def milliseconds(make: Callable[[int], object], batches: int) -> float:
 
 def by_segcube(folder: Path, batches: int) -> float:
     """From a cache of the case, patches drawn as nnU-Net does."""
-    from types import SimpleNamespace
-
     from segcube.core import Case
     from segcube.spec.challenges import load_challenge
     from segcube.spec.submission import Branch
@@ -67,6 +65,7 @@ def by_segcube(folder: Path, batches: int) -> float:
     from segcube.training.cache import CacheRules, load_residents, open_cache, prepare_cases
     from segcube.training.cases import LabelledCase
     from segcube.training.keys import StepKey
+    from segcube.training.patches import PatchRules
     from segcube.training.recipes import load_recipe
     from segcube.training.sampling import draw_patches
 
@@ -85,12 +84,13 @@ def by_segcube(folder: Path, batches: int) -> float:
     assert all(outcome.written for outcome in prepare_cases([case], rules, folder / "cache"))
     cases = open_cache(folder / "cache", ["head"], rules)
     source = load_residents(cases, torch.device("cpu"), 0)
-    plan = SimpleNamespace(patch=PATCH, batch=BATCH, branch=branch, recipe=load_recipe("nnunet"))
+    recipe = load_recipe("nnunet")
+    patches = PatchRules(branch, PATCH, BATCH, recipe.steps, recipe.sampling, recipe.augmentation)
 
     def make(step: int) -> object:
         key = StepKey(0, step)
         return make_batch(
-            source, draw_patches(cases, plan, key, range(BATCH)), plan, key, torch.device("cpu")
+            source, draw_patches(cases, patches, key, range(BATCH)), patches, key, torch.device("cpu")
         )
 
     return milliseconds(make, batches)

@@ -12,7 +12,7 @@ from segcube.training.cache import CacheRules
 from segcube.training.keys import StepKey
 from segcube.training.sampling import draw_patches
 
-from ..training.cached import CHALLENGE, cache_of, small_branch, small_plan, write_scan
+from ..training.cached import CHALLENGE, cache_of, small_branch, small_rules, write_scan
 from .trainers import IGNORED, LABELS, TrainerRequest, spec_of
 
 PATCH = (8, 8, 8)
@@ -66,10 +66,10 @@ def drawn(name: str, folder: Path, initial: np.ndarray) -> np.ndarray:
     maps = label_maps(ignore is not None)
     scans = [write_scan(folder, str(number), labels) for number, labels in enumerate(maps)]
     cases = cache_of(folder / "cache", scans, CacheRules(small_branch(outputs=outputs), CHALLENGE, ignore))
-    plan = small_plan(PATCH, batch=BATCH, outputs=outputs)
+    rules = small_rules(PATCH, batch=BATCH, outputs=outputs)
     rows = []
     for step in range(STEPS):
-        for draw in draw_patches(cases, plan, StepKey(5, step), range(BATCH)):
+        for draw in draw_patches(cases, rules, StepKey(5, step), range(BATCH)):
             start = np.array(draw.centre) - (initial - 1) / 2
             rows.append([draw.sample, draw.case, draw.forced is not None, *start.astype(int)])
     return np.array(rows)

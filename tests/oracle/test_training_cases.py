@@ -17,7 +17,7 @@ from segcube.training.keys import StepKey
 from segcube.training.patches import IGNORE, OUTSIDE
 from segcube.training.sampling import draw_patches
 
-from ..training.cached import CHALLENGE, cache_of, small_branch, small_plan, write_scan
+from ..training.cached import CHALLENGE, cache_of, small_branch, small_rules, write_scan
 
 IMAGE_TOLERANCE = 2e-3
 """Half precision keeps eleven bits: of values up to 4, to 1e-3."""
@@ -176,11 +176,12 @@ def test_patches_lie_where_nnunets_loader_cuts_them(number, folders, tmp_path):
     rules = rules_of(spec)
     scan = write_scan(tmp_path, "case", np.load(folder / "labels.npy"))
     cases = cache_of(tmp_path / "cache", [scan], rules)
-    plan = small_plan(spec["patch"], batch=spec["batch"], outputs=rules.branch.outputs.model_dump())
+    outputs = rules.branch.outputs.model_dump()
+    patches = small_rules(spec["patch"], batch=spec["batch"], outputs=outputs)
     draws = [
         draw
         for step in range(STEPS)
-        for draw in draw_patches(cases, plan, StepKey(3, step), range(spec["batch"]))
+        for draw in draw_patches(cases, patches, StepKey(3, step), range(spec["batch"]))
     ]
     forced = expected["forced samples"]
     assert {(draw.sample, draw.forced is not None) for draw in draws} == set(enumerate(forced.tolist()))
@@ -200,10 +201,10 @@ def test_cases_are_drawn_as_often(folders, tmp_path):
     theirs = np.load(folder / "results.npz")["cases"]
     scans = [write_scan(tmp_path, str(number), np.ones((3, 3, 3))) for number in range(spec["cases"])]
     cases = cache_of(tmp_path / "cache", scans)
-    plan = small_plan(batch=spec["batch"])
+    rules = small_rules(batch=spec["batch"])
     ours = np.array(
         [
-            [draw.case for draw in draw_patches(cases, plan, StepKey(0, step), range(spec["batch"]))]
+            [draw.case for draw in draw_patches(cases, rules, StepKey(0, step), range(spec["batch"]))]
             for step in range(STEPS)
         ]
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -13,21 +12,11 @@ from segcube.spec.challenges import load_challenge
 from segcube.spec.submission import Branch
 from segcube.training.cache import CachedCase, CacheRules, open_cache, prepare_cases
 from segcube.training.cases import LabelledCase
-from segcube.training.recipes import Recipe, load_recipe
+from segcube.training.patches import PatchRules
+from segcube.training.recipes import load_recipe
 
 MEMBER = {"file": "fold_0.safetensors", "sha256": "0" * 64}
 CHALLENGE = load_challenge("brats2023-gli")
-
-
-@dataclass(frozen=True)
-class SmallPlan:
-    """What sampling and augmentation need of a plan."""
-
-    patch: tuple[int, int, int]
-    batch: int
-    branch: Branch
-    recipe: Recipe
-    mask_channels: tuple[str, ...] = ()
 
 
 def small_branch(patch=(6, 7, 8), channels=("t1c", "t2f"), **branch) -> Branch:
@@ -36,8 +25,17 @@ def small_branch(patch=(6, 7, 8), channels=("t1c", "t2f"), **branch) -> Branch:
     return Branch.model_validate(content | {"channels": channels} | branch)
 
 
-def small_plan(patch=(6, 7, 8), recipe="nnunet", overrides=None, batch=2, **branch) -> SmallPlan:
-    return SmallPlan(patch, batch, small_branch(patch, **branch), load_recipe(recipe, overrides))
+def small_rules(patch=(6, 7, 8), recipe="nnunet", overrides=None, batch=2, **branch) -> PatchRules:
+    known = load_recipe(recipe, overrides)
+    return PatchRules(
+        branch=small_branch(patch, **branch),
+        patch=patch,
+        batch=batch,
+        steps=known.steps,
+        sampling=known.sampling,
+        augmentation=known.augmentation,
+        cascade=known.cascade,
+    )
 
 
 def write_scan(folder: Path, name: str, labels_xyz, image_cxyz=None, affine=None) -> LabelledCase:

@@ -14,7 +14,7 @@ from segcube.training.patches import initial_patch, is_dummy_2d
 from segcube.training.recipes import Spatial
 from segcube.training.sampling import draw_patches
 
-from .cached import CHALLENGE, cache_of, small_branch, small_plan, write_scan
+from .cached import CHALLENGE, cache_of, small_branch, small_rules, write_scan
 
 SHAPE = (10, 8, 9)
 VOXELS = {"NCR": (1, 2, 3), "ED": (5, 7, 0), "ET": (9, 0, 8)}
@@ -34,9 +34,9 @@ def cases(tmp_path_factory):
 def draws(cases, sampling, steps=300, patch=(4, 4, 4), batch=2):
     spatial = {"rotation": None, "scaling": None}
     overrides = {"sampling": sampling, "augmentation": {"spatial": spatial}}
-    plan = small_plan(patch, overrides=overrides, batch=batch)
+    rules = small_rules(patch, overrides=overrides, batch=batch)
     keys = [StepKey(0, step) for step in range(steps)]
-    return [draw for key in keys for draw in draw_patches(cases, plan, key, range(batch))]
+    return [draw for key in keys for draw in draw_patches(cases, rules, key, range(batch))]
 
 
 def starts(found, patch=(4, 4, 4)):
@@ -56,9 +56,10 @@ def test_the_last_samples_of_a_batch_are_forced(cases, batch, foreground, forced
 
 def test_foreground_is_forced_until_it_changes(cases):
     changes = [{"after": 0.5, "foreground": 0.0}]
-    plan = small_plan((4, 4, 4), overrides={"sampling": {"foreground": 1, "changes": changes}, "steps": 10})
+    overrides = {"sampling": {"foreground": 1, "changes": changes}, "steps": 10}
+    rules = small_rules((4, 4, 4), overrides=overrides)
     forced = [
-        [draw.forced is not None for draw in draw_patches(cases[:1], plan, StepKey(0, step), range(2))]
+        [draw.forced is not None for draw in draw_patches(cases[:1], rules, StepKey(0, step), range(2))]
         for step in (0, 4, 5, 9)
     ]
     assert forced == [[True, True], [True, True], [False, False], [False, False]]
@@ -76,8 +77,8 @@ def test_slices_are_equally_likely_however_many_voxels_they_have(tmp_path):
 
 
 def test_samples_beyond_a_batch_are_forced_alike(cases):
-    plan = small_plan((4, 4, 4))
-    found = draw_patches(cases[:1], plan, StepKey(0, 0), range(4))
+    rules = small_rules((4, 4, 4))
+    found = draw_patches(cases[:1], rules, StepKey(0, 0), range(4))
     assert [draw.forced is not None for draw in found] == [False, True, False, True]
 
 
@@ -158,15 +159,15 @@ def test_where_voxels_may_be_ignored_a_random_patch_shows_a_known_one(tmp_path):
 
 
 def test_draws_depend_on_seed_step_and_sample_alone(cases):
-    plan = small_plan((4, 4, 4))
-    both = draw_patches(cases, plan, StepKey(1, 5), range(2))
-    assert draw_patches(cases, plan, StepKey(1, 5), [1]) == both[1:]
-    assert draw_patches(cases, plan, StepKey(1, 6), range(2)) != both
+    rules = small_rules((4, 4, 4))
+    both = draw_patches(cases, rules, StepKey(1, 5), range(2))
+    assert draw_patches(cases, rules, StepKey(1, 5), [1]) == both[1:]
+    assert draw_patches(cases, rules, StepKey(1, 6), range(2)) != both
 
 
 def test_no_case_is_an_error():
     with pytest.raises(UsageError, match="no training case"):
-        draw_patches((), small_plan(), StepKey(0, 0), range(2))
+        draw_patches((), small_rules(), StepKey(0, 0), range(2))
 
 
 def test_the_first_crop_of_a_turned_patch():

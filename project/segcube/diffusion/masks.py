@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
 
-from segcube.core import Shape
 from segcube.diffusion.model import ModelFile
 from segcube.phantoms import USUAL
 from segcube.spec.challenges import Challenge
-from segcube.spec.submission import Branch
-from segcube.training import PatchCase, StepKey, draw_patches
+from segcube.training import PatchCase, PatchRules, StepKey, draw_patches
 from segcube.training.augment import Batch, make_batch
 from segcube.training.cache import CachedCase, CaseTensors
 from segcube.training.recipes import (
     Augmentation,
-    Cascade,
     Elastic,
     Mirror,
     Rotation,
-    Sampling,
     Scaling,
     Spatial,
     Synthetic,
@@ -43,25 +39,6 @@ DEFORMED = Augmentation(
 """Small enough that a brain stays one: turns of 12 degrees and displacements of about a tenth of its size."""
 
 
-@dataclass(frozen=True)
-class _Cut:
-    """How a label map is cut: a plan of patches for `draw_patches` and `make_batch`."""
-
-    branch: Branch
-    patch: Shape
-    augmentation: Augmentation
-    sampling: Sampling
-    batch: int = 1
-    steps: int = 1
-    mask_channels: tuple[str, ...] = ()
-    synthetic: Synthetic | None = None
-    cascade: Cascade | None = None
-
-    @property
-    def recipe(self) -> _Cut:
-        return self
-
-
 def draw_mask(
     source: MaskSource,
     cases: tuple[CachedCase, ...],
@@ -75,23 +52,22 @@ def draw_mask(
     model's first number on, all of them before one is taken again. Raises UsageError for phantoms of a
     challenge that they do not have the labels or channels of.
     """
-    augmentation = DEFORMED if source == "deformed" else AS_IT_IS
-    cut = _Cut(file.branch, file.patch, augmentation, file.recipe.sampling)
+    rules = replace(file.patch_rules, augmentation=DEFORMED if source == "deformed" else AS_IT_IS)
     if source == "phantoms":
         synthetic = Synthetic(seed=key.seed, spacing=min(file.recipe.spacing), generator=USUAL)
         phantom = make_streamed(StreamRules(file.rules(challenge), synthetic), key.step)
-        return _cut(phantom, phantom.tensors, cut, key).labels_bxyz
+        return _cut(phantom, phantom.tensors, rules, key).labels_bxyz
     # A round of all cases begins at the first number
     turn, place = divmod(key.step + (1 - file.first_number) % len(cases), len(cases))
     order = StepKey(key.seed, turn).generator("order of cases").permutation(len(cases))
     case = cases[int(order[place])]
-    return _cut(case, _tensors(case), cut, key).labels_bxyz
+    return _cut(case, _tensors(case), rules, key).labels_bxyz
 
 
 def cut_case(case: CachedCase, file: ModelFile) -> tuple[np.ndarray, np.ndarray]:
     """Return a training case in the middle of the model's grid: z-scores (C, X, Y, Z) and label indices."""
-    plan = _Cut(file.branch, file.patch, AS_IT_IS, file.recipe.sampling)
-    batch = _cut(case, _tensors(case), plan, StepKey(0, 0))
+    rules = replace(file.patch_rules, augmentation=AS_IT_IS)
+    batch = _cut(case, _tensors(case), rules, StepKey(0, 0))
     return batch.image_bcxyz[0].numpy(), batch.labels_bxyz[0].numpy()
 
 
@@ -100,6 +76,6 @@ def _tensors(case: CachedCase) -> CaseTensors:
     return CaseTensors(image_cxyz, labels_xyz, case.record.present)
 
 
-def _cut(case: PatchCase, tensors: CaseTensors, cut: _Cut, key: StepKey) -> Batch:
-    draws = draw_patches([case], cut, key, [0])
-    return make_batch([tensors], draws, cut, key, torch.device("cpu"))
+def _cut(case: PatchCase, tensors: CaseTensors, rules: PatchRules, key: StepKey) -> Batch:
+    draws = draw_patches([case], rules, key, [0])
+    return make_batch([tensors], draws, rules, key, torch.device("cpu"))

@@ -29,7 +29,9 @@ from segcube.core import (
 from segcube.diffusion.recipe import DiffusionRecipe
 from segcube.spec.challenges import Challenge
 from segcube.spec.submission import Branch, read_challenge, sha256_of
+from segcube.training import PatchRules
 from segcube.training.cache import CachedCase, CacheRules, open_cache
+from segcube.training.recipes import Sampling
 
 
 class Adapters(StrictModel):
@@ -95,14 +97,11 @@ class ModelFile(StrictModel):
         return hashlib.sha256(content.encode()).hexdigest()
 
     @property
-    def batch(self) -> int:
-        """Samples of a step."""
-        return self.recipe.batch
-
-    @property
-    def mask_channels(self) -> tuple[str, ...]:
-        """None: a model has no previous stage."""
-        return ()
+    def patch_rules(self) -> PatchRules:
+        """How images and label maps are cut from cases: at any place, but within the case."""
+        recipe = self.recipe
+        sampling = Sampling(foreground=0.0, draw="probability", position="inside")
+        return PatchRules(self.branch, self.patch, recipe.batch, recipe.steps, sampling, recipe.augmentation)
 
     def rules(self, challenge: Challenge) -> CacheRules:
         """Return how its cases are cached."""

@@ -13,7 +13,6 @@ from segcube.training.recipes import (
     INHERIT,
     Augmentation,
     Optimizer,
-    Sampling,
     Schedule,
     TrainingPrecision,
     find_recipe,
@@ -100,19 +99,6 @@ class DiffusionRecipe(StrictModel):
     steps: Count
     precision: TrainingPrecision = "bf16"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-
-    @property
-    def sampling(self) -> Sampling:
-        """Patches lie within the case, at any place."""
-        return Sampling(foreground=0.0, draw="probability", position="inside")
-
-    @property
-    def synthetic(self) -> None:
-        """No phantoms."""
-
-    @property
-    def cascade(self) -> None:
-        """No previous stage."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

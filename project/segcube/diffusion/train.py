@@ -169,13 +169,14 @@ def start_network(network: Denoiser, base: Base) -> None:
 def batch_source(cases: CaseSource, file: ModelFile, labels: int, device: torch.device) -> BatchSource:
     """Return the function that makes the noisy batch of a step; labels: of the challenge."""
     process, samples = build_process(file.recipe.process, LIMITS), range(file.recipe.batch)
+    rules = file.patch_rules
 
     def make(key: StepKey, clock: Clock) -> DenoisingBatch:
         with clock.step("data"):
-            draws = draw_patches(cases.cases, file, key, samples)
+            draws = draw_patches(cases.cases, rules, key, samples)
         with clock.step("augment"):
             shown = {draw.case: cases[draw.case] for draw in draws}
-            batch = make_batch(shown, draws, file, key, device)
+            batch = make_batch(shown, draws, rules, key, device)
             masks_bkxyz = condition(batch.labels_bxyz, labels)
             return make_denoising_batch(scaled(batch.image_bcxyz), masks_bkxyz, process, key)
 

@@ -12,6 +12,7 @@ from .loop import Training as Training
 from .loop import train as train
 from .patches import IGNORE as IGNORE
 from .patches import OUTSIDE as OUTSIDE
+from .patches import PatchRules as PatchRules
 from .recipes import load_recipe as load_recipe
 from .recipes import recipe_names as recipe_names
 from .run import CollectOptions as CollectOptions

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from segcube.core import Shape, Vector
 from segcube.spec.submission import Branch
-from segcube.training.recipes import Augmentation, Cascade, Rotation, Sampling, Spatial, Synthetic
+from segcube.training.recipes import Augmentation, Cascade, Rotation, Sampling, Spatial
 
 OUTSIDE = 254
 """Label index of voxels outside the image's nonzero mask; they count as background."""
@@ -23,70 +22,32 @@ SMALLEST_FACTOR = 0.85
 """By which nnU-Net divides the rotated patch, whatever the scaling."""
 
 
-class PatchRecipe(Protocol):
-    """What sampling and augmentation need of a recipe."""
+@dataclass(frozen=True)
+class PatchRules:
+    """How the patches of a training are drawn, cut and augmented.
 
-    @property
-    def sampling(self) -> Sampling:
-        """Which patches a batch holds."""
-        ...
+    patch: voxels, in the branch's axis order. batch: patches of a step. steps: of the training. phantoms: the
+    share of samples that show one. masks: labels of the previous stage's map, each a mask of its own.
+    """
 
-    @property
-    def augmentation(self) -> Augmentation:
-        """How they are changed."""
-        ...
-
-    @property
-    def steps(self) -> int:
-        """Of the training."""
-        ...
-
-    @property
-    def synthetic(self) -> Synthetic | None:
-        """Phantoms; None for the cases of the data set alone."""
-        ...
-
-    @property
-    def cascade(self) -> Cascade | None:
-        """Of a second stage; None for a single one."""
-        ...
-
-
-class PatchPlan(Protocol):
-    """What sampling and augmentation need of a plan."""
-
-    @property
-    def patch(self) -> Shape:
-        """Voxels of a patch, in the branch's axis order."""
-        ...
-
-    @property
-    def batch(self) -> int:
-        """Patches of a batch."""
-        ...
-
-    @property
-    def branch(self) -> Branch:
-        """The preprocessing that the cache was prepared with."""
-        ...
-
-    @property
-    def mask_channels(self) -> tuple[str, ...]:
-        """The labels of a previous stage that are channels of the batch, after the branch's."""
-        ...
-
-    @property
-    def recipe(self) -> PatchRecipe:
-        """Sampling and augmentation."""
-        ...
+    branch: Branch
+    patch: Shape
+    batch: int
+    steps: int
+    sampling: Sampling
+    augmentation: Augmentation
+    phantoms: float = 0.0
+    cascade: Cascade | None = None
+    masks: int = 1
 
 
 @dataclass(frozen=True)
 class PatchDraw:
     """Which patch a sample shows.
 
-    centre: of the patch, in voxels of the case, 0 at the centre of the first voxel. forced: the output whose
-    voxel lies at the centre; None for a random place.
+    case: its number among those that patches are drawn from. centre: of the patch, in voxels of the case, 0
+    at the centre of the first voxel. forced: the output whose voxel lies at the centre; None for a random
+    place.
     """
 
     sample: int

@@ -9,7 +9,7 @@ import numpy as np
 
 from segcube.core import Shape, UsageError, Vector
 from segcube.training.keys import StepKey
-from segcube.training.patches import PatchDraw, PatchPlan, initial_patch
+from segcube.training.patches import PatchDraw, PatchRules, initial_patch
 from segcube.training.recipes import Sampling
 
 
@@ -39,41 +39,36 @@ class PatchCase(Protocol):
 
 def draw_patches(
     cases: Sequence[PatchCase],
-    plan: PatchPlan,
+    rules: PatchRules,
     key: StepKey,
     samples: Sequence[int],
     phantoms: Sequence[PatchCase] = (),
 ) -> list[PatchDraw]:
     """Draw the patch of each sample of a step, each from a case at random, as nnU-Net's loader does.
 
-    samples: their numbers in the step. phantoms: of which the recipe's share of samples is drawn; their
+    samples: their numbers in the step. phantoms: of which a share of the samples is drawn; their
     numbers follow those of the cases. Raises UsageError without cases.
     """
     if not cases and not phantoms:
         raise UsageError("no training case", expected="a fold with at least one")
-    sampling = plan.recipe.sampling
-    reach = plan.patch
+    sampling = rules.sampling
+    reach = rules.patch
     if sampling.position == "nnunet":
-        reach = initial_patch(plan.recipe.augmentation.spatial, plan.patch)
-    foreground = sampling.foreground_at(key.step / plan.recipe.steps)
+        reach = initial_patch(rules.augmentation.spatial, rules.patch)
+    foreground = sampling.foreground_at(key.step / rules.steps)
     draws: list[PatchDraw] = []
     for sample in samples:
         rng = key.generator("patch", sample)
         index = int(rng.integers(len(cases))) if cases else 0
-        if phantoms and _is_phantom(plan, key, sample):
+        if phantoms and key.generator("synthetic", sample).random() < rules.phantoms:
             index = len(cases) + int(rng.integers(len(phantoms)))
         case = cases[index] if index < len(cases) else phantoms[index - len(cases)]
-        is_forced = _is_forced(sampling.draw, foreground, sample % plan.batch, plan.batch, rng)
+        is_forced = _is_forced(sampling.draw, foreground, sample % rules.batch, rules.batch, rng)
         name = _draw_class(case, sampling, rng) if is_forced else None
         voxel = _draw_voxel(case, name, sampling, rng)
-        centre = _draw_centre(case.shape, plan.patch, reach, voxel, sampling, rng)
+        centre = _draw_centre(case.shape, rules.patch, reach, voxel, sampling, rng)
         draws.append(PatchDraw(sample, index, centre, name))
     return draws
-
-
-def _is_phantom(plan: PatchPlan, key: StepKey, sample: int) -> bool:
-    synthetic = plan.recipe.synthetic
-    return synthetic is not None and bool(key.generator("synthetic", sample).random() < synthetic.share)
 
 
 def _is_forced(draw: str, foreground: float, sample: int, batch: int, rng: np.random.Generator) -> bool:

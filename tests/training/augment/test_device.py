@@ -12,7 +12,7 @@ from segcube.training.cache import CaseTensors
 from segcube.training.keys import StepKey
 from segcube.training.patches import OUTSIDE, PatchDraw
 
-from ..cached import small_plan
+from ..cached import small_rules
 
 META = torch.device("meta")
 INTENSITY = [
@@ -50,9 +50,9 @@ def test_a_wait_fails():
 def test_a_batch_is_made_without_waiting(spatial):
     schemes = {"scheme": "zscore", "mask": "foreground"}
     overrides = {"augmentation": {"spatial": spatial, "intensity": INTENSITY}}
-    plan = small_plan(overrides=overrides, normalize=schemes)
+    rules = small_rules(overrides=overrides, normalize=schemes)
     draws = [PatchDraw(0, 0, (9.0, 9.0, 9.0), None), PatchDraw(1, 0, (2.0, 9.0, 16.0), None)]
-    batch = make_batch([CASE], draws, plan, StepKey(0, 0), META)
+    batch = make_batch([CASE], draws, rules, StepKey(0, 0), META)
     assert (batch.image_bcxyz.device, batch.labels_bxyz.device) == (META, META)
 
 

@@ -40,6 +40,7 @@ def test_a_recipe_that_inherits_from_itself_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
+        ({"stepz": 1}, r"unknown key 'stepz'; valid keys: name, .*, inherit"),
         ({"optimizer": {"lr": 1}}, r"unknown key 'optimizer\.lr'; valid keys: kind, learning_rate"),
         ({"steps": 0}, "'steps' is 0"),
         ({"augmentation": {"spatial": {"affine": {"p": 1}}}}, "affine holds rotation and scaling"),

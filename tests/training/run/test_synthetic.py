@@ -66,7 +66,8 @@ def test_the_share_of_samples_shows_phantoms(tmp_path):
     data = open_fold(run, 0)
     assert len(data.cases) == 2
     keys = [StepKey(0, step) for step in range(500)]
-    draws = [d for key in keys for d in draw_patches(data.cases, data.plan, key, range(2), data.cases * 2)]
+    rules = data.plan.patch_rules
+    draws = [d for key in keys for d in draw_patches(data.cases, rules, key, range(2), data.cases * 2)]
     shown = [draw.case for draw in draws]
     assert {*shown} == {0, 1, 2, 3, 4, 5}
     # A binomial of 1000 draws: within five standard deviations

@@ -19,7 +19,7 @@ from segcube.training.patches import (
     IGNORE,
     OUTSIDE,
     PatchDraw,
-    PatchPlan,
+    PatchRules,
     is_dummy_2d,
     masked_channels,
     mirror_axes,
@@ -60,42 +60,42 @@ class IndexedCases(Protocol):
 def make_batch(
     cases: IndexedCases,
     draws: Sequence[PatchDraw],
-    plan: PatchPlan,
+    rules: PatchRules,
     key: StepKey,
     device: torch.device,
 ) -> Batch:
     """Cut and augment the patches of a step.
 
-    cases: on the host or on the device. Equal for equal key, draws and plan; nothing waits for the device.
+    cases: on the host or on the device. Equal for equal key, draws and rules; nothing waits for the device.
     """
-    recipe = plan.recipe.augmentation
-    channels = len(plan.branch.channels)
-    image_bcxyz = torch.empty((len(draws), channels, *plan.patch), dtype=torch.float32, device=device)
-    labels_bxyz = torch.empty((len(draws), *plan.patch), dtype=torch.uint8, device=device)
-    cascade, previous_bxyz = plan.recipe.cascade, None
+    augmentation, cascade = rules.augmentation, rules.cascade
+    channels = len(rules.branch.channels)
+    image_bcxyz = torch.empty((len(draws), channels, *rules.patch), dtype=torch.float32, device=device)
+    labels_bxyz = torch.empty((len(draws), *rules.patch), dtype=torch.uint8, device=device)
+    previous_bxyz = None
     if cascade is not None:
         previous_bxyz = torch.empty_like(labels_bxyz)
-    axes = mirror_axes(recipe.spatial, plan.branch)
+    axes = mirror_axes(augmentation.spatial, rules.branch)
     for place, draw in enumerate(draws):
         rng = key.generator("spatial", draw.sample)
-        spatial = draw_spatial(recipe.spatial, plan.patch, axes, rng)
+        spatial = draw_spatial(augmentation.spatial, rules.patch, axes, rng)
         field_kxyz = None
         if spatial.elastic is not None:
             field_kxyz = displacement(
-                _normal((3, *plan.patch), "elastic", key, draw, device), spatial.elastic
+                _normal((3, *rules.patch), "elastic", key, draw, device), spatial.elastic
             )
-        grid = PatchGrid(plan.patch, draw.centre, spatial)
+        grid = PatchGrid(rules.patch, draw.centre, spatial)
         previous_xyz = None if previous_bxyz is None else previous_bxyz[place]
-        patch = Patch(image_bcxyz[place], labels_bxyz[place], previous_xyz, len(plan.mask_channels) or 1)
-        cut_patch(cases[draw.case], grid, recipe.spatial, field_kxyz, patch)
-    for place, transform in enumerate(recipe.intensity):
-        change_intensity(image_bcxyz, transform, f"{transform.kind} {place}", draws, plan, key)
-    if recipe.zero_outside:
-        intensity.zero_outside(image_bcxyz, labels_bxyz == OUTSIDE, masked_channels(plan.branch))
+        patch = Patch(image_bcxyz[place], labels_bxyz[place], previous_xyz, rules.masks)
+        cut_patch(cases[draw.case], grid, augmentation.spatial, field_kxyz, patch)
+    for place, transform in enumerate(augmentation.intensity):
+        change_intensity(image_bcxyz, transform, f"{transform.kind} {place}", draws, rules, key)
+    if augmentation.zero_outside:
+        intensity.zero_outside(image_bcxyz, labels_bxyz == OUTSIDE, masked_channels(rules.branch))
     if cascade is not None and previous_bxyz is not None:
-        masks.change_masks(previous_bxyz, cascade, len(plan.mask_channels) or 1, draws, key)
+        masks.change_masks(previous_bxyz, cascade, rules.masks, draws, key)
         if cascade.as_ == "onehot_channels":
-            one_hot_bkxyz = masks.one_hot(previous_bxyz, len(plan.mask_channels))
+            one_hot_bkxyz = masks.one_hot(previous_bxyz, rules.masks)
             return Batch(torch.cat([image_bcxyz, one_hot_bkxyz], dim=1), labels_bxyz)
         # The gate is dilated after augmentation, as in MBAS; what lies outside takes no part in the loss
         labels_bxyz.masked_fill_(~masks.dilate_masks(previous_bxyz, cascade.dilate), IGNORE)
@@ -107,7 +107,7 @@ def change_intensity(
     transform: IntensityTransform,
     purpose: str,
     draws: Sequence[PatchDraw],
-    plan: PatchPlan,
+    rules: PatchRules,
     key: StepKey,
 ) -> None:
     """Apply one intensity transform, in place, to the samples that it is drawn for.
@@ -135,7 +135,7 @@ def change_intensity(
             intensity.change_gamma(image_bcxyz, factors, transform.invert)
         case LowResolution():
             scales = resolution.draw_low_resolution(transform, rngs, channels)
-            kept = (0,) if is_dummy_2d(plan.recipe.augmentation.spatial, plan.patch) else ()
+            kept = (0,) if is_dummy_2d(rules.augmentation.spatial, rules.patch) else ()
             resolution.lower_resolution(image_bcxyz, scales, kept)
         case Scale():
             ends = (1 - transform.factor, 1 + transform.factor)

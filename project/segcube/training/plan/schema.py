@@ -23,6 +23,7 @@ from segcube.core import (
 from segcube.networks import check_arguments
 from segcube.spec.submission import Branch, Follows, Paints, mask_names
 from segcube.training.losses import is_divisible
+from segcube.training.patches import PatchRules
 from segcube.training.recipes import Recipe
 
 PLACEHOLDER = "fold_0.safetensors"
@@ -158,6 +159,22 @@ class Plan(StrictModel):
     def input_channels(self) -> tuple[str, ...]:
         """All channels of the network's input."""
         return self.branch.channels + mask_names(self.mask_channels)
+
+    @property
+    def patch_rules(self) -> PatchRules:
+        """How patches are drawn, cut and augmented."""
+        recipe = self.recipe
+        return PatchRules(
+            branch=self.branch,
+            patch=self.patch,
+            batch=self.batch,
+            steps=recipe.steps,
+            sampling=recipe.sampling,
+            augmentation=recipe.augmentation,
+            phantoms=recipe.synthetic.share if recipe.synthetic is not None else 0.0,
+            cascade=recipe.cascade,
+            masks=len(self.mask_channels) or 1,
+        )
 
     def ignores(self, ignore_value: int | None) -> bool:
         """Return whether voxels may take no part in the loss; ignore_value: of the label maps."""

@@ -79,15 +79,15 @@ def batch_source(
     cases: CaseSource, plan: Plan, device: torch.device, stream: PhantomStream | None = None
 ) -> BatchSource:
     """Return the function that makes the batch of a step, of cases and of the stream's phantoms."""
-    samples = range(plan.batch)
+    rules, samples = plan.patch_rules, range(plan.batch)
 
     def make(key: StepKey, clock: Clock) -> TrainingBatch:
         with clock.step("data"):
             phantoms = stream.at(key.step) if stream is not None else ()
-            draws = draw_patches(cases.cases, plan, key, samples, phantoms)
+            draws = draw_patches(cases.cases, rules, key, samples, phantoms)
         with clock.step("augment"):
             numbers, count = {draw.case for draw in draws}, len(cases)
             shown = {n: cases[n] if n < count else phantoms[n - count].tensors for n in numbers}
-            return make_batch(shown, draws, plan, key, device)
+            return make_batch(shown, draws, rules, key, device)
 
     return make

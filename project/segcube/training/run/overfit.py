@@ -52,9 +52,9 @@ def overfit_fold(
     plan = data.plan.model_copy(update={"recipe": recipe})
     # Its batches are single patches, but a plan that cannot be trained is refused here too
     check_divided(plan.accumulate, divisible=is_divisible(recipe.loss, batch_dice=plan.batch_dice))
-    cases = load_residents(data.cases, device, 0)
+    cases, rules = load_residents(data.cases, device, 0), plan.patch_rules
     batches = [
-        make_batch(cases, draw_patches(data.cases, plan, key, [sample]), plan, key, device)
+        make_batch(cases, draw_patches(data.cases, rules, key, [sample]), rules, key, device)
         for sample in range(patches)
         for key in [StepKey(recipe.seed, sample)]
     ]
