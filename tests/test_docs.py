@@ -223,3 +223,8 @@ def test_snippets_run(page, tmp_path, tumour_submission, make_case, glioma, monk
     # As few steps as show that the calls fit together
     code = "\n".join(snippets).replace('"steps": 2_000', '"steps": 2')
     exec(compile(code, str(page), "exec"), {})
+
+
+@pytest.mark.parametrize("script", sorted(DOCS.glob("*.py")), ids=lambda script: script.name)
+def test_scripts_of_the_documentation_find_what_they_import(script: Path) -> None:
+    runpy.run_path(str(script), run_name="imported")

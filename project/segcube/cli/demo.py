@@ -128,8 +128,8 @@ def _overview(folder: Path, keys: tuple[str, ...]) -> str:
   data/ synthetic scans, labels/ their reference labels
   maps/ predicted label maps, report.json the run
   scores.json the scores{pictures}
-Low scores are expected: starters are small networks. Lesion-wise scores are lower still, as each component
-that is no lesion of the reference counts as a lesion with Dice 0; dice compares whole regions.
+Starters are small networks that were trained on phantoms alone. In lesion-wise scores each component that
+is no lesion of the reference counts as a lesion with Dice 0; dice compares whole regions.
 Next, with your own networks and scans:
   segcube info                  # the keys of the challenges
   segcube import nnunet MODEL_FOLDER -o weights/NAME --challenge KEY

@@ -5,4 +5,5 @@ from .pictures import draw_folder as draw_folder
 from .pictures import draw_section as draw_section
 from .pictures import label_colours as label_colours
 from .pictures import largest_section as largest_section
+from .views import PLANES as PLANES
 from .views import plan_view as plan_view
